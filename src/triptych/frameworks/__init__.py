@@ -1,0 +1,1 @@
+"""Who computes: one file a framework, the same functions in the same order."""

@@ -1,0 +1,145 @@
+"""The contract: what a framework must be able to do, with its full description.
+
+Each framework is one module with these functions, in this order, with these signatures. Arrays that cross
+the boundary are NumPy and are never changed by the other side:
+
+- images: uint8, (batch, height, width, channels), RGB, 0 to 255
+- labels: int64, (batch,), 0 to classes - 1
+- masks: by dropout layer, bool, (batch, *shape of its input), True where a unit is kept;
+  one for every dropout layer, or none at all, which keeps every unit
+- weights: canonical tensors by canonical name (see `triptych.network.weights`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.network import conventions
+from triptych.network.architecture import Architecture
+from triptych.network.conventions import OptimizerName, Precision
+from triptych.network.weights import Array, Weights
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+Masks = Mapping[str, NDArray[np.bool_]]
+State = Any
+"""Opaque to everyone but the framework's own file."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a framework says of itself."""
+
+    title: str
+    version: str
+    versions: dict[str, str]
+    """Every package that computes, the framework included."""
+    device: str
+    threads: int
+    precisions: tuple[Precision, ...]
+    """Those that work here."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """What a training step needs besides the batch and the learning rate.
+
+    One meaning each, in every framework:
+
+    - sgd:     v = momentum v + g;  w = w - lr v
+    - adam:    m, v = moments of g and g^2;  w = w - lr m' / (sqrt(v') + epsilon), ' bias-corrected
+    - adamw:   adam, with a weight decay of its own by default
+    - rmsprop: s = decay s + (1 - decay) g^2;  w = w - lr g / (sqrt(s) + epsilon)
+
+    Before the step, every kernel (no bias, no batch norm) is multiplied by 1 - lr weight_decay.
+    `label_smoothing` e makes the target (1 - e) one_hot + e / classes: it is part of the loss.
+    """
+
+    name: OptimizerName = "adamw"
+    momentum: float = conventions.SGD_MOMENTUM
+    beta1: float = conventions.ADAM_BETA1
+    beta2: float = conventions.ADAM_BETA2
+    decay: float = conventions.RMSPROP_DECAY
+    epsilon: float = conventions.ADAM_EPSILON
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+
+
+class Step(Protocol):
+    """One training step."""
+
+    def __call__(
+        self, state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float
+    ) -> tuple[State, Any, Any]:
+        """Train on one batch; gives (state, loss, correct).
+
+        The loss is the mean over the batch, before the update; `correct` counts the pictures whose largest
+        logit is their label's. Both may still be under way on the device: `float(loss)` waits for them.
+        """
+        ...
+
+
+class Framework(Protocol):
+    """A module that trains and runs the networks of `triptych.network`."""
+
+    def facts(self) -> Facts:
+        """Versions, device, threads, and the precisions that work on this machine."""
+        ...
+
+    def write_network(self, architecture: Architecture) -> str:
+        """The network as idiomatic source text: a module that stands by itself and is what `build` runs."""
+        ...
+
+    def build(self, architecture: Architecture, weights: Weights, precision: Precision) -> State:
+        """A network that holds `weights` and computes in `precision`.
+
+        bfloat16 means: convolutions and dense layers in bfloat16; weights, batch norm's averages, loss and
+        optimiser in float32. Raises UsageError for a precision that does not work here.
+        """
+        ...
+
+    def load_weights(self, state: State, weights: Weights) -> None:
+        """Set the canonical tensors that `weights` holds.
+
+        That may be optimiser state too, once `make_step` has been called.
+        """
+        ...
+
+    def dump_weights(self, state: State) -> Weights:
+        """All canonical tensors, optimiser state included once there is one; copies, in the stored precision."""
+        ...
+
+    def trace(self, state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:
+        """Every layer's output by name, channels last, in the order of the architecture.
+
+        In training, batch norm uses the batch's own statistics, and dropout the given masks.
+        The state stays as it was.
+        """
+        ...
+
+    def gradients(
+        self, state: State, images: Images, labels: Labels, masks: Masks
+    ) -> tuple[float, dict[str, Array]]:
+        """The training loss, without label smoothing, and its gradient for every parameter.
+
+        The state stays as it was.
+        """
+        ...
+
+    def make_step(self, state: State, optimizer: Optimizer) -> Step:
+        """A training step; gives `state` a fresh optimiser, its slots zero."""
+        ...
+
+    def predict(self, state: State, images: Images) -> Array:
+        """Logits in evaluation mode, (batch, classes), as float32 (float64 in precision float64)."""
+        ...
+
+    def save_native(self, state: State, path: Path) -> Path:
+        """Save in the framework's own format beside `path`'s name; gives the file or folder written."""
+        ...

@@ -1,0 +1,411 @@
+"""PyTorch: an `nn.Module`, autograd and a plain training step, channels last inside."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from triptych.frameworks.contract import Facts, Images, Labels, Masks, Optimizer, Step
+from triptych.frameworks.source import describe, run_source, run_with_taps, sources, variables
+from triptych.network import layers
+from triptych.network.architecture import INPUT, Architecture, Node
+from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
+from triptych.network.weights import Array, Weights
+
+FILENAME = "<network.py in PyTorch>"
+
+
+@dataclass
+class State:
+    """A network with its optimiser, once it has one."""
+
+    architecture: Architecture
+    precision: Precision
+    text: str
+    network: nn.Module
+    device: torch.device
+    optimizer: torch.optim.Optimizer | None = None
+    slots: dict[str, str] = field(default_factory=dict)
+    """The optimiser's names for its slots, by ours."""
+    steps: int = 0
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What weights, averages, loss and optimiser are kept in."""
+        return torch.float64 if self.precision == "float64" else torch.float32
+
+
+def facts() -> Facts:
+    """CUDA is used if there is one; TF32 is left off, so that float32 means float32."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    versions = {"torch": torch.__version__, "numpy": np.__version__}
+    return Facts("PyTorch", torch.__version__, versions, device, torch.get_num_threads(), PRECISIONS)
+
+
+# ---- the network, written ------------------------------------------------------------------------------
+
+
+def dropout(x, rate, masks, name):
+    """Inverted dropout; the mask says which units to keep, and without masks all are kept."""
+    return x if masks is None else x * masks[name] / (1 - rate)
+
+
+def average_pool(x, size, stride, pads):
+    """Mean of each window in which padding does not count, for pads (left, right, top, bottom)."""
+    inside = F.pad(torch.ones_like(x[:1, :1]), pads)
+    return F.avg_pool2d(F.pad(x, pads), size, stride) / F.avg_pool2d(inside, size, stride)
+
+
+def write_network(architecture: Architecture) -> str:
+    """A module with an `nn.Module` class `Network`; `forward(x, masks=None)` takes NCHW pictures."""
+    held = variables(architecture)
+    init, forward = [], []
+    for node in architecture.nodes:
+        module, call = _layer(architecture, node, [held[name] for name in node.inputs])
+        if module:
+            init.append(f"        self.{node.name} = {module}\n")
+        forward.append(f"        {held[node.name]} = {call}\n")
+    network = (
+        "\n\nclass Network(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        f"{''.join(init)}\n"
+        f"    def forward(self, {held[INPUT]}, masks=None):\n"
+        f"{''.join(forward)}"
+        f"        return {held[architecture.nodes[-1].name]}\n"
+    )
+    pieces = sources((dropout, average_pool), network)
+    functional = "import torch.nn.functional as F\n" if "F." in pieces + network else ""
+    return (
+        f'"""{describe(architecture, "PyTorch")}"""\n\n'
+        f"import torch\n{functional}from torch import nn\n{pieces}{network}"
+    )
+
+
+def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> tuple[str | None, str]:
+    """How a layer is made in `__init__`, if it has tensors, and how it is called in `forward`."""
+    shape = architecture.input_shapes(node)[0]
+    x = inputs[0]
+    match node.layer:
+        case layers.Conv() | layers.DepthwiseConv() as conv:
+            outputs = shape[2] if isinstance(conv, layers.DepthwiseConv) else conv.filters
+            groups = {"groups": shape[2]} if isinstance(conv, layers.DepthwiseConv) else {}
+            padding, x = _pad(conv, shape, x)
+            options = _options(
+                stride=_plain(conv.strides, 1), **padding, **groups, bias=None if conv.bias else False
+            )
+            size = _plain(conv.window)
+            return f"nn.Conv2d({shape[2]}, {outputs}, {size}{options})", f"self.{node.name}({x})"
+        case layers.BatchNorm(epsilon=eps, momentum=kept):
+            kind = "BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"
+            made = f"nn.{kind}({shape[-1]}, eps={eps}, momentum={round(1 - kept, 12)})"
+            return made, f"self.{node.name}({x})"
+        case layers.Dense(units=units, bias=bias):
+            made = f"nn.Linear({shape[0]}, {units}{_options(bias=None if bias else False)})"
+            return made, f"self.{node.name}({x})"
+        case layers.MaxPool() as pool:
+            padding, x = _pad(pool, shape, x, filler=', value=float("-inf")')
+            size = _plain(pool.window)
+            stride = None if pool.strides == pool.window else _plain(pool.strides)
+            return None, f"F.max_pool2d({x}, {size}{_options(stride=stride, **padding)})"
+        case layers.AveragePool() as pool:
+            (top, bottom), (left, right) = pool.pads(shape)
+            size, stride = _plain(pool.window), _plain(pool.strides)
+            if top == bottom == left == right == 0:
+                return None, f"F.avg_pool2d({x}, {size}{_options(stride=None if stride == size else stride)})"
+            return None, f"average_pool({x}, {size}, {stride}, pads=({left}, {right}, {top}, {bottom}))"
+        case layers.GlobalAveragePool():
+            return None, f"{x}.mean(dim=(2, 3))"
+        case layers.Flatten():
+            return None, f"torch.flatten({x}, start_dim=1)"
+        case layers.ReLU():
+            return None, f"F.relu({x})"
+        case layers.ReLU6():
+            return None, f"F.relu6({x})"
+        case layers.Tanh():
+            return None, f"torch.tanh({x})"
+        case layers.Sigmoid():
+            return None, f"torch.sigmoid({x})"
+        case layers.GELU():
+            return None, f"F.gelu({x})"
+        case layers.Dropout(rate=rate):
+            return None, f'dropout({x}, {rate}, masks, "{node.name}")'
+        case layers.Add():
+            return None, " + ".join(inputs)
+        case layers.Concat():
+            return None, f"torch.cat([{', '.join(inputs)}], dim=1)"
+    raise NotImplementedError(node.layer.kind)
+
+
+def _pad(
+    layer: layers.Conv | layers.DepthwiseConv | layers.MaxPool, shape: layers.Shape, x: str, filler: str = ""
+) -> tuple[dict[str, Any], str]:
+    """The layer's `padding=`, and its input padded beforehand where the two ends of an axis differ."""
+    (top, bottom), (left, right) = layer.pads(shape)
+    if top == bottom and left == right:
+        return {"padding": _plain((top, left), 0)}, x
+    return {}, f"F.pad({x}, ({left}, {right}, {top}, {bottom}){filler})"
+
+
+def _plain(pair: tuple[int, int], default: int | None = None) -> Any:
+    """One number for two equal ones; None for the default, which need not be written."""
+    value = pair[0] if pair[0] == pair[1] else pair
+    return None if value == default else value
+
+
+def _options(**options: Any) -> str:
+    return "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
+
+
+# ---- the contract --------------------------------------------------------------------------------------
+
+
+def build(architecture: Architecture, weights: Weights, precision: Precision) -> State:
+    """The source text is executed and its `Network` moved to the device, channels last."""
+    text = write_network(architecture)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.allow_tf32 = False
+    state = State(architecture, precision, text, run_source(text, FILENAME)["Network"](), device)
+    state.network.to(device, state.dtype, memory_format=torch.channels_last)
+    load_weights(state, weights)
+    return state
+
+
+def load_weights(state: State, weights: Weights) -> None:
+    """Optimiser slots are matched by `State.slots`."""
+    tensors = _tensors(state)
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            if name in weights:
+                tensor.copy_(torch.from_numpy(_to_native(state, name, weights[name])))
+    if state.optimizer is not None and "optimizer.step" in weights:
+        state.steps = int(weights["optimizer.step"])
+        for name in state.architecture.parameters:
+            held = state.optimizer.state[tensors[name]]
+            held["step"] = torch.tensor(float(state.steps))
+            for slot, theirs in state.slots.items():
+                native = _to_native(state, name, weights[f"optimizer.{slot}.{name}"])
+                held[theirs] = torch.empty_like(tensors[name]).copy_(torch.from_numpy(native))
+
+
+def dump_weights(state: State) -> Weights:
+    """Slots that the optimiser makes at its first step are zeros until then."""
+    tensors = _tensors(state)
+    weights = {name: _to_canonical(state, name, tensor) for name, tensor in tensors.items()}
+    if state.optimizer is not None:
+        weights["optimizer.step"] = np.array(state.steps, dtype=np.int64)
+        for name in state.architecture.parameters:
+            held = state.optimizer.state.get(tensors[name], {})
+            for slot, theirs in state.slots.items():
+                value = held.get(theirs, torch.zeros_like(tensors[name]))
+                weights[f"optimizer.{slot}.{name}"] = _to_canonical(state, name, value)
+    return weights
+
+
+def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:
+    """The same text, with a tap after each layer, run on the same module."""
+    seen: dict[str, Array] = {}
+
+    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
+        seen[name] = _activation_to_canonical(state, name, value)
+        return value
+
+    text = run_with_taps(state.text, FILENAME, "forward", state.architecture, tap)
+    averages = {name: buffer.clone() for name, buffer in state.network.named_buffers()}
+    state.network.train(training)
+    with torch.no_grad(), _autocast(state):
+        text["Network"].forward(state.network, _prepare(state, images), _masks(state, masks))
+        for name, buffer in state.network.named_buffers():
+            buffer.copy_(averages[name])
+    return seen
+
+
+def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
+    """By autograd, on the module itself; its running averages are put back."""
+    averages = {name: buffer.clone() for name, buffer in state.network.named_buffers()}
+    state.network.train()
+    with _autocast(state):
+        logits = state.network(_prepare(state, images), _masks(state, masks))
+    loss = F.cross_entropy(logits.to(state.dtype), torch.from_numpy(labels).to(state.device))
+    state.network.zero_grad()
+    loss.backward()
+    with torch.no_grad():
+        for name, buffer in state.network.named_buffers():
+            buffer.copy_(averages[name])
+    found = {
+        name: _to_canonical(state, name, tensor.grad)
+        for name, tensor in _tensors(state).items()
+        if tensor.requires_grad
+    }
+    state.network.zero_grad()
+    return loss.item(), found
+
+
+def train_step(
+    network, optimizer, images, labels, masks, learning_rate,
+    weight_decay=0.0, label_smoothing=0.0, bfloat16=False,
+):  # fmt: skip
+    """One step on a batch; gives the loss before it and how many of the batch were right."""
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        logits = network(images, masks).to(images.dtype)
+    loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    optimizer.zero_grad()
+    loss.backward()
+    if weight_decay:  # decoupled from the gradient, on kernels only
+        with torch.no_grad():
+            kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+            torch._foreach_mul_(kernels, 1 - learning_rate * weight_decay)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    optimizer.step()
+    return loss.detach(), (logits.argmax(1) == labels).sum()
+
+
+OPTIMIZERS = {
+    "sgd": lambda parameters, o: torch.optim.SGD(parameters, lr=0, momentum=o.momentum, fused=True),
+    "adam": lambda parameters, o: torch.optim.Adam(
+        parameters, lr=0.0, betas=(o.beta1, o.beta2), eps=o.epsilon, fused=True
+    ),
+    "rmsprop": lambda parameters, o: torch.optim.RMSprop(parameters, lr=0.0, alpha=o.decay, eps=o.epsilon),
+}
+OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]  # the decay is decoupled in every optimiser: see `train_step`
+
+SLOTS = {
+    "sgd": {"velocity": "momentum_buffer"},
+    "adam": {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"},
+    "adamw": {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"},
+    "rmsprop": {"mean_square": "square_avg"},
+}
+
+
+def make_step(state: State, optimizer: Optimizer) -> Step:
+    """PyTorch's own optimisers, fused where there is a fused one; all agree with the conventions."""
+    state.optimizer = OPTIMIZERS[optimizer.name](state.network.parameters(), optimizer)
+    state.slots, state.steps = SLOTS[optimizer.name], 0
+
+    def step(state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float) -> Any:
+        state.network.train()
+        state.steps += 1
+        loss, correct = train_step(
+            state.network, state.optimizer, _prepare(state, images),
+            torch.from_numpy(labels).to(state.device), _masks(state, masks), learning_rate,
+            optimizer.weight_decay, optimizer.label_smoothing, state.precision == "bfloat16",
+        )  # fmt: skip
+        return state, loss, correct
+
+    return step
+
+
+def predict(state: State, images: Images) -> Array:
+    """In evaluation mode, without autograd."""
+    state.network.eval()
+    with torch.inference_mode(), _autocast(state):
+        return state.network(_prepare(state, images)).to(state.dtype).cpu().numpy()
+
+
+def save_native(state: State, path: Path) -> Path:
+    """A state dict: `torch.load(path, weights_only=True)`, then `Network().load_state_dict`."""
+    target = path.with_suffix(".pt")
+    torch.save(state.network.state_dict(), target)
+    return target
+
+
+# ---- between canonical arrays and PyTorch's -------------------------------------------------------------
+
+NAMES = {
+    "kernel": "weight",
+    "scale": "weight",
+    "offset": "bias",
+    "mean": "running_mean",
+    "variance": "running_var",
+}
+
+
+def _tensors(state: State) -> dict[str, torch.Tensor]:
+    """Parameters and running averages by canonical name."""
+    own = dict(state.network.named_parameters()) | dict(state.network.named_buffers())
+    canonical = state.architecture.parameters | state.architecture.statistics
+    layer_and_tensor = {name: name.split(".") for name in canonical}
+    return {name: own[f"{layer}.{NAMES.get(t, t)}"] for name, (layer, t) in layer_and_tensor.items()}
+
+
+def _to_native(state: State, name: str, array: Array) -> Array:
+    """A canonical tensor in PyTorch's layout: OIHW, (out, in), features channels first."""
+    order = _order(state, name)
+    if array.ndim == 4:
+        array = array.transpose(2, 3, 0, 1) if _depthwise(state, name) else array.transpose(3, 2, 0, 1)
+    elif array.ndim == 2:
+        array = (array if order is None else array[order]).T
+    elif order is not None:
+        array = array[order]
+    return np.array(array)
+
+
+def _to_canonical(state: State, name: str, tensor: torch.Tensor | None) -> Array:
+    assert tensor is not None
+    array = tensor.detach().cpu().numpy()
+    order = _order(state, name)
+    if array.ndim == 4:
+        array = array.transpose(2, 3, 0, 1) if _depthwise(state, name) else array.transpose(2, 3, 1, 0)
+    elif array.ndim == 2:
+        array = array.T if order is None else array.T[np.argsort(order)]
+    elif order is not None:
+        array = array[np.argsort(order)]
+    return np.array(array)
+
+
+def _depthwise(state: State, name: str) -> bool:
+    return isinstance(_node(state, name).layer, layers.DepthwiseConv)
+
+
+def _node(state: State, name: str) -> Node:
+    return next(node for node in state.architecture.nodes if node.name == name.split(".")[0])
+
+
+def _order(state: State, name: str) -> Any:
+    """The order of the features that a tensor of a layer meets; a dense bias meets the layer's own output."""
+    node = _node(state, name)
+    if isinstance(node.layer, layers.Dense) and not name.endswith(".kernel"):
+        return None
+    return state.architecture.feature_orders.get(node.inputs[0])
+
+
+def _activation_to_canonical(state: State, name: str, value: torch.Tensor) -> Array:
+    array = value.detach().to(state.dtype).cpu().numpy()
+    if array.ndim == 4:
+        return np.array(array.transpose(0, 2, 3, 1))
+    order = state.architecture.feature_orders.get(name)
+    return np.array(array if order is None else array[:, np.argsort(order)])
+
+
+def _prepare(state: State, images: Images) -> torch.Tensor:
+    """Pictures as the network sees them: NCHW of (pixel / 255 - mean) / std, channels last in memory."""
+    pixels = torch.from_numpy(images).to(state.device).permute(0, 3, 1, 2).to(state.dtype) / PIXEL_SCALE
+    if any(state.architecture.mean) or set(state.architecture.std) != {1.0}:
+        mean, std = (
+            torch.tensor(values, dtype=state.dtype, device=state.device).view(1, -1, 1, 1)
+            for values in (state.architecture.mean, state.architecture.std)
+        )
+        pixels = (pixels - mean) / std
+    return pixels
+
+
+def _masks(state: State, masks: Masks) -> dict[str, torch.Tensor] | None:
+    """Dropout masks in PyTorch's layout; None, which keeps every unit, if there are none."""
+    native = {}
+    for name, mask in masks.items():
+        order = state.architecture.feature_orders.get(name)
+        mask = mask.transpose(0, 3, 1, 2) if mask.ndim == 4 else mask if order is None else mask[:, order]
+        native[name] = torch.from_numpy(np.ascontiguousarray(mask)).to(state.device)
+    return native or None
+
+
+def _autocast(state: State) -> AbstractContextManager[Any]:
+    return torch.autocast(state.device.type, dtype=torch.bfloat16, enabled=state.precision == "bfloat16")

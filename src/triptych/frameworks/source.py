@@ -1,0 +1,98 @@
+"""What all writers of networks share: variables, running a text, and looking inside while it runs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from triptych.network.architecture import INPUT, Architecture
+
+Namespace = dict[str, Any]
+
+
+def variables(architecture: Architecture) -> dict[str, str]:
+    """The variable that holds each node's output (and the input): `x` along a chain.
+
+    What is read later than by the next line goes by its own name.
+    """
+    names = [INPUT, *(node.name for node in architecture.nodes)]
+    following = dict(zip(names, names[1:], strict=False))
+    readers = {name: {node.name for node in architecture.nodes if name in node.inputs} for name in names}
+    return {name: "x" if readers[name] <= {following.get(name)} else name for name in names}
+
+
+def describe(architecture: Architecture, title: str) -> str:
+    """The first line of a network's source: what it is."""
+    height, width, channels = architecture.input_shape
+    return (
+        f"{architecture.name} in {title}: {height} x {width} x {channels} pictures, "
+        f"{architecture.classes} classes, {architecture.parameter_count:,} parameters."
+    )
+
+
+def sources(pieces: Iterable[Callable[..., Any]], text: str) -> str:
+    """The source of those `pieces` that `text` names, in the order given, each ready to stand in a module."""
+    return "".join(f"\n\n{inspect.getsource(piece)}" for piece in pieces if f"{piece.__name__}(" in text)
+
+
+def count_lines(text: str) -> int:
+    """Lines of code: neither blank, nor comment, nor docstring."""
+    lines = {node.lineno for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)}
+    prose = {
+        node.lineno
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return len(lines - prose)
+
+
+def run_source(text: str, filename: str) -> Namespace:
+    """Execute a module's text; tracebacks show its lines under `filename`."""
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    return _execute(compile(text, filename, "exec"))
+
+
+def run_with_taps(
+    text: str, filename: str, function: str, architecture: Architecture, tap: Callable[[str, Any], Any]
+) -> Namespace:
+    """Execute the same text with `x = tap("conv1", x)` added after the line that computes each layer.
+
+    So what is looked at is what runs; `function` is the name of the function with the layers' lines.
+    """
+    tree = ast.parse(text, filename)
+    body = next(
+        node for node in reversed(list(ast.walk(tree)))
+        if isinstance(node, ast.FunctionDef) and node.name == function
+    )  # fmt: skip
+    held = variables(architecture)
+    waiting = [node.name for node in architecture.nodes]
+    statements: list[ast.stmt] = []
+    for statement in body.body:
+        statements.append(statement)
+        if waiting and _first_target(statement) == held[waiting[0]]:
+            name = waiting.pop(0)
+            look = ast.parse(f"{held[name]} = tap({name!r}, {held[name]})").body[0]
+            statements.append(ast.fix_missing_locations(ast.copy_location(look, statement)))
+    if waiting:
+        raise AssertionError(f"no line computes {waiting[0]!r} in:\n{text}")
+    body.body = statements
+    return _execute(compile(ast.fix_missing_locations(tree), filename, "exec"), tap=tap)
+
+
+def _first_target(statement: ast.stmt) -> str | None:
+    """The first name that an assignment sets."""
+    if not isinstance(statement, ast.Assign):
+        return None
+    target = statement.targets[0]
+    if isinstance(target, ast.Tuple):
+        target = target.elts[0]
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def _execute(code: Any, **names: Any) -> Namespace:
+    namespace: Namespace = {"__name__": "network", **names}
+    exec(code, namespace)
+    return namespace

@@ -1,0 +1,1 @@
+"""What is learned: layers, architectures, conventions and weights. NumPy only, no framework."""

@@ -1,0 +1,307 @@
+"""A named graph of layers: built, checked, read from TOML and written to it.
+
+An architecture file::
+
+    name = "mine"
+    input = [64, 64, 3]          # height, width, channels
+
+    [[layers]]
+    kind = "conv"                # a name may be given; "conv1" otherwise
+    filters = 32
+
+    [[layers]]
+    kind = "add"
+    inputs = ["conv1", "images"] # the layer above otherwise; "images" is the network's input
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import keyword
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.errors import ArchitectureError, did_you_mean
+from triptych.network.layers import VOCABULARY, Dense, Flatten, Layer, Shape
+from triptych.tables import from_table, read_toml, to_toml
+
+INPUT = "images"
+"""The name of the network's input in the graph."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A layer with its name and the names of the nodes that feed it."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network's layers in an order in which they can be computed; the last one gives the logits.
+
+    `input_shape` is (height, width, channels); the network sees (pixel / 255 - mean) / std, with one number
+    a channel. Raises ArchitectureError, naming the layer, if anything does not fit.
+    """
+
+    name: str
+    input_shape: Shape
+    nodes: tuple[Node, ...]
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
+            raise ArchitectureError(f"{self.name}: input must be [height, width, channels], each 1 or more")
+        if not (len(self.mean) == len(self.std) == self.input_shape[2]):
+            raise ArchitectureError(f"{self.name}: mean and std need one number a channel")
+        if min(self.std) <= 0:
+            raise ArchitectureError(f"{self.name}: std must be above 0")
+        if not self.nodes:
+            raise ArchitectureError(f"{self.name}: has no layers")
+        known = {INPUT}
+        for node in self.nodes:
+            _check_node(self.name, node, known)
+            known.add(node.name)
+        unused = known - {name for node in self.nodes for name in node.inputs} - {self.nodes[-1].name}
+        if unused:
+            raise ArchitectureError(f"{self.name}: nothing reads the output of {', '.join(sorted(unused))}")
+        if len(self.shapes[self.nodes[-1].name]) != 1:
+            raise ArchitectureError(
+                f"{self.name}: layer {self.nodes[-1].name!r}: the last layer must give one number a class; "
+                "end with a dense layer"
+            )
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """The output shape of the input and of every node, by name."""
+        shapes = {INPUT: self.input_shape}
+        for node in self.nodes:
+            try:
+                shapes[node.name] = node.layer.output_shape(*(shapes[name] for name in node.inputs))
+            except ArchitectureError as reason:
+                raise ArchitectureError(
+                    f"{self.name}: layer {node.name!r} ({node.layer.kind}): {reason}"
+                ) from None
+        return shapes
+
+    def input_shapes(self, node: Node) -> list[Shape]:
+        """The shapes that `node` is fed."""
+        return [self.shapes[name] for name in node.inputs]
+
+    @property
+    def classes(self) -> int:
+        """How many classes it tells apart."""
+        return self.shapes[self.nodes[-1].name][0]
+
+    @cached_property
+    def parameters(self) -> dict[str, Shape]:
+        """The trainable tensors by canonical name, such as "conv1.kernel", and their canonical shapes."""
+        return {
+            f"{node.name}.{tensor}": shape
+            for node in self.nodes
+            for tensor, shape in node.layer.parameters(*self.input_shapes(node)).items()
+        }
+
+    @cached_property
+    def statistics(self) -> dict[str, Shape]:
+        """The running values by canonical name, such as "bn1.mean", and their shapes."""
+        return {
+            f"{node.name}.{tensor}": shape
+            for node in self.nodes
+            for tensor, shape in node.layer.statistics(*self.input_shapes(node)).items()
+        }
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are trained."""
+        return sum(math.prod(shape) for shape in self.parameters.values())
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one picture's forward pass; a multiply-add counts as two."""
+        return sum(node.layer.flops(*self.input_shapes(node)) for node in self.nodes)
+
+    def nodes_of(self, layer: type[Layer]) -> list[Node]:
+        """The nodes whose layer is a `layer`."""
+        return [node for node in self.nodes if isinstance(node.layer, layer)]
+
+    @cached_property
+    def feature_orders(self) -> dict[str, NDArray[np.int64]]:
+        """For a framework that flattens channels first: where its feature j stands in the canonical order.
+
+        Holds the nodes whose flat output such a framework has in another order than ours (channels last):
+        `native = canonical[..., order]`. A dense layer mixes all features and so ends the matter.
+        """
+        orders: dict[str, NDArray[np.int64]] = {}
+        for node in self.nodes:
+            shapes = self.input_shapes(node)
+            if isinstance(node.layer, Flatten) and len(shapes[0]) == 3:
+                place = np.arange(math.prod(shapes[0])).reshape(shapes[0])
+                orders[node.name] = place.transpose(2, 0, 1).ravel()
+            elif not isinstance(node.layer, Dense) and any(name in orders for name in node.inputs):
+                parts = [
+                    orders.get(name, np.arange(shape[0]))
+                    for name, shape in zip(node.inputs, shapes, strict=True)
+                ]
+                if node.layer.kind == "concat":
+                    starts = np.cumsum([0, *(shape[0] for shape in shapes[:-1])])
+                    orders[node.name] = np.concatenate(
+                        [start + part for start, part in zip(starts, parts, strict=True)]
+                    )
+                elif all(np.array_equal(part, parts[0]) for part in parts):
+                    orders[node.name] = parts[0]
+                else:
+                    raise ArchitectureError(
+                        f"{self.name}: layer {node.name!r} adds flattened features to others; "
+                        "put a dense layer between"
+                    )
+        return orders
+
+    def adapted(self, size: tuple[int, int] | None = None, classes: int | None = None) -> Architecture:
+        """The same layers for pictures of `size` (height, width) and that many `classes`.
+
+        The last layer must be dense for the number of classes to change; raises ArchitectureError if not.
+        """
+        *body, last = self.nodes
+        if classes is not None and classes != self.classes:
+            if not isinstance(last.layer, Dense):
+                raise ArchitectureError(
+                    f"{self.name}: layer {last.name!r} ({last.layer.kind}) gives {self.classes} numbers, "
+                    f"but the pictures have {classes} classes; end with a dense layer"
+                )
+            last = dataclasses.replace(last, layer=dataclasses.replace(last.layer, units=classes))
+        shape = (*(size or self.input_shape[:2]), self.input_shape[2])
+        return dataclasses.replace(self, input_shape=shape, nodes=(*body, last))
+
+    def to_toml(self) -> str:
+        """The architecture file; `from_toml` reads back an equal architecture."""
+        layers = []
+        above = INPUT
+        for node in self.nodes:
+            table: dict[str, Any] = {"name": node.name, "kind": node.layer.kind}
+            if node.inputs != (above,):
+                table["inputs"] = list(node.inputs)
+            for field in dataclasses.fields(node.layer):
+                value = getattr(node.layer, field.name)
+                if value != field.default:
+                    table[field.name] = value
+            layers.append(table)
+            above = node.name
+        head = {"name": self.name, "input": self.input_shape}
+        if any(self.mean) or set(self.std) != {1.0}:
+            head |= {"mean": self.mean, "std": self.std}
+        return to_toml({**head, "layers": layers})
+
+
+def sequence(name: str, input_shape: Shape, layers: Iterable[Layer | tuple[str, Layer]]) -> Architecture:
+    """An architecture in which each layer reads the one above; layers are named by kind and number."""
+    tables = [layer if isinstance(layer, tuple) else (None, layer) for layer in layers]
+    return Architecture(name, input_shape, tuple(_named((given, layer, None) for given, layer in tables)))
+
+
+def from_toml(text_or_path: str | Path) -> Architecture:
+    """An architecture from a TOML file (a Path) or text (a str); raises ArchitectureError in one line."""
+    if isinstance(text_or_path, Path):
+        table = read_toml(text_or_path, ArchitectureError)
+        name = text_or_path.stem
+    else:
+        import tomllib
+
+        table = tomllib.loads(text_or_path)
+        name = "network"
+    known = ("name", "input", "mean", "std", "layers")
+    for key in table:
+        if key not in known:
+            raise ArchitectureError(f"{name}: unknown key {key!r}: {did_you_mean(key, known)}")
+    name = str(table.get("name", name))
+    head = from_table(_Head, {key: value for key, value in table.items() if key in ("input", "mean", "std")},
+                      ArchitectureError)  # fmt: skip
+    layers = table.get("layers")
+    if not isinstance(layers, list) or not all(isinstance(item, dict) for item in layers):
+        raise ArchitectureError(f"{name}: needs its layers as [[layers]] tables")
+    channels = len(head.input) and head.input[-1]
+    return Architecture(
+        name,
+        head.input,
+        tuple(_named(_layer(name, number, item) for number, item in enumerate(layers, 1))),
+        head.mean or (0.0,) * channels,
+        head.std or (1.0,) * channels,
+    )
+
+
+@dataclass(frozen=True)
+class _Head:
+    input: tuple[int, ...] = (64, 64, 3)
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+_Unnamed = tuple[str | None, Layer, tuple[str, ...] | None]
+
+
+def _layer(network: str, number: int, table: Mapping[str, Any]) -> _Unnamed:
+    fields = dict(table)
+    given = fields.pop("name", None)
+    kind = fields.pop("kind", None)
+    inputs = fields.pop("inputs", None)
+    label = f"{network}: layer {given!r}" if given else f"{network}: layer number {number}"
+    if not isinstance(kind, str) or kind not in VOCABULARY:
+        hint = did_you_mean(str(kind), VOCABULARY)
+        raise ArchitectureError(f"{label}: unknown kind {kind!r}: {hint}")
+    if given is not None and not isinstance(given, str):
+        raise ArchitectureError(f"{label}: its name must be a text")
+    if inputs is not None and not (isinstance(inputs, list) and all(isinstance(i, str) for i in inputs)):
+        raise ArchitectureError(f"{label}: inputs must be a list of layer names")
+    try:
+        layer = from_table(VOCABULARY[kind], fields, ArchitectureError)
+    except ArchitectureError as reason:
+        raise ArchitectureError(f"{label} ({kind}): {reason}") from None
+    return given, layer, tuple(inputs) if inputs else None
+
+
+SHORT = {"batch_norm": "bn", "max_pool": "pool", "average_pool": "pool", "global_average_pool": "pool"}
+"""Kinds whose layers go by a shorter name when none is given."""
+
+
+def _named(layers: Iterable[_Unnamed]) -> list[Node]:
+    """Nodes with the missing names and inputs filled in: kind and number, and the layer above."""
+    nodes: list[Node] = []
+    counts: Counter[str] = Counter()
+    above = INPUT
+    for given, layer, inputs in layers:
+        stem = SHORT.get(layer.kind, layer.kind)
+        counts[stem] += 1
+        nodes.append(Node(given or f"{stem}{counts[stem]}", layer, inputs or (above,)))
+        above = nodes[-1].name
+    return nodes
+
+
+def _check_node(network: str, node: Node, known: set[str]) -> None:
+    label = f"{network}: layer {node.name!r}"
+    if not node.name.isidentifier() or keyword.iskeyword(node.name) or node.name.startswith("_"):
+        raise ArchitectureError(
+            f"{label}: a name must be a Python name that begins with a letter, such as 'conv1'"
+        )
+    if node.name in known:
+        raise ArchitectureError(f"{label}: another layer has this name")
+    for name in node.inputs:
+        if name not in known:
+            raise ArchitectureError(f"{label}: reads {name!r}, which is no layer above it: "
+                                    f"{did_you_mean(name, known)}")  # fmt: skip
+    if node.layer.merges and len(node.inputs) < 2:
+        raise ArchitectureError(f"{label} ({node.layer.kind}): needs two inputs or more")
+    if not node.layer.merges and len(node.inputs) != 1:
+        raise ArchitectureError(
+            f"{label} ({node.layer.kind}): takes one input, but is given {len(node.inputs)}"
+        )

@@ -1,0 +1,65 @@
+"""Every numeric decision that frameworks take differently, named once.
+
+Each framework file, and the reference, takes its numbers from here; none relies on a default of its own.
+Where the frameworks' defaults differ, the comment says how.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Padding = Literal["same", "valid"]
+OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
+Precision = Literal["float64", "float32", "bfloat16"]
+
+PIXEL_SCALE = 255.0
+"""Pictures cross the boundary as uint8; the network sees (pixel / 255 - mean) / std."""
+
+BATCH_NORM_EPSILON = 1e-5
+"""Added to the variance. Keras 1e-3; PyTorch and Flax 1e-5."""
+
+BATCH_NORM_MOMENTUM = 0.9
+"""The share of the running value that is *kept*; Keras and Flax keep 0.99, PyTorch takes 0.1.
+
+The batch variance is biased (divided by n) in the forward pass and unbiased (n - 1) in the running value.
+"""
+
+ADAM_BETA1 = 0.9
+ADAM_BETA2 = 0.999
+ADAM_EPSILON = 1e-8
+"""Added after the bias-corrected root, as in the paper's Algorithm 1 (Kingma and Ba, 2015).
+
+Keras adds 1e-7 to the root before its correction, which makes it 31.6 times larger at the first step.
+"""
+
+RMSPROP_DECAY = 0.9
+RMSPROP_EPSILON = 1e-8
+"""Added outside the root. Keras and Optax add it inside by default; PyTorch outside, with decay 0.99."""
+
+SGD_MOMENTUM = 0.9
+"""v = momentum v + g, w = w - lr v: a new learning rate acts at once. Keras folds lr into v."""
+
+ADAMW_WEIGHT_DECAY = 0.01
+"""Decoupled (Loshchilov and Hutter, 2019), times the learning rate, on kernels only, before the step."""
+
+SLOTS: dict[OptimizerName, tuple[str, ...]] = {
+    "sgd": ("velocity",),
+    "adam": ("first_moment", "second_moment"),
+    "adamw": ("first_moment", "second_moment"),
+    "rmsprop": ("mean_square",),
+}
+"""What an optimiser remembers for each parameter, by canonical name."""
+
+PRECISIONS: tuple[Precision, ...] = ("float64", "float32", "bfloat16")
+"""bfloat16: convolutions and dense layers compute in it; weights, averages, loss and steps stay float32."""
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Pixels to add before and after one axis of `size` pixels so that ceil(size / stride) come out.
+
+    TensorFlow's rule: an odd total puts its extra pixel at the end, and the total depends on the size.
+    Source: the notes on padding in the documentation of tf.nn.
+    """
+    outputs = -(-size // stride)
+    total = max((outputs - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2

@@ -1,0 +1,388 @@
+"""The layer vocabulary: what a network can be made of.
+
+A layer is a frozen dataclass of numbers. It knows the shape it gives, the tensors it needs and the work it
+is; it computes nothing. Shapes are without the batch: (height, width, channels) or (features,).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from triptych.errors import ArchitectureError
+from triptych.network import conventions
+from triptych.network.conventions import Padding
+
+Shape = tuple[int, ...]
+Pair = int | tuple[int, int]
+Initial = Literal[
+    "auto", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "zeros"
+]
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """(vertical, horizontal) of a number that may be given once for both."""
+    return (value, value) if isinstance(value, int) else value
+
+
+@dataclass(frozen=True)
+class Layer(ABC):
+    """Base of all layers: one input, no tensors, the shape unchanged, unless a layer says otherwise."""
+
+    kind: ClassVar[str]
+    merges: ClassVar[bool] = False
+    """Whether it takes two inputs or more."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(type(number) is int and number < 1 for number in numbers):
+                raise ArchitectureError(f"{name} is {value}, but must be 1 or more")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The shape it gives; raises ArchitectureError if it cannot take `inputs`."""
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        """Its trainable tensors and their canonical shapes."""
+        return {}
+
+    def statistics(self, *inputs: Shape) -> dict[str, Shape]:
+        """Its running values: kept with the weights, never trained."""
+        return {}
+
+    @abstractmethod
+    def flops(self, *inputs: Shape) -> int:
+        """Floating-point operations of one picture's forward pass; a multiply-add counts as two."""
+
+
+def _image(shape: Shape) -> Shape:
+    if len(shape) != 3:
+        raise ArchitectureError(f"needs an input of (height, width, channels), but gets {shape}")
+    return shape
+
+
+def _features(shape: Shape) -> int:
+    if len(shape) != 1:
+        raise ArchitectureError(
+            f"needs a flat input, but gets {shape}: put a flatten or a global pool before it"
+        )
+    return shape[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Window(Layer, ABC):
+    """What slides a window over a picture: convolutions and pools share the arithmetic of sizes."""
+
+    @property
+    @abstractmethod
+    def window(self) -> tuple[int, int]:
+        """Height and width of the window."""
+
+    @property
+    @abstractmethod
+    def strides(self) -> tuple[int, int]:
+        """Vertical and horizontal step of the window."""
+
+    padding: Padding = "same"
+
+    def pads(self, shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
+        """((top, bottom), (left, right)) for an input of `shape`; zeros for padding "valid"."""
+        if self.padding == "valid":
+            return (0, 0), (0, 0)
+        height, width = (
+            conventions.same_padding(size, window, stride)
+            for size, window, stride in zip(shape, self.window, self.strides, strict=False)
+        )
+        return height, width
+
+    def moves(self, shape: Shape) -> tuple[int, int]:
+        """How many places the window stops at, vertically and horizontally."""
+        height, width = (
+            (size + sum(pads) - window) // stride + 1
+            for size, pads, window, stride in zip(
+                _image(shape), self.pads(shape), self.window, self.strides, strict=False
+            )
+        )
+        if height < 1 or width < 1:
+            raise ArchitectureError(
+                f"its window of {self.window} is larger than its input of {shape}: use padding 'same', "
+                "fewer pools or a larger picture"
+            )
+        return height, width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv(_Window):
+    """2-D convolution (cross-correlation, as in every framework). Kernel: (height, width, in, out)."""
+
+    kind = "conv"
+    filters: int
+    kernel: Pair = 3
+    stride: Pair = 1
+    bias: bool = True
+    initial: Initial = "auto"
+
+    @property
+    def window(self) -> tuple[int, int]:
+        return pair(self.kernel)
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        return pair(self.stride)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (*self.moves(inputs[0]), self.filters)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        kernel = {"kernel": (*self.window, _image(inputs[0])[2], self.filters)}
+        return kernel | ({"bias": (self.filters,)} if self.bias else {})
+
+    def flops(self, *inputs: Shape) -> int:
+        products = 2 * math.prod(self.window) * inputs[0][2]
+        return math.prod(self.output_shape(*inputs)) * (products + self.bias)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthwiseConv(_Window):
+    """2-D convolution of each channel by itself. Kernel: (height, width, channels, 1)."""
+
+    kind = "depthwise_conv"
+    kernel: Pair = 3
+    stride: Pair = 1
+    bias: bool = True
+    initial: Initial = "auto"
+
+    @property
+    def window(self) -> tuple[int, int]:
+        return pair(self.kernel)
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        return pair(self.stride)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (*self.moves(inputs[0]), inputs[0][2])
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        channels = _image(inputs[0])[2]
+        kernel = {"kernel": (*self.window, channels, 1)}
+        return kernel | ({"bias": (channels,)} if self.bias else {})
+
+    def flops(self, *inputs: Shape) -> int:
+        return math.prod(self.output_shape(*inputs)) * (2 * math.prod(self.window) + self.bias)
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Batch normalisation over all but the last axis (Ioffe and Szegedy, 2015).
+
+    `momentum` is the share of the running value that is kept.
+    """
+
+    kind = "batch_norm"
+    epsilon: float = conventions.BATCH_NORM_EPSILON
+    momentum: float = conventions.BATCH_NORM_MOMENTUM
+
+    def __post_init__(self) -> None:
+        if not self.epsilon > 0:
+            raise ArchitectureError(f"epsilon is {self.epsilon}, but must be above 0")
+        if not 0 <= self.momentum <= 1:
+            raise ArchitectureError(f"momentum is {self.momentum}, but must lie in [0, 1]")
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"scale": inputs[0][-1:], "offset": inputs[0][-1:]}
+
+    def statistics(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"mean": inputs[0][-1:], "variance": inputs[0][-1:]}
+
+    def flops(self, *inputs: Shape) -> int:
+        return 2 * math.prod(inputs[0])  # in evaluation: one multiply, one add
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """A fully connected layer. Kernel: (in, out)."""
+
+    kind = "dense"
+    units: int
+    bias: bool = True
+    initial: Initial = "auto"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        _features(inputs[0])
+        return (self.units,)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        kernel = {"kernel": (_features(inputs[0]), self.units)}
+        return kernel | ({"bias": (self.units,)} if self.bias else {})
+
+    def flops(self, *inputs: Shape) -> int:
+        return self.units * (2 * inputs[0][0] + self.bias)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pool(_Window, ABC):
+    """What reduces each window of each channel to one number. `stride` is the window's size if not given."""
+
+    padding: Padding = "valid"
+    size: Pair = 2
+    stride: Pair | None = None
+
+    @property
+    def window(self) -> tuple[int, int]:
+        return pair(self.size)
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        return self.window if self.stride is None else pair(self.stride)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (*self.moves(inputs[0]), inputs[0][2])
+
+    def flops(self, *inputs: Shape) -> int:
+        return math.prod(self.output_shape(*inputs)) * math.prod(self.window)
+
+
+@dataclass(frozen=True)
+class MaxPool(_Pool):
+    """The largest value of each window; padding never wins."""
+
+    kind = "max_pool"
+
+
+@dataclass(frozen=True)
+class AveragePool(_Pool):
+    """The mean of each window; padding never counts."""
+
+    kind = "average_pool"
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool(Layer):
+    """The mean of each channel over the whole picture."""
+
+    kind = "global_average_pool"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return _image(inputs[0])[2:]
+
+    def flops(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0])
+
+
+@dataclass(frozen=True)
+class Activation(Layer, ABC):
+    """A function of each number by itself; counted as one operation."""
+
+    def flops(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0])
+
+
+@dataclass(frozen=True)
+class ReLU(Activation):
+    """max(x, 0)."""
+
+    kind = "relu"
+
+
+@dataclass(frozen=True)
+class ReLU6(Activation):
+    """min(max(x, 0), 6)."""
+
+    kind = "relu6"
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """The hyperbolic tangent."""
+
+    kind = "tanh"
+
+
+@dataclass(frozen=True)
+class Sigmoid(Activation):
+    """1 / (1 + exp(-x))."""
+
+    kind = "sigmoid"
+
+
+@dataclass(frozen=True)
+class GELU(Activation):
+    """x Phi(x) with the exact normal distribution function (erf), not its tanh form."""
+
+    kind = "gelu"
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Inverted dropout: in training a share `rate` of the units is 0, the rest is divided by 1 - rate."""
+
+    kind = "dropout"
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < 1:
+            raise ArchitectureError(f"rate is {self.rate}, but must lie in [0, 1)")
+
+    def flops(self, *inputs: Shape) -> int:
+        return 0  # in evaluation it does nothing
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """(height, width, channels) to (features,), channels running fastest."""
+
+    kind = "flatten"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (math.prod(inputs[0]),)
+
+    def flops(self, *inputs: Shape) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Add(Layer):
+    """The sum of two or more inputs of one shape."""
+
+    kind = "add"
+    merges = True
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(set(inputs)) != 1:
+            raise ArchitectureError(f"adds inputs of one shape, but gets {', '.join(map(str, inputs))}")
+        return inputs[0]
+
+    def flops(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0]) * (len(inputs) - 1)
+
+
+@dataclass(frozen=True)
+class Concat(Layer):
+    """Two or more inputs side by side along the channels (or features)."""
+
+    kind = "concat"
+    merges = True
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len({shape[:-1] for shape in inputs}) != 1:
+            raise ArchitectureError(
+                f"joins inputs of one height and width, but gets {', '.join(map(str, inputs))}"
+            )
+        return (*inputs[0][:-1], sum(shape[-1] for shape in inputs))
+
+    def flops(self, *inputs: Shape) -> int:
+        return 0
+
+
+VOCABULARY: dict[str, type[Layer]] = {
+    layer.kind: layer
+    for layer in (
+        Conv, DepthwiseConv, BatchNorm, Dense, MaxPool, AveragePool, GlobalAveragePool,
+        ReLU, ReLU6, Tanh, Sigmoid, GELU, Dropout, Flatten, Add, Concat,
+    )
+}  # fmt: skip
+"""Every layer by the name that architecture files use."""

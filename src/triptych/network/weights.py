@@ -1,0 +1,118 @@
+"""Canonical tensors: seeded initial values, safetensors files, hashes.
+
+The canonical layout: convolution kernels (height, width, in, out), depthwise kernels (height, width,
+channels, 1), dense kernels (in, out), flat features with channels running fastest. Names are
+"layer.tensor"; optimiser state is "optimizer.slot.layer.tensor", and "optimizer.step" counts the steps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from triptych.errors import RunFolderError
+from triptych.network.architecture import Architecture, Node
+from triptych.network.layers import GELU, Activation, Conv, Dense, DepthwiseConv, Initial, ReLU, ReLU6, Shape
+from triptych.network.streams import stream
+from triptych.tables import write_atomic
+
+Array = NDArray[np.generic]
+Weights = dict[str, Array]
+
+
+def initial_weights(architecture: Architecture, seed: int) -> dict[str, NDArray[np.float32]]:
+    """Every parameter and running statistic before training, float32, each drawn from (seed, its name).
+
+    Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, unless the layer names
+    another; biases and offsets 0, scales 1, running means 0 and variances 1.
+    """
+    weights: dict[str, NDArray[np.float32]] = {}
+    for node in architecture.nodes:
+        shapes = architecture.input_shapes(node)
+        for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():
+            name = f"{node.name}.{tensor}"
+            if tensor == "kernel":
+                assert isinstance(node.layer, Conv | DepthwiseConv | Dense)
+                law = node.layer.initial
+                if law == "auto":
+                    law = "he_normal" if _rectified(architecture, node) else "glorot_uniform"
+                values = _draw(law, shape, stream(seed, "initial", name))
+            else:
+                values = np.full(shape, 1.0 if tensor in ("scale", "variance") else 0.0)
+            weights[name] = values.astype(np.float32)
+    return weights
+
+
+def _rectified(architecture: Architecture, node: Node) -> bool:
+    """Whether the first activation that reads `node`, through layers of any other kind, is a rectifier."""
+    frontier = {node.name}
+    for later in architecture.nodes:
+        if frontier.isdisjoint(later.inputs):
+            continue
+        if isinstance(later.layer, Activation):
+            return isinstance(later.layer, ReLU | ReLU6 | GELU)
+        if isinstance(later.layer, Conv | DepthwiseConv | Dense):
+            return False
+        frontier.add(later.name)
+    return False
+
+
+def _draw(law: Initial, shape: Shape, generator: np.random.Generator) -> NDArray[np.float64]:
+    """Values of `shape` by a law named after its paper.
+
+    He et al. (2015), Glorot and Bengio (2010), LeCun et al. (1998).
+    """
+    *window, fan_in, fan_out = shape
+    if len(window) == 2 and fan_out == 1:  # depthwise: each output reads one channel
+        fan_in = 1
+    fan_in, fan_out = fan_in * math.prod(window), fan_out * math.prod(window)
+    family, _, form = law.partition("_")
+    variance = {"he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out), "lecun": 1 / fan_in, "zeros": 0.0}[family]
+    if form == "uniform":
+        limit = math.sqrt(3 * variance)
+        return generator.uniform(-limit, limit, shape)
+    return generator.standard_normal(shape) * math.sqrt(variance)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file, whole or not at all."""
+    contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    write_atomic(path, save(contiguous, dict(metadata) if metadata else None))
+
+
+def load_tensors(path: Path) -> Weights:
+    """The tensors of a safetensors file; raises RunFolderError if it is missing or damaged."""
+    try:
+        tensors: Weights = load(path.read_bytes())
+        return tensors
+    except FileNotFoundError:
+        raise RunFolderError(f"{path}: there is no such file") from None
+    except (SafetensorError, OSError) as reason:
+        raise RunFolderError(f"{path}: cannot be read as safetensors ({reason})") from None
+
+
+def check_weights(architecture: Architecture, weights: Mapping[str, Array]) -> None:
+    """Raise RunFolderError, naming the tensor, unless `weights` fit the network."""
+    for name, shape in (architecture.parameters | architecture.statistics).items():
+        if name not in weights:
+            raise RunFolderError(f"the weights lack {name!r}, which {architecture.name} needs")
+        if weights[name].shape != shape:
+            raise RunFolderError(f"the weights hold {name!r} in shape {weights[name].shape}, "
+                                 f"but {architecture.name} needs {shape}")  # fmt: skip
+
+
+def weights_hash(weights: Mapping[str, Array]) -> str:
+    """SHA-256 over names, shapes, types and values: equal for equal weights, in any order."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = np.ascontiguousarray(weights[name])
+        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}\n".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()

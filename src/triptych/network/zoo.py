@@ -1,0 +1,75 @@
+"""The networks that come with Triptych, each a function of the picture's size and the number of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from triptych.errors import ArchitectureError, did_you_mean
+from triptych.network.architecture import Architecture, from_toml, sequence
+from triptych.network.layers import (
+    AveragePool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    ReLU,
+    Tanh,
+)
+
+
+def mlp(size: int = 32, classes: int = 10) -> Architecture:
+    """One hidden layer of 64: the talk's Keras slide, on pixels."""
+    layers = [Flatten(), Dense(64), ReLU(), Dense(classes)]
+    return sequence("mlp", (size, size, 3), layers)
+
+
+def lenet(size: int = 32, classes: int = 10) -> Architecture:
+    """LeNet-5 (LeCun et al., 1998) with plain average pools and dense layers throughout."""
+    layers: list[Layer] = [
+        Conv(filters=6, kernel=5, padding="valid"), Tanh(), AveragePool(),
+        Conv(filters=16, kernel=5, padding="valid"), Tanh(), AveragePool(),
+        Flatten(), Dense(120), Tanh(), Dense(84), Tanh(), Dense(classes),
+    ]  # fmt: skip
+    return sequence("lenet", (size, size, 3), layers)
+
+
+def sports_cnn(size: int = 64, classes: int = 6) -> Architecture:
+    """The talk's network: four convolutions of 32 filters with batch norm, two pools, 256 hidden units."""
+    block = [Conv(filters=32), BatchNorm(), ReLU()]
+    layers = [*block, *block, MaxPool(), *block, *block, MaxPool()]
+    layers += [Flatten(), Dense(256), ReLU(), Dropout(0.5), Dense(classes)]
+    return sequence("sports-cnn", (size, size, 3), layers)
+
+
+def compact_cnn(size: int = 64, classes: int = 6) -> Architecture:
+    """Four stages of 32 to 256 filters without biases before batch norm, then a global average pool."""
+    layers: list[Layer] = []
+    for filters in (32, 64, 128, 256):
+        layers += [Conv(filters=filters, bias=False), BatchNorm(), ReLU(), MaxPool()]
+    layers[-1:] = [GlobalAveragePool(), Dense(classes)]
+    return sequence("compact-cnn", (size, size, 3), layers)
+
+
+ZOO: dict[str, Callable[..., Architecture]] = {
+    "mlp": mlp,
+    "lenet": lenet,
+    "sports-cnn": sports_cnn,
+    "compact-cnn": compact_cnn,
+}
+"""Every built-in network by name."""
+
+
+def find_network(name: str) -> Architecture:
+    """The network of that name, or of that TOML file; raises ArchitectureError with the known names."""
+    if name in ZOO:
+        return ZOO[name]()
+    if name.endswith(".toml") or Path(name).is_file():
+        return from_toml(Path(name))
+    raise ArchitectureError(
+        f"there is no network {name!r}: {did_you_mean(name, ZOO)}; a network of your own is a .toml file"
+    )

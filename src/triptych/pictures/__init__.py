@@ -1,0 +1,1 @@
+"""What is learned from: pictures found, checked, decoded once, and handed out in batches."""

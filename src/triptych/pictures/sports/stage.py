@@ -1,0 +1,248 @@
+"""The stage: solids placed in space, seen by a camera, painted from far to near.
+
+Space is measured in metres. A figure faces +x, +y is up, +z is the figure's right. A camera with yaw 0
+stands on the right side of the figure, at +90 degrees it looks the figure in the face. Because bodies and
+gear are built in space, one pose gives every view, and what is nearer hides what is farther.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+Colour = tuple[int, int, int]
+Vec = NDArray[np.float64]
+Pixel = tuple[float, float]
+
+
+def vec(x: float, y: float, z: float) -> Vec:
+    """A point or direction in space."""
+    return np.array((x, y, z))
+
+
+def unit(direction: Vec) -> Vec:
+    """The same direction with length 1."""
+    return direction / math.sqrt(float(direction @ direction) + 1e-12)
+
+
+def mix(one: Colour, other: Colour, share: float) -> Colour:
+    """`one` with a `share` of `other` in it."""
+    keep = 1 - share
+    return (
+        int(one[0] * keep + other[0] * share),
+        int(one[1] * keep + other[1] * share),
+        int(one[2] * keep + other[2] * share),
+    )
+
+
+def brighter(colour: Colour, factor: float) -> Colour:
+    """The colour under more light, or under less for a factor below 1."""
+    return (
+        min(255, int(colour[0] * factor)),
+        min(255, int(colour[1] * factor)),
+        min(255, int(colour[2] * factor)),
+    )
+
+
+@dataclass(frozen=True)
+class Light:
+    """Where the light comes from on the screen, how hard it is, and what far things fade into."""
+
+    x: float
+    y: float
+    shade: float
+    haze: Colour
+    thickness: float
+
+
+@dataclass(frozen=True)
+class View:
+    """A camera: angles in radians, `distance` in metres, and where the picture shows what it aims at."""
+
+    yaw: float
+    pitch: float
+    roll: float
+    distance: float
+    aim: Vec
+    scale: float
+    centre: Pixel
+    stretch: float = 1.0
+
+    def axes(self) -> NDArray[np.float64]:
+        """Rows: screen right, screen up, away from the camera."""
+        sy, cy, sp, cp = math.sin(self.yaw), math.cos(self.yaw), math.sin(self.pitch), math.cos(self.pitch)
+        return np.array(((cy, 0, -sy), (-sy * sp, cp, -cy * sp), (-sy * cp, -sp, -cy * cp)))
+
+    def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pixel x, pixel y, pixels per metre and depth of each point."""
+        seen = (points - self.aim) @ self.axes().T
+        # Nothing comes nearer than a quarter of the distance: it would fill the frame.
+        zoom = self.scale * self.distance / np.maximum(self.distance + seen[:, 2], self.distance / 4)
+        x, y = seen[:, 0] * zoom * self.stretch, -seen[:, 1] * zoom
+        c, s = math.cos(self.roll), math.sin(self.roll)
+        return np.stack((self.centre[0] + c * x - s * y, self.centre[1] + s * x + c * y, zoom, seen[:, 2]), axis=1)
+
+    def horizon(self) -> float:
+        """The pixel row on which level ground ends."""
+        return self.centre[1] - self.scale * self.distance * math.tan(self.pitch)
+
+
+@dataclass(slots=True)
+class Shape:
+    """One thing to paint: a solid over discs, a line of some width, or a flat polygon."""
+
+    form: str
+    points: NDArray[np.float64]
+    radii: Sequence[float]
+    colour: Colour
+    nearer: float
+    scenery: bool
+
+
+@dataclass
+class Stage:
+    """What is on show. `subject` gathers the points that the camera must frame."""
+
+    shapes: list[Shape] = field(default_factory=list)
+    subject: list[Vec] = field(default_factory=list)
+    _turn: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
+    _move: Vec = field(default_factory=lambda: np.zeros(3))
+
+    @contextmanager
+    def placed(
+        self, x: float = 0, y: float = 0, z: float = 0, *, heading: float = 0, lean: float = 0,
+        rear: float = 0, scale: float = 1,
+    ) -> Iterator[None]:
+        """Everything added inside is turned (about the up, forward and side axis), scaled and moved."""
+        before = self._turn, self._move
+        ch, sh, cl, sl, cr, sr = (f(a) for a in (heading, lean, rear) for f in (math.cos, math.sin))
+        about_up = np.array(((ch, 0, sh), (0, 1, 0), (-sh, 0, ch)))
+        about_forward = np.array(((1, 0, 0), (0, cl, -sl), (0, sl, cl)))
+        about_side = np.array(((cr, -sr, 0), (sr, cr, 0), (0, 0, 1)))
+        self._move = self._move + self._turn @ vec(x, y, z)
+        self._turn = self._turn @ about_up @ about_forward @ about_side * scale
+        yield
+        self._turn, self._move = before
+
+    def _add(
+        self, form: str, points: Sequence[Vec] | NDArray[np.float64], radii: Sequence[float], colour: Colour,
+        nearer: float, scenery: bool,
+    ) -> None:
+        self.shapes.append(
+            Shape(form, np.asarray(points) @ self._turn.T + self._move, radii, colour, nearer, scenery)
+        )
+
+    def solid(self, discs: Sequence[tuple[Vec, float]], colour: Colour, nearer: float = 0) -> None:
+        """The hull of balls (centre, radius), shaded. `nearer` lifts it over what it lies on."""
+        self._add("solid", [centre for centre, _ in discs], [r for _, r in discs], colour, nearer, False)
+
+    def line(
+        self, points: Sequence[Vec] | NDArray[np.float64], width: float, colour: Colour, nearer: float = 0,
+        scenery: bool = False,
+    ) -> None:
+        """A line through the points, `width` metres wide."""
+        self._add("line", points, (width,), colour, nearer, scenery)
+
+    def flat(
+        self, points: Sequence[Vec] | NDArray[np.float64], colour: Colour, nearer: float = 0,
+        scenery: bool = False,
+    ) -> None:
+        """A flat polygon."""
+        self._add("flat", points, (), colour, nearer, scenery)
+
+    def ring(self, centre: Vec, radius: float, width: float, colour: Colour, nearer: float = 0) -> None:
+        """An upright circle in the plane of x and y: a wheel."""
+        self.line(centre + radius * _CIRCLE, width, colour, nearer)
+
+    def frames(self, *points: Vec) -> None:
+        """The camera must show these points."""
+        self.subject.extend(self._turn @ point + self._move for point in points)
+
+    def paint(self, image: Image.Image, view: View, light: Light, scenery: bool) -> None:
+        """Paint the scenery's shapes or the others, the farthest first."""
+        shapes = [shape for shape in self.shapes if shape.scenery == scenery]
+        if not shapes:
+            return
+        seen = view.project(np.concatenate([shape.points for shape in shapes]))
+        ends = np.cumsum([len(shape.points) for shape in shapes])
+        starts = ends - [len(shape.points) for shape in shapes]
+        depths = np.add.reduceat(seen[:, 3], starts) / (ends - starts) - [shape.nearer for shape in shapes]
+        brush, rows = ImageDraw.Draw(image), seen.tolist()
+        for index in np.argsort(-depths, kind="stable"):
+            shape = shapes[index]
+            fade = min(0.75, max(0.0, depths[index]) * light.thickness)
+            colour = mix(shape.colour, light.haze, fade)
+            _FORMS[shape.form](brush, rows[starts[index] : ends[index]], shape.radii, colour, light)
+
+
+_CIRCLE = np.array([(math.cos(a), math.sin(a), 0) for a in np.linspace(0, 2 * math.pi, 29)])
+_HALF = [(math.cos(a), math.sin(a)) for a in np.linspace(math.pi / 2, 3 * math.pi / 2, 7)]
+_DISC = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 13)[:-1]]
+
+Discs = list[tuple[float, float, float]]
+
+
+def _capsule(one: tuple[float, float, float], two: tuple[float, float, float]) -> list[Pixel]:
+    """The outline around two discs."""
+    (ax, ay, ar), (bx, by, br) = one, two
+    dx, dy = bx - ax, by - ay
+    length = math.hypot(dx, dy)
+    if length <= abs(ar - br):
+        x, y, r = one if ar > br else two
+        return [(x + r * c, y + r * s) for c, s in _DISC]
+    dx, dy = dx / length, dy / length
+    outline = [(ax + ar * (c * dx - s * dy), ay + ar * (c * dy + s * dx)) for c, s in _HALF]
+    return outline + [(bx - br * (c * dx - s * dy), by - br * (c * dy + s * dx)) for c, s in _HALF]
+
+
+def _around(discs: Discs) -> list[Pixel]:
+    """The outline around any number of discs: Andrew's monotone chain over points on their rims."""
+    if len(discs) == 1:
+        discs = [discs[0], discs[0]]
+    if len(discs) == 2:
+        return _capsule(discs[0], discs[1])
+    rim = sorted((x + r * c, y + r * s) for x, y, r in discs for c, s in _DISC)
+    outline: list[Pixel] = []
+    for points in (rim, rim[::-1]):
+        floor = len(outline) + 1
+        for x, y in points:
+            while len(outline) > floor:
+                (ax, ay), (bx, by) = outline[-2:]
+                if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
+                    break
+                outline.pop()
+            outline.append((x, y))
+        outline.pop()
+    return outline
+
+
+def _paint_solid(
+    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Colour, light: Light
+) -> None:
+    discs = [(row[0], row[1], r * row[2]) for row, r in zip(rows, radii, strict=True)]
+    brush.polygon(_around(discs), fill=brighter(colour, light.shade))
+    if max(r for _, _, r in discs) > 1.2:  # pixels; the lit side of a thinner limb cannot be seen
+        lit = [(x + 0.34 * r * light.x, y + 0.34 * r * light.y, 0.66 * r) for x, y, r in discs]
+        brush.polygon(_around(lit), fill=colour)
+
+
+def _paint_line(
+    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Colour, light: Light
+) -> None:
+    width = max(1, round(radii[0] * rows[0][2]))
+    brush.line([(row[0], row[1]) for row in rows], fill=colour, width=width, joint="curve" if width > 2 else None)
+
+
+def _paint_flat(
+    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Colour, light: Light
+) -> None:
+    brush.polygon([(row[0], row[1]) for row in rows], fill=colour)
+
+
+_FORMS = {"solid": _paint_solid, "line": _paint_line, "flat": _paint_flat}

@@ -1,0 +1,1 @@
+"""How a run is carried out: recipe, run folder, the one training loop, workers."""

@@ -1,0 +1,73 @@
+"""TOML tables to typed dataclasses and back, and files written whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import tomli_w
+
+from triptych.errors import TriptychError, UsageError, did_you_mean
+
+T = TypeVar("T")
+
+
+def read_toml(path: Path, error: type[TriptychError] = UsageError) -> dict[str, Any]:
+    """The tables of a TOML file; raises `error` in one line if there is none or it cannot be parsed."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise error(f"{path}: there is no such file") from None
+    except OSError as reason:
+        raise error(f"{path}: cannot be read ({reason.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as reason:
+        raise error(f"{path}: is no valid TOML ({reason})") from None
+
+
+def to_toml(tables: Mapping[str, Any]) -> str:
+    """TOML text; TOML has no null, so what is None is left out, at any depth."""
+
+    def without_none(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: without_none(item) for key, item in value.items() if item is not None}
+        if isinstance(value, list | tuple):
+            return [without_none(item) for item in value]
+        return value
+
+    return tomli_w.dumps(without_none(tables))
+
+
+def from_table(cls: type[T], table: Mapping[str, Any], error: type[TriptychError] = UsageError) -> T:
+    """`table` as a `cls` (a dataclass), every key known and every value of its declared type.
+
+    Raises `error`, naming the key and, for an unknown one, the nearest known.
+    """
+    known = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
+    for key in table:
+        if key not in known:
+            raise error(f"unknown key {key!r}: {did_you_mean(key, known)}")
+    try:
+        return msgspec.convert(dict(table), cls)
+    except msgspec.ValidationError as reason:
+        message = str(reason).replace("`", "").replace(" - at $.", " for ")
+        raise error(message[0].lower() + message[1:]) from None
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write `path` whole or not at all: to a temporary name beside it, flushed to disk, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
