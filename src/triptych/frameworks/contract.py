@@ -112,7 +112,7 @@ class Framework(Protocol):
         ...
 
     def dump_weights(self, state: State) -> Weights:
-        """All canonical tensors, optimiser state included once there is one; copies, in the stored precision."""
+        """All canonical tensors, optimiser state included once there is one; copies."""
         ...
 
     def trace(self, state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:

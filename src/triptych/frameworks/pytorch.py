@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from triptych.frameworks.contract import Facts, Images, Labels, Masks, Optimizer, Step
 from triptych.frameworks.source import describe, run_source, run_with_taps, sources, variables
@@ -52,12 +52,14 @@ def facts() -> Facts:
 # ---- the network, written ------------------------------------------------------------------------------
 
 
-def dropout(x, rate, masks, name):
+def dropout(x: Tensor, rate: float, masks: dict[str, Tensor] | None, name: str) -> Tensor:
     """Inverted dropout; the mask says which units to keep, and without masks all are kept."""
     return x if masks is None else x * masks[name] / (1 - rate)
 
 
-def average_pool(x, size, stride, pads):
+def average_pool(
+    x: Tensor, size: int | tuple[int, int], stride: int | tuple[int, int], pads: tuple[int, int, int, int]
+) -> Tensor:
     """Mean of each window in which padding does not count, for pads (left, right, top, bottom)."""
     inside = F.pad(torch.ones_like(x[:1, :1]), pads)
     return F.avg_pool2d(F.pad(x, pads), size, stride) / F.avg_pool2d(inside, size, stride)
@@ -74,10 +76,10 @@ def write_network(architecture: Architecture) -> str:
         forward.append(f"        {held[node.name]} = {call}\n")
     network = (
         "\n\nclass Network(nn.Module):\n"
-        "    def __init__(self):\n"
+        "    def __init__(self) -> None:\n"
         "        super().__init__()\n"
         f"{''.join(init)}\n"
-        f"    def forward(self, {held[INPUT]}, masks=None):\n"
+        f"    def forward(self, {held[INPUT]}: Tensor, masks: dict[str, Tensor] | None = None) -> Tensor:\n"
         f"{''.join(forward)}"
         f"        return {held[architecture.nodes[-1].name]}\n"
     )
@@ -85,7 +87,7 @@ def write_network(architecture: Architecture) -> str:
     functional = "import torch.nn.functional as F\n" if "F." in pieces + network else ""
     return (
         f'"""{describe(architecture, "PyTorch")}"""\n\n'
-        f"import torch\n{functional}from torch import nn\n{pieces}{network}"
+        f"import torch\n{functional}from torch import Tensor, nn\n{pieces}{network}"
     )
 
 
@@ -213,7 +215,7 @@ def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[st
     """The same text, with a tap after each layer, run on the same module."""
     seen: dict[str, Array] = {}
 
-    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
+    def tap(name: str, value: Tensor) -> Tensor:
         seen[name] = _activation_to_canonical(state, name, value)
         return value
 
@@ -249,9 +251,10 @@ def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tup
 
 
 def train_step(
-    network, optimizer, images, labels, masks, learning_rate,
-    weight_decay=0.0, label_smoothing=0.0, bfloat16=False,
-):  # fmt: skip
+    network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor,
+    masks: dict[str, Tensor] | None, learning_rate: float,
+    weight_decay: float = 0.0, label_smoothing: float = 0.0, bfloat16: bool = False,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """One step on a batch; gives the loss before it and how many of the batch were right."""
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
         logits = network(images, masks).to(images.dtype)
@@ -268,7 +271,7 @@ def train_step(
     return loss.detach(), (logits.argmax(1) == labels).sum()
 
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": lambda parameters, o: torch.optim.SGD(parameters, lr=0, momentum=o.momentum, fused=True),
     "adam": lambda parameters, o: torch.optim.Adam(
         parameters, lr=0.0, betas=(o.beta1, o.beta2), eps=o.epsilon, fused=True
@@ -307,7 +310,8 @@ def predict(state: State, images: Images) -> Array:
     """In evaluation mode, without autograd."""
     state.network.eval()
     with torch.inference_mode(), _autocast(state):
-        return state.network(_prepare(state, images)).to(state.dtype).cpu().numpy()
+        logits: Array = state.network(_prepare(state, images)).to(state.dtype).cpu().numpy()
+    return logits
 
 
 def save_native(state: State, path: Path) -> Path:
@@ -328,7 +332,7 @@ NAMES = {
 }
 
 
-def _tensors(state: State) -> dict[str, torch.Tensor]:
+def _tensors(state: State) -> dict[str, Tensor]:
     """Parameters and running averages by canonical name."""
     own = dict(state.network.named_parameters()) | dict(state.network.named_buffers())
     canonical = state.architecture.parameters | state.architecture.statistics
@@ -348,7 +352,7 @@ def _to_native(state: State, name: str, array: Array) -> Array:
     return np.array(array)
 
 
-def _to_canonical(state: State, name: str, tensor: torch.Tensor | None) -> Array:
+def _to_canonical(state: State, name: str, tensor: Tensor | None) -> Array:
     assert tensor is not None
     array = tensor.detach().cpu().numpy()
     order = _order(state, name)
@@ -377,7 +381,7 @@ def _order(state: State, name: str) -> Any:
     return state.architecture.feature_orders.get(node.inputs[0])
 
 
-def _activation_to_canonical(state: State, name: str, value: torch.Tensor) -> Array:
+def _activation_to_canonical(state: State, name: str, value: Tensor) -> Array:
     array = value.detach().to(state.dtype).cpu().numpy()
     if array.ndim == 4:
         return np.array(array.transpose(0, 2, 3, 1))
@@ -385,7 +389,7 @@ def _activation_to_canonical(state: State, name: str, value: torch.Tensor) -> Ar
     return np.array(array if order is None else array[:, np.argsort(order)])
 
 
-def _prepare(state: State, images: Images) -> torch.Tensor:
+def _prepare(state: State, images: Images) -> Tensor:
     """Pictures as the network sees them: NCHW of (pixel / 255 - mean) / std, channels last in memory."""
     pixels = torch.from_numpy(images).to(state.device).permute(0, 3, 1, 2).to(state.dtype) / PIXEL_SCALE
     if any(state.architecture.mean) or set(state.architecture.std) != {1.0}:
@@ -397,7 +401,7 @@ def _prepare(state: State, images: Images) -> torch.Tensor:
     return pixels
 
 
-def _masks(state: State, masks: Masks) -> dict[str, torch.Tensor] | None:
+def _masks(state: State, masks: Masks) -> dict[str, Tensor] | None:
     """Dropout masks in PyTorch's layout; None, which keeps every unit, if there are none."""
     native = {}
     for name, mask in masks.items():
@@ -407,5 +411,5 @@ def _masks(state: State, masks: Masks) -> dict[str, torch.Tensor] | None:
     return native or None
 
 
-def _autocast(state: State) -> AbstractContextManager[Any]:
+def _autocast(state: State) -> torch.autocast:
     return torch.autocast(state.device.type, dtype=torch.bfloat16, enabled=state.precision == "bfloat16")

@@ -6,6 +6,7 @@ import ast
 import inspect
 import linecache
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 from triptych.network.architecture import INPUT, Architecture
@@ -19,7 +20,7 @@ def variables(architecture: Architecture) -> dict[str, str]:
     What is read later than by the next line goes by its own name.
     """
     names = [INPUT, *(node.name for node in architecture.nodes)]
-    following = dict(zip(names, names[1:], strict=False))
+    following = dict(pairwise(names))
     readers = {name: {node.name for node in architecture.nodes if name in node.inputs} for name in names}
     return {name: "x" if readers[name] <= {following.get(name)} else name for name in names}
 

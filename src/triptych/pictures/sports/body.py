@@ -8,7 +8,7 @@ Proportions are those of an adult of 1.75 m, 7.5 heads tall.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .dice import Dice
 from .stage import Colour, Stage, Vec, brighter, mix, unit, vec
@@ -78,10 +78,10 @@ class Pose:
     knees: tuple[Vec, Vec] = (AHEAD, AHEAD)
     elbows: tuple[Vec, Vec] = (vec(-0.6, -1, -0.4), vec(-0.6, -1, 0.4))
     toes: tuple[Vec, Vec] = (vec(1, -0.25, 0), vec(1, -0.25, 0))
-    hips: Vec = RIGHT
+    hips: Vec = field(default_factory=lambda: RIGHT)
     shoulders: Vec | None = None
     head: Vec | None = None
-    gaze: Vec = AHEAD
+    gaze: Vec = field(default_factory=lambda: AHEAD)
 
 
 @dataclass

@@ -1,0 +1,62 @@
+"""The one rule about pictures that occur more than once.
+
+Two files are copies when their pixels are the same at full resolution, upright, whatever the format.
+
+1. **In more than one class:** nobody can say which label is right, so every copy is left out.
+2. **In one class, on more than one side:** kept once, on the side test, else validation, else train, else
+   undecided: the test part stays as its author made it.
+3. Of several on the side that keeps it: the first by path.
+
+So a store holds each picture once, and no split of a store can put a picture on two sides.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Copy(NamedTuple):
+    """Row `row` is left out because row `of` has the same pixels; `kind` is a problem kind."""
+
+    row: int
+    of: int
+    kind: str
+
+
+def find_copies(
+    digests: NDArray[np.uint8], labels: NDArray[np.int32], sides: NDArray[np.uint8], usable: NDArray[np.bool_]
+) -> list[Copy]:
+    """The rows to leave out, in rising order.
+
+    `digests` (rows, 16) stand for the pixels; `labels` and `sides` (rows,) are a store's; rows that are not
+    `usable` (rows,) have no pixels and are no copies of anything.
+    """
+    rows = np.flatnonzero(usable)
+    halves = np.ascontiguousarray(digests[rows]).view(np.uint64).reshape(-1, 2)
+    order = np.lexsort((rows, halves[:, 1], halves[:, 0]))
+    same = (halves[order[1:]] == halves[order[:-1]]).all(axis=1)
+    # A group of equal digests is a run of `same`; only such runs are walked in Python.
+    edges = np.diff(np.concatenate(([False], same, [False])).astype(np.int8))
+    copies = [
+        copy
+        for first, last in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True)
+        for copy in _judge(rows[order[first : last + 1]], labels, sides)
+    ]
+    return sorted(copies)
+
+
+def _judge(group: NDArray[np.int64], labels: NDArray[np.int32], sides: NDArray[np.uint8]) -> list[Copy]:
+    """The rule of this module for one group of rows with the same pixels, rising."""
+    rows = [int(row) for row in group]
+    if len({int(labels[row]) for row in rows}) > 1:
+        others = {row: next(r for r in rows if labels[r] != labels[row]) for row in rows}
+        return [Copy(row, other, "copy across classes") for row, other in others.items()]
+    kept = max(rows, key=lambda row: (sides[row], -row))  # sides are numbered train < validation < test
+    return [
+        Copy(row, kept, "copy" if sides[row] == sides[kept] else "copy across sides")
+        for row in rows
+        if row != kept
+    ]

@@ -1,0 +1,257 @@
+"""From the bytes of a picture file to uint8 RGB of one size. The only place that knows file formats.
+
+What a picture means here, whatever it was saved as:
+
+- the content decides what a file is, not its ending; of an animation or of many pages the first counts;
+- transparent parts lie on white; CMYK and the rest become RGB the way Pillow does it, colour profiles unread;
+- 16-bit samples keep their upper byte, grey as well as colour; 32-bit samples have no agreed range: refused;
+- the camera's orientation mark is applied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from triptych.errors import UnreadablePicture, UsageError, did_you_mean
+from triptych.pictures.reader import MAX_FILE
+
+FITS = ("squash", "crop", "pad")
+"""How a picture meets a target of another shape.
+
+- `squash`: stretched to it: `image.resize(target, BILINEAR)`;
+- `crop`: its largest centred part of the target's shape: `ImageOps.fit(image, target, BILINEAR)`;
+- `pad`: whole, centred, on grey 128: `ImageOps.pad(image, target, BILINEAR, (128, 128, 128))`.
+"""
+MAX_PIXELS = 100_000_000
+PAD_GREY = 128
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+_MAGIC = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"RIFF": "WEBP",
+    b"BM": "BMP",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each value of the EXIF orientation mark; 1 and unknown values ask for nothing."""
+_ORIENTATION = 0x0112
+
+
+def decode(data: bytes) -> NDArray[np.uint8]:
+    """The picture in `data`, upright. Shape (height, width, 3).
+
+    Raises UnreadablePicture with the kind `empty`, `truncated`, `not a picture`, `too large` or `unreadable`.
+    """
+    return np.array(_open_upright(data))
+
+
+def resize(image: NDArray[np.uint8], size: tuple[int, int], fit: str = "squash") -> NDArray[np.uint8]:
+    """`image` (height, width, 3) brought to `size` = (height, width): bilinear, antialiased, one of FITS.
+
+    Raises UsageError for an unknown `fit` or a size below one pixel.
+    """
+    return np.array(_fit(Image.fromarray(image), size, fit))
+
+
+def prepare(data: bytes, size: tuple[int, int], fit: str) -> tuple[NDArray[np.uint8], bytes]:
+    """The picture in `data` at `size`, and 16 bytes that stand for its pixels at full resolution.
+
+    Shape (height, width, 3). Equal digests mean equal pixels, in whatever format they were saved.
+    Raises UnreadablePicture.
+    """
+    image = _open_upright(data)
+    return np.array(_fit(image, size, fit)), pixel_digest(image)
+
+
+def read_picture(path: Path, size: tuple[int, int], fit: str = "squash") -> NDArray[np.uint8]:
+    """The picture in the file at `path`, as a store would hold it. Shape (height, width, 3), uint8.
+
+    Raises UnreadablePicture, naming the file.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+        if len(data) > MAX_FILE:
+            raise UnreadablePicture("too large", f"over {MAX_FILE / 1e6:,.0f} MB")
+        return prepare(data, size, fit)[0]
+    except OSError as error:
+        raise UnreadablePicture("unreadable", f"{path}: {error.strerror}") from error
+    except UnreadablePicture as error:
+        raise UnreadablePicture(error.kind, f"{path}: {error.detail}") from error
+
+
+def pixel_digest(image: Image.Image) -> bytes:
+    """16 bytes of BLAKE2b over the shape and the pixels of an RGB image."""
+    digest = hashlib.blake2b(f"{image.width}x{image.height}".encode(), digest_size=16)
+    rows = max(1, 1_000_000 // max(1, image.width))
+    for top in range(0, image.height, rows):  # in strips: a copy of the whole would double the memory
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        digest.update(strip.tobytes())
+    return digest.digest()
+
+
+def format_of(head: bytes) -> str | None:
+    """The picture format that a file beginning with `head` (16 bytes are enough) claims to have."""
+    if head.startswith(b"RIFF") and head[8:12] != b"WEBP":
+        return None
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+
+
+def _open_upright(data: bytes) -> Image.Image:
+    """The picture in `data` as an upright RGB image, or UnreadablePicture."""
+    if not data:
+        raise UnreadablePicture("empty", "no bytes")
+    claimed = format_of(data[:16])
+    if claimed is None:
+        raise UnreadablePicture("not a picture", "none of JPEG, PNG, WebP, BMP, GIF, TIFF")
+    with _pillow_quiet():
+        try:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                _check_size(image.width, image.height)
+                image.load()
+                # Only after loading: TIFF has turned itself by then, PNG may keep the mark at its end.
+                turn = _TURNS.get(_orientation(image))
+                rgb = _to_rgb(image)
+            return rgb if turn is None else rgb.transpose(turn)
+        except UnreadablePicture:
+            raise
+        except Image.DecompressionBombError as error:
+            raise UnreadablePicture("too large", f"over {MAX_PIXELS / 1e6:.0f} megapixels") from error
+        except Exception as error:  # a damaged file can make Pillow raise almost anything
+            raise _failure(data, claimed, error) from error
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise UnreadablePicture("too large", f"{width} x {height} pixels")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged EXIF data: the pixels are there, and viewers show them as stored
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion cuts everything above 255 off.
+        upper = np.asarray(image) >> 8
+        return Image.fromarray(upper.astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise UnreadablePicture("unreadable", "32-bit samples have no agreed range; save it with 8 or 16 bits")
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image.copy()  # the caller closes `image`
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    seen = image.convert("RGBA")
+    paper = Image.new("RGB", image.size, (255, 255, 255))
+    paper.paste(seen, mask=seen)
+    return paper
+
+
+def _failure(data: bytes, claimed: str, error: Exception) -> UnreadablePicture:
+    """What to say about a file that begins like a picture and is none."""
+    if _is_cut(data, claimed) or "truncated" in str(error).casefold():
+        return UnreadablePicture("truncated", f"a {claimed} file that ends early, after {len(data):,} bytes")
+    if isinstance(error, UnidentifiedImageError):
+        return UnreadablePicture("unreadable", f"begins like {claimed}, but its header is damaged")
+    return UnreadablePicture("unreadable", f"damaged {claimed} file ({str(error) or type(error).__name__})")
+
+
+def _is_cut(data: bytes, claimed: str) -> bool:
+    """Whether a file of format `claimed` lacks its end, from what the format says of its own length."""
+    match claimed:
+        case "JPEG":
+            return b"\xff\xd9" not in data[-1024:]
+        case "PNG":
+            return b"IEND" not in data[-1024:]
+        case "GIF":
+            return not data.rstrip(b"\0").endswith(b";")
+        case "WEBP":
+            return int.from_bytes(data[4:8], "little") + 8 > len(data)
+        case "BMP":
+            return int.from_bytes(data[2:6], "little") > len(data)
+        case _:
+            order = "little" if data.startswith(b"II") else "big"
+            start = data[4:8] if data[2:4] in (b"*\0", b"\0*") else data[8:16]
+            return int.from_bytes(start, order) >= len(data)  # type: ignore[arg-type]
+
+
+def check_fit(size: tuple[int, int], fit: str) -> None:
+    """Raises UsageError for an unknown `fit` or a size below one pixel."""
+    if fit not in FITS:
+        raise UsageError(f"unknown fit {fit!r}: {did_you_mean(fit, FITS)}")
+    if min(size) < 1:
+        raise UsageError(f"picture size {size[0]} x {size[1]}: give at least one pixel each way")
+
+
+def _fit(image: Image.Image, size: tuple[int, int], fit: str) -> Image.Image:
+    check_fit(size, fit)
+    height, width = size
+    bilinear = Image.Resampling.BILINEAR
+    if fit == "squash":
+        return image.resize((width, height), bilinear)
+    if fit == "crop":
+        wide = min(image.width, image.height * width / height)
+        high = min(image.height, image.width * height / width)
+        left, top = (image.width - wide) / 2, (image.height - high) / 2
+        return image.resize((width, height), bilinear, box=(left, top, left + wide, top + high))
+    inner = min(width, max(1, round(image.width / image.height * height)))
+    outer = min(height, max(1, round(image.height / image.width * width)))
+    paper = Image.new("RGB", (width, height), (PAD_GREY,) * 3)
+    paper.paste(
+        image.resize((inner, outer), bilinear), (round((width - inner) / 2), round((height - outer) / 2))
+    )
+    return paper
+
+
+_quiet_lock = threading.Lock()
+_quiet_depth = 0
+_filters = warnings.catch_warnings()
+
+
+@contextmanager
+def _pillow_quiet() -> Iterator[None]:
+    """Silence Pillow's warnings (bombs, odd metadata): the file is judged here, not on standard error.
+
+    `warnings.catch_warnings` alone is not safe in threads: the filters belong to the process. So the first
+    thread in saves them and the last one out puts them back.
+    """
+    global _quiet_depth, _filters
+    with _quiet_lock:
+        _quiet_depth += 1
+        if _quiet_depth == 1:
+            _filters = warnings.catch_warnings()
+            _filters.__enter__()
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_depth -= 1
+            if _quiet_depth == 0:
+                _filters.__exit__(None, None, None)

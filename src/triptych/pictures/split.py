@@ -1,0 +1,80 @@
+"""Train, validation and test: which pictures of a store are on which side.
+
+A pure function of labels, sides and seed: any process can make the same split again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.errors import UsageError
+
+UNDECIDED, TRAIN, VALIDATION, TEST = range(4)
+"""The sides of a store. Undecided pictures come from plain class folders and are shared out here."""
+SIDE_NAMES = ("undecided", "train", "validation", "test")
+
+_STREAM = 0x73706C6974  # "split": no other draw from the same seed uses these numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of a store, int64, rising; no row is on two sides, none is missing."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def split(
+    labels: NDArray[np.int32],
+    sides: NDArray[np.uint8],
+    seed: int,
+    validation: float = 0.1,
+    test: float = 0.2,
+) -> Split:
+    """Share the rows out, class by class, so that each side has the classes in the same proportions.
+
+    `labels` and `sides` have shape (rows,). A side that the author made stays as it is. Where there is no
+    test row, the share `test` of each class becomes test; where there is no validation row, the share
+    `validation` of what is left becomes validation. Shares are rounded to whole pictures, with two limits:
+    train keeps one picture of each class, then test gets one of each class that has two, then validation
+    one of each class that still has three. A share of 0 takes nothing.
+
+    The split of one class does not depend on the pictures of another. A store holds every picture once
+    (see `copies`), so no picture can be on two sides.
+
+    Raises UsageError when the shares are negative or leave nothing for train.
+    """
+    if validation < 0 or test < 0 or test + (1 - test) * validation >= 1:
+        raise UsageError(f"shares of {validation} for validation and {test} for test leave nothing for train")
+    final = sides.copy()
+    final[final == UNDECIDED] = TRAIN
+    takes_test = not (sides == TEST).any()
+    takes_validation = not (sides == VALIDATION).any()
+    for label in np.unique(labels):
+        pool = _shuffled(np.flatnonzero((labels == label) & (final == TRAIN)), seed, int(label))
+        if takes_test:
+            taken = _share(len(pool), test, at_least_from=2)
+            final[pool[:taken]] = TEST
+            pool = pool[taken:]
+        if takes_validation:
+            final[pool[: _share(len(pool), validation, at_least_from=3)]] = VALIDATION
+    return Split(*(np.flatnonzero(final == side) for side in (TRAIN, VALIDATION, TEST)))
+
+
+def _share(pictures: int, share: float, *, at_least_from: int) -> int:
+    """How many of `pictures` to take: rounded, at least one from `at_least_from` pictures on, never all."""
+    if share == 0:
+        return 0
+    taken = int(pictures * share + 0.5)
+    if pictures >= at_least_from:
+        taken = max(1, taken)
+    return max(0, min(taken, pictures - 1))
+
+
+def _shuffled(rows: NDArray[np.int64], seed: int, label: int) -> NDArray[np.int64]:
+    key = np.array([seed % 2**64, (_STREAM << 24 ^ label) % 2**64], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key)).permutation(rows)
