@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import tomli_w
@@ -51,6 +51,9 @@ def from_table(cls: type[T], table: Mapping[str, Any], error: type[TriptychError
     for key in table:
         if key not in known:
             raise error(f"unknown key {key!r}: {did_you_mean(key, known)}")
+    for key, hint in get_type_hints(cls).items():
+        if get_origin(hint) is Literal and table.get(key, hint) not in (hint, *get_args(hint)):
+            raise error(f"unknown {key} {table[key]!r}: {did_you_mean(str(table[key]), get_args(hint))}")
     try:
         return msgspec.convert(dict(table), cls)
     except msgspec.ValidationError as reason:

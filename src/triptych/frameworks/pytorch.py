@@ -45,8 +45,9 @@ class State:
 def facts() -> Facts:
     """CUDA is used if there is one; TF32 is left off, so that float32 means float32."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    versions = {"torch": torch.__version__, "numpy": np.__version__}
-    return Facts("PyTorch", torch.__version__, versions, device, torch.get_num_threads(), PRECISIONS)
+    version = str(torch.__version__)
+    versions = {"torch": version, "numpy": np.__version__}
+    return Facts("PyTorch", version, versions, device, torch.get_num_threads(), PRECISIONS)
 
 
 # ---- the network, written ------------------------------------------------------------------------------

@@ -27,13 +27,13 @@ Array = NDArray[np.generic]
 Weights = dict[str, Array]
 
 
-def initial_weights(architecture: Architecture, seed: int) -> dict[str, NDArray[np.float32]]:
+def initial_weights(architecture: Architecture, seed: int) -> Weights:
     """Every parameter and running statistic before training, float32, each drawn from (seed, its name).
 
     Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, unless the layer names
     another; biases and offsets 0, scales 1, running means 0 and variances 1.
     """
-    weights: dict[str, NDArray[np.float32]] = {}
+    weights: Weights = {}
     for node in architecture.nodes:
         shapes = architecture.input_shapes(node)
         for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():

@@ -96,7 +96,9 @@ class _Checked:
         return plain
 
     def refuse(self, name: str, why: str) -> None:
-        raise UnsafeArchive(f"{self.path} is refused: member {name!r} {why}; pack the pictures again without it")
+        raise UnsafeArchive(
+            f"{self.path} is refused: member {name!r} {why}; pack the pictures again without it"
+        )
 
 
 def _shown(path: str) -> bool:
@@ -136,7 +138,9 @@ class ZipReader:
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 checked.refuse(name, "is a link or a device")
             if info.flag_bits & 1:
-                raise PicturesError(f"{self.path} is encrypted; unpack it with its password and give the folder")
+                raise PicturesError(
+                    f"{self.path} is encrypted; unpack it with its password and give the folder"
+                )
             # Other methods can grow without bound inside one call of the standard library.
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 checked.refuse(name, "is packed with another method than store or deflate")
@@ -176,7 +180,9 @@ class _Bounded:
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _HEADER_LIMIT:
-            raise UnsafeArchive(f"{self._path} is refused: a header of {size:,} bytes; pack the pictures again")
+            raise UnsafeArchive(
+                f"{self._path} is refused: a header of {size:,} bytes; pack the pictures again"
+            )
         return self._file.read(size)
 
 
@@ -226,6 +232,8 @@ class TarReader:
         # tarfile takes a damaged header for the end; the true end is a block of zeros.
         self._file.seek(offset)
         block = self._file.read(tarfile.BLOCKSIZE)
+        # Reaching the end of the file is what makes gzip compare its checksum; padding is never long.
+        self._file.read(_HEADER_LIMIT)
         if len(block) < tarfile.BLOCKSIZE or any(block):
             raise tarfile.ReadError(f"broken off or damaged at byte {offset:,}")
 

@@ -162,7 +162,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         upper = np.asarray(image) >> 8
         return Image.fromarray(upper.astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise UnreadablePicture("unreadable", "32-bit samples have no agreed range; save it with 8 or 16 bits")
+        raise UnreadablePicture(
+            "unreadable", "32-bit samples have no agreed range; save it with 8 or 16 bits"
+        )
     if image.mode == "RGB" and "transparency" not in image.info:
         return image.copy()  # the caller closes `image`
     if not image.has_transparency_data:

@@ -176,14 +176,12 @@ class FolderReader:
         except OSError as error:
             self._problem("unreadable", prefix, error.strerror or str(error))
             return
-        if not entries:
+        if not entries and prefix:
             self.empty_folders.append(prefix.rstrip("/"))
         for entry in entries:
             yield entry, prefix + entry.name
 
-    def _may_enter(
-        self, entry: os.DirEntry[str], path: str, ancestors: Sequence[tuple[int, int]]
-    ) -> bool:
+    def _may_enter(self, entry: os.DirEntry[str], path: str, ancestors: Sequence[tuple[int, int]]) -> bool:
         """Whether a folder is new. Only a link can lead back up, or to one place from many."""
         if not entry.is_symlink():
             return True

@@ -54,8 +54,10 @@ def split(
     final[final == UNDECIDED] = TRAIN
     takes_test = not (sides == TEST).any()
     takes_validation = not (sides == VALIDATION).any()
-    for label in np.unique(labels):
-        pool = _shuffled(np.flatnonzero((labels == label) & (final == TRAIN)), seed, int(label))
+    free = np.flatnonzero(final == TRAIN)
+    free = free[np.argsort(labels[free], kind="stable")]
+    for rows in np.split(free, np.flatnonzero(np.diff(labels[free])) + 1) if len(free) else ():
+        pool = _shuffled(rows, seed, int(labels[rows[0]]))
         if takes_test:
             taken = _share(len(pool), test, at_least_from=2)
             final[pool[:taken]] = TEST
@@ -76,5 +78,6 @@ def _share(pictures: int, share: float, *, at_least_from: int) -> int:
 
 
 def _shuffled(rows: NDArray[np.int64], seed: int, label: int) -> NDArray[np.int64]:
+    # Sorted by raw Philox numbers: NumPy keeps those the same for ever, but not its shuffles.
     key = np.array([seed % 2**64, (_STREAM << 24 ^ label) % 2**64], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key)).permutation(rows)
+    return rows[np.argsort(np.random.Philox(key=key).random_raw(len(rows)), kind="stable")]

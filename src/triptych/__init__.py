@@ -1,0 +1,52 @@
+"""Triptych: one network, several frameworks, side by side.
+
+>>> import triptych
+>>> result = triptych.compare("photos", epochs=5)
+>>> result.report()
+
+Importing this package imports no framework and takes no time: everything is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from triptych.comparing import Comparison, compare, resume
+    from triptych.errors import TriptychError
+    from triptych.predicting import Evaluation, Prediction, evaluate, predict
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Comparison": "comparing",
+    "Evaluation": "predicting",
+    "Prediction": "predicting",
+    "TriptychError": "errors",
+    "compare": "comparing",
+    "evaluate": "predicting",
+    "predict": "predicting",
+    "resume": "comparing",
+}
+
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "Prediction",
+    "TriptychError",
+    "compare",
+    "evaluate",
+    "predict",
+    "resume",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"triptych.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'triptych' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

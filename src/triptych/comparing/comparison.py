@@ -1,0 +1,168 @@
+"""A comparison from what the user asked to the report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+
+from triptych.errors import RunFolderError, TriptychError, WorkerFailed
+from triptych.frameworks import registry
+from triptych.network.architecture import Architecture
+from triptych.network.layers import pair
+from triptych.network.zoo import ZOO, find_network
+from triptych.pictures.sheet import describe
+from triptych.pictures.source import BUILT_IN, open_pictures
+from triptych.pictures.split import split
+from triptych.pictures.store import Store
+from triptych.report.page import write_report
+from triptych.running.folder import RunFolder
+from triptych.running.launch import PATIENCE, run_worker
+from triptych.running.recipe import Recipe, make_recipe, read_recipe
+from triptych.running.result import Result, collect
+
+Listener = Callable[[str, dict[str, Any]], None]
+"""Hears (framework or "pictures", event) while a run goes on."""
+
+
+def _silence(name: str, event: dict[str, Any]) -> None:
+    """Hear nothing."""
+
+
+class Comparison(Result):
+    """The figures of a comparison, with its report."""
+
+    def report(self) -> Path:
+        """The page report.html of the run folder, written anew from the folder."""
+        return write_report(RunFolder(Path(self.folder)))
+
+
+def compare(
+    pictures: str | Path | None = None,
+    *,
+    network: str | Path | None = None,
+    frameworks: Sequence[str] | None = None,
+    epochs: int | None = None,
+    size: int | tuple[int, int] | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    recipe: Path | str | Mapping[str, Any] | None = None,
+    out: Path | str | None = None,
+    strict: bool | None = None,
+    full: bool | None = None,
+    patience: float = PATIENCE,
+    listen: Listener = _silence,
+) -> Comparison:
+    """Train one network on one set of pictures in several frameworks, one after the other.
+
+    `pictures` is a folder, an archive, or a built-in set ("sports", "digits"); `recipe` a recipe file or its
+    tables; what is given by name comes on top of it, and None means not given. `frameworks` are names of the
+    registry; one that is not installed or fails is reported in the result and the others go on. `patience`
+    is how many seconds a framework may be silent before it counts as hung.
+
+    Gives the figures that result.json in the run folder `out` holds (see docs/result.md). Raises
+    TriptychError for anything that cannot be carried out; nothing is left behind then.
+    """
+    tables = read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
+    given = {
+        "pictures": _source(pictures), "network": network and str(network), "epochs": epochs, "size": size,
+        "frameworks": frameworks and list(frameworks), "batch": batch, "seed": seed, "precision": precision,
+        "strict": strict, "full": full,
+    }  # fmt: skip
+    plan = make_recipe(tables, given)
+    architecture = find_network(plan.network)
+    if plan.network not in ZOO and "size" not in tables and size is None:
+        plan = dataclasses.replace(plan, size=_sides(architecture))  # a file of one's own knows its size
+    store = _open(plan, listen)
+    architecture = architecture.adapted(pair(plan.size), len(store.classes))
+    sides = split(store.labels, store.sides, plan.seed)
+    run = RunFolder.create(Path(out) if out else None, plan, architecture, describe(store, sides))
+    return _carry_out(run, store, patience, listen)
+
+
+def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = _silence) -> Comparison:
+    """Go on with a run that was interrupted or killed; what is finished is left as it is.
+
+    The weights come out the same to the bit as those of an undisturbed run. Raises RunFolderError if the
+    pictures are no longer the same.
+    """
+    folder = RunFolder.open(run)
+    store = _open(folder.recipe(), listen)
+    if store.key != folder.pictures()["key"]:
+        raise RunFolderError(
+            f"{folder.path}: its pictures have changed since it began, so it cannot go on; start a new run"
+        )
+    return _carry_out(folder, store, patience, listen)
+
+
+def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) -> Comparison:
+    """Train what is not trained, gather the figures, write the report."""
+    lock = filelock.FileLock(run.path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunFolderError(f"{run.path}: another process is at work on this run") from None
+    try:
+        errors: dict[str, str] = {}
+        for name in run.recipe().frameworks:
+            entry = registry.find(name)
+            try:
+                if missing := entry.missing():
+                    raise WorkerFailed(missing)
+                _train(run, entry, store, patience, listen)
+            except WorkerFailed as error:
+                errors[name] = str(error)
+                listen(name, {"event": "failed", "message": str(error)})
+        result = collect(run, errors, _reference_loss(run, store, patience))
+        comparison = msgspec.convert(msgspec.to_builtins(result), Comparison)
+        comparison.report()
+        return comparison
+    finally:
+        lock.release()
+
+
+def _train(run: RunFolder, entry: registry.Entry, store: Store, patience: float, listen: Listener) -> None:
+    panel = run.panel(entry)
+    if panel.facts() is None:
+        job = {"job": "train", "run": str(run.path), "store": str(store.path)}
+        run_worker(entry, job, panel.log, lambda event: listen(entry.name, event), patience)
+    listen(entry.name, {"event": "finished"})
+
+
+def _reference_loss(run: RunFolder, store: Store, patience: float) -> float | None:
+    """The first step's loss by the reference; None if it cannot say."""
+    entry = registry.find("reference")
+    job = {"job": "first_step", "run": str(run.path), "store": str(store.path)}
+    try:
+        return float(run_worker(entry, job, run.panel(entry).log, patience=patience)["loss"])
+    except TriptychError:
+        return None
+
+
+def _open(recipe: Recipe, listen: Listener) -> Store:
+    return open_pictures(
+        recipe.pictures,
+        size=pair(recipe.size),
+        fit=recipe.fit,
+        full=recipe.full,
+        strict=recipe.strict,
+        progress=lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total}),
+    )
+
+
+def _source(pictures: str | Path | None) -> str | None:
+    """A built-in set by its name, anything else as an absolute path, so that a run resumes from anywhere."""
+    if pictures is None or (isinstance(pictures, str) and pictures in BUILT_IN):
+        return pictures
+    path = Path(pictures).expanduser()
+    return str(path.resolve()) if path.exists() else str(pictures)
+
+
+def _sides(architecture: Architecture) -> tuple[int, int]:
+    height, width, _ = architecture.input_shape
+    return height, width

@@ -1,0 +1,444 @@
+"""JAX: pure functions of `jax.numpy` and `lax`, compiled by `jax.jit`, with Optax's optimisers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial, reduce
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from triptych.frameworks.contract import Facts, Images, Labels, Masks, Optimizer, Step
+from triptych.frameworks.source import describe, run_source, run_with_taps, sources, variables
+from triptych.network import layers
+from triptych.network.architecture import INPUT, Architecture, Node
+from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
+from triptych.network.weights import Array, Weights
+
+FILENAME = "<network.py in JAX>"
+
+Tensors = dict[str, jax.Array]
+
+
+@dataclass
+class State:
+    """A network's weights and averages by name, and its optimiser once it has one."""
+
+    architecture: Architecture
+    precision: Precision
+    text: str
+    network: Callable[..., tuple[jax.Array, Tensors]]
+    weights: Tensors
+    averages: Tensors
+    optimizer: optax.GradientTransformation | None = None
+    moments: Any = None
+    """What the optimiser remembers: a named tuple of Optax's."""
+    slots: dict[str, str] | None = None
+    """Optax's names in `moments`, by ours."""
+    steps: int = 0
+    batch: int = 0
+    """How many pictures the last `predict` was compiled for."""
+
+    @property
+    def dtype(self) -> Any:
+        """What weights, averages, loss and optimiser are kept in."""
+        return np.float64 if self.precision == "float64" else np.float32
+
+    @property
+    def kernel_type(self) -> Any:
+        """What convolutions and dense layers compute in."""
+        return jnp.bfloat16 if self.precision == "bfloat16" else self.dtype
+
+    @cached_property
+    def traced(self) -> Callable[..., Tensors]:
+        """The same text, with a tap after each layer, compiled as a whole."""
+        seen: Tensors = {}
+
+        def tap(name: str, value: jax.Array) -> jax.Array:
+            seen[name] = value
+            return value
+
+        tapped = run_with_taps(self.text, FILENAME, "network", self.architecture, tap)["network"]
+
+        def outputs(weights: Tensors, *arguments: Any, training: bool) -> Tensors:
+            tapped(with_kernels_in(self.kernel_type, weights), *arguments, training)
+            return dict(seen)
+
+        compiled: Callable[..., Tensors] = jax.jit(outputs, static_argnames="training")
+        return compiled
+
+
+def facts() -> Facts:
+    """Whatever accelerator JAX finds is used; XLA computes every precision, by a wider one at need."""
+    device = jax.devices()[0]
+    name = "cpu" if device.platform == "cpu" else device.device_kind
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = int(os.environ.get("NPROC") or cores or 1)  # as XLA counts them
+    versions = {
+        "jax": jax.__version__,
+        "jaxlib": jax.lib.__version__,
+        "optax": optax.__version__,
+        "numpy": np.__version__,
+    }
+    return Facts("JAX", jax.__version__, versions, name, threads, PRECISIONS)
+
+
+# ---- the network, written ------------------------------------------------------------------------------
+
+
+def conv(
+    x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: str, groups: int = 1
+) -> jax.Array:
+    """2-D convolution in the kernel's type."""
+    y = lax.conv_general_dilated(
+        x.astype(kernel.dtype),
+        kernel,
+        strides,
+        padding,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+        precision="highest",  # float32 by default is TF32 on some GPUs
+    )
+    return y.astype(x.dtype)
+
+
+def dense(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """x @ kernel in the kernel's type; float32 by default would be TF32 on some GPUs."""
+    return jnp.matmul(x.astype(kernel.dtype), kernel, precision="highest").astype(x.dtype)
+
+
+def batch_norm(
+    x: jax.Array,
+    weights: Tensors,
+    averages: Tensors,
+    name: str,
+    training: bool,
+    epsilon: float,
+    momentum: float,
+) -> tuple[jax.Array, Tensors]:
+    """Normalise each channel, in training by the batch itself; gives the running averages after it, too."""
+    if training:
+        axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+        mean = x.mean(axes)
+        variance = jnp.square(x - mean).mean(axes)
+        unbiased = variance * (n / max(n - 1, 1))
+        averages = averages | {
+            f"{name}.mean": momentum * averages[f"{name}.mean"] + (1 - momentum) * mean,
+            f"{name}.variance": momentum * averages[f"{name}.variance"] + (1 - momentum) * unbiased,
+        }
+    else:
+        mean, variance = averages[f"{name}.mean"], averages[f"{name}.variance"]
+    factor = weights[f"{name}.scale"] / jnp.sqrt(variance + epsilon)
+    return (x - mean) * factor + weights[f"{name}.offset"], averages
+
+
+def windows(
+    x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: str, filler: float
+) -> list[jax.Array]:
+    """For each place in a window, the pixels that stand there."""
+    pads = lax.padtype_to_pads(x.shape[1:3], size, strides, padding)
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)), constant_values=filler)
+    height, width = ((x.shape[1 + axis] - size[axis]) // strides[axis] + 1 for axis in (0, 1))
+    return [
+        x[:, i :: strides[0], j :: strides[1]][:, :height, :width]
+        for i in range(size[0])
+        for j in range(size[1])
+    ]
+
+
+def max_pool(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: str) -> jax.Array:
+    """Largest pixel of each window; the first of equals gets the gradient.
+
+    In slices, because the gradient of `lax.reduce_window` is slow on a CPU.
+    """
+    return reduce(lambda a, b: jnp.where(a >= b, a, b), windows(x, size, strides, padding, -jnp.inf))
+
+
+def average_pool(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: str) -> jax.Array:
+    """Mean of each window in which padding does not count."""
+    inside = jnp.ones_like(x[:1, :, :, :1])
+    total = sum(windows(x, size, strides, padding, 0))
+    return total / sum(windows(inside, size, strides, padding, 0))
+
+
+def dropout(x: jax.Array, rate: float, masks: Tensors | None, name: str) -> jax.Array:
+    """Inverted dropout; the mask says which units to keep, and without masks all are kept."""
+    return x if masks is None else jnp.where(masks[name], x / (1 - rate), 0)
+
+
+def write_network(architecture: Architecture) -> str:
+    """A module with a pure function `network(weights, averages, x, masks=None, training=False)`."""
+    held = variables(architecture)
+    lines = []
+    for node in architecture.nodes:
+        target = held[node.name] + (", averages" if isinstance(node.layer, layers.BatchNorm) else "")
+        lines.append(f"    {target} = {_layer(architecture, node, [held[name] for name in node.inputs])}\n")
+    network = (
+        "\n\ndef network(\n"
+        "    weights: Tensors,\n"
+        "    averages: Tensors,\n"
+        f"    {held[INPUT]}: jax.Array,\n"
+        "    masks: Tensors | None = None,\n"
+        "    training: bool = False,\n"
+        ") -> tuple[jax.Array, Tensors]:\n"
+        '    """Logits of NHWC pictures, and the running averages after them."""\n'
+        f"{''.join(lines)}"
+        f"    return {held[architecture.nodes[-1].name]}, averages\n"
+    )
+    pieces = sources((max_pool, average_pool), network)
+    pieces = sources((conv, dense, batch_norm), network) + sources((windows,), pieces) + pieces
+    text = f"\n\nTensors = dict[str, jax.Array]\n{pieces}{sources((dropout,), network)}{network}"
+    imports = {
+        "from functools import reduce\n\n": "reduce(",
+        "import jax\n": "jax.",
+        "import jax.numpy as jnp\n": "jnp.",
+        "from jax import lax\n": "lax.",
+    }
+    used = "".join(line for line, sign in imports.items() if sign in text)
+    return f'"""{describe(architecture, "JAX")}"""\n\n{used}{text[1:]}'
+
+
+def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
+    """The expression that computes a layer."""
+    x = inputs[0]
+    match node.layer:
+        case layers.Conv() | layers.DepthwiseConv() as layer:
+            groups = ""
+            if isinstance(layer, layers.DepthwiseConv):
+                groups = f", groups={architecture.input_shapes(node)[0][2]}"
+            options = f'strides={layer.strides}, padding="{layer.padding.upper()}"{groups}'
+            return f'conv({x}, weights["{node.name}.kernel"], {options})' + _bias(node, layer.bias)
+        case layers.Dense(bias=bias):
+            return f'dense({x}, weights["{node.name}.kernel"])' + _bias(node, bias)
+        case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
+            options = f"epsilon={epsilon}, momentum={momentum}"
+            return f'batch_norm({x}, weights, averages, "{node.name}", training, {options})'
+        case layers.MaxPool() | layers.AveragePool() as layer:
+            options = f'size={layer.window}, strides={layer.strides}, padding="{layer.padding.upper()}"'
+            return f"{layer.kind}({x}, {options})"
+        case layers.GlobalAveragePool():
+            return f"{x}.mean((1, 2))"
+        case layers.Flatten():
+            return f"{x}.reshape({x}.shape[0], -1)"
+        case layers.ReLU() | layers.ReLU6() | layers.Sigmoid() as layer:
+            return f"jax.nn.{layer.kind}({x})"
+        case layers.Tanh():
+            return f"jnp.tanh({x})"
+        case layers.GELU():
+            return f"jax.nn.gelu({x}, approximate=False)"
+        case layers.Dropout(rate=rate):
+            return f'dropout({x}, {rate}, masks, "{node.name}")'
+        case layers.Add():
+            return " + ".join(inputs)
+        case layers.Concat():
+            return f"jnp.concatenate([{', '.join(inputs)}], axis=-1)"
+    raise NotImplementedError(node.layer.kind)
+
+
+def _bias(node: Node, bias: bool) -> str:
+    return f' + weights["{node.name}.bias"]' if bias else ""
+
+
+# ---- the contract --------------------------------------------------------------------------------------
+
+
+def build(architecture: Architecture, weights: Weights, precision: Precision) -> State:
+    """The source text is executed. float64 switches JAX to 64 bits for the whole process."""
+    if precision == "float64":
+        jax.config.update("jax_enable_x64", True)
+    text = write_network(architecture)
+    state = State(architecture, precision, text, run_source(text, FILENAME)["network"], {}, {})
+    load_weights(state, weights)
+    return state
+
+
+def load_weights(state: State, weights: Weights) -> None:
+    """Optimiser slots are matched by `State.slots`."""
+    parameters, statistics = state.architecture.parameters, state.architecture.statistics
+    state.weights |= {n: _to_native(state, n, weights[n]) for n in parameters if n in weights}
+    state.averages |= {n: _to_native(state, n, weights[n]) for n in statistics if n in weights}
+    if state.slots is not None and "optimizer.step" in weights:
+        state.steps = int(weights["optimizer.step"])
+        held = {
+            theirs: {n: _to_native(state, n, weights[f"optimizer.{slot}.{n}"]) for n in parameters}
+            for slot, theirs in state.slots.items()
+        }
+        if "count" in state.moments._fields:
+            held["count"] = jnp.array(state.steps, jnp.int32)
+        state.moments = state.moments._replace(**held)
+
+
+def dump_weights(state: State) -> Weights:
+    """Waits for a step that is under way."""
+    weights = {n: _to_canonical(state, n, tensor) for n, tensor in (state.weights | state.averages).items()}
+    if state.slots is not None:
+        weights["optimizer.step"] = np.array(state.steps, dtype=np.int64)
+        for slot, theirs in state.slots.items():
+            for name, tensor in getattr(state.moments, theirs).items():
+                weights[f"optimizer.{slot}.{name}"] = _to_canonical(state, name, tensor)
+    return weights
+
+
+def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:
+    """By `State.traced`."""
+    pixels, kept = _prepare(state, images), _masks(masks)
+    seen = state.traced(state.weights, state.averages, pixels, kept, training=training)
+    return {node.name: np.array(seen[node.name], dtype=state.dtype) for node in state.architecture.nodes}
+
+
+def with_kernels_in(kernel_type: Any, weights: Tensors) -> Tensors:
+    """The weights as the network takes them: layers with a kernel compute in the kernel's type."""
+    return {name: w.astype(kernel_type) if w.ndim > 1 else w for name, w in weights.items()}
+
+
+def training_loss(
+    weights: Tensors, averages: Tensors, images: jax.Array, labels: jax.Array, masks: Tensors | None,
+    network: Callable[..., tuple[jax.Array, Tensors]], kernel_type: Any, label_smoothing: float = 0.0,
+) -> tuple[jax.Array, tuple[Tensors, jax.Array]]:  # fmt: skip
+    """Mean softmax cross-entropy; also gives the running averages and how many of the batch were right."""
+    weights = with_kernels_in(kernel_type, weights)
+    logits, averages = network(weights, averages, images, masks, training=True)
+    targets = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    targets = optax.smooth_labels(targets, label_smoothing)
+    loss = optax.softmax_cross_entropy(logits, targets).mean()
+    return loss, (averages, (logits.argmax(axis=1) == labels).sum())
+
+
+@partial(jax.jit, static_argnames=("network", "kernel_type"))
+def loss_and_gradients(*arguments: Any, network: Any, kernel_type: Any) -> Any:
+    """`training_loss` and its derivative by the weights."""
+    function = partial(training_loss, network=network, kernel_type=kernel_type)
+    return jax.value_and_grad(function, has_aux=True)(*arguments)
+
+
+def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
+    """By `jax.value_and_grad`."""
+    (loss, _), found = loss_and_gradients(
+        state.weights, state.averages, _prepare(state, images), jnp.array(labels), _masks(masks),
+        network=state.network, kernel_type=state.kernel_type,
+    )  # fmt: skip
+    return float(loss), {name: _to_canonical(state, name, tensor) for name, tensor in found.items()}
+
+
+@partial(
+    jax.jit,
+    static_argnames=("network", "optimizer", "weight_decay", "label_smoothing", "kernel_type"),
+    donate_argnames=("weights", "averages", "moments"),
+)
+def train_step(
+    network: Callable[..., tuple[jax.Array, Tensors]], optimizer: optax.GradientTransformation,
+    weights: Tensors, averages: Tensors, moments: Any,
+    images: jax.Array, labels: jax.Array, masks: Tensors | None, learning_rate: jax.Array,
+    weight_decay: float = 0.0, label_smoothing: float = 0.0, kernel_type: Any = jnp.float32,
+) -> tuple[Tensors, Tensors, Any, jax.Array, jax.Array]:  # fmt: skip
+    """One step on a batch; gives what it changed, the loss before it and how many of the batch were right."""
+    (loss, (averages, correct)), slopes = jax.value_and_grad(training_loss, has_aux=True)(
+        weights, averages, images, labels, masks, network, kernel_type, label_smoothing
+    )
+    updates, moments = optimizer.update(slopes, moments)
+    if weight_decay:  # decoupled from the gradient, on kernels only
+        keep = 1 - learning_rate * weight_decay
+        weights = {name: w * keep if w.ndim > 1 else w for name, w in weights.items()}
+    weights = jax.tree.map(lambda w, update: w - learning_rate * update, weights, updates)
+    return weights, averages, moments, loss, correct
+
+
+OPTIMIZERS: dict[str, Callable[[Optimizer], optax.GradientTransformation]] = {
+    "sgd": lambda o: optax.trace(o.momentum),
+    "adam": lambda o: optax.scale_by_adam(o.beta1, o.beta2, o.epsilon),
+    "rmsprop": lambda o: optax.scale_by_rms(o.decay, o.epsilon, eps_in_sqrt=False),
+}
+OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]  # the decay is decoupled in every optimiser: see `train_step`
+
+SLOTS = {
+    "sgd": {"velocity": "trace"},
+    "adam": {"first_moment": "mu", "second_moment": "nu"},
+    "adamw": {"first_moment": "mu", "second_moment": "nu"},
+    "rmsprop": {"mean_square": "nu"},
+}
+
+
+def make_step(state: State, optimizer: Optimizer) -> Step:
+    """Optax's transformations without its learning rates: that is an argument of every step."""
+    state.optimizer = OPTIMIZERS[optimizer.name](optimizer)
+    state.moments = state.optimizer.init(state.weights)
+    state.slots, state.steps = SLOTS[optimizer.name], 0
+
+    def step(state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float) -> Any:
+        state.weights, state.averages, state.moments, loss, correct = train_step(
+            state.network, state.optimizer, state.weights, state.averages, state.moments,
+            _prepare(state, images), jnp.array(labels), _masks(masks),
+            np.asarray(learning_rate, state.dtype),  # an array: a new rate does not compile again
+            optimizer.weight_decay, optimizer.label_smoothing, state.kernel_type,
+        )  # fmt: skip
+        state.steps += 1
+        return state, loss, correct
+
+    return step
+
+
+@partial(jax.jit, static_argnames=("network", "kernel_type"))
+def evaluate(
+    network: Callable[..., tuple[jax.Array, Tensors]], weights: Tensors, averages: Tensors,
+    images: jax.Array, kernel_type: Any = jnp.float32,
+) -> jax.Array:  # fmt: skip
+    """Logits in evaluation mode."""
+    return network(with_kernels_in(kernel_type, weights), averages, images)[0]
+
+
+def predict(state: State, images: Images) -> Array:
+    """A batch shorter than the last is filled up, and the result cut: each new size would compile again."""
+    count = len(images)
+    state.batch = max(state.batch, count)
+    filler = np.zeros((state.batch - count, *images.shape[1:]), images.dtype)
+    pixels = _prepare(state, np.concatenate([images, filler]))
+    logits = evaluate(state.network, state.weights, state.averages, pixels, state.kernel_type)
+    return np.array(logits[:count])
+
+
+def save_native(state: State, path: Path) -> Path:
+    """What `jnp.load(path)` reads, a dict of arrays: JAX has no other format of its own without a pickle."""
+    target = path.with_suffix(".npz")
+    jnp.savez(target, **state.weights, **state.averages)
+    return target
+
+
+# ---- between canonical arrays and JAX's -----------------------------------------------------------------
+
+
+def _to_native(state: State, name: str, array: Array) -> jax.Array:
+    """A copy in the state's type; a depthwise kernel as a convolution of groups: HW1C."""
+    if _depthwise(state, name):
+        array = array.transpose(0, 1, 3, 2)
+    return jnp.array(array, state.dtype)
+
+
+def _to_canonical(state: State, name: str, tensor: jax.Array) -> Array:
+    array = np.array(tensor)
+    return np.ascontiguousarray(array.transpose(0, 1, 3, 2)) if _depthwise(state, name) else array
+
+
+def _depthwise(state: State, name: str) -> bool:
+    nodes = state.architecture.nodes_of(layers.DepthwiseConv)
+    return name in {f"{node.name}.kernel" for node in nodes}
+
+
+def _prepare(state: State, images: Images) -> jax.Array:
+    """Pictures as the network sees them: (pixel / 255 - mean) / std."""
+    pixels = jnp.array(images).astype(state.dtype) / PIXEL_SCALE
+    if any(state.architecture.mean) or set(state.architecture.std) != {1.0}:
+        mean, std = (np.array(v, state.dtype) for v in (state.architecture.mean, state.architecture.std))
+        pixels = (pixels - mean) / std
+    return pixels
+
+
+def _masks(masks: Masks) -> Tensors | None:
+    """None, which keeps every unit, if there are none."""
+    return {name: jnp.array(mask) for name, mask in masks.items()} or None

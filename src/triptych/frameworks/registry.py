@@ -1,0 +1,78 @@
+"""Which frameworks there are: the one place that knows them by name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass, field
+from typing import cast
+
+from triptych.errors import FrameworkMissing, UsageError, did_you_mean
+from triptych.frameworks.contract import Framework
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A framework (or a framework on a certain backend) that a panel can show."""
+
+    name: str
+    title: str
+    module: str
+    """The file in this folder."""
+    needs: tuple[str, ...]
+    """Packages that must be importable."""
+    extra: str
+    """The extra of this package that installs them."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What its process needs in its environment before it starts."""
+    colour: str = "#64748b"
+    """What it is drawn with in plots and on the terminal."""
+
+    @property
+    def folder(self) -> str:
+        """Its folder in a run folder."""
+        return self.name.replace(":", "-")
+
+    def missing(self) -> str | None:
+        """None if it is installed, else one line that says how to install it."""
+        if all(importlib.util.find_spec(package) for package in self.needs):
+            return None
+        return f"{self.title} is not installed; install it with: pip install 'triptych[{self.extra}]'"
+
+    def load(self) -> Framework:
+        """Import it, in a process of its own; raises FrameworkMissing."""
+        if missing := self.missing():
+            raise FrameworkMissing(missing)
+        return cast(Framework, importlib.import_module(f"triptych.frameworks.{self.module}"))
+
+
+_QUIET_TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
+_QUIET_JAX = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+REGISTRY: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry("keras", "Keras", "keras", ("keras", "tensorflow"), "keras",
+              {"KERAS_BACKEND": "tensorflow", **_QUIET_TENSORFLOW}, "#d00000"),
+        Entry("tensorflow", "TensorFlow", "tensorflow", ("tensorflow",), "tensorflow",
+              _QUIET_TENSORFLOW, "#ff8f00"),
+        Entry("pytorch", "PyTorch", "pytorch", ("torch",), "pytorch", {}, "#7c3aed"),
+        Entry("jax", "JAX", "jax", ("jax", "optax"), "jax", _QUIET_JAX, "#0891b2"),
+        Entry("keras:jax", "Keras on JAX", "keras", ("keras", "jax"), "keras,jax",
+              {"KERAS_BACKEND": "jax", **_QUIET_JAX}, "#be185d"),
+        Entry("keras:torch", "Keras on PyTorch", "keras", ("keras", "torch"), "keras,pytorch",
+              {"KERAS_BACKEND": "torch"}, "#9d174d"),
+        Entry("reference", "NumPy reference", "reference", (), "all", {}, "#475569"),
+    )
+}  # fmt: skip
+"""Every framework by the name that users give."""
+
+DEFAULT = ("keras", "tensorflow", "pytorch", "jax")
+"""The four panels."""
+
+
+def find(name: str) -> Entry:
+    """The entry of that name; raises UsageError with the known ones."""
+    if name not in REGISTRY:
+        raise UsageError(f"there is no framework {name!r}: {did_you_mean(name, REGISTRY)}")
+    return REGISTRY[name]

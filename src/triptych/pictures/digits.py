@@ -1,0 +1,66 @@
+"""The built-in set `digits`: 1,797 handwritten digits of 8 x 8 pixels, which scikit-learn ships.
+
+They are read from the file in scikit-learn's folder; importing the library would cost 100 MB of memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.util
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from triptych.errors import PicturesError
+from triptych.pictures.decode import pixel_digest, resize
+from triptych.pictures.reader import Names
+from triptych.pictures.split import UNDECIDED
+from triptych.pictures.store import SCHEMA, Contents, Picture
+
+_WHITE = 16
+"""The largest value in the file; 0 is black."""
+
+
+def contents(size: tuple[int, int], fit: str) -> Contents:
+    """What a store of the digits holds, at `size` = (height, width). Raises PicturesError."""
+    labels = _table()[:, 64].astype(np.int32)
+    key = hashlib.blake2b(f"digits 1 {SCHEMA} {size[0]}x{size[1]} {fit}".encode(), digest_size=20)
+    return Contents(
+        key=key.hexdigest(),
+        source="digits",
+        size=size,
+        fit=fit,
+        classes=tuple("0123456789"),
+        names=Names.of(f"{label}/{row:04}" for row, label in enumerate(labels)),
+        labels=labels,
+        sides=np.full(len(labels), UNDECIDED, np.uint8),
+    )
+
+
+def pictures(size: tuple[int, int], fit: str) -> Generator[Picture]:
+    """The digits as RGB, brought to `size` like any picture."""
+    grey = np.rint(_table()[:, :64].reshape(-1, 8, 8) * (255 / _WHITE)).astype(np.uint8)
+    for row, small in enumerate(grey):
+        picture = np.repeat(small[:, :, None], 3, axis=2)
+        yield Picture(row, resize(picture, size, fit), pixel_digest(Image.fromarray(picture)))
+
+
+def _table() -> NDArray[np.float64]:
+    """One row a digit: 64 values from 0 to 16, then the label. Shape (1797, 65)."""
+    found = importlib.util.find_spec("sklearn")
+    if found is None or found.origin is None:
+        raise PicturesError(
+            "the digits come with scikit-learn, which is not installed: pip install scikit-learn"
+        )
+    path = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    try:
+        with gzip.open(path, "rt") as file:
+            return np.loadtxt(file, delimiter=",")
+    except (OSError, ValueError) as error:
+        raise PicturesError(
+            f"cannot read the digits in {path}: {error}; install scikit-learn again"
+        ) from error

@@ -1,0 +1,171 @@
+"""The run folder: what lies where, and how it is read and written.
+
+::
+
+    runs/<name>/
+      recipe.toml  network.toml  pictures.json       what was asked, and of which pictures
+      result.json  report.html                       all figures; the page
+      <framework>/network.py  facts.json             the source that ran; what ran it
+      <framework>/weights.safetensors                the best epoch's
+      <framework>/checkpoint.safetensors             the last epoch's, optimiser included
+      <framework>/logits.safetensors                 the test part's
+      <framework>/events.jsonl  worker.log           the figures of each epoch; what its process said
+
+Every file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from triptych.errors import RunFolderError
+from triptych.frameworks.registry import Entry
+from triptych.network.architecture import Architecture, from_toml
+from triptych.running.recipe import Recipe, make_recipe
+from triptych.tables import read_toml, write_atomic
+
+RUNS = Path("runs")
+"""Where runs go when nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One framework's part of a run folder."""
+
+    path: Path
+
+    @property
+    def network(self) -> Path:
+        """The source text that ran."""
+        return self.path / "network.py"
+
+    @property
+    def weights(self) -> Path:
+        """Canonical tensors of the best epoch."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Canonical tensors after the last finished epoch, optimiser and progress included."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def logits(self) -> Path:
+        """What the best weights say of the test part: logits, true labels, and rows in the store."""
+        return self.path / "logits.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """What the framework's process wrote to its output."""
+        return self.path / "worker.log"
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened so far, in order; empty before the first epoch ends."""
+        try:
+            lines = (self.path / "events.jsonl").read_text("utf-8").splitlines()
+            return [msgspec.json.decode(line) for line in lines]
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError, msgspec.DecodeError) as reason:
+            raise RunFolderError(f"{self.path / 'events.jsonl'}: cannot be read ({reason})") from None
+
+    def write_events(self, events: list[dict[str, Any]]) -> None:
+        """Replace the list of what happened."""
+        write_atomic(self.path / "events.jsonl", b"".join(msgspec.json.encode(e) + b"\n" for e in events))
+
+    def facts(self) -> dict[str, Any] | None:
+        """What the framework said of itself and of the finished training; None if it is not finished."""
+        return read_json(self.path / "facts.json") if (self.path / "facts.json").exists() else None
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that holds a run."""
+
+    path: Path
+
+    @classmethod
+    def create(
+        cls, path: Path | None, recipe: Recipe, architecture: Architecture, pictures: Mapping[str, Any]
+    ) -> RunFolder:
+        """A new run folder, under `runs/` if no path is given; raises RunFolderError if it cannot be."""
+        if path is None:
+            stem = Path(recipe.pictures).name.split(".")[0] or "pictures"
+            base = RUNS / f"{stem}-{architecture.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+            path = next(
+                p for n in range(1, 1000) if not (p := base.with_name(base.name + f"-{n}" * (n > 1))).exists()
+            )
+        folder = cls(path)
+        try:
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise RunFolderError(
+                    f"{path}: is there already; choose another --out, or go on with: triptych resume {path}"
+                )
+            write_atomic(path / "network.toml", architecture.to_toml())
+            write_json(path / "pictures.json", pictures)
+            write_atomic(path / "recipe.toml", recipe.to_toml())  # last: it makes the folder a run folder
+        except OSError as reason:
+            raise RunFolderError(
+                f"{path}: cannot be written ({reason.strerror}); choose another --out"
+            ) from None
+        return folder
+
+    @classmethod
+    def open(cls, path: Path | str) -> RunFolder:
+        """An existing run folder, by path or by name under `runs/`; raises RunFolderError."""
+        path = Path(path)
+        if not path.exists() and (RUNS / path).is_dir():
+            path = RUNS / path
+        if not (path / "recipe.toml").is_file():
+            raise RunFolderError(f"{path}: is no run folder; 'triptych runs' lists those there are")
+        return cls(path)
+
+    def recipe(self) -> Recipe:
+        """What was asked."""
+        return make_recipe(read_toml(self.path / "recipe.toml", RunFolderError))
+
+    def architecture(self) -> Architecture:
+        """The network as it ran, with the pictures' size and classes."""
+        return from_toml(self.path / "network.toml")
+
+    def pictures(self) -> dict[str, Any]:
+        """What was found in the pictures."""
+        return read_json(self.path / "pictures.json")
+
+    def panel(self, entry: Entry) -> Panel:
+        """The part of one framework."""
+        return Panel(self.path / entry.folder)
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Write a value as indented JSON."""
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    return path
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON table; raises RunFolderError if it is missing or damaged."""
+    try:
+        value = msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError:
+        raise RunFolderError(f"{path}: there is no such file") from None
+    except (OSError, msgspec.DecodeError) as reason:
+        raise RunFolderError(f"{path}: cannot be read ({reason})") from None
+    if not isinstance(value, dict):
+        raise RunFolderError(f"{path}: holds no table")
+    return value
+
+
+def list_runs(root: Path = RUNS) -> list[RunFolder]:
+    """The run folders under `root`, newest first."""
+    if not root.is_dir():
+        return []
+    found = [path for path in root.iterdir() if (path / "recipe.toml").is_file()]
+    found.sort(key=lambda path: (path / "recipe.toml").stat().st_mtime, reverse=True)
+    return [RunFolder(path) for path in found]

@@ -1,0 +1,129 @@
+"""The parent's side: start a worker, relay what it says, fail loudly when it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from triptych.errors import WorkerFailed
+from triptych.frameworks.registry import Entry
+from triptych.running.machine import cores
+
+PATIENCE = 600.0
+"""Seconds a worker may be silent before it counts as hung: longer than any compilation or step we know."""
+
+LOG_LINES = 12
+"""How much of a failed worker's log goes into the message."""
+
+
+def environment(entry: Entry) -> dict[str, str]:
+    """What a worker sees: the framework's own settings and one thread a core, named in each dialect."""
+    threads = str(cores())
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
+    return {**dict.fromkeys(names, threads), "PYTHONHASHSEED": "0", **os.environ, **entry.environment}
+
+
+def run_worker(
+    entry: Entry,
+    job: dict[str, Any],
+    log: Path,
+    listen: Callable[[dict[str, Any]], None] = lambda event: None,
+    patience: float = PATIENCE,
+) -> dict[str, Any]:
+    """Do `job` in a process of its own and give its final event; `listen` hears every other.
+
+    Raises WorkerFailed, with the end of its log, if the worker raises, dies, or is silent for `patience`
+    seconds. An interruption ends the worker and goes on.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "triptych.running.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            env=environment(entry),
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers in order
+        )
+    try:
+        return _converse(process, entry, job, log, listen, patience)
+    finally:
+        _end(process)
+
+
+def _converse(
+    process: subprocess.Popen[bytes],
+    entry: Entry,
+    job: dict[str, Any],
+    log: Path,
+    listen: Callable[[dict[str, Any]], None],
+    patience: float,
+) -> dict[str, Any]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    lines: queue.Queue[bytes | None] = queue.Queue()
+    stdout = process.stdout
+
+    def read() -> None:
+        for line in stdout:
+            lines.put(line)
+        lines.put(None)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    with contextlib.suppress(BrokenPipeError):  # it died at once; its exit status, below, says how
+        process.stdin.write(msgspec.json.encode({**job, "framework": entry.name}) + b"\n")
+        process.stdin.flush()
+    while True:
+        try:
+            line = lines.get(timeout=patience)
+        except queue.Empty:
+            raise WorkerFailed(
+                f"{entry.title} hung: no sign of life for {patience:g} s, so it was ended{_tail(log)}"
+            ) from None
+        if line is None:
+            raise WorkerFailed(f"{entry.title} {_death(process.wait())}{_tail(log)}")
+        event: dict[str, Any] = msgspec.json.decode(line)
+        if event["event"] == "error":
+            raise WorkerFailed(f"{entry.title} failed: {event['message']}{_tail(log)}")
+        if event["event"] == "done":
+            return event
+        listen(event)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Leave no worker behind: close its input, which it takes as a sign, then insist."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    try:
+        process.wait(timeout=3)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    process.stdout.close()  # only now: until the worker's end, a thread waits in it
+
+
+def _death(status: int) -> str:
+    if status >= 0:
+        return f"ended without a result (exit status {status})"
+    name = signal.Signals(-status).name
+    hint = ", most likely for lack of memory: try a smaller --batch or --size" if name == "SIGKILL" else ""
+    return f"was killed ({name}{hint})"
+
+
+def _tail(log: Path) -> str:
+    """The end of a log for a message; nothing if the log is empty."""
+    lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+    return f"; the end of {log}:\n  " + "\n  ".join(lines[-LOG_LINES:]) if lines else ""

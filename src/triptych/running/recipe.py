@@ -1,0 +1,167 @@
+"""Everything that decides a run: a frozen dataclass, TOML in and out.
+
+A recipe file may hold any part of it; the command line's options come on top::
+
+    pictures = "photos"
+    network = "compact-cnn"
+    epochs = 20
+
+    [schedule]
+    name = "cosine"
+    learning_rate = 0.001
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from triptych.errors import RecipeError
+from triptych.frameworks import registry
+from triptych.frameworks.contract import Optimizer
+from triptych.network import conventions
+from triptych.network.conventions import OptimizerName, Precision
+from triptych.network.layers import pair
+from triptych.pictures.augment import Augmentation
+from triptych.running.schedule import Schedule
+from triptych.tables import from_table, read_toml, to_toml
+
+Fit = Literal["squash", "crop", "pad"]
+
+LEARNING_RATES: dict[OptimizerName, float] = {"sgd": 0.05, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3}
+"""The top of the schedule when none is given: what trains the zoo well at batch 32."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run; two runs of equal recipes on equal pictures are equal runs."""
+
+    pictures: str = "sports"
+    network: str = "sports-cnn"
+    """A name of the zoo or an architecture file."""
+    frameworks: tuple[str, ...] = registry.DEFAULT
+    epochs: int = 15
+    batch: int = 32
+    size: int | tuple[int, int] = 64
+    """Side of the pictures in pixels, or [height, width]."""
+    fit: Fit = "squash"
+    full: bool = False
+    """The built-in sports set at the talk's size: 7,096 and 1,775 pictures instead of 1,800 and 450."""
+    strict: bool = False
+    """Whether any problem with the pictures ends the run."""
+    seed: int = 0
+    precision: Precision = "float32"
+    optimizer: Optimizer = field(default_factory=lambda: make_optimizer({}))
+    schedule: Schedule = field(default_factory=Schedule)
+    augmentation: Augmentation | None = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name, least in {"epochs": 1, "batch": 1, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise RecipeError(f"{name} is {getattr(self, name)}, but must be {least} or more")
+        if not all(4 <= side <= 1024 for side in pair(self.size)):
+            raise RecipeError(f"size is {self.size}, but must lie between 4 and 1024 pixels")
+        if not self.frameworks:
+            raise RecipeError("frameworks: name one or more")
+        for name in self.frameworks:
+            registry.find(name)
+        if len(set(self.frameworks)) < len(self.frameworks):
+            raise RecipeError("frameworks: each can be named once")
+        _check_optimizer(self.optimizer)
+
+    def to_toml(self) -> str:
+        """The recipe file; `make_recipe(read_toml(...))` gives an equal recipe."""
+        tables = dataclasses.asdict(self)
+        if self.augmentation is None:
+            tables["augmentation"] = False
+        return to_toml(tables)
+
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "sports": {"size": 48, "epochs": 8},
+    "digits": {"network": "lenet", "size": 32, "epochs": 5, "augmentation": {"flip": False}},
+}
+"""What a built-in set starts from: a first run that takes a minute or two on two cores."""
+
+
+def make_recipe(*tables: Mapping[str, Any]) -> Recipe:
+    """A recipe from tables, later ones on top of earlier ones and of the defaults.
+
+    A value of None counts as not given. Raises RecipeError, naming the key, for what is unknown or of a
+    wrong type or value.
+    """
+    given: dict[str, Any] = {}
+    for table in tables:
+        _merge(given, table)
+    merged: dict[str, Any] = {}
+    _merge(merged, DEFAULTS.get(str(given.get("pictures", Recipe.pictures)), {}))
+    _merge(merged, given)
+
+    parts: dict[str, Any] = {}
+    parts["optimizer"] = make_optimizer(_table(merged, "optimizer"))
+    rate = LEARNING_RATES[parts["optimizer"].name]
+    parts["schedule"] = _part(Schedule, "schedule", {"learning_rate": rate, **_table(merged, "schedule")})
+    if merged.get("augmentation") is False:
+        parts["augmentation"] = None
+        merged.pop("augmentation")
+    else:
+        parts["augmentation"] = _part(Augmentation, "augmentation", _table(merged, "augmentation"))
+    plain = from_table(Recipe, merged, RecipeError)
+    return dataclasses.replace(plain, **parts)
+
+
+def make_optimizer(table: Mapping[str, Any]) -> Optimizer:
+    """An optimiser, AdamW by default; AdamW comes with a weight decay, the others without."""
+    name = table.get("name", "adamw")
+    decay = conventions.ADAMW_WEIGHT_DECAY if name == "adamw" else 0.0
+    optimizer: Optimizer = _part(Optimizer, "optimizer", {"name": name, "weight_decay": decay, **table})
+    return optimizer
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The tables of a recipe file, for `make_recipe`; a relative network file is looked for beside it."""
+    tables = read_toml(path, RecipeError)
+    network = tables.get("network")
+    if isinstance(network, str) and network.endswith(".toml") and not Path(network).is_absolute():
+        tables["network"] = str(path.parent / network)
+    return tables
+
+
+def _merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            below = into.get(key)
+            into[key] = dict(below) if isinstance(below, Mapping) else {}
+            _merge(into[key], value)
+        elif value is not None:
+            into[key] = value
+
+
+def _table(tables: dict[str, Any], key: str) -> dict[str, Any]:
+    """Take the table `key` out of `tables`; empty if it is not there."""
+    table = tables.pop(key, {})
+    if not isinstance(table, dict):
+        raise RecipeError(f"{key}: must be a table, as in [{key}]")
+    return table
+
+
+def _part(cls: type[Any], name: str, table: Mapping[str, Any]) -> Any:
+    try:
+        return from_table(cls, table, RecipeError)
+    except RecipeError as reason:
+        raise RecipeError(f"{name}: {str(reason).removeprefix(f'{name}: ')}") from None
+
+
+def _check_optimizer(optimizer: Optimizer) -> None:
+    ranges = {
+        "momentum": (0, 1), "beta1": (0, 1), "beta2": (0, 1), "decay": (0, 1), "label_smoothing": (0, 1),
+        "epsilon": (0, math.inf), "weight_decay": (0, math.inf),
+    }  # fmt: skip
+    for name, (least, below) in ranges.items():
+        if not least <= getattr(optimizer, name) < below:
+            value = getattr(optimizer, name)
+            raise RecipeError(f"optimizer: {name} is {value}, but must lie in [{least}, {below})")

@@ -1,0 +1,216 @@
+"""result.json: the figures of a run, typed and documented.
+
+Other programs read this. It only ever grows: a field is never renamed, removed or given another meaning
+without a new `schema`.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct, field
+from numpy.typing import NDArray
+
+from triptych.frameworks import registry
+from triptych.network.weights import load_tensors
+from triptych.running.folder import RunFolder, read_json, write_json
+from triptych.running.machine import machine
+
+SCHEMA = 1
+
+
+class Epoch(Struct, kw_only=True):
+    """One epoch of one framework."""
+
+    epoch: Annotated[int, Meta(description="Counted from 1.")]
+    loss: Annotated[float, Meta(description="Mean training loss over the epoch, dropout active.")]
+    accuracy: Annotated[float, Meta(description="Share of the training pictures right, dropout active.")]
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    train_seconds: Annotated[float, Meta(description="Training steps only, compilation included.")]
+    pictures_per_second: float
+    step_losses: Annotated[list[float], Meta(description="The loss of every step.")]
+
+
+class FrameworkResult(Struct, kw_only=True):
+    """What one framework did. Figures are null where it did not get that far."""
+
+    status: Literal["done", "missing", "failed", "unfinished"]
+    title: str
+    error: Annotated[str | None, Meta(description="Why, if missing or failed; what to do next.")] = None
+    version: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    device: str | None = None
+    threads: int | None = None
+    test_accuracy: Annotated[float | None, Meta(description="With the best epoch's weights, 0 to 1.")] = None
+    test_accuracy_interval: Annotated[
+        tuple[float, float] | None, Meta(description="Wilson's 95 % interval of the test accuracy.")
+    ] = None
+    validation_accuracy: Annotated[float | None, Meta(description="Of the best epoch.")] = None
+    best_epoch: Annotated[
+        int | None, Meta(description="The first of the highest validation accuracy, from 1.")
+    ] = None
+    first_step_loss: Annotated[float | None, Meta(description="Before any update.")] = None
+    train_seconds: Annotated[float | None, Meta(description="All training steps, compilation included.")] = (
+        None
+    )
+    total_seconds: Annotated[
+        float | None, Meta(description="Of the process that finished the training: import to test.")
+    ] = None
+    pictures_per_second: Annotated[
+        float | None, Meta(description="Training; median over the epochs after the first, if there are any.")
+    ] = None
+    peak_memory_mib: float | None = None
+    import_memory_mib: Annotated[
+        float | None, Meta(description="Peak memory when the framework had just been imported.")
+    ] = None
+    parameters: int | None = None
+    network_lines: Annotated[int | None, Meta(description="Statements in its network.py.")] = None
+    epochs: list[Epoch] = field(default_factory=list)
+    confusion: Annotated[
+        list[list[int]] | None, Meta(description="Test pictures: rows the true class, columns the predicted.")
+    ] = None
+
+
+class Agreement(Struct, kw_only=True):
+    """How far the finished frameworks agree. Null if fewer than two finished."""
+
+    first_step_loss_gap: Annotated[
+        float | None, Meta(description="Largest difference of the first step's loss between two frameworks.")
+    ] = None
+    test_logits_gap: Annotated[
+        float | None, Meta(description="Largest difference of a final test logit between two frameworks.")
+    ] = None
+    same_predictions: Annotated[
+        float | None, Meta(description="Share of the test pictures on which all frameworks say the same.")
+    ] = None
+    reference_first_step_loss: Annotated[
+        float | None, Meta(description="By the NumPy reference in float64, whatever the run's precision.")
+    ] = None
+    reference_gap: Annotated[
+        float | None, Meta(description="Largest difference of a framework's first loss from the reference's.")
+    ] = None
+
+
+class Result(Struct, kw_only=True):
+    """A run's figures: the content of result.json and of what --json prints."""
+
+    schema: Annotated[int, Meta(description="The version of this form.")] = SCHEMA
+    folder: Annotated[str, Meta(description="The run folder.")]
+    recipe: Annotated[dict[str, Any], Meta(description="As in recipe.toml, every default filled in.")]
+    pictures: Annotated[
+        dict[str, Any],
+        Meta(description="At least: train, validation, test (counts), classes (names), problems (a list)."),
+    ]
+    network: Annotated[dict[str, Any], Meta(description="name, parameters, flops of one picture forward.")]
+    machine: dict[str, Any]
+    frameworks: dict[str, FrameworkResult]
+    agreement: Agreement
+
+    @property
+    def failed(self) -> list[str]:
+        """The frameworks that failed."""
+        return [name for name, one in self.frameworks.items() if one.status == "failed"]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of result.json."""
+    return msgspec.json.schema(Result)
+
+
+def collect(run: RunFolder, errors: dict[str, str], reference_loss: float | None = None) -> Result:
+    """Gather the figures of a run from its folder and write result.json.
+
+    `errors` says by name why a framework did not finish.
+    """
+    recipe, architecture = run.recipe(), run.architecture()
+    logits: dict[str, NDArray[Any]] = {}
+    frameworks: dict[str, FrameworkResult] = {}
+    for name in recipe.frameworks:
+        entry = registry.find(name)
+        panel = run.panel(entry)
+        one = FrameworkResult(status="unfinished", title=entry.title)
+        one.epochs = [msgspec.convert(event, Epoch) for event in panel.events()]
+        one.parameters = architecture.parameter_count
+        if one.epochs:
+            one.first_step_loss = one.epochs[0].step_losses[0]
+            one.train_seconds = sum(epoch.train_seconds for epoch in one.epochs)
+            steady = one.epochs[1:] or one.epochs
+            one.pictures_per_second = float(np.median([epoch.pictures_per_second for epoch in steady]))
+        if name in errors:
+            one.status = "missing" if entry.missing() else "failed"
+            one.error = errors[name]
+        elif (facts := panel.facts()) is not None:
+            tested = load_tensors(panel.logits)
+            logits[name] = tested["logits"]
+            _finish(one, facts, tested["logits"], tested["labels"].astype(np.int64))
+        frameworks[name] = one
+    result = Result(
+        folder=str(run.path),
+        recipe=msgspec.to_builtins(recipe),
+        pictures=run.pictures(),
+        network={
+            "name": architecture.name,
+            "parameters": architecture.parameter_count,
+            "flops": architecture.flops,
+        },
+        machine=machine(),
+        frameworks=frameworks,
+        agreement=_agreement(frameworks, logits, reference_loss),
+    )
+    write_json(run.path / "result.json", result)
+    return result
+
+
+def read_result(run: RunFolder) -> Result:
+    """The result of a finished run; raises RunFolderError."""
+    return msgspec.convert(read_json(run.path / "result.json"), Result)
+
+
+def _finish(
+    one: FrameworkResult, facts: dict[str, Any], logits: NDArray[Any], labels: NDArray[np.int64]
+) -> None:
+    """Fill in what a finished training knows."""
+    one.status = "done"
+    known = set(FrameworkResult.__struct_fields__) - {"title"}
+    for key in known & set(facts):
+        setattr(one, key, facts[key])
+    assert one.best_epoch is not None
+    one.validation_accuracy = one.epochs[one.best_epoch - 1].validation_accuracy
+    if len(labels):
+        predicted = logits.argmax(axis=1)
+        classes = logits.shape[1]
+        confusion = np.bincount(labels * classes + predicted, minlength=classes**2)
+        one.confusion = confusion.reshape(classes, classes).tolist()
+        right = int((predicted == labels).sum())
+        one.test_accuracy = right / len(labels)
+        one.test_accuracy_interval = interval(right, len(labels))
+
+
+def interval(right: int, of: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share (Wilson, 1927)."""
+    from scipy.stats import binomtest  # half a second to import: only where a figure needs it
+
+    bounds = binomtest(right, of).proportion_ci(0.95, method="wilson")
+    return float(bounds.low), float(bounds.high)
+
+
+def _agreement(
+    frameworks: dict[str, FrameworkResult], logits: dict[str, NDArray[Any]], reference: float | None
+) -> Agreement:
+    agreement = Agreement(reference_first_step_loss=reference)
+    losses = [one.first_step_loss for one in frameworks.values() if one.first_step_loss is not None]
+    if len(losses) > 1:
+        agreement.first_step_loss_gap = max(losses) - min(losses)
+    if losses and reference is not None:
+        agreement.reference_gap = max(abs(loss - reference) for loss in losses)
+    if len(logits) > 1 and all(values.size for values in logits.values()):
+        agreement.test_logits_gap = max(
+            float(np.abs(a.astype(np.float64) - b).max()) for a, b in combinations(logits.values(), 2)
+        )
+        said = np.stack([values.argmax(axis=1) for values in logits.values()])
+        agreement.same_predictions = float((said == said[0]).all(axis=0).mean())
+    return agreement

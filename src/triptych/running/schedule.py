@@ -1,0 +1,49 @@
+"""Learning-rate schedules: pure functions of the step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from triptych.errors import RecipeError
+
+ScheduleName = Literal["constant", "cosine", "one-cycle"]
+
+WARM_UP = 0.3
+START = 1 / 25
+END = 1e-4
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate goes over a run.
+
+    - constant:  `learning_rate` throughout
+    - cosine:    from `learning_rate` to 0 along half a cosine (Loshchilov and Hutter, 2017)
+    - one-cycle: up from 1/25 of it over the first 30 % of the steps, then down to 1/10,000 of that start,
+      both along half a cosine (Smith and Topin, 2018, in the form that PyTorch ships)
+    """
+
+    name: ScheduleName = "one-cycle"
+    learning_rate: float = 3e-3
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.learning_rate < math.inf:
+            raise RecipeError(f"schedule: learning_rate is {self.learning_rate}, but must be 0 or more")
+
+    def at(self, step: int, steps: int) -> float:
+        """The learning rate of step `step` (from 0) of `steps`."""
+        top = self.learning_rate
+        if self.name == "constant":
+            return top
+        if self.name == "cosine":
+            return _half_cosine(top, 0.0, step / steps)
+        turn = max(WARM_UP * steps - 1, 1)
+        if step <= turn:
+            return _half_cosine(top * START, top, step / turn)
+        return _half_cosine(top, top * START * END, min((step - turn) / max(steps - 1 - turn, 1), 1))
+
+
+def _half_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

@@ -1,0 +1,143 @@
+"""The one training loop, for any framework."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.frameworks.contract import Framework, State, Step
+from triptych.network.architecture import Architecture
+from triptych.network.weights import Weights, initial_weights, load_tensors, save_tensors
+from triptych.pictures.batches import Batches
+from triptych.running.folder import Panel
+from triptych.running.recipe import Recipe
+
+Emit = Callable[[dict[str, Any]], None]
+
+TELL_EVERY = 0.25
+"""Seconds between two signs of progress: enough for an eye, too few to slow a step."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The three parts of the pictures, ready to be asked for batches."""
+
+    train: Batches
+    validation: Batches
+    test: Batches
+
+
+@dataclass
+class Progress:
+    """How far a training has come: stored with each checkpoint, next to the weights."""
+
+    epochs: int = 0
+    """Epochs finished."""
+    best_epoch: int = 0
+    """Counted from 1; 0 before the first."""
+    best_accuracy: float = -1.0
+
+    def as_weights(self) -> Weights:
+        """As tensors of a checkpoint."""
+        return {f"progress.{name}": np.array(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def from_weights(cls, weights: Weights) -> Progress:
+        """From the tensors of a checkpoint."""
+        return cls(**{name: weights[f"progress.{name}"].item() for name in vars(cls())})
+
+
+def train(
+    framework: Framework, recipe: Recipe, architecture: Architecture, parts: Parts, panel: Panel, emit: Emit
+) -> Progress:
+    """Train, from the panel's checkpoint if it has one, and leave everything in the panel's folder.
+
+    After each epoch: the figures go to events.jsonl, the weights to weights.safetensors if they are the best
+    on the validation part so far, then everything to checkpoint.safetensors. Whenever it is killed, what
+    follows the last checkpoint is done again and comes out the same to the bit. The test part is looked at
+    once, at the end, with the best weights.
+    """
+    state = framework.build(architecture, initial_weights(architecture, recipe.seed), recipe.precision)
+    step = framework.make_step(state, recipe.optimizer)
+    progress = Progress()
+    if panel.checkpoint.exists():
+        stored = load_tensors(panel.checkpoint)
+        progress = Progress.from_weights(stored)
+        framework.load_weights(state, stored)
+    events = [e for e in panel.events() if e["epoch"] <= progress.epochs]
+
+    for epoch in range(progress.epochs, recipe.epochs):
+        state, figures = _train_epoch(step, state, recipe, parts.train, epoch, emit)
+        started = time.perf_counter()
+        accuracy, loss = _score(all_logits(framework, state, parts.validation), parts.validation.labels)
+        figures |= {"validation_accuracy": accuracy, "validation_loss": loss}
+        figures["validation_seconds"] = time.perf_counter() - started
+        weights = framework.dump_weights(state)
+        progress.epochs = epoch + 1
+        if accuracy is None or accuracy > progress.best_accuracy:
+            progress.best_epoch = progress.epochs
+            progress.best_accuracy = -1.0 if accuracy is None else accuracy
+            save_tensors(panel.weights, _without_optimizer(weights))
+        events.append({"epoch": progress.epochs, **figures})
+        panel.write_events(events)
+        save_tensors(panel.checkpoint, weights | progress.as_weights())
+        emit({"event": "epoch", **events[-1], "best_epoch": progress.best_epoch})
+
+    framework.load_weights(state, load_tensors(panel.weights))
+    tested: Weights = {"labels": parts.test.labels, "rows": parts.test.rows}
+    save_tensors(panel.logits, tested | {"logits": all_logits(framework, state, parts.test)})
+    return progress
+
+
+def _train_epoch(
+    step: Step, state: State, recipe: Recipe, batches: Batches, epoch: int, emit: Emit
+) -> tuple[State, dict[str, Any]]:
+    steps = recipe.epochs * len(batches)
+    losses, right = [], []
+    started = told = time.perf_counter()
+    for k, batch in enumerate(batches.epoch(epoch)):
+        rate = recipe.schedule.at(epoch * len(batches) + k, steps)
+        state, loss, correct = step(state, batch.images, batch.labels, batch.masks, rate)
+        losses.append(loss)
+        right.append(correct)
+        now = time.perf_counter()
+        if now - told > TELL_EVERY or k == 0:
+            told = now
+            done = (k + 1) / len(batches)
+            emit({"event": "step", "epoch": epoch + 1, "share": done, "loss": float(loss),
+                  "pictures_per_second": done * len(batches.rows) / (now - started)})  # fmt: skip
+    step_losses = [float(loss) for loss in losses]  # waits for the device
+    seconds = time.perf_counter() - started
+    sizes = batches.sizes()
+    return state, {
+        "loss": float(np.average(step_losses, weights=sizes)),
+        "accuracy": sum(int(correct) for correct in right) / sum(sizes),
+        "train_seconds": seconds,
+        "pictures_per_second": sum(sizes) / seconds,
+        "step_losses": step_losses,
+    }
+
+
+def all_logits(framework: Framework, state: State, batches: Batches) -> NDArray[Any]:
+    """Logits for all pictures of a part, (pictures, classes)."""
+    found = [framework.predict(state, batch.images) for batch in batches.epoch()]
+    return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
+
+
+def _score(logits: NDArray[Any], labels: NDArray[np.int64]) -> tuple[float | None, float | None]:
+    """Accuracy and mean cross-entropy; None each if there is nothing to score."""
+    if not len(labels):
+        return None, None
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    log_probability = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    loss = -float(log_probability[np.arange(len(labels)), labels].mean())
+    return float((logits.argmax(axis=1) == labels).mean()), loss
+
+
+def _without_optimizer(weights: Weights) -> Weights:
+    return {name: tensor for name, tensor in weights.items() if not name.startswith("optimizer.")}

@@ -1,0 +1,143 @@
+"""The child process: one framework, one job.
+
+The job comes as one line of JSON on standard input, which then stays open: when it ends, the parent is gone
+and so is the worker. Events go out as lines of JSON on what was standard output; everything that a framework
+prints goes to standard error, the log.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import psutil
+
+from triptych.errors import TriptychError
+from triptych.frameworks import registry
+from triptych.frameworks.contract import Framework
+from triptych.frameworks.source import count_lines
+from triptych.network.weights import check_weights, initial_weights, load_tensors, save_tensors
+from triptych.pictures.batches import Batches
+from triptych.pictures.split import split
+from triptych.pictures.store import Store
+from triptych.running.folder import Panel, RunFolder, write_json
+from triptych.running.machine import peak_memory_mib
+from triptych.running.training import Emit, Parts, all_logits, train
+from triptych.tables import write_atomic
+
+Job = dict[str, Any]
+
+
+def parts_of(run: RunFolder, store: Store) -> Parts:
+    """The batches of a run's three parts."""
+    recipe, architecture = run.recipe(), run.architecture()
+    sides = split(store.labels, store.sides, recipe.seed)
+
+    def part(rows: Any, **training: Any) -> Batches:
+        labels = np.asarray(store.labels)[rows].astype(np.int64)
+        return Batches(store.images, labels, rows, recipe.batch, recipe.seed, **training)
+
+    return Parts(
+        part(sides.train, augmentation=recipe.augmentation, architecture=architecture),
+        part(sides.validation),
+        part(sides.test),
+    )
+
+
+def do_train(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
+    """Train to the end, from a checkpoint if there is one."""
+    run = RunFolder(Path(job["run"]))
+    imported = peak_memory_mib()
+    text = framework.write_network(run.architecture())
+    write_atomic(panel.network, text)
+    parts = parts_of(run, Store.open(Path(job["store"])))
+    progress = train(framework, run.recipe(), run.architecture(), parts, panel, emit)
+    facts = {
+        **msgspec.to_builtins(framework.facts()),
+        "best_epoch": progress.best_epoch,
+        "network_lines": count_lines(text),
+        "import_memory_mib": imported,
+        "peak_memory_mib": peak_memory_mib(),
+        "total_seconds": time.time() - psutil.Process().create_time(),
+    }
+    write_json(panel.path / "facts.json", facts)  # last: it says that the training is done
+    return {}
+
+
+def do_first_step(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
+    """The loss of a run's first step, and nothing else."""
+    run = RunFolder(Path(job["run"]))
+    recipe, architecture = run.recipe(), run.architecture()
+    precision = framework.facts().precisions[0]
+    state = framework.build(architecture, initial_weights(architecture, recipe.seed), precision)
+    step = framework.make_step(state, recipe.optimizer)
+    batch = parts_of(run, Store.open(Path(job["store"]))).train.batch(0, 0)
+    _, loss, _ = step(state, batch.images, batch.labels, batch.masks, recipe.schedule.at(0, 1))
+    return {"loss": float(loss)}
+
+
+def do_predict(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
+    """Logits of the pictures in the file `job["images"]`, written to the file `job["logits"]`."""
+    run = RunFolder(Path(job["run"]))
+    weights = load_tensors(panel.weights)
+    check_weights(run.architecture(), weights)
+    state = framework.build(run.architecture(), weights, run.recipe().precision)
+    images = load_tensors(Path(job["images"]))["images"].astype(np.uint8)
+    rows = np.arange(len(images))
+    batches = Batches(images, np.zeros(len(images), np.int64), rows, run.recipe().batch)
+    save_tensors(Path(job["logits"]), {"logits": all_logits(framework, state, batches)})
+    return {}
+
+
+JOBS: dict[str, Callable[[Framework, Job, Panel, Emit], Job]] = {
+    "train": do_train,
+    "first_step": do_first_step,
+    "predict": do_predict,
+}
+
+
+def main() -> int:
+    """Do the job; the exit status is 0 if it was done."""
+    job: Job = msgspec.json.decode(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    events = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+
+    def emit(event: Job) -> None:
+        events.write(msgspec.json.encode(event) + b"\n")
+
+    try:
+        entry = registry.find(job["framework"])
+        emit({"event": "start"})
+        framework = entry.load()
+        panel = RunFolder(Path(job["run"])).panel(entry)
+        emit({"event": "done", **JOBS[job["job"]](framework, job, panel, emit)})
+    except TriptychError as error:
+        emit({"event": "error", "message": str(error)})
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        emit({"event": "error", "message": f"{type(error).__name__}: {str(error).strip() or 'no message'}"})
+        return 1
+    return 0
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of standard input, then leave at once: no orphan goes on training."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stderr.flush()
+    os._exit(status)  # some frameworks hang or crash while their threads are torn down
