@@ -61,6 +61,17 @@ def from_table(cls: type[T], table: Mapping[str, Any], error: type[TriptychError
         raise error(message[0].lower() + message[1:]) from None
 
 
+def merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
+    """Lay `table` over `into`, at any depth; a value of None counts as not given."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            below = into.get(key)
+            into[key] = dict(below) if isinstance(below, Mapping) else {}
+            merge(into[key], value)
+        elif value is not None:
+            into[key] = value
+
+
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write `path` whole or not at all: to a temporary name beside it, flushed to disk, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -159,11 +159,8 @@ def test_every_cut_is_noticed(form: str) -> None:
     data = saved(noise(6, 60, 60), form)
     whole = decode(data)
     for length in range(0, len(data), max(1, len(data) // 60)):
-        try:  # a cut behind the last pixel does no harm
-            np.testing.assert_array_equal(decode(data[:length]), whole)
-            assert length > 0.97 * len(data)
-        except UnreadablePicture as error:
-            assert error.kind in {"truncated", "unreadable", "empty", "not a picture"}
+        if length < 0.97 * len(data):  # a cut behind the last pixel does no harm
+            assert kind_of(data[:length]) in {"truncated", "unreadable", "empty", "not a picture"}
     assert kind_of(data[: len(data) // 2]) == "truncated"
     assert kind_of(data[: len(data) * 9 // 10]) == "truncated"
     np.testing.assert_array_equal(decode(data + b"junk behind the end"), whole)

@@ -26,7 +26,7 @@ from triptych.running.recipe import Recipe, make_recipe, read_recipe
 from triptych.running.result import Result, collect
 
 Listener = Callable[[str, dict[str, Any]], None]
-"""Hears (framework or "pictures", event) while a run goes on."""
+"""Hears (framework, "pictures" or "plan", event) while a run goes on."""
 
 
 def _silence(name: str, event: dict[str, Any]) -> None:
@@ -78,6 +78,7 @@ def compare(
     architecture = find_network(plan.network)
     if plan.network not in ZOO and "size" not in tables and size is None:
         plan = dataclasses.replace(plan, size=_sides(architecture))  # a file of one's own knows its size
+    listen("plan", {"event": "plan", "frameworks": plan.frameworks, "epochs": plan.epochs})
     store = _open(plan, listen)
     architecture = architecture.adapted(pair(plan.size), len(store.classes))
     sides = split(store.labels, store.sides, plan.seed)
@@ -92,7 +93,9 @@ def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = _s
     pictures are no longer the same.
     """
     folder = RunFolder.open(run)
-    store = _open(folder.recipe(), listen)
+    plan = folder.recipe()
+    listen("plan", {"event": "plan", "frameworks": plan.frameworks, "epochs": plan.epochs})
+    store = _open(plan, listen)
     if store.key != folder.pictures()["key"]:
         raise RunFolderError(
             f"{folder.path}: its pictures have changed since it began, so it cannot go on; start a new run"

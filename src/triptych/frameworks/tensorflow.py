@@ -421,13 +421,13 @@ def predict(state: State, images: Images) -> Array:
 def save_native(state: State, path: Path) -> Path:
     """A SavedModel, which is protocol buffers: `tf.saved_model.load(path).signatures["serving_default"]`."""
     target = path.with_suffix(".savedmodel")
-    pixels = tf.TensorSpec((None, *state.architecture.input_shape), tf.uint8, name="images")
+    forward = _forward(state, state.network)
 
-    @tf.function(input_signature=[pixels], autograph=False)
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"logits": _forward(state, state.network)(_prepare(state, images), None, training=False)}
+        return {"logits": forward(_prepare(state, images), None, training=False)}
 
-    tf.saved_model.save(state.network, str(target), signatures=serve)
+    pixels = tf.TensorSpec((None, *state.architecture.input_shape), tf.uint8, name="images")
+    tf.saved_model.save(state.network, str(target), signatures=_compile(serve, pixels))
     return target
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from triptych.errors import ArchitectureError, did_you_mean
@@ -18,6 +19,7 @@ from triptych.network.layers import (
     Layer,
     MaxPool,
     ReLU,
+    Shape,
     Tanh,
 )
 
@@ -73,3 +75,24 @@ def find_network(name: str) -> Architecture:
     raise ArchitectureError(
         f"there is no network {name!r}: {did_you_mean(name, ZOO)}; a network of your own is a .toml file"
     )
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """A built-in network at a glance, for pictures of its usual size."""
+
+    name: str
+    summary: str
+    input_shape: Shape
+    parameters: int
+    flops: int
+
+
+def list_zoo() -> list[ZooEntry]:
+    """Every built-in network with its size and purpose."""
+    entries = []
+    for name, make in ZOO.items():
+        made = make()
+        summary = (make.__doc__ or "").splitlines()[0]
+        entries.append(ZooEntry(name, summary, made.input_shape, made.parameter_count, made.flops))
+    return entries

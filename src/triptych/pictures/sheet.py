@@ -34,16 +34,11 @@ def describe(store: Store, split: Split) -> dict[str, Any]:
         "key": store.key,
         "size": list(store.size),
         "fit": store.fit,
-        "pictures": len(store),
-        "sides": {side: len(rows) for side, rows in sides.items()},
-        "classes": [
-            {"name": name, **{side: int(many[label]) for side, many in counts.items()}}
-            for label, name in enumerate(store.classes)
-        ],
-        "problems": {
-            "counts": dict(sorted(kinds.items())),
-            "files": [{"kind": p.kind, "path": p.path, "detail": p.detail} for p in store.problems],
-        },
+        **{side: len(rows) for side, rows in sides.items()},
+        "classes": list(store.classes),
+        "class_counts": {side: many.tolist() for side, many in counts.items()},
+        "problem_counts": dict(sorted(kinds.items())),
+        "problems": [{"kind": p.kind, "path": p.path, "detail": p.detail} for p in store.problems],
     }
 
 

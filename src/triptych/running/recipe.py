@@ -28,7 +28,7 @@ from triptych.network.conventions import OptimizerName, Precision
 from triptych.network.layers import pair
 from triptych.pictures.augment import Augmentation
 from triptych.running.schedule import Schedule
-from triptych.tables import from_table, read_toml, to_toml
+from triptych.tables import from_table, merge, read_toml, to_toml
 
 Fit = Literal["squash", "crop", "pad"]
 
@@ -96,10 +96,10 @@ def make_recipe(*tables: Mapping[str, Any]) -> Recipe:
     """
     given: dict[str, Any] = {}
     for table in tables:
-        _merge(given, table)
+        merge(given, table)
     merged: dict[str, Any] = {}
-    _merge(merged, DEFAULTS.get(str(given.get("pictures", Recipe.pictures)), {}))
-    _merge(merged, given)
+    merge(merged, DEFAULTS.get(str(given.get("pictures", Recipe.pictures)), {}))
+    merge(merged, given)
 
     parts: dict[str, Any] = {}
     parts["optimizer"] = make_optimizer(_table(merged, "optimizer"))
@@ -129,16 +129,6 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if isinstance(network, str) and network.endswith(".toml") and not Path(network).is_absolute():
         tables["network"] = str(path.parent / network)
     return tables
-
-
-def _merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            below = into.get(key)
-            into[key] = dict(below) if isinstance(below, Mapping) else {}
-            _merge(into[key], value)
-        elif value is not None:
-            into[key] = value
 
 
 def _table(tables: dict[str, Any], key: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from triptych.errors import TriptychError
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Framework
 from triptych.frameworks.source import count_lines
+from triptych.network.architecture import from_toml
 from triptych.network.weights import check_weights, initial_weights, load_tensors, save_tensors
 from triptych.pictures.batches import Batches
 from triptych.pictures.split import split
@@ -97,10 +98,16 @@ def do_predict(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
     return {}
 
 
+def do_write(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
+    """The source text of the architecture `job["network"]`."""
+    return {"text": framework.write_network(from_toml(job["network"]))}
+
+
 JOBS: dict[str, Callable[[Framework, Job, Panel, Emit], Job]] = {
     "train": do_train,
     "first_step": do_first_step,
     "predict": do_predict,
+    "write": do_write,
 }
 
 

@@ -1,0 +1,331 @@
+"""The command line: parse, call, print. Nothing is decided here, and nothing heavy is imported at the top."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from triptych import __version__
+from triptych.errors import TriptychError, did_you_mean
+
+if TYPE_CHECKING:
+    from triptych.comparing import Comparison
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+INTERRUPTED = 130
+
+
+class Suggesting(click.Group):
+    """A group whose message for an unknown command names the nearest one."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            raise click.UsageError(
+                f"No such command {name!r}: {did_you_mean(name, self.list_commands(ctx))}", ctx
+            )
+        return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of a day's work, not of the alphabet
+
+
+@click.group(
+    cls=Suggesting, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="triptych")
+def cli() -> None:
+    """One network, several frameworks, side by side.
+
+    Train the same image classifier in Keras, TensorFlow, PyTorch and JAX on a folder of pictures, see that
+    they agree, and what each costs. Begin with: triptych compare sports
+    """
+
+
+def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, shown in the order given."""
+
+    def apply(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
+    return [name.strip() for name in value.split(",") if name.strip()] if value is not None else None
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
+FRAMEWORK = click.option(
+    "--framework", metavar="NAME", help="keras, tensorflow, pytorch, jax, keras:jax, ..."
+)
+RECIPE_OPTIONS = options(
+    click.option("--network", metavar="NAME|FILE", help="A network of the zoo, or a .toml file."),
+    click.option("--epochs", type=int, metavar="N", help="How often every picture is seen."),
+    click.option("--size", type=int, metavar="PX", help="Height and width the pictures are resized to."),
+    click.option("--batch", type=int, metavar="N", help="Pictures a step."),
+    click.option("--seed", type=int, metavar="N", help="Initial values, order, augmentation, dropout, split."),
+    click.option("--precision", metavar="NAME", help="float32, float64 or bfloat16."),
+    click.option("--optimizer", metavar="NAME", help="adamw, adam, sgd or rmsprop."),
+    click.option("--learning-rate", type=float, metavar="X", help="The top of the schedule."),
+    click.option("--schedule", metavar="NAME", help="one-cycle, cosine or constant."),
+    click.option("--fit", metavar="NAME", help="squash, crop or pad pictures that are not square."),
+    click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE", help="All this as a TOML file."),
+    click.option("--full", is_flag=True, default=None, help="sports with 7,096 and 1,775 pictures."),
+    click.option("--strict", is_flag=True, default=None, help="End if any picture has a problem."),
+    click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder."),
+    click.option("--patience", type=float, default=600.0, show_default=True, metavar="SECONDS",
+                 help="End a framework that is silent for so long."),
+    JSON,
+)  # fmt: skip
+
+
+@cli.command()
+@click.argument("pictures", required=False, metavar="[FOLDER|ARCHIVE|sports|digits]")
+@click.option(
+    "--frameworks", callback=_names, metavar="NAMES", help="Separated by commas; all four otherwise."
+)
+@RECIPE_OPTIONS
+def compare(**given: Any) -> None:
+    """Train one network in several frameworks on the same pictures."""
+    _compare(**given)
+
+
+@cli.command()
+@click.argument("pictures", metavar="FOLDER|ARCHIVE|sports|digits")
+@click.option(
+    "--framework", "frameworks", callback=_names, default="pytorch", show_default=True, metavar="NAME"
+)
+@RECIPE_OPTIONS
+def train(**given: Any) -> None:
+    """Train one network in one framework."""
+    _compare(**given)
+
+
+def _compare(
+    *, optimizer: str | None, learning_rate: float | None, schedule: str | None, fit: str | None,
+    recipe: Path | None, as_json: bool, **given: Any,
+) -> None:  # fmt: skip
+    from triptych.comparing import compare
+    from triptych.running.recipe import read_recipe
+    from triptych.tables import merge
+    from triptych.terminal import Progress
+
+    tables = read_recipe(recipe) if recipe else {}
+    merge(tables, {"fit": fit, "optimizer": {"name": optimizer},
+                   "schedule": {"name": schedule, "learning_rate": learning_rate}})  # fmt: skip
+    with Progress() as progress:
+        result = compare(recipe=tables, listen=progress, **given)
+    _show_result(result, as_json)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@click.option("--patience", type=float, default=600.0, show_default=True, metavar="SECONDS")
+@JSON
+def resume(run: str, patience: float, as_json: bool) -> None:
+    """Go on with a run that was interrupted; RUN is its folder."""
+    from triptych.comparing import resume
+    from triptych.terminal import Progress
+
+    with Progress() as progress:
+        result = resume(run, patience=patience, listen=progress)
+    _show_result(result, as_json)
+
+
+def _show_result(result: Comparison, as_json: bool) -> None:
+    from triptych import terminal
+
+    if as_json:
+        _print_json(result)
+    else:
+        lines = [*terminal.problem_lines(result.pictures), terminal.result_table(result)]
+        terminal.show(
+            *lines, *terminal.agreement_lines(result), f"Report: {Path(result.folder) / 'report.html'}"
+        )
+    if result.failed:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@FRAMEWORK
+@JSON
+def predict(run: str, pictures: tuple[str, ...], framework: str | None, as_json: bool) -> None:
+    """Label pictures with what a run has learned."""
+    from triptych import terminal
+    from triptych.predicting import predict
+
+    predictions = predict(run, pictures, framework=framework)
+    if as_json:
+        _print_json(predictions)
+    else:
+        terminal.show(terminal.prediction_table(predictions))
+
+
+@cli.command()
+@click.argument("run", metavar="RUN")
+@click.argument("pictures", metavar="FOLDER|ARCHIVE|sports|digits")
+@FRAMEWORK
+@JSON
+def evaluate(run: str, pictures: str, framework: str | None, as_json: bool) -> None:
+    """Score a run's network on a folder of other pictures."""
+    from triptych import terminal
+    from triptych.predicting import evaluate
+
+    evaluation = evaluate(run, pictures, framework=framework)
+    if as_json:
+        _print_json(evaluation)
+    else:
+        terminal.show(*terminal.evaluation_parts(evaluation))
+
+
+@cli.command()
+@JSON
+def runs(as_json: bool) -> None:
+    """List the runs under runs/, newest first."""
+    from triptych import terminal
+    from triptych.running.summary import summaries
+
+    found = summaries()
+    if as_json:
+        _print_json(found)
+    else:
+        terminal.show(
+            terminal.runs_table(found) if found else "No runs yet; begin with: triptych compare sports"
+        )
+
+
+@cli.command()
+@click.argument("source", metavar="FOLDER|ARCHIVE|sports|digits")
+@click.option("--size", type=int, default=96, show_default=True, metavar="PX")
+@click.option("--sheet", type=click.Path(path_type=Path), default=Path("contact-sheet.png"), show_default=True,
+              metavar="FILE", help="Where the contact sheet goes.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the split.")
+@click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 pictures.")
+@click.option("--strict", is_flag=True, help="End with exit code 2 if any picture has a problem.")
+@JSON
+def pictures(source: str, size: int, sheet: Path, seed: int, full: bool, strict: bool, as_json: bool) -> None:
+    """Check a folder or archive of pictures: problems, counts per class, a contact sheet."""
+    from triptych import terminal
+    from triptych.pictures.sheet import contact_sheet, describe
+    from triptych.pictures.source import open_pictures
+    from triptych.pictures.split import split
+
+    with terminal.Progress() as progress:
+        store = open_pictures(
+            source, size=(size, size), full=full, strict=strict, progress=progress.pictures_bar
+        )
+    contact_sheet(store, sheet)
+    found = describe(store, split(store.labels, store.sides, seed))
+    if as_json:
+        _print_json({**found, "sheet": str(sheet)})
+    else:
+        terminal.show(
+            *terminal.problem_lines(found), terminal.pictures_table(found), f"Contact sheet: {sheet}"
+        )
+
+
+@cli.command()
+@click.option(
+    "--clear", is_flag=True, help="Delete every store; runs go on, and decode again when they must."
+)
+@JSON
+def cache(clear: bool, as_json: bool) -> None:
+    """Show the decoded pictures that are kept, or clear them."""
+    from triptych import terminal
+    from triptych.pictures import cache
+
+    if clear:
+        stores, size = cache.clear()
+        _print_json({"stores": stores, "bytes": size}) if as_json else terminal.show(
+            f"{stores} store(s) deleted, {size / 2**20:,.1f} MiB"
+        )
+    elif as_json:
+        _print_json(cache.list_stores())
+    else:
+        terminal.show(*terminal.cache_parts(cache.list_stores(), cache.cache_folder()))
+
+
+@cli.command()
+@JSON
+def networks(as_json: bool) -> None:
+    """List the networks that come with Triptych."""
+    from triptych import terminal
+    from triptych.network.zoo import list_zoo
+
+    terminal.show(terminal.networks_table(list_zoo())) if not as_json else _print_json(list_zoo())
+
+
+@cli.command()
+@click.argument("network", metavar="NETWORK|FILE")
+@FRAMEWORK
+@click.option("--size", type=int, metavar="PX", help="Height and width of its pictures.")
+@click.option("--classes", type=click.IntRange(2), metavar="N", help="How many classes it tells apart.")
+@click.option("--toml", is_flag=True, help="Print the architecture file instead, to begin one of your own.")
+def show(network: str, framework: str | None, size: int | None, classes: int | None, toml: bool) -> None:
+    """Print a network's source in each framework, side by side where there is room."""
+    from triptych import terminal
+    from triptych.network.zoo import find_network
+    from triptych.running.sources import written
+
+    architecture = find_network(network).adapted((size, size) if size else None, classes)
+    if toml:
+        click.echo(architecture.to_toml(), nl=False)
+    elif framework:
+        terminal.show_source(written(architecture, [framework])[framework])
+    else:
+        terminal.show_sources(architecture, written(architecture))
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the shell's completion script; for bash: eval "$(triptych completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell)
+    assert made is not None
+    click.echo(made(cli, {}, "triptych", "_TRIPTYCH_COMPLETE").source())
+
+
+def _print_json(value: Any) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def main() -> None:
+    """Run the command line; errors are one line each, and every way out has its exit code."""
+    try:
+        sys.exit(cli(standalone_mode=False))
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except TriptychError as error:
+        click.echo(f"triptych: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(
+            "triptych: interrupted; 'triptych runs' lists what can go on, 'triptych resume RUN' does",
+            err=True,
+        )
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

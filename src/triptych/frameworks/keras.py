@@ -1,0 +1,461 @@
+"""Keras 3: layers, `compile` and `train_on_batch`, on whichever backend KERAS_BACKEND names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from triptych.frameworks.contract import Facts, Images, Labels, Masks, Optimizer, Step
+from triptych.frameworks.source import describe, run_source, sources, variables
+from triptych.network import layers
+from triptych.network.architecture import INPUT, Architecture, Node
+from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
+from triptych.network.weights import Array, Weights
+
+FILENAME = "<network.py in Keras>"
+
+BACKENDS = {
+    "tensorflow": ("Keras", "TF_NUM_INTRAOP_THREADS"),
+    "jax": ("Keras on JAX", ""),
+    "torch": ("Keras on PyTorch", "OMP_NUM_THREADS"),
+}
+"""How each backend is called here, and the variable that sets its number of threads."""
+
+
+@dataclass
+class State:
+    """A compiled network with its optimiser, once it has one."""
+
+    architecture: Architecture
+    precision: Precision
+    text: str
+    network: keras.Model
+    recorder: keras.Model | None = None
+    """The same layers, compiled with an optimiser that only records gradients."""
+    slots: dict[str, str] = field(default_factory=dict)
+    """The optimiser's names for its slots, by ours."""
+
+    @property
+    def dtype(self) -> str:
+        """What weights, averages, loss and optimiser are kept in."""
+        return "float64" if self.precision == "float64" else "float32"
+
+
+def facts() -> Facts:
+    """The backend computes, so its version stands beside that of Keras."""
+    backend = keras.config.backend()
+    title, threads = BACKENDS[backend]
+    versions = {name: version(name) for name in ("keras", backend, "numpy")}
+    device = ops.zeros(1).device
+    kind = str(getattr(device, "device_kind", device)).rpartition("/")[2]
+    return Facts(
+        title, versions["keras"], versions, "cpu" if "cpu" in kind.lower() else kind,
+        int(os.environ.get(threads, 0)) or len(os.sched_getaffinity(0)), PRECISIONS,
+    )  # fmt: skip
+
+
+# ---- the network, written ------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable("triptych")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' own, but the unbiased variance of each batch, n / (n - 1) times the biased, is averaged."""
+
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        if not training:
+            return super().call(inputs, training=False)
+        x = ops.cast(inputs, self.variable_dtype)
+        mean, variance = ops.moments(x, axes=list(range(len(x.shape) - 1)))
+        n = ops.cast(ops.size(x) // x.shape[-1], x.dtype)
+        unbiased = variance * (n / ops.maximum(n - 1, 1))
+        kept, taken = self.momentum, 1 - self.momentum
+        self.moving_mean.assign(kept * self.moving_mean + taken * mean)
+        self.moving_variance.assign(kept * self.moving_variance + taken * unbiased)
+        x = ops.batch_normalization(x, mean, variance, -1, self.beta, self.gamma, self.epsilon)
+        return ops.cast(x, self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable("triptych")
+class Dropout(keras.layers.Dropout):
+    """Inverted dropout; the mask says which units to keep, and without a mask all are kept."""
+
+    def call(
+        self, inputs: keras.KerasTensor, keep: keras.KerasTensor | None = None, training: bool = False
+    ) -> keras.KerasTensor:
+        if not training or keep is None:
+            return inputs
+        return inputs * ops.cast(keep, inputs.dtype) / (1 - self.rate)
+
+
+def write_network(architecture: Architecture) -> str:
+    """A function `network()`: `keras.Sequential` along a chain, the functional API elsewhere.
+
+    Each dropout layer takes its mask from an optional input, "dropout1_keep" for "dropout1".
+    """
+    held = variables(architecture)
+    chain = set(held.values()) == {"x"} and all(len(node.inputs) == 1 for node in architecture.nodes)
+    if chain and not architecture.nodes_of(layers.Dropout):
+        body = _sequential(architecture)
+    else:
+        body = _functional(architecture, held | {INPUT: INPUT})
+    network = f"\n\ndef network() -> keras.Model:\n{body}"
+    pieces = sources((BatchNormalization, Dropout), network)
+    imports = "import keras\nfrom keras import layers, ops\n" if pieces else "import keras\nfrom keras import layers\n"
+    return f'"""{describe(architecture, "Keras")}"""\n\n{imports}{pieces}{network}'
+
+
+def _sequential(architecture: Architecture) -> str:
+    made = [f'keras.Input({architecture.input_shape}, name="{INPUT}")']
+    made += [_layer(architecture, node) for node in architecture.nodes]
+    lines = "".join(f"            {layer},\n" for layer in made)
+    return f"    return keras.Sequential(\n        [\n{lines}        ]\n    )\n"
+
+
+def _functional(architecture: Architecture, held: dict[str, str]) -> str:
+    inputs = {INPUT: f'keras.Input({architecture.input_shape}, name="{INPUT}")'}
+    for node in architecture.nodes_of(layers.Dropout):
+        shape, mask = architecture.shapes[node.name], _mask(node.name)
+        inputs[mask] = f'keras.Input({shape}, dtype="bool", name="{mask}", optional=True)'
+    lines = [f"{name} = {made}" for name, made in inputs.items()]
+    for node in architecture.nodes:
+        read = ", ".join(held[name] for name in node.inputs)
+        if node.layer.merges:
+            read = f"[{read}]"
+        if isinstance(node.layer, layers.Dropout):
+            read += f", {_mask(node.name)}"
+        lines.append(_fold(f"{held[node.name]} = {_layer(architecture, node)}", f"({read})"))
+    given = f"[{', '.join(inputs)}]" if len(inputs) > 1 else INPUT
+    lines.append(f"return keras.Model({given}, {held[architecture.nodes[-1].name]})")
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _fold(made: str, read: str) -> str:
+    """One line, or three if it is too long for one."""
+    if len(made + read) <= 100:
+        return made + read
+    head, _, options = made.partition("(")
+    return f"{head}(\n        {options.removesuffix(')')}\n    ){read}"
+
+
+def _mask(name: str) -> str:
+    """The input that a dropout layer takes its mask from."""
+    return f"{name}_keep"
+
+
+def _layer(architecture: Architecture, node: Node) -> str:
+    """How a layer is made."""
+    name = {"name": node.name}
+    match node.layer:
+        case layers.Conv() | layers.DepthwiseConv() as conv:
+            options = {
+                "strides": _plain(conv.strides, 1), "padding": _padding(conv),
+                "use_bias": None if conv.bias else False, **name,
+            }  # fmt: skip
+            size = _plain(conv.window)
+            if isinstance(conv, layers.Conv):
+                return _call("layers.Conv2D", conv.filters, size, **options)
+            if conv.strides[0] == conv.strides[1]:
+                return _call("layers.DepthwiseConv2D", size, **options)
+            channels = architecture.shapes[node.name][2]  # TensorFlow's depthwise kernel has one stride
+            return _call("layers.Conv2D", channels, size, groups=channels, **options)
+        case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
+            return _call("BatchNormalization", momentum=momentum, epsilon=epsilon, **name)
+        case layers.Dense(units=units, bias=bias):
+            return _call("layers.Dense", units, use_bias=None if bias else False, **name)
+        case layers.MaxPool() | layers.AveragePool() as pool:
+            kind = "MaxPooling2D" if isinstance(pool, layers.MaxPool) else "AveragePooling2D"
+            strides = None if pool.strides == pool.window else _plain(pool.strides)
+            return _call(
+                f"layers.{kind}", _plain(pool.window), strides=strides, padding=_padding(pool), **name
+            )
+        case layers.GlobalAveragePool():
+            return _call("layers.GlobalAveragePooling2D", **name)
+        case layers.Flatten():
+            return _call("layers.Flatten", **name)
+        case layers.ReLU():
+            return _call("layers.ReLU", **name)
+        case layers.ReLU6():
+            return _call("layers.ReLU", max_value=6, **name)
+        case layers.Tanh() | layers.Sigmoid() | layers.GELU():
+            return _call("layers.Activation", node.layer.kind, **name)
+        case layers.Dropout(rate=rate):
+            return _call("Dropout", rate, **name)
+        case layers.Add():
+            return _call("layers.Add", **name)
+        case layers.Concat():
+            return _call("layers.Concatenate", **name)
+    raise NotImplementedError(node.layer.kind)
+
+
+def _padding(layer: layers.Conv | layers.DepthwiseConv | layers.MaxPool | layers.AveragePool) -> str | None:
+    """Keras pads as the conventions do; "valid" is its default."""
+    return None if layer.padding == "valid" else layer.padding
+
+
+def _plain(pair: tuple[int, int], default: int | None = None) -> Any:
+    """One number for two equal ones; None for the default, which need not be written."""
+    value = pair[0] if pair[0] == pair[1] else pair
+    return None if value == default else value
+
+
+def _call(function: str, *values: Any, **options: Any) -> str:
+    given = {name: value for name, value in options.items() if value is not None}
+    written = [_write(value) for value in values] + [f"{name}={_write(given[name])}" for name in given]
+    return f"{function}({', '.join(written)})"
+
+
+def _write(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+# ---- the contract --------------------------------------------------------------------------------------
+
+
+def build(architecture: Architecture, weights: Weights, precision: Precision) -> State:
+    """The source text is executed and its `network` called under a dtype policy of that precision."""
+    _configure(precision)
+    text = write_network(architecture)
+    state = State(architecture, precision, text, run_source(text, FILENAME)["network"]())
+    load_weights(state, weights)
+    return state
+
+
+def load_weights(state: State, weights: Weights) -> None:
+    """Optimiser slots are matched by `State.slots`."""
+    for name, variable in _variables(state).items():
+        if name in weights:
+            variable.assign(weights[name].reshape(variable.shape))
+    if state.slots and "optimizer.step" in weights:
+        state.network.optimizer.iterations.assign(int(weights["optimizer.step"]))
+        for name, slot in _slots(state).items():
+            slot.assign(weights[name].reshape(slot.shape))
+
+
+def dump_weights(state: State) -> Weights:
+    """Keras keeps canonical layouts."""
+    weights = {name: _to_canonical(state, name, variable) for name, variable in _variables(state).items()}
+    if state.slots:
+        weights["optimizer.step"] = np.array(int(state.network.optimizer.iterations), dtype=np.int64)
+        weights |= {name: _to_canonical(state, name, slot) for name, slot in _slots(state).items()}
+    return weights
+
+
+def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:
+    """A model of the same layers that gives the output of each."""
+    _configure(state.precision)
+    names = [node.name for node in state.architecture.nodes]
+    outputs = [state.network.get_layer(name).output for name in names]
+    with _averages_kept(state):
+        seen = keras.Model(state.network.input, outputs)(_inputs(state, images, masks), training=training)
+    return {name: _to_numpy(state, value) for name, value in zip(names, seen, strict=True)}
+
+
+class Recorder(keras.optimizers.Optimizer):
+    """Records the gradients and leaves the weights as they are."""
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        super().build(variables)
+        self.gradients = self.add_optimizer_variables(variables, "gradient")
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        self.assign(self.gradients[self._get_variable_index(variable)], gradient)
+
+
+def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
+    """By `train_on_batch` with an optimiser that records; running averages are put back."""
+    _configure(state.precision)
+    if state.recorder is None:
+        state.recorder = keras.Model(state.network.input, state.network.output)
+        compile_network(state.recorder, Recorder(learning_rate=0.0))
+    with _averages_kept(state):
+        loss, _ = train_step(state.recorder, _inputs(state, images, masks), labels, 0.0)
+    recorded = _of_each_parameter(state, state.recorder.optimizer.gradients)
+    return loss, {name: _to_canonical(state, name, gradient) for name, gradient in recorded.items()}
+
+
+def compile_network(network: keras.Model, optimizer: keras.Optimizer, label_smoothing: float = 0.0) -> None:
+    """Get ready to train: cross-entropy from logits, and weight decay, if any, on kernels only."""
+    optimizer.exclude_from_weight_decay([v for v in network.trainable_variables if len(v.shape) == 1])
+    optimizer.build(network.trainable_variables)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+    network.compile(optimizer, loss, metrics=["accuracy"])
+
+
+def train_step(network: keras.Model, inputs: Any, labels: Labels, learning_rate: float) -> tuple[float, int]:
+    """One step on a batch; gives the loss before it and how many of the batch were right."""
+    network.optimizer.learning_rate = learning_rate
+    targets = keras.utils.to_categorical(labels, network.output_shape[-1])
+    logs = network.train_on_batch(inputs, targets, return_dict=True)
+    return logs["loss"], round(logs["accuracy"] * len(labels))
+
+
+class SGD(keras.optimizers.Optimizer):
+    """v = momentum v + g, w = w - lr v; Keras' own has lr in v, so that a new rate acts late."""
+
+    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.9, **options: Any) -> None:
+        super().__init__(learning_rate, **options)
+        self.momentum = momentum
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        super().build(variables)
+        self.velocities = self.add_optimizer_variables(variables, "velocity")
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        v = self.velocities[self._get_variable_index(variable)]
+        self.assign(v, self.momentum * v + gradient)
+        self.assign_sub(variable, learning_rate * v)
+
+
+class Adam(keras.optimizers.Adam):
+    """Adam as in its paper; Keras' own adds epsilon before the root is corrected for its bias."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index], self._velocities[index]
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * gradient)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient))
+        m_corrected, v_corrected = m / (1 - self.beta_1**step), v / (1 - self.beta_2**step)
+        self.assign_sub(variable, learning_rate * m_corrected / (ops.sqrt(v_corrected) + self.epsilon))
+
+
+class RMSprop(keras.optimizers.RMSprop):
+    """RMSprop with epsilon outside the root; Keras' own adds it inside."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        s = self._velocities[self._get_variable_index(variable)]
+        self.assign(s, self.rho * s + (1 - self.rho) * ops.square(gradient))
+        self.assign_sub(variable, learning_rate * gradient / (ops.sqrt(s) + self.epsilon))
+
+
+OPTIMIZERS: dict[str, Callable[..., keras.Optimizer]] = {
+    "sgd": lambda o, **options: SGD(momentum=o.momentum, **options),
+    "adam": lambda o, **options: Adam(beta_1=o.beta1, beta_2=o.beta2, epsilon=o.epsilon, **options),
+    "rmsprop": lambda o, **options: RMSprop(rho=o.decay, epsilon=o.epsilon, **options),
+}
+OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]  # the decay is decoupled in every optimiser of Keras
+
+SLOTS = {
+    "sgd": {"velocity": "velocities"},
+    "adam": {"first_moment": "_momentums", "second_moment": "_velocities"},
+    "adamw": {"first_moment": "_momentums", "second_moment": "_velocities"},
+    "rmsprop": {"mean_square": "_velocities"},
+}
+
+
+def make_step(state: State, optimizer: Optimizer) -> Step:
+    """The optimisers above; XLA compiles the step on accelerators and in JAX, where it pays."""
+    _configure(state.precision)
+    decay = np.float64(optimizer.weight_decay)  # a plain float would be rounded to float32 by TensorFlow
+    made = OPTIMIZERS[optimizer.name](optimizer, learning_rate=0.0, weight_decay=decay or None)
+    compile_network(state.network, made, optimizer.label_smoothing)
+    state.slots = SLOTS[optimizer.name]
+
+    def step(state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float) -> Any:
+        _configure(state.precision)
+        return state, *train_step(state.network, _inputs(state, images, masks), labels, learning_rate)
+
+    return step
+
+
+def predict(state: State, images: Images) -> Array:
+    """By `predict_on_batch`."""
+    _configure(state.precision)
+    logits: Array = state.network.predict_on_batch(_inputs(state, images, {})).astype(state.dtype)
+    return logits
+
+
+def save_native(state: State, path: Path) -> Path:
+    """A `.keras` file without the optimiser; `import network`, then `keras.saving.load_model(path)`."""
+    _configure(state.precision)
+    target = path.with_suffix(".keras")
+    network = run_source(state.text, FILENAME)["network"]()
+    network.set_weights(state.network.get_weights())
+    network.save(target)
+    return target
+
+
+# ---- between canonical arrays and Keras' ----------------------------------------------------------------
+
+NAMES = {
+    "scale": "gamma",
+    "offset": "beta",
+    "mean": "moving_mean",
+    "variance": "moving_variance",
+}
+
+
+def _configure(precision: Precision) -> None:
+    """Keras keeps these for the process, not for the network."""
+    keras.config.set_floatx("float64" if precision == "float64" else "float32")
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision)
+    keras.config.set_image_data_format("channels_last")
+    if keras.config.backend() == "jax":  # Keras has no switch of its own for JAX's 64 bits
+        sys.modules["jax"].config.update("jax_enable_x64", precision == "float64")
+
+
+def _variables(state: State) -> dict[str, keras.Variable]:
+    """Parameters and running averages by canonical name."""
+    canonical = state.architecture.parameters | state.architecture.statistics
+    layer_and_tensor = {name: name.split(".") for name in canonical}
+    return {
+        name: getattr(state.network.get_layer(layer), NAMES.get(tensor, tensor))
+        for name, (layer, tensor) in layer_and_tensor.items()
+    }
+
+
+def _of_each_parameter(state: State, values: list[keras.Variable]) -> dict[str, keras.Variable]:
+    """What an optimiser holds for the trainable variables, in their order, by canonical name."""
+    places = {id(variable): place for place, variable in enumerate(state.network.trainable_variables)}
+    own = _variables(state)
+    return {name: values[places[id(own[name])]] for name in state.architecture.parameters}
+
+
+def _slots(state: State) -> dict[str, keras.Variable]:
+    """The optimiser's slots by canonical name."""
+    return {
+        f"optimizer.{slot}.{name}": variable
+        for slot, theirs in state.slots.items()
+        for name, variable in _of_each_parameter(state, getattr(state.network.optimizer, theirs)).items()
+    }
+
+
+@contextmanager
+def _averages_kept(state: State) -> Iterator[None]:
+    """Puts the running averages back afterwards."""
+    own = _variables(state)
+    before = {name: _to_numpy(state, own[name]) for name in state.architecture.statistics}
+    yield
+    for name, average in before.items():
+        own[name].assign(average)
+
+
+def _to_canonical(state: State, name: str, variable: keras.Variable) -> Array:
+    """A variable, or its slot or gradient; only a depthwise kernel can have another shape in Keras."""
+    canonical = state.architecture.parameters | state.architecture.statistics
+    shape = canonical[".".join(name.split(".")[-2:])]
+    return _to_numpy(state, variable).reshape(shape)
+
+
+def _to_numpy(state: State, value: Any) -> Array:
+    return np.array(ops.convert_to_numpy(ops.cast(value, state.dtype)))
+
+
+def _inputs(state: State, images: Images, masks: Masks) -> Any:
+    """Pictures as the network sees them, (pixel / 255 - mean) / std; with the masks if it takes any."""
+    pixels = images.astype(state.dtype) / PIXEL_SCALE
+    if any(state.architecture.mean) or set(state.architecture.std) != {1.0}:
+        mean, std = (np.array(v, state.dtype) for v in (state.architecture.mean, state.architecture.std))
+        pixels = (pixels - mean) / std
+    dropouts = [node.name for node in state.architecture.nodes_of(layers.Dropout)]
+    return [pixels, *(masks.get(name) for name in dropouts)] if dropouts else pixels

@@ -1,0 +1,368 @@
+"""What a run looks like on the terminal: live lines, and the table at the end.
+
+Progress goes to standard error, results to standard output, so that `--json` can be piped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from triptych.frameworks import registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from triptych.network.architecture import Architecture
+    from triptych.network.zoo import ZooEntry
+    from triptych.pictures.cache import StoreFacts
+    from triptych.predicting import Evaluation, Prediction
+    from triptych.running.result import FrameworkResult, Result
+    from triptych.running.summary import Summary
+
+
+@dataclass
+class Line:
+    """What is known of one framework while it trains."""
+
+    title: str
+    colour: str
+    epochs: int
+    epoch: int = 0
+    share: float = 0.0
+    loss: float | None = None
+    accuracy: float | None = None
+    speed: float | None = None
+    state: str = "waits"
+    began: float = 0.0
+    first: float = 0.0
+    """The share of the whole that was done when this session began: not 0 in a resumed run."""
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take in an event of the framework's worker."""
+        kind = event["event"]
+        if kind == "start":
+            self.state, self.began, self.first = "starts", time.monotonic(), -1.0
+        elif kind in ("step", "epoch"):
+            whole = kind == "epoch"
+            self.epoch, self.share = event["epoch"], 1.0 if whole else event["share"]
+            self.loss, self.speed, self.state = event["loss"], event["pictures_per_second"], "trains"
+            if self.first < 0:
+                self.began, self.first = time.monotonic(), self.done
+            if whole:
+                self.accuracy = event["validation_accuracy"]
+        elif kind == "finished":
+            self.state, self.epoch, self.share = "done", self.epochs, 1.0
+        elif kind == "failed":
+            self.state = "failed"
+
+    @property
+    def done(self) -> float:
+        """Share of the whole training that is done."""
+        return (max(self.epoch, 1) - 1 + self.share) / self.epochs
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None before there is one."""
+        gained = self.done - self.first
+        if self.state != "trains" or gained <= 0:
+            return None
+        return (time.monotonic() - self.began) / gained * (1 - self.done)
+
+
+class Progress:
+    """Shows a run while it goes on: a live line a framework, or, without a terminal, a plain line an epoch."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.lines: dict[str, Line] = {}
+        self.pictures = (0, 0)
+        self.live: Live | None = None
+        self.plain = not self.console.is_terminal
+
+    def expect(self, frameworks: Sequence[str], epochs: int) -> None:
+        """Say what is to come."""
+        for name in frameworks:
+            entry = registry.find(name)
+            self.lines[name] = Line(entry.title, entry.colour, epochs)
+
+    def __enter__(self) -> Progress:
+        if not self.plain:
+            self.live = Live(
+                get_renderable=self.render, console=self.console, refresh_per_second=5, transient=True
+            )
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def __call__(self, name: str, event: dict[str, Any]) -> None:
+        """Hear an event of a run."""
+        if event["event"] == "plan":
+            self.expect(event["frameworks"], event["epochs"])
+        elif name == "pictures":
+            self.pictures_bar(event["done"], event["total"])
+        else:
+            self.lines[name].hear(event)
+            if event["event"] == "failed":
+                self.console.print(Text(event["message"], style="red"), soft_wrap=True)
+            elif self.plain and event["event"] in ("start", "epoch"):
+                self.console.print(self._plain_line(self.lines[name], event), soft_wrap=True)
+
+    def pictures_bar(self, done: int, total: int) -> None:
+        """Hear how many pictures are prepared."""
+        tenth = done * 10 // max(total, 1) > self.pictures[0] * 10 // max(total, 1)
+        self.pictures = (done, total)
+        if self.plain and (tenth or done == total):
+            self.console.print(f"pictures  {done:,} of {total:,} prepared", soft_wrap=True)
+
+    def _plain_line(self, line: Line, event: dict[str, Any]) -> str:
+        if event["event"] == "start":
+            return f"{line.title:<16} starts"
+        parts = [f"epoch {line.epoch}/{line.epochs}", f"loss {line.loss:.4f}"]
+        if line.accuracy is not None:
+            parts.append(f"validation {line.accuracy:.1%}")
+        parts += [f"{line.speed:,.0f} pictures/s", f"{clock(line.seconds_left)} left"]
+        return f"{line.title:<16} " + "  ".join(parts)
+
+    def render(self) -> Group:
+        """The live picture."""
+        parts: list[Any] = []
+        done, total = self.pictures
+        if done < total:
+            bar = Table.grid(padding=(0, 2))
+            bar.add_row("Pictures", ProgressBar(total, done, width=24), f"{done:,} of {total:,} prepared")
+            parts.append(bar)
+        if self.lines:
+            grid = Table.grid(padding=(0, 2))
+            for line in self.lines.values():
+                grid.add_row(*self._cells(line))
+            parts.append(grid)
+        return Group(*parts)
+
+    def _cells(self, line: Line) -> list[Any]:
+        title = Text(line.title, style=f"bold {line.colour}")
+        if line.state in ("waits", "starts", "failed"):
+            return [title, ProgressBar(1, 0, width=24), Text(line.state, style="dim"), "", "", "", ""]
+        return [
+            title,
+            ProgressBar(1, line.done, width=24, complete_style=line.colour, finished_style=line.colour),
+            f"epoch {line.epoch}/{line.epochs}",
+            "" if line.loss is None else f"loss {line.loss:.3f}",
+            "" if line.accuracy is None else f"validation {line.accuracy:.1%}",
+            "" if line.speed is None else f"{line.speed:,.0f} pictures/s",
+            "done" if line.state == "done" else f"{clock(line.seconds_left)} left",
+        ]
+
+
+def _table(title: str | None = None) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds for people: 8 s, 2:05 min, 1:02:05 h."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02} h"
+    return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"
+
+
+def result_table(result: Result) -> Table:
+    """The table at the end of a run."""
+    table = _table(title=f"{result.network['name']} on {result.pictures['source']}"
+    table.add_column("framework", no_wrap=True)
+    for heading in ("test accuracy", "95 % interval", "training", "total", "pictures/s", "memory", "code"):
+        table.add_column(heading, justify="right")
+    for name, one in result.frameworks.items():
+        title = Text(one.title, style=f"bold {registry.find(name).colour}")
+        table.add_row(title, *(_figures(one) if one.status == "done" else [one.status]))
+    return table
+
+
+def _figures(one: FrameworkResult) -> list[str]:
+    low, high = one.test_accuracy_interval or (None, None)
+    return [
+        "" if one.test_accuracy is None else f"{one.test_accuracy:.1%}",
+        "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}",
+        clock(one.train_seconds),
+        clock(one.total_seconds),
+        f"{one.pictures_per_second:,.0f}",
+        f"{one.peak_memory_mib:,.0f} MiB",
+        f"{one.network_lines} lines",
+    ]
+
+
+def agreement_lines(result: Result) -> list[str]:
+    """How far the frameworks agree, one sentence a line."""
+    agreement = result.agreement
+    lines = []
+    if agreement.first_step_loss_gap is not None:
+        lines.append(f"First-step losses agree to {agreement.first_step_loss_gap:.1e}")
+        if agreement.reference_gap is not None:
+            lines[-1] += f", and with the NumPy reference in float64 to {agreement.reference_gap:.1e}"
+        lines[-1] += "."
+    if agreement.test_logits_gap is not None and agreement.same_predictions is not None:
+        lines.append(
+            f"After training, test logits differ by at most {agreement.test_logits_gap:.2g}; "
+            f"{agreement.same_predictions:.1%} of the test pictures get the same label from all."
+        )
+    return lines
+
+
+def problem_lines(pictures: dict[str, Any]) -> list[str]:
+    """What is wrong with the pictures: a count, and the first few of each kind."""
+    problems = pictures["problems"]
+    if not problems:
+        return []
+    lines = [f"{len(problems):,} problem(s) with the pictures; the run went on without those files:"]
+    for kind, count in pictures["problem_counts"].items():
+        paths = [problem["path"] for problem in problems if problem["kind"] == kind]
+        more = f" and {count - 3:,} more" if count > 3 else ""
+        lines.append(f"  {kind}: {', '.join(paths[:3])}{more}")
+    return lines
+
+
+def show(*parts: Any) -> None:
+    """Print tables and lines on standard output."""
+    console = Console()
+    for part in parts:
+        if isinstance(part, str):
+            console.print(part, soft_wrap=True, highlight=False, markup=False)
+        else:
+            console.print(part)
+
+
+def prediction_table(predictions: Sequence[Prediction]) -> Table:
+    """Picture, label, and the three largest probabilities."""
+    table = _table()
+    for heading in ("picture", "label", "probabilities"):
+        table.add_column(heading)
+    for one in predictions:
+        ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])[:3]
+        table.add_row(
+            Text(one.picture),
+            Text(one.label, style="bold"),
+            Text("  ".join(f"{name} {share:.1%}" for name, share in ranked)),
+        )
+    return table
+
+
+def evaluation_parts(evaluation: Evaluation) -> list[Any]:
+    """The accuracy in a sentence, and the confusion matrix."""
+    low, high = evaluation.accuracy_interval
+    table = _table(title="rows: the true class, columns: the predicted"
+    table.add_column("")
+    for name in evaluation.classes:
+        table.add_column(Text(name), justify="right")
+    for name, row in zip(evaluation.classes, evaluation.confusion, strict=True):
+        table.add_row(Text(name), *(str(count) if count else "·" for count in row))
+    return [
+        f"{evaluation.framework}: {evaluation.accuracy:.1%} of {evaluation.pictures:,} pictures right "
+        f"(95 % interval {100 * low:.1f} to {100 * high:.1f})",
+        table,
+    ]
+
+
+def runs_table(found: Sequence[Summary]) -> Table:
+    """One line a run."""
+    table = _table()
+    for heading in ("run", "pictures", "network", "frameworks"):
+        table.add_column(heading)
+    for run in found:
+        states = [
+            f"{name} {accuracy:.1%}" if accuracy is not None else f"{name} {run.states[name]}"
+            for name, accuracy in run.test_accuracy.items()
+        ]
+        table.add_row(Text(run.folder), Text(run.pictures), run.network, ", ".join(states))
+    return table
+
+
+def pictures_table(found: dict[str, Any]) -> Table:
+    """Counts per class and side."""
+    table = _table(title=f"{found['source']}: {len(found['classes'])} classes"
+    table.add_column("class")
+    sides = ("train", "validation", "test")
+    for side in sides:
+        table.add_column(side, justify="right")
+    for number, name in enumerate(found["classes"]):
+        table.add_row(Text(name), *(f"{found['class_counts'][side][number]:,}" for side in sides))
+    table.add_section()
+    table.add_row("all", *(f"{found[side]:,}" for side in sides))
+    return table
+
+
+def cache_parts(stores: Sequence[StoreFacts], folder: Path) -> list[Any]:
+    """What is kept, and where."""
+    if not stores:
+        return [f"Nothing is kept in {folder}."]
+    table = _table(title=str(folder)
+    for heading in ("pictures", "source", "size", "MiB", "made"):
+        table.add_column(heading, justify="left" if heading == "source" else "right")
+    for store in stores:
+        height, width = store.size
+        table.add_row(
+            f"{store.pictures:,}", Text(store.source), f"{height} x {width}", f"{store.bytes / 2**20:,.1f}",
+            store.made[:16].replace("T", " "),
+        )  # fmt: skip
+    return [table, "Clear it with: triptych cache --clear"]
+
+
+def networks_table(zoo: Sequence[ZooEntry]) -> Table:
+    """Name, size and purpose of each network."""
+    table = _table()
+    table.add_column("network", style="bold")
+    for heading in ("pictures", "parameters", "MFLOP a picture"):
+        table.add_column(heading, justify="right")
+    table.add_column("what it is")
+    for one in zoo:
+        height, width, _ = one.input_shape
+        table.add_row(
+            one.name, f"{height} x {width}", f"{one.parameters:,}", f"{one.flops / 1e6:,.1f}", one.summary
+        )
+    return table
+
+
+def show_source(text: str) -> None:
+    """A source as it is: highlighted on a terminal, plain text in a pipe."""
+    console = Console()
+    if console.is_terminal:
+        console.print(Syntax(text, "python", theme="ansi_dark", background_color="default"))
+    else:
+        print(text, end="")
+
+
+def show_sources(architecture: Architecture, texts: dict[str, str]) -> None:
+    """All sources: as many beside each other as the terminal is wide enough for."""
+    console = Console()
+    panels = [
+        Panel(
+            Syntax(text, "python", theme="ansi_dark", background_color="default"),
+            title=registry.find(name).title,
+            border_style=registry.find(name).colour,
+        )
+        for name, text in texts.items()
+    ]
+    widest = max(len(line) for text in texts.values() for line in text.splitlines()) + 4
+    across = max(1, min(len(panels), console.width // widest))
+    for start in range(0, len(panels), across):
+        row = Table.grid(expand=True)
+        for _ in panels[start : start + across]:
+            row.add_column(ratio=1)
+        row.add_row(*panels[start : start + across])
+        console.print(row)
