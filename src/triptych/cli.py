@@ -65,14 +65,14 @@ def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
 FRAMEWORK = click.option(
-    "--framework", metavar="NAME", help="keras, tensorflow, pytorch, jax, keras:jax, ..."
+    "--framework", metavar="NAME", help="As in: keras, tensorflow, pytorch, jax, keras:jax."
 )
 RECIPE_OPTIONS = options(
     click.option("--network", metavar="NAME|FILE", help="A network of the zoo, or a .toml file."),
     click.option("--epochs", type=int, metavar="N", help="How often every picture is seen."),
     click.option("--size", type=int, metavar="PX", help="Height and width the pictures are resized to."),
     click.option("--batch", type=int, metavar="N", help="Pictures a step."),
-    click.option("--seed", type=int, metavar="N", help="Initial values, order, augmentation, dropout, split."),
+    click.option("--seed", type=int, metavar="N", help="Decides all that is random."),
     click.option("--precision", metavar="NAME", help="float32, float64 or bfloat16."),
     click.option("--optimizer", metavar="NAME", help="adamw, adam, sgd or rmsprop."),
     click.option("--learning-rate", type=float, metavar="X", help="The top of the schedule."),

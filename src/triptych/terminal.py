@@ -82,7 +82,7 @@ class Line:
 
 
 class Progress:
-    """Shows a run while it goes on: a live line a framework, or, without a terminal, a plain line an epoch."""
+    """Shows a run while it goes on: a live line a framework; without a terminal, a plain line an epoch."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
@@ -184,11 +184,11 @@ def clock(seconds: float | None) -> str:
 
 
 def result_table(result: Result) -> Table:
-    """The table at the end of a run."""
-    table = _table(title=f"{result.network['name']} on {result.pictures['source']}"
+    """The table at the end of a run: test accuracy, times, peak memory, statements of network code."""
+    table = _table(title=f"{result.network['name']} on {result.pictures['source']}")
     table.add_column("framework", no_wrap=True)
-    for heading in ("test accuracy", "95 % interval", "training", "total", "pictures/s", "memory", "code"):
-        table.add_column(heading, justify="right")
+    for heading in ("test (95 %)", "train", "total", "pictures/s", "MiB", "lines"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, one in result.frameworks.items():
         title = Text(one.title, style=f"bold {registry.find(name).colour}")
         table.add_row(title, *(_figures(one) if one.status == "done" else [one.status]))
@@ -196,15 +196,17 @@ def result_table(result: Result) -> Table:
 
 
 def _figures(one: FrameworkResult) -> list[str]:
-    low, high = one.test_accuracy_interval or (None, None)
+    accuracy = ""
+    if one.test_accuracy is not None and one.test_accuracy_interval is not None:
+        low, high = one.test_accuracy_interval
+        accuracy = f"{one.test_accuracy:.1%} ({100 * low:.1f} to {100 * high:.1f})"
     return [
-        "" if one.test_accuracy is None else f"{one.test_accuracy:.1%}",
-        "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}",
+        accuracy,
         clock(one.train_seconds),
         clock(one.total_seconds),
         f"{one.pictures_per_second:,.0f}",
-        f"{one.peak_memory_mib:,.0f} MiB",
-        f"{one.network_lines} lines",
+        f"{one.peak_memory_mib:,.0f}",
+        str(one.network_lines),
     ]
 
 
@@ -266,7 +268,7 @@ def prediction_table(predictions: Sequence[Prediction]) -> Table:
 def evaluation_parts(evaluation: Evaluation) -> list[Any]:
     """The accuracy in a sentence, and the confusion matrix."""
     low, high = evaluation.accuracy_interval
-    table = _table(title="rows: the true class, columns: the predicted"
+    table = _table(title="rows: the true class, columns: the predicted")
     table.add_column("")
     for name in evaluation.classes:
         table.add_column(Text(name), justify="right")
@@ -295,7 +297,7 @@ def runs_table(found: Sequence[Summary]) -> Table:
 
 def pictures_table(found: dict[str, Any]) -> Table:
     """Counts per class and side."""
-    table = _table(title=f"{found['source']}: {len(found['classes'])} classes"
+    table = _table(title=f"{found['source']}: {len(found['classes'])} classes")
     table.add_column("class")
     sides = ("train", "validation", "test")
     for side in sides:
@@ -311,7 +313,7 @@ def cache_parts(stores: Sequence[StoreFacts], folder: Path) -> list[Any]:
     """What is kept, and where."""
     if not stores:
         return [f"Nothing is kept in {folder}."]
-    table = _table(title=str(folder)
+    table = _table(title=str(folder))
     for heading in ("pictures", "source", "size", "MiB", "made"):
         table.add_column(heading, justify="left" if heading == "source" else "right")
     for store in stores:

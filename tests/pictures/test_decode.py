@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from triptych.errors import UnreadablePicture, UsageError
-from triptych.pictures.decode import FITS, decode, prepare, read_picture, resize
+from triptych.pictures.decode import FITS, _pillow_quiet, decode, prepare, read_picture, resize
 
 from .making import chunk, noise, png16, png_header, saved
 
@@ -222,6 +222,15 @@ def test_warning_filters_survive_threads() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(mixed, range(200))) == {"truncated"}
     assert list(warnings.filters) == before
+
+
+def test_warnings_stay_silent_until_the_last_is_out() -> None:
+    with _pillow_quiet():
+        with _pillow_quiet():
+            pass
+        warnings.warn_explicit("odd metadata", UserWarning, "Image.py", 1, module="PIL.Image")
+    with pytest.warns(UserWarning, match="odd metadata"):
+        warnings.warn_explicit("odd metadata", UserWarning, "Image.py", 1, module="PIL.Image")
 
 
 SHAPES = [(12, 16), (16, 12), (1, 300), (300, 1), (7, 7), (64, 64), (101, 33)]

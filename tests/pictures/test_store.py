@@ -6,6 +6,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ from PIL import Image
 
 from triptych.errors import PicturesError
 from triptych.pictures.cache import cache_folder, clear, list_stores
-from triptych.pictures.source import open_pictures
+from triptych.pictures.folder import scan
+from triptych.pictures.reader import FolderReader
+from triptych.pictures.source import _THREADS, _decoded, _Read, open_pictures
 from triptych.pictures.split import TEST, TRAIN
 from triptych.pictures.store import Store
 
@@ -106,6 +110,7 @@ def test_too_little_is_left(tmp_path: Path) -> None:
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "images cut": lambda at: os.truncate(at / "images.bin", 100),
+    "images longer": lambda at: os.truncate(at / "images.bin", 10_000),
     "images gone": lambda at: os.remove(at / "images.bin"),
     "labels changed": lambda at: (at / "labels.bin").write_bytes(bytes(64)),
     "sides cut": lambda at: os.truncate(at / "sides.bin", 3),
@@ -119,7 +124,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "other rows": lambda at: (at / "store.json").write_text(
         json.dumps(json.loads((at / "store.json").read_text()) | {"pictures": 15})
     ),
-    "empty": lambda at: [os.remove(file) for file in at.iterdir()],
+    "empty": lambda at: list(map(os.remove, at.iterdir())),
 }
 
 
@@ -223,6 +228,33 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     assert stored > 190
     assert after - before < 15
     assert after < 120
+
+
+class Counting(FolderReader):
+    """A folder that counts how often it was read."""
+
+    reads = 0
+
+    def read(self, i: int, limit: int = -1) -> bytes:
+        self.reads += 1
+        return super().read(i, limit)
+
+
+def test_few_files_are_held_at_once(tmp_path: Path) -> None:
+    def read_ahead(root: Path) -> int:
+        reader = Counting(root)
+        read = _Read.of(replace(scan(root), reader=reader))
+        reader.reads = 0
+        with closing(_decoded(read, (4, 4), "squash")) as decoded:
+            next(decoded)
+            return reader.reads
+
+    small = fill(tmp_path / "small", pictures("a", "b", many=40))
+    assert read_ahead(small) == 4 * _THREADS + 1
+    large = fill(tmp_path / "large", pictures("a", "b", many=6))
+    for path in large.glob("*/*"):
+        os.truncate(path, 20_000_000)  # zeros behind a picture do it no harm
+    assert read_ahead(large) == 5  # four are over 64 MB
 
 
 FULL = """

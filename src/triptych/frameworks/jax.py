@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial, reduce
+from functools import cache, cached_property, partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from triptych.network.weights import Array, Weights
 FILENAME = "<network.py in JAX>"
 
 Tensors = dict[str, jax.Array]
+Network = Callable[..., tuple[jax.Array, Tensors]]
 
 
 @dataclass
@@ -34,7 +36,7 @@ class State:
     architecture: Architecture
     precision: Precision
     text: str
-    network: Callable[..., tuple[jax.Array, Tensors]]
+    network: Network
     weights: Tensors
     averages: Tensors
     optimizer: optax.GradientTransformation | None = None
@@ -44,7 +46,7 @@ class State:
     """Optax's names in `moments`, by ours."""
     steps: int = 0
     batch: int = 0
-    """How many pictures the last `predict` was compiled for."""
+    """The most pictures that `predict` has seen at once."""
 
     @property
     def dtype(self) -> Any:
@@ -69,7 +71,7 @@ class State:
 
         def outputs(weights: Tensors, *arguments: Any, training: bool) -> Tensors:
             tapped(with_kernels_in(self.kernel_type, weights), *arguments, training)
-            return dict(seen)
+            return {name: seen.pop(name) for name in list(seen)}
 
         compiled: Callable[..., Tensors] = jax.jit(outputs, static_argnames="training")
         return compiled
@@ -254,9 +256,16 @@ def build(architecture: Architecture, weights: Weights, precision: Precision) ->
     if precision == "float64":
         jax.config.update("jax_enable_x64", True)
     text = write_network(architecture)
-    state = State(architecture, precision, text, run_source(text, FILENAME)["network"], {}, {})
+    state = State(architecture, precision, text, _network(text), {}, {})
     load_weights(state, weights)
     return state
+
+
+@cache
+def _network(text: str) -> Network:
+    """One function for one text: `jax.jit` keeps what it compiled by function."""
+    network: Network = run_source(text, FILENAME)["network"]
+    return network
 
 
 def load_weights(state: State, weights: Weights) -> None:
@@ -300,7 +309,7 @@ def with_kernels_in(kernel_type: Any, weights: Tensors) -> Tensors:
 
 def training_loss(
     weights: Tensors, averages: Tensors, images: jax.Array, labels: jax.Array, masks: Tensors | None,
-    network: Callable[..., tuple[jax.Array, Tensors]], kernel_type: Any, label_smoothing: float = 0.0,
+    network: Network, kernel_type: Any, label_smoothing: float = 0.0,
 ) -> tuple[jax.Array, tuple[Tensors, jax.Array]]:  # fmt: skip
     """Mean softmax cross-entropy; also gives the running averages and how many of the batch were right."""
     weights = with_kernels_in(kernel_type, weights)
@@ -333,7 +342,7 @@ def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tup
     donate_argnames=("weights", "averages", "moments"),
 )
 def train_step(
-    network: Callable[..., tuple[jax.Array, Tensors]], optimizer: optax.GradientTransformation,
+    network: Network, optimizer: optax.GradientTransformation,
     weights: Tensors, averages: Tensors, moments: Any,
     images: jax.Array, labels: jax.Array, masks: Tensors | None, learning_rate: jax.Array,
     weight_decay: float = 0.0, label_smoothing: float = 0.0, kernel_type: Any = jnp.float32,
@@ -350,12 +359,31 @@ def train_step(
     return weights, averages, moments, loss, correct
 
 
-OPTIMIZERS: dict[str, Callable[[Optimizer], optax.GradientTransformation]] = {
-    "sgd": lambda o: optax.trace(o.momentum),
-    "adam": lambda o: optax.scale_by_adam(o.beta1, o.beta2, o.epsilon),
-    "rmsprop": lambda o: optax.scale_by_rms(o.decay, o.epsilon, eps_in_sqrt=False),
-}
-OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]  # the decay is decoupled in every optimiser: see `train_step`
+def scale_by_adam(beta1: float, beta2: float, epsilon: float) -> optax.GradientTransformation:
+    """Optax's, corrected to the last digit: in float32 its 1 - 0.999**1 is 1e-5 off, and so is the step."""
+    moments = optax.scale_by_adam(beta1, beta2)
+
+    def update(slopes: Tensors, state: Any, params: Any = None) -> tuple[Tensors, Any]:
+        _, state = moments.update(slopes, state)
+        logarithms = (math.log(beta) if beta else -math.inf for beta in (beta1, beta2))
+        first, second = (-jnp.expm1(state.count * logarithm) for logarithm in logarithms)
+        updates = jax.tree.map(lambda m, v: m / first / (jnp.sqrt(v / second) + epsilon), state.mu, state.nu)
+        return updates, state
+
+    return optax.GradientTransformation(moments.init, update)
+
+
+@cache
+def optax_for(optimizer: Optimizer) -> optax.GradientTransformation:
+    """Optax's transformation, without its learning rate: that is an argument of every step."""
+    match optimizer.name:
+        case "sgd":
+            return optax.trace(optimizer.momentum)
+        case "adam" | "adamw":  # the decay is decoupled in every optimiser: see `train_step`
+            return scale_by_adam(optimizer.beta1, optimizer.beta2, optimizer.epsilon)
+        case "rmsprop":
+            return optax.scale_by_rms(optimizer.decay, optimizer.epsilon, eps_in_sqrt=False)
+
 
 SLOTS = {
     "sgd": {"velocity": "trace"},
@@ -366,8 +394,8 @@ SLOTS = {
 
 
 def make_step(state: State, optimizer: Optimizer) -> Step:
-    """Optax's transformations without its learning rates: that is an argument of every step."""
-    state.optimizer = OPTIMIZERS[optimizer.name](optimizer)
+    """`train_step` with the transformation of `optax_for`."""
+    state.optimizer = optax_for(optimizer)
     state.moments = state.optimizer.init(state.weights)
     state.slots, state.steps = SLOTS[optimizer.name], 0
 
@@ -386,7 +414,7 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
 
 @partial(jax.jit, static_argnames=("network", "kernel_type"))
 def evaluate(
-    network: Callable[..., tuple[jax.Array, Tensors]], weights: Tensors, averages: Tensors,
+    network: Network, weights: Tensors, averages: Tensors,
     images: jax.Array, kernel_type: Any = jnp.float32,
 ) -> jax.Array:  # fmt: skip
     """Logits in evaluation mode."""
@@ -394,7 +422,7 @@ def evaluate(
 
 
 def predict(state: State, images: Images) -> Array:
-    """A batch shorter than the last is filled up, and the result cut: each new size would compile again."""
+    """Batches smaller than the largest so far are filled up to it: each new size would compile again."""
     count = len(images)
     state.batch = max(state.batch, count)
     filler = np.zeros((state.batch - count, *images.shape[1:]), images.dtype)
@@ -431,12 +459,16 @@ def _depthwise(state: State, name: str) -> bool:
 
 
 def _prepare(state: State, images: Images) -> jax.Array:
-    """Pictures as the network sees them: (pixel / 255 - mean) / std."""
-    pixels = jnp.array(images).astype(state.dtype) / PIXEL_SCALE
-    if any(state.architecture.mean) or set(state.architecture.std) != {1.0}:
-        mean, std = (np.array(v, state.dtype) for v in (state.architecture.mean, state.architecture.std))
-        pixels = (pixels - mean) / std
-    return pixels
+    """Pictures as the network sees them."""
+    return normalise(jnp.array(images), state.architecture.mean, state.architecture.std, state.dtype)
+
+
+@partial(jax.jit, static_argnames=("mean", "std", "dtype"))
+def normalise(
+    pixels: jax.Array, mean: tuple[float, ...], std: tuple[float, ...], dtype: Any = np.float32
+) -> jax.Array:
+    """(pixel / 255 - mean) / std."""
+    return (pixels.astype(dtype) / PIXEL_SCALE - np.array(mean, dtype)) / np.array(std, dtype)
 
 
 def _masks(masks: Masks) -> Tensors | None:

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend.common import dtypes
 
 from triptych.frameworks.contract import Facts, Images, Labels, Masks, Optimizer, Step
 from triptych.frameworks.source import describe, run_source, sources, variables
@@ -58,10 +59,9 @@ def facts() -> Facts:
     versions = {name: version(name) for name in ("keras", backend, "numpy")}
     device = ops.zeros(1).device
     kind = str(getattr(device, "device_kind", device)).rpartition("/")[2]
-    return Facts(
-        title, versions["keras"], versions, "cpu" if "cpu" in kind.lower() else kind,
-        int(os.environ.get(threads, 0)) or len(os.sched_getaffinity(0)), PRECISIONS,
-    )  # fmt: skip
+    kind = "cpu" if "cpu" in kind.lower() else kind
+    count = int(os.environ.get(threads) or 0) or os.cpu_count() or 1
+    return Facts(title, versions["keras"], versions, kind, count, PRECISIONS)
 
 
 # ---- the network, written ------------------------------------------------------------------------------
@@ -97,6 +97,14 @@ class Dropout(keras.layers.Dropout):
         return inputs * ops.cast(keep, inputs.dtype) / (1 - self.rate)
 
 
+@keras.saving.register_keras_serializable("triptych")
+class GELU(keras.layers.Layer):
+    """x Phi(x); Keras' own rounds the root of 2 to float32 where TensorFlow computes it."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return 0.5 * inputs * (1 + ops.erf(inputs / 2**0.5))
+
+
 def write_network(architecture: Architecture) -> str:
     """A function `network()`: `keras.Sequential` along a chain, the functional API elsewhere.
 
@@ -109,8 +117,8 @@ def write_network(architecture: Architecture) -> str:
     else:
         body = _functional(architecture, held | {INPUT: INPUT})
     network = f"\n\ndef network() -> keras.Model:\n{body}"
-    pieces = sources((BatchNormalization, Dropout), network)
-    imports = "import keras\nfrom keras import layers, ops\n" if pieces else "import keras\nfrom keras import layers\n"
+    pieces = sources((BatchNormalization, Dropout, GELU), network)
+    imports = f"import keras\nfrom keras import layers{', ops' if pieces else ''}\n"
     return f'"""{describe(architecture, "Keras")}"""\n\n{imports}{pieces}{network}'
 
 
@@ -186,7 +194,9 @@ def _layer(architecture: Architecture, node: Node) -> str:
             return _call("layers.ReLU", **name)
         case layers.ReLU6():
             return _call("layers.ReLU", max_value=6, **name)
-        case layers.Tanh() | layers.Sigmoid() | layers.GELU():
+        case layers.GELU():
+            return _call("GELU", **name)
+        case layers.Tanh() | layers.Sigmoid():
             return _call("layers.Activation", node.layer.kind, **name)
         case layers.Dropout(rate=rate):
             return _call("Dropout", rate, **name)
@@ -256,7 +266,7 @@ def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[st
     names = [node.name for node in state.architecture.nodes]
     outputs = [state.network.get_layer(name).output for name in names]
     with _averages_kept(state):
-        seen = keras.Model(state.network.input, outputs)(_inputs(state, images, masks), training=training)
+        seen = _same_inputs(state, outputs)(_inputs(state, images, masks), training=training)
     return {name: _to_numpy(state, value) for name, value in zip(names, seen, strict=True)}
 
 
@@ -275,7 +285,7 @@ def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tup
     """By `train_on_batch` with an optimiser that records; running averages are put back."""
     _configure(state.precision)
     if state.recorder is None:
-        state.recorder = keras.Model(state.network.input, state.network.output)
+        state.recorder = _same_inputs(state, state.network.outputs[0])
         compile_network(state.recorder, Recorder(learning_rate=0.0))
     with _averages_kept(state):
         loss, _ = train_step(state.recorder, _inputs(state, images, masks), labels, 0.0)
@@ -397,11 +407,15 @@ NAMES = {
 
 def _configure(precision: Precision) -> None:
     """Keras keeps these for the process, not for the network."""
-    keras.config.set_floatx("float64" if precision == "float64" else "float32")
+    floatx = "float64" if precision == "float64" else "float32"
+    keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision)
     keras.config.set_image_data_format("channels_last")
-    if keras.config.backend() == "jax":  # Keras has no switch of its own for JAX's 64 bits
+    backend = keras.config.backend()
+    if backend == "jax":  # Keras has no switch of its own for JAX's 64 bits
         sys.modules["jax"].config.update("jax_enable_x64", precision == "float64")
+    if backend != "tensorflow":  # there Keras makes float64 float32 between operations, and does not say so
+        getattr(dtypes, "BIT64_TO_BIT32_DTYPE", {})["float64"] = floatx
 
 
 def _variables(state: State) -> dict[str, keras.Variable]:
@@ -428,6 +442,12 @@ def _slots(state: State) -> dict[str, keras.Variable]:
         for slot, theirs in state.slots.items()
         for name, variable in _of_each_parameter(state, getattr(state.network.optimizer, theirs)).items()
     }
+
+
+def _same_inputs(state: State, outputs: Any) -> keras.Model:
+    """Another model of the network's layers."""
+    inputs = state.network.inputs
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def facts() -> Facts:
     gpus = _gpus()
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else "cpu"
     chosen = tf.config.threading.get_intra_op_parallelism_threads()
-    threads = chosen or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or len(os.sched_getaffinity(0))
+    threads = chosen or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or os.cpu_count() or 1
     versions = {"tensorflow": tf.__version__, "numpy": np.__version__}
     precisions = tuple(precision for precision in PRECISIONS if _works(precision))
     return Facts("TensorFlow", tf.__version__, versions, device, threads, precisions)
@@ -64,19 +65,25 @@ def he_normal(shape: tuple[int, ...], fan_in: int, dtype: tf.DType) -> tf.Variab
 
 
 def batch_norm(
-    x: tf.Tensor, scale: tf.Variable, offset: tf.Variable, mean: tf.Variable, variance: tf.Variable,
-    epsilon: float, momentum: float, training: bool,
-) -> tf.Tensor:  # fmt: skip
-    """Normalise each channel, in training by the batch, whose statistics then enter the running ones.
+    x: tf.Tensor,
+    scale: tf.Variable,
+    offset: tf.Variable,
+    mean: tf.Variable,
+    variance: tf.Variable,
+    epsilon: float,
+    momentum: float,
+    training: bool,
+) -> tf.Tensor:
+    """Normalise each channel, in training by the batch, whose mean and variance then enter the running ones.
 
-    The running variance takes the unbiased variance of the batch, as the fused operation gives it;
-    that one knows pictures only, and no float64.
+    The running variance takes the batch's unbiased one, n / (n - 1) times that of the forward pass, as the
+    fused operation does. That one knows pictures only, and no float64.
     """
     if x.shape.rank == 4 and mean.dtype == tf.float32:
+        options = {"epsilon": epsilon, "exponential_avg_factor": 1 - momentum, "is_training": training}
         x, new_mean, new_variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=x, scale=scale, offset=offset, mean=mean, variance=variance,
-            epsilon=epsilon, exponential_avg_factor=1 - momentum, is_training=training,
-        )  # fmt: skip
+            x=x, scale=scale, offset=offset, mean=mean, variance=variance, **options
+        )
         if training:
             mean.assign(new_mean)
             variance.assign(new_variance)
@@ -110,7 +117,8 @@ def write_network(architecture: Architecture) -> str:
     for node in architecture.nodes:
         shapes = architecture.input_shapes(node)
         tensors = node.layer.parameters(*shapes) | node.layer.statistics(*shapes)
-        init += [f"        self.{node.name}_{t} = {_variable(t, shape)}\n" for t, shape in tensors.items()]
+        for tensor, shape in tensors.items():
+            init.append(f"        self.{node.name}_{tensor} = {_variable(node, tensor, shape)}\n")
         expression = _layer(architecture, node, [held[name] for name in node.inputs])
         call.append(_assignment(held[node.name], expression))
     network = (
@@ -129,13 +137,12 @@ def write_network(architecture: Architecture) -> str:
     return f'"""{describe(architecture, "TensorFlow")}"""\n\nimport tensorflow as tf\n{pieces}{network}'
 
 
-def _variable(tensor: str, shape: layers.Shape) -> str:
+def _variable(node: Node, tensor: str, shape: layers.Shape) -> str:
     """How a layer's variable is made."""
     match tensor:
         case "kernel":
-            depthwise = len(shape) == 4 and shape[3] == 1
-            fan_in = int(np.prod(shape[:2] if depthwise else shape[:-1]))
-            return f"he_normal({shape}, fan_in={fan_in}, dtype=dtype)"
+            inputs = shape[:2] if isinstance(node.layer, layers.DepthwiseConv) else shape[:-1]
+            return f"he_normal({shape}, fan_in={math.prod(inputs)}, dtype=dtype)"
         case "bias" | "offset":
             return f"tf.Variable(tf.zeros({shape[0]}, dtype))"
         case "scale":
@@ -212,10 +219,11 @@ def _plain(pair: tuple[int, int]) -> int | tuple[int, int]:
 def _assignment(target: str, expression: str) -> str:
     """A statement of `__call__`; a long call's arguments stand on a line of their own."""
     line = f"        {target} = {expression}\n"
-    if len(line) <= 100 or not expression.endswith(")"):
+    if len(line) <= 111 or "(" not in expression:
         return line
-    function, _, arguments = expression.partition("(")
-    return f"        {target} = {function}(\n            {arguments.removesuffix(')')}\n        )\n"
+    function, _, call = expression.partition("(")
+    arguments, _, rest = call.rpartition(")")
+    return f"        {target} = {function}(\n            {arguments}\n        ){rest}\n"
 
 
 # ---- the contract --------------------------------------------------------------------------------------
@@ -253,7 +261,7 @@ def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[st
         seen[name] = tf.cast(value, state.dtype).numpy()
         return value
 
-    tapped = copy.copy(state.network)
+    tapped = copy.copy(state.network)  # the same variables, called by the tapped text
     tapped.__class__ = run_with_taps(state.text, FILENAME, "__call__", state.architecture, tap)["Network"]
     averages = {name: _tensors(state)[name].numpy() for name in state.architecture.statistics}
     _forward(state, tapped)(_prepare(state, images), _masks(masks) or None, training)
@@ -284,12 +292,12 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) 
 
 def in_bfloat16(network: tf.Module) -> Callable[..., tf.Tensor]:
     """The network with kernels and biases cast to bfloat16; batch norm's own tensors stay as they are."""
-    half = copy.copy(network)
-    for name, variable in vars(network).items():
-        if name.endswith(("_kernel", "_bias")):
-            vars(half)[name] = tf.cast(variable, tf.bfloat16)
 
     def call(images: tf.Tensor, masks: dict[str, tf.Tensor] | None, training: bool) -> tf.Tensor:
+        half = copy.copy(network)
+        for name, variable in vars(network).items():
+            if name.endswith(("_kernel", "_bias")):
+                vars(half)[name] = tf.cast(variable, tf.bfloat16)
         return tf.cast(half(tf.cast(images, tf.bfloat16), masks, training), images.dtype)
 
     return call
@@ -445,11 +453,11 @@ def _slots(state: State) -> dict[str, tf.Variable]:
     if state.optimizer is None:
         return {}
     found = {"optimizer.step": state.optimizer.step}
-    order = [variable.ref() for variable in state.network.trainable_variables]
+    tensors = _tensors(state)
+    place = {variable.ref(): number for number, variable in enumerate(state.network.trainable_variables)}
     for name in state.architecture.parameters:
-        place = order.index(_tensors(state)[name].ref())
         for slot in state.slots:
-            found[f"optimizer.{slot}.{name}"] = getattr(state.optimizer, slot)[place]
+            found[f"optimizer.{slot}.{name}"] = getattr(state.optimizer, slot)[place[tensors[name].ref()]]
     return found
 
 

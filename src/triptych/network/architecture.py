@@ -282,7 +282,8 @@ def _named(layers: Iterable[_Unnamed]) -> list[Node]:
     for given, layer, inputs in layers:
         stem = SHORT.get(layer.kind, layer.kind)
         counts[stem] += 1
-        nodes.append(Node(given or f"{stem}{counts[stem]}", layer, inputs or (above,)))
+        number = f"_{counts[stem]}" if stem[-1].isdigit() else counts[stem]  # relu6_1, not relu61
+        nodes.append(Node(given or f"{stem}{number}", layer, inputs or (above,)))
         above = nodes[-1].name
     return nodes
 

@@ -83,7 +83,7 @@ def _draw(law: Initial, shape: Shape, generator: np.random.Generator) -> NDArray
 
 def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
     """Write a safetensors file, whole or not at all."""
-    contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     write_atomic(path, save(contiguous, dict(metadata) if metadata else None))
 
 
@@ -112,7 +112,7 @@ def weights_hash(weights: Mapping[str, Array]) -> str:
     """SHA-256 over names, shapes, types and values: equal for equal weights, in any order."""
     digest = hashlib.sha256()
     for name in sorted(weights):
-        tensor = np.ascontiguousarray(weights[name])
+        tensor = np.asarray(weights[name], order="C")
         digest.update(f"{name} {tensor.dtype.str} {tensor.shape}\n".encode())
         digest.update(tensor.tobytes())
     return digest.hexdigest()

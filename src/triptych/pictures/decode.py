@@ -129,12 +129,13 @@ def _open_upright(data: bytes) -> Image.Image:
         raise UnreadablePicture("not a picture", "none of JPEG, PNG, WebP, BMP, GIF, TIFF")
     with _pillow_quiet():
         try:
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                _check_size(image.width, image.height)
-                image.load()
-                # Only after loading: TIFF has turned itself by then, PNG may keep the mark at its end.
-                turn = _TURNS.get(_orientation(image))
-                rgb = _to_rgb(image)
+            image = Image.open(io.BytesIO(data), formats=_FORMATS)
+            _check_size(image.width, image.height)
+            image.load()
+            # Only after loading: TIFF has turned itself by then, PNG may keep the mark at its end.
+            turn = _TURNS.get(_orientation(image))
+            rgb = _to_rgb(image)
+            del image  # a large picture should not be held twice
             return rgb if turn is None else rgb.transpose(turn)
         except UnreadablePicture:
             raise
@@ -166,7 +167,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
             "unreadable", "32-bit samples have no agreed range; save it with 8 or 16 bits"
         )
     if image.mode == "RGB" and "transparency" not in image.info:
-        return image.copy()  # the caller closes `image`
+        return image
     if not image.has_transparency_data:
         return image.convert("RGB")
     seen = image.convert("RGBA")

@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 from triptych.errors import PicturesError, UnreadablePicture, UsageError, did_you_mean
 from triptych.pictures import digits, drawn
 from triptych.pictures.cache import cache_folder, keep
-from triptych.pictures.decode import check_fit, prepare
+from triptych.pictures.decode import check_fit, prepare, read_picture
 from triptych.pictures.folder import Listing, scan
 from triptych.pictures.store import SCHEMA, Contents, Picture, Progress, Store, write_store
 
+__all__ = ["BUILT_IN", "open_pictures", "read_picture"]
+
 BUILT_IN = ("sports", "digits")
 
+_THREADS = min(4, max(2, os.cpu_count() or 2))
+"""Each holds a picture at full resolution while it works: 50 to 100 MB for 12 megapixels."""
 _IN_FLIGHT_FILES = 4
 """Files waiting a thread, and no more than ..."""
 _IN_FLIGHT_BYTES = 64_000_000
@@ -152,16 +156,15 @@ def _digest(data: bytes) -> bytes:
 
 def _decoded(read: _Read, size: tuple[int, int], fit: str) -> Generator[Picture]:
     """Every candidate, decoded in threads (Pillow lets go of the interpreter), never far ahead of its use."""
-    threads = min(8, max(2, os.cpu_count() or 2))
     waiting: deque[tuple[Future[Picture], int]] = deque()
     held = 0
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         for row in map(int, read.order):
             if (failure := read.failures.get(row)) is not None:
                 yield Picture(row, failure=failure)
                 continue
             data = _again(read, row)
-            while waiting and (len(waiting) >= _IN_FLIGHT_FILES * threads or held > _IN_FLIGHT_BYTES):
+            while waiting and (len(waiting) >= _IN_FLIGHT_FILES * _THREADS or held > _IN_FLIGHT_BYTES):
                 future, length = waiting.popleft()
                 held -= length
                 yield future.result()

@@ -10,5 +10,11 @@ from triptych.tables import write_atomic
 
 def write_report(run: RunFolder) -> Path:
     """Write report.html into the run folder from what lies there, and give its path."""
-    write_atomic(run.path / "report.html", "<p>to come")
-    return run.path / "report.html"
+    # Only now: while the frameworks train, the parent need not hold Matplotlib in memory.
+    from triptych.report.contents import gather
+    from triptych.report.template import render
+
+    page = render(**gather(run))
+    path = run.path / "report.html"
+    write_atomic(path, page.encode("utf-8", "replace"))  # a file's name may hold what is no text
+    return path

@@ -11,8 +11,8 @@ from .stage import Stage, vec
 def scatter(dice: Dice, stage: Stage, yaw: float) -> None:
     """A few bystanders and, now and then, the gear of any sport, well behind the middle of the stage."""
     with stage.placed(heading=yaw):  # x now runs across the picture, -z away from the camera
-        for _ in range(dice.pick((0, 0, 0, 1, 2, 4))):
-            with stage.placed(dice.about(0, 5), 0, -dice.between(3, 14), heading=dice.between(0, 6)):
+        for _ in range(dice.pick((0, 0, 0, 1, 2, 3))):
+            with stage.placed(dice.about(0, 7), 0, -dice.between(5, 20), heading=dice.between(0, 6)):
                 _onlooker(dice, stage)
         if dice.chance(0.3):
             far = dice.between(2.5, 8)

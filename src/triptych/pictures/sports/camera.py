@@ -18,7 +18,7 @@ def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
     """A view that shows the subject at 35 to 95 % of the picture, not in the middle, sometimes cut."""
     points = np.array(subject)
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
-    pitch = dice.about(0.1, 0.2)
+    pitch = dice.about(0.07, 0.17)
     fill = dice.about(0.68, 0.24) if dice.chance(0.8) else dice.between(0.36, 0.95)
     drift, cut = (dice.about(0, 1), dice.about(0, 1)), dice.chance(0.08)
     stretch = dice.between(0.86, 1.0) * dice.sign()
@@ -51,13 +51,13 @@ def expose(dice: Dice) -> Exposure:
     """Day, dusk or lamp light; sharp or not; noisy in the dark; any file quality from 35 to 90."""
     dark = dice.chance(0.15)
     level = dice.between(0.4, 0.65) if dark else dice.between(0.78, 1.18)
-    cast = [1 + dice.about(0, 0.16) for _ in range(3)]
+    cast = [1 + dice.about(0, 0.11) for _ in range(3)]
     return Exposure(
         gain=np.array([level * part for part in cast], np.float32),
         lift=dice.between(0, 26) if dice.chance(0.4) else 0.0,
         gamma=dice.between(0.85, 1.2),
         vignette=dice.between(0, 0.35),
-        blur=dice.pick((0.0, 0.0, 0.003, 0.006, 0.01)) * dice.between(0.5, 1.2),
+        blur=dice.pick((0.0, 0.0, 0.003, 0.005, 0.008)) * dice.between(0.5, 1.2),
         noise=dice.between(2, 5) + (dice.between(0, 9) if dark or dice.chance(0.2) else 0.0),
         quality=dice.whole(35, 90),
     )

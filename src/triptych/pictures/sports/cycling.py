@@ -100,9 +100,9 @@ def bicycle(dice: Dice, stage: Stage, road: bool = True, angle: float = 0.6) -> 
     stage.ring(CRANKS + vec(0, 0, 0.06), 0.09, 0.022, (70, 70, 74), nearer=0.03)
     stage.line([CRANKS + vec(0, 0.09, 0.05), REAR + vec(0, 0.04, 0.05)], 0.01, (50, 50, 52))
     stage.line([CRANKS - vec(0, 0.09, -0.05), REAR - vec(0, 0.04, -0.05)], 0.01, (50, 50, 52))
-    for half, z in ((0.0, -0.07), (math.pi, 0.07)):
-        pedal = _pedal(angle + half, z)
-        stage.line([CRANKS + vec(0, 0, z), pedal], 0.03, (90, 92, 96), nearer=0.02)
+    for half, offset in ((0.0, -0.07), (math.pi, 0.07)):
+        pedal = _pedal(angle + half, offset)
+        stage.line([CRANKS + vec(0, 0, offset), pedal], 0.03, (90, 92, 96), nearer=0.02)
         stage.solid([(pedal - vec(0.05, 0, 0), 0.02), (pedal + vec(0.05, 0, 0), 0.02)], (46, 46, 48))
     return _handlebar(stage, road)
 

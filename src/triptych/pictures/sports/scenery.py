@@ -78,7 +78,7 @@ def grain(dice: Dice, image: Image.Image) -> Image.Image:
     """Uneven light and texture over all surfaces, coarse and fine."""
     size = image.width
     pattern = np.full((64, 64), 128, np.float32)
-    for cells, strength in ((4, dice.between(2, 12)), (16, dice.between(2, 9)), (64, dice.between(2, 10))):
+    for cells, strength in ((4, dice.between(2, 10)), (16, dice.between(1, 6)), (64, dice.between(1, 5))):
         patch = Image.fromarray(dice.normal(cells, cells), mode="F").resize((64, 64), Image.Resampling.BICUBIC)
         pattern += strength * np.asarray(patch)
     cover = Image.fromarray(np.clip(pattern, 0, 255).astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC)

@@ -1,0 +1,142 @@
+"""What the page shows, gathered from a run folder."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import textwrap
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import triptych
+from triptych.frameworks import registry
+from triptych.network.zoo import ZOO
+from triptych.pictures.reader import PROBLEM_KINDS
+from triptych.report import confusions, words
+from triptych.report.plots import Curve, accuracy_plot, loss_plot, pens
+from triptych.report.predictions import Tested, find_store, groups
+from triptych.running.folder import RunFolder
+from triptych.running.result import FrameworkResult, Result, read_result
+
+PROBLEMS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class View:
+    """One framework in the page: what the registry and the run know of it."""
+
+    entry: registry.Entry
+    one: FrameworkResult
+    source: str | None
+    """Its network.py, if it got that far."""
+
+    @property
+    def name(self) -> str:
+        """Its name where HTML and CSS want an identifier."""
+        return self.entry.folder
+
+    @property
+    def message(self) -> str:
+        """Why it did not finish, without the log."""
+        return (self.one.error or "").partition("\n")[0]
+
+    @property
+    def log(self) -> str:
+        """The end of its log, if it failed."""
+        return textwrap.dedent((self.one.error or "").partition("\n")[2])
+
+    @property
+    def done(self) -> bool:
+        """Whether it finished."""
+        return self.one.status == "done"
+
+
+def gather(run: RunFolder) -> dict[str, Any]:
+    """Every name that the template knows."""
+    result = read_result(run)
+    views = [_view(run, name, one) for name, one in result.frameworks.items()]
+    begun = time.gmtime((run.path / "recipe.toml").stat().st_mtime)
+    return {
+        "run_name": run.path.resolve().name,
+        "begun": time.strftime("%Y-%m-%d %H:%M UTC", begun),
+        "headline": words.headline(result),
+        "result": result,
+        "views": views,
+        "done": [view for view in views if view.done],
+        "scale": _scale(views),
+        "version": triptych.__version__,
+        **_figures(result, views),
+        **_predictions(run, result, views),
+        **_problems(result),
+        **_commands(run),
+    }
+
+
+def _view(run: RunFolder, name: str, one: FrameworkResult) -> View:
+    entry = registry.find(name)
+    source = run.panel(entry).network
+    return View(entry, one, source.read_text("utf-8") if source.is_file() else None)
+
+
+def _scale(views: list[View]) -> tuple[float, float] | None:
+    """Where the drawn intervals begin and end: at whole 5 % around them all."""
+    intervals = [view.one.test_accuracy_interval for view in views if view.one.test_accuracy_interval]
+    if not intervals:
+        return None
+    low, high = min(low for low, _ in intervals), max(high for _, high in intervals)
+    return math.floor(20 * low) / 20, math.ceil(20 * high) / 20
+
+
+def _figures(result: Result, views: list[View]) -> dict[str, Any]:
+    """Plots and confusion tables."""
+    drawn = pens([(view.name, view.entry.title, view.entry.colour) for view in views if view.one.epochs])
+    started = [view for view in views if view.one.epochs]
+    losses, accuracies = [], []
+    for pen, view in zip(drawn, started, strict=True):
+        losses.append(Curve(pen, [loss for epoch in view.one.epochs for loss in epoch.step_losses]))
+        scores = [epoch.validation_accuracy for epoch in view.one.epochs]
+        if known := [score for score in scores if score is not None]:
+            accuracies.append(Curve(pen, known))
+    matrices = {view.name: view.one.confusion for view in views if view.one.confusion is not None}
+    few = len(result.pictures["classes"]) <= confusions.MOST_CLASSES
+    return {
+        "pens": drawn,
+        "loss_plot": loss_plot(losses) if losses else None,
+        "accuracy_plot": accuracy_plot(accuracies) if accuracies else None,
+        "matrices": {name: confusions.matrix(one) for name, one in matrices.items()} if few else {},
+        "same_matrices": len(matrices) > 1 and len({str(one) for one in matrices.values()}) == 1,
+        "largest": None if few or not matrices else confusions.largest(matrices, result.pictures["classes"]),
+    }
+
+
+def _predictions(run: RunFolder, result: Result, views: list[View]) -> dict[str, Any]:
+    tested = Tested.read(run, [view.entry for view in views if view.done])
+    store = find_store(result.pictures["key"])
+    return {
+        "tested": tested is not None,
+        "groups": groups(tested, store, result.pictures["classes"]) if tested and store else None,
+    }
+
+
+def _problems(result: Result) -> dict[str, Any]:
+    problems = result.pictures["problems"]
+    counts = Counter(problem["kind"] for problem in problems)
+    return {
+        "problem_kinds": [(kind, many, PROBLEM_KINDS.get(kind, "")) for kind, many in counts.most_common()],
+        "problems": problems[:PROBLEMS_SHOWN],
+    }
+
+
+def _commands(run: RunFolder) -> dict[str, Any]:
+    """What was asked, as text, and how to ask it again."""
+    again = f"triptych compare --recipe {shlex.quote(str(run.path / 'recipe.toml'))}"
+    if run.recipe().network not in ZOO:
+        again += f" --network {shlex.quote(str(run.path / 'network.toml'))}"
+    return {
+        "recipe": (run.path / "recipe.toml").read_text("utf-8"),
+        "network": (run.path / "network.toml").read_text("utf-8"),
+        "again": again,
+        "resume": f"triptych resume {shlex.quote(str(run.path))}",
+    }

@@ -1,0 +1,162 @@
+"""Curves over each other, as SVG to set into the page.
+
+Equal curves are the rule here, so each framework has a width of its own besides its colour and its dashes:
+they are drawn from wide to narrow, and those that coincide are seen lying on each other.
+
+The SVG is written without fixed colours: ink, grid and frameworks are CSS variables of the page, so a plot
+follows it into the dark.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+MOST_POINTS = 300
+"""Points of a curve; more steps are averaged in groups."""
+
+_INK, _GRID = "#0a0a0b", "#0a0a0c"  # stand for CSS variables until the SVG is written
+_SETTINGS = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "triptych",
+    "font.size": 12,
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _INK,
+    "text.color": _INK,
+    "xtick.color": _GRID,
+    "ytick.color": _GRID,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "grid.color": _GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+@dataclass(frozen=True)
+class Pen:
+    """How a framework is drawn."""
+
+    name: str
+    title: str
+    colour: str
+    width: float
+    dashes: str
+    """As in SVG's stroke-dasharray."""
+    marker: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One framework's values, one a step or one an epoch."""
+
+    pen: Pen
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot for the page: the drawing, and what it shows in words for those who do not see it."""
+
+    svg: Markup
+    words: str
+    group: int = 1
+    """How many steps a point is the mean of."""
+
+
+def pens(frameworks: Sequence[tuple[str, str, str]]) -> list[Pen]:
+    """A pen for each (name, title, colour), the first the widest."""
+    dashes = ("none", "10 3", "6 3", "2 2")
+    narrowest, widest = 1.4, min(7.0, 1.4 + 1.6 * (len(frameworks) - 1))
+    widths = np.linspace(widest, narrowest, len(frameworks))
+    return [
+        Pen(name, title, colour, float(width), dashes[i % 4], "osD^"[i % 4])
+        for i, ((name, title, colour), width) in enumerate(zip(frameworks, widths, strict=True))
+    ]
+
+
+def loss_plot(curves: Sequence[Curve]) -> Plot:
+    """The loss of every step, all frameworks in one pair of axes."""
+    group = -(-max(len(curve.values) for curve in curves) // MOST_POINTS)
+    figure, axes = _axes("step", "loss")
+    for curve in curves:
+        ends = range(0, len(curve.values), group)
+        steps = [1 + start + (min(group, len(curve.values) - start) - 1) / 2 for start in ends]
+        means = [float(np.mean(curve.values[start : start + group])) for start in ends]
+        _draw(axes, curve.pen, steps, means, marker=None if len(means) > 1 else curve.pen.marker)
+    values = np.concatenate([np.asarray(curve.values) for curve in curves])
+    if values.min() > 0 and values.max() > 10 * values.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    words = "; ".join(
+        f"{curve.pen.title} from {curve.values[0]:.3g} to {curve.values[-1]:.3g}" for curve in curves
+    )
+    return Plot(_svg(figure, "loss", curves), f"Loss of each training step: {words}.", group)
+
+
+def accuracy_plot(curves: Sequence[Curve]) -> Plot:
+    """The validation accuracy after every epoch."""
+    figure, axes = _axes("epoch", "validation accuracy")
+    for curve in curves:
+        epochs = range(1, len(curve.values) + 1)
+        _draw(axes, curve.pen, epochs, curve.values, marker=curve.pen.marker)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{100 * value:.4g} %"))
+    words = "; ".join(
+        f"{curve.pen.title} from {curve.values[0]:.1%} to {curve.values[-1]:.1%}" for curve in curves
+    )
+    return Plot(_svg(figure, "accuracy", curves), f"Validation accuracy after each epoch: {words}.")
+
+
+def _axes(across: str, up: str) -> tuple[Any, Any]:
+    with matplotlib.rc_context(_SETTINGS):
+        figure = Figure(figsize=(5.8, 3.8), layout="constrained", facecolor="none")
+        axes = figure.add_subplot(facecolor="none")
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
+        axes.grid(linewidth=0.6)
+        axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _draw(axes: Any, pen: Pen, across: Sequence[float], up: Sequence[float], marker: str | None) -> None:
+    dashes = "-" if pen.dashes == "none" else (0, [float(part) / pen.width for part in pen.dashes.split()])
+    axes.plot(
+        across, up, color=pen.colour, linewidth=pen.width, linestyle=dashes, dash_capstyle="butt",
+        marker=marker, markersize=4 + 1.3 * pen.width,
+    )  # fmt: skip
+
+
+def _svg(figure: Any, name: str, curves: Sequence[Curve]) -> Markup:
+    """The figure as an SVG element that can stand in a page beside others."""
+    target = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with matplotlib.rc_context(_SETTINGS):
+        figure.savefig(target, format="svg", metadata=nothing)
+    text = target.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # would hold for the whole page
+    text = re.sub(r' xmlns(:\w+)?="[^"]*"| version="1.1"', "", text).replace("xlink:href", "href")
+    text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(r'width="[^"]*" height="[^"]*" viewBox', "viewBox", text, count=1)
+    text = re.sub(r"font-family: [^;\"]*(; )?|font: (\S+) [^;\"]*", _font, text)
+    for pen in (curve.pen for curve in curves):
+        text = text.replace(pen.colour, f"var(--{pen.name})")
+    text = text.replace(_INK, "var(--ink)").replace(_GRID, "var(--line)")
+    return Markup(re.sub(r"\s*\n\s*", " ", text))  # noqa: S704: matplotlib escapes what it writes
+
+
+def _font(found: re.Match[str]) -> str:
+    """Text takes the page's font; its size stays."""
+    return f"font-size: {found[2]}" if found[2] else ""

@@ -1,0 +1,48 @@
+"""The page's template, with all that it can call."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer, TOMLLexer
+
+from triptych.report import words
+
+_LEXERS = {"python": PythonLexer, "toml": TOMLLexer}
+
+
+def render(**facts: Any) -> str:
+    """The page as HTML; whatever comes from outside is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (words.percent, words.probability, words.count, words.rate, words.seconds, words.gap, whole)
+    environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
+    environment.globals |= {"code": code, "lighter": lighter, "span": words.span, "spacing": words.spacing}
+    return environment.get_template("report.html.j2").render(facts)
+
+
+def code(text: str, language: str) -> Markup:
+    """Highlighted text: spans with the classes that report.css colours."""
+    return Markup(highlight(text, _LEXERS[language](), HtmlFormatter(nowrap=True)))  # noqa: S704
+
+
+def whole(text: str) -> Markup:
+    """Text in which no figure like 2.4e-7 is broken at its sign."""
+    return Markup(re.sub(r"\S+e-\d+\S*", r'<span class="whole">\g<0></span>', str(escape(text))))  # noqa: S704
+
+
+def lighter(colour: str) -> str:
+    """A colour for dark ground: 35 % on its way to white."""
+    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(channel + 0.35 * (255 - channel)):02x}" for channel in channels)
