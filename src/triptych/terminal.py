@@ -132,7 +132,7 @@ class Progress:
     def _plain_line(self, line: Line, event: dict[str, Any]) -> str:
         if event["event"] == "start":
             return f"{line.title:<16} starts"
-        parts = [f"epoch {line.epoch}/{line.epochs}", f"loss {line.loss:.4f}"]
+        parts = [f"epoch {line.epoch}/{line.epochs}", f"loss {_number(line.loss)}"]
         if line.accuracy is not None:
             parts.append(f"validation {line.accuracy:.1%}")
         parts += [f"{line.speed:,.0f} pictures/s", f"{clock(line.seconds_left)} left"]
@@ -166,6 +166,10 @@ class Progress:
             "" if line.speed is None else f"{line.speed:,.0f} pictures/s",
             "done" if line.state == "done" else f"{clock(line.seconds_left)} left",
         ]
+
+
+def _number(loss: float | None) -> str:
+    return "not finite" if loss is None else f"{loss:.4f}"
 
 
 def _table(title: str | None = None) -> Table:

@@ -24,6 +24,8 @@ from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
 from triptych.network.weights import Array, Weights
 
 FILENAME = "<network.py in JAX>"
+WIDTH = 110
+"""A longer line of the network is broken at its bias."""
 
 Tensors = dict[str, jax.Array]
 Network = Callable[..., tuple[jax.Array, Tensors]]
@@ -166,8 +168,8 @@ def max_pool(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padd
 def average_pool(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: str) -> jax.Array:
     """Mean of each window in which padding does not count."""
     inside = jnp.ones_like(x[:1, :, :, :1])
-    total = sum(windows(x, size, strides, padding, 0))
-    return total / sum(windows(inside, size, strides, padding, 0))
+    total, count = (reduce(jnp.add, windows(y, size, strides, padding, 0)) for y in (x, inside))
+    return total / count
 
 
 def dropout(x: jax.Array, rate: float, masks: Tensors | None, name: str) -> jax.Array:
@@ -181,7 +183,13 @@ def write_network(architecture: Architecture) -> str:
     lines = []
     for node in architecture.nodes:
         target = held[node.name] + (", averages" if isinstance(node.layer, layers.BatchNorm) else "")
-        lines.append(f"    {target} = {_layer(architecture, node, [held[name] for name in node.inputs])}\n")
+        line = f"{target} = {_layer(architecture, node, [held[name] for name in node.inputs])}"
+        if len(line) > WIDTH - 4:
+            line = (
+                line.replace(" = ", " = (\n        ", 1).replace(" + weights", "\n        + weights")
+                + "\n    )"
+            )
+        lines.append(f"    {line}\n")
     network = (
         "\n\ndef network(\n"
         "    weights: Tensors,\n"

@@ -45,6 +45,8 @@ class State:
     """The same layers, compiled with an optimiser that only records gradients."""
     slots: dict[str, str] = field(default_factory=dict)
     """The optimiser's names for its slots, by ours."""
+    functions: dict[tuple[str, int, bool], Any] = field(default_factory=dict)
+    """Keras' compiled functions: see `_run`."""
 
     @property
     def dtype(self) -> str:
@@ -288,7 +290,7 @@ def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tup
         state.recorder = _same_inputs(state, state.network.outputs[0])
         compile_network(state.recorder, Recorder(learning_rate=0.0))
     with _averages_kept(state):
-        loss, _ = train_step(state.recorder, _inputs(state, images, masks), labels, 0.0)
+        loss, _ = _run(state, state.recorder, train_step, images, masks, labels, 0.0)
     recorded = _of_each_parameter(state, state.recorder.optimizer.gradients)
     return loss, {name: _to_canonical(state, name, gradient) for name, gradient in recorded.items()}
 
@@ -366,23 +368,27 @@ SLOTS = {
 def make_step(state: State, optimizer: Optimizer) -> Step:
     """The optimisers above; XLA compiles the step on accelerators and in JAX, where it pays."""
     _configure(state.precision)
-    decay = np.float64(optimizer.weight_decay)  # a plain float would be rounded to float32 by TensorFlow
-    made = OPTIMIZERS[optimizer.name](optimizer, learning_rate=0.0, weight_decay=decay or None)
+    decay = ops.convert_to_tensor(optimizer.weight_decay, state.dtype)  # TensorFlow takes a float as float32
+    made = OPTIMIZERS[optimizer.name](
+        optimizer, learning_rate=0.0, weight_decay=decay if optimizer.weight_decay else None
+    )
     compile_network(state.network, made, optimizer.label_smoothing)
-    state.slots = SLOTS[optimizer.name]
+    state.slots, state.functions = SLOTS[optimizer.name], {}
 
     def step(state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float) -> Any:
         _configure(state.precision)
-        return state, *train_step(state.network, _inputs(state, images, masks), labels, learning_rate)
+        return state, *_run(state, state.network, train_step, images, masks, labels, learning_rate)
 
     return step
 
 
 def predict(state: State, images: Images) -> Array:
-    """By `predict_on_batch`."""
+    """By `predict_on_batch`, filled up to a power of two, so that few sizes of batch are compiled."""
     _configure(state.precision)
-    logits: Array = state.network.predict_on_batch(_inputs(state, images, {})).astype(state.dtype)
-    return logits
+    filled = np.zeros((1 << max(len(images) - 1, 0).bit_length(), *images.shape[1:]), images.dtype)
+    filled[: len(images)] = images
+    logits: Array = _run(state, state.network, keras.Model.predict_on_batch, filled, {})
+    return logits[: len(images)].astype(state.dtype)
 
 
 def save_native(state: State, path: Path) -> Path:
@@ -416,6 +422,22 @@ def _configure(precision: Precision) -> None:
         sys.modules["jax"].config.update("jax_enable_x64", precision == "float64")
     if backend != "tensorflow":  # there Keras makes float64 float32 between operations, and does not say so
         getattr(dtypes, "BIT64_TO_BIT32_DTYPE", {})["float64"] = floatx
+
+
+def _run(
+    state: State, model: keras.Model, function: Callable[..., Any], images: Images, masks: Masks, *values: Any
+) -> Any:
+    """`function(model, inputs, *values)` with a compiled function of its own for each size of batch.
+
+    Keras' one function, in TensorFlow, is compiled for any size once it has met a second one, and then
+    rounds otherwise: what a step gives would depend on the batches before it.
+    """
+    kind = "predict_function" if function is not train_step else "train_function"
+    key = (f"{kind} of {id(model)}", len(images), bool(masks))
+    setattr(model, kind, state.functions.get(key))
+    result = function(model, _inputs(state, images, masks), *values)
+    state.functions[key] = getattr(model, kind)
+    return result
 
 
 def _variables(state: State) -> dict[str, keras.Variable]:

@@ -37,6 +37,16 @@ INPUT = "images"
 """The name of the network's input in the graph."""
 
 
+_WORDS_OF_SOURCES = "x masks training weights averages logits self network reduce keep"
+_WORDS_OF_IMPORTS = "keras layers tf tensorflow torch nn jax jnp lax"
+_WORDS_OF_MODULES = (
+    "add_module apply bfloat16 buffers children compile cpu cuda double eval float forward half modules "
+    "parameters requires_grad_ state_dict to train type zero_grad"
+)
+RESERVED = VOCABULARY.keys() | set(f"{_WORDS_OF_SOURCES} {_WORDS_OF_IMPORTS} {_WORDS_OF_MODULES}".split())
+"""Words that the written networks, or PyTorch's modules, use themselves: no layer can go by them."""
+
+
 @dataclass(frozen=True)
 class Node:
     """A layer with its name and the names of the nodes that feed it."""
@@ -294,6 +304,8 @@ def _check_node(network: str, node: Node, known: set[str]) -> None:
         raise ArchitectureError(
             f"{label}: a name must be a Python name that begins with a letter, such as 'conv1'"
         )
+    if node.name in RESERVED:
+        raise ArchitectureError(f"{label}: this word is taken in the networks' sources; name it {node.name}1")
     if node.name in known:
         raise ArchitectureError(f"{label}: another layer has this name")
     for name in node.inputs:

@@ -50,9 +50,7 @@ def largest(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence[s
     order = np.argsort(-total, axis=None, kind="stable")[:LARGEST]
     found = [tuple(map(int, np.unravel_index(place, total.shape))) for place in order]
     return [
-        Confusion(
-            classes[truth], classes[said], counts[:, truth, said].tolist(), int(counts[0, truth].sum())
-        )
+        Confusion(classes[truth], classes[said], counts[:, truth, said].tolist(), int(counts[0, truth].sum()))
         for truth, said in found
         if total[truth, said]
     ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import shlex
 import textwrap
-import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import triptych
@@ -16,7 +16,7 @@ from triptych.network.zoo import ZOO
 from triptych.pictures.reader import PROBLEM_KINDS
 from triptych.report import confusions, words
 from triptych.report.plots import Curve, accuracy_plot, loss_plot, pens
-from triptych.report.predictions import Tested, find_store, groups
+from triptych.report.predictions import Answers, find_store, groups
 from triptych.running.folder import RunFolder
 from triptych.running.result import FrameworkResult, Result, read_result
 
@@ -57,10 +57,9 @@ def gather(run: RunFolder) -> dict[str, Any]:
     """Every name that the template knows."""
     result = read_result(run)
     views = [_view(run, name, one) for name, one in result.frameworks.items()]
-    begun = time.gmtime((run.path / "recipe.toml").stat().st_mtime)
     return {
         "run_name": run.path.resolve().name,
-        "begun": time.strftime("%Y-%m-%d %H:%M UTC", begun),
+        "begun": f"{datetime.fromisoformat(result.started):%Y-%m-%d %H:%M} UTC",
         "headline": words.headline(result),
         "result": result,
         "views": views,
@@ -89,13 +88,20 @@ def _scale(views: list[View]) -> tuple[float, float] | None:
     return math.floor(20 * low) / 20, math.ceil(20 * high) / 20
 
 
+def _drawable(loss: float | None) -> float:
+    """A loss that was no finite number leaves a hole in its curve."""
+    return math.nan if loss is None else loss
+
+
 def _figures(result: Result, views: list[View]) -> dict[str, Any]:
     """Plots and confusion tables."""
-    drawn = pens([(view.name, view.entry.title, view.entry.colour) for view in views if view.one.epochs])
     started = [view for view in views if view.one.epochs]
+    drawn = pens([(view.name, view.entry.title, view.entry.colour) for view in started])
     losses, accuracies = [], []
     for pen, view in zip(drawn, started, strict=True):
-        losses.append(Curve(pen, [loss for epoch in view.one.epochs for loss in epoch.step_losses]))
+        losses.append(
+            Curve(pen, [_drawable(loss) for epoch in view.one.epochs for loss in epoch.step_losses])
+        )
         scores = [epoch.validation_accuracy for epoch in view.one.epochs]
         if known := [score for score in scores if score is not None]:
             accuracies.append(Curve(pen, known))
@@ -112,11 +118,11 @@ def _figures(result: Result, views: list[View]) -> dict[str, Any]:
 
 
 def _predictions(run: RunFolder, result: Result, views: list[View]) -> dict[str, Any]:
-    tested = Tested.read(run, [view.entry for view in views if view.done])
+    answers = Answers.read(run, [view.entry for view in views if view.done])
     store = find_store(result.pictures["key"])
     return {
-        "tested": tested is not None,
-        "groups": groups(tested, store, result.pictures["classes"]) if tested and store else None,
+        "answers": answers is not None,
+        "groups": groups(answers, store, result.pictures["classes"]) if answers and store else None,
     }
 
 

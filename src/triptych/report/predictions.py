@@ -59,7 +59,7 @@ class Group:
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class Answers:
     """What the finished frameworks said of the test part: logits of shape (pictures, classes)."""
 
     entries: list[Entry]
@@ -68,7 +68,7 @@ class Tested:
     rows: NDArray[np.generic]
 
     @classmethod
-    def read(cls, run: RunFolder, entries: Sequence[Entry]) -> Tested | None:
+    def read(cls, run: RunFolder, entries: Sequence[Entry]) -> Answers | None:
         """From the run folder; None if there is no framework or no test picture."""
         parts = [load_tensors(run.panel(entry).logits) for entry in entries]
         if not parts or not len(parts[0]["labels"]):
@@ -90,22 +90,22 @@ def find_store(key: str) -> Store | None:
         return None
 
 
-def groups(tested: Tested, store: Store, classes: Sequence[str]) -> list[Group]:
+def groups(answers: Answers, store: Store, classes: Sequence[str]) -> list[Group]:
     """The sample: what the frameworks disagree on, what all get wrong, what all get right.
 
     The choice is a function of the figures alone: the same run shows the same pictures.
     """
-    said = np.stack([logits.argmax(axis=1) for logits in tested.logits])
+    said = np.stack([logits.argmax(axis=1) for logits in answers.logits])
     alike = (said == said[0]).all(axis=0)
-    right = (said == tested.labels).all(axis=0)
+    right = (said == answers.labels).all(axis=0)
     everywhere = " in every framework" if len(said) > 1 else ""
     split, wrong, good = (np.flatnonzero(which) for which in (~alike, alike & ~right, right))
 
-    first = _first(split, _dispute(tested, split), MOST_DISAGREED)
-    second = _first(wrong, _sureness(tested, wrong), MOST_WRONG - len(first))
+    first = _first(split, _dispute(answers, split), MOST_DISAGREED)
+    second = _first(wrong, _sureness(answers, wrong), MOST_WRONG - len(first))
     third = _spread(good, SHOWN - len(first) - len(second))
     return [
-        Group(title, order, len(whole), [_show(tested, store, classes, int(pick)) for pick in picks])
+        Group(title, order, len(whole), [_show(answers, store, classes, int(pick)) for pick in picks])
         for title, order, whole, picks in (
             ("The frameworks disagree", "most disputed first", split, first),
             (f"Wrong{everywhere}", "surest first", wrong, second),
@@ -115,16 +115,16 @@ def groups(tested: Tested, store: Store, classes: Sequence[str]) -> list[Group]:
     ]
 
 
-def _dispute(tested: Tested, picks: NDArray[np.int64]) -> NDArray[np.float64]:
+def _dispute(answers: Answers, picks: NDArray[np.int64]) -> NDArray[np.float64]:
     """How far apart the frameworks' probabilities of the true class lie."""
-    truth = np.take(tested.labels, picks).astype(np.int64)
-    given = tested.probabilities(picks)[:, np.arange(len(picks)), truth]
+    truth = np.take(answers.labels, picks).astype(np.int64)
+    given = answers.probabilities(picks)[:, np.arange(len(picks)), truth]
     return np.asarray(np.ptp(given, axis=0))
 
 
-def _sureness(tested: Tested, picks: NDArray[np.int64]) -> NDArray[np.float64]:
+def _sureness(answers: Answers, picks: NDArray[np.int64]) -> NDArray[np.float64]:
     """The mean probability of the class that the frameworks name."""
-    return np.asarray(tested.probabilities(picks).max(axis=2).mean(axis=0))
+    return np.asarray(answers.probabilities(picks).max(axis=2).mean(axis=0))
 
 
 def _first(picks: NDArray[np.int64], score: NDArray[np.float64], most: int) -> NDArray[np.int64]:
@@ -138,10 +138,10 @@ def _spread(picks: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     return np.take(picks, np.linspace(0, len(picks) - 1, most).round().astype(np.int64))
 
 
-def _show(tested: Tested, store: Store, classes: Sequence[str], pick: int) -> Shown:
-    row, truth = int(tested.rows[pick]), int(tested.labels[pick])
+def _show(answers: Answers, store: Store, classes: Sequence[str], pick: int) -> Shown:
+    row, truth = int(answers.rows[pick]), int(answers.labels[pick])
     sayings = []
-    for entry, given in zip(tested.entries, tested.probabilities(np.array([pick]))[:, 0], strict=True):
+    for entry, given in zip(answers.entries, answers.probabilities(np.array([pick]))[:, 0], strict=True):
         label = int(given.argmax())
         sayings.append(Saying(entry, classes[label], float(given[label]), label == truth))
     return Shown(store.name(row), classes[truth], _thumbnail(store.images[row]), sayings)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,12 @@ class RunFolder:
         if not (path / "recipe.toml").is_file():
             raise RunFolderError(f"{path}: is no run folder; 'triptych runs' lists those there are")
         return cls(path)
+
+    @property
+    def started(self) -> str:
+        """When it was begun, ISO 8601 in UTC: recipe.toml is written once."""
+        moment = (self.path / "recipe.toml").stat().st_mtime
+        return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
     def recipe(self) -> Recipe:
         """What was asked."""

@@ -26,13 +26,17 @@ class Epoch(Struct, kw_only=True):
     """One epoch of one framework."""
 
     epoch: Annotated[int, Meta(description="Counted from 1.")]
-    loss: Annotated[float, Meta(description="Mean training loss over the epoch, dropout active.")]
+    loss: Annotated[
+        float | None, Meta(description="Mean training loss over the epoch, dropout active; null if infinite.")
+    ]
     accuracy: Annotated[float, Meta(description="Share of the training pictures right, dropout active.")]
     validation_loss: float | None = None
     validation_accuracy: float | None = None
     train_seconds: Annotated[float, Meta(description="Training steps only, compilation included.")]
     pictures_per_second: float
-    step_losses: Annotated[list[float], Meta(description="The loss of every step.")]
+    step_losses: Annotated[
+        list[float | None], Meta(description="The loss of every step; null where it is no finite number.")
+    ]
 
 
 class FrameworkResult(Struct, kw_only=True):
@@ -100,6 +104,7 @@ class Result(Struct, kw_only=True):
 
     schema: Annotated[int, Meta(description="The version of this form.")] = SCHEMA
     folder: Annotated[str, Meta(description="The run folder.")]
+    started: Annotated[str, Meta(description="When the run was first begun, ISO 8601 in UTC.")]
     recipe: Annotated[dict[str, Any], Meta(description="As in recipe.toml, every default filled in.")]
     pictures: Annotated[
         dict[str, Any],
@@ -150,6 +155,7 @@ def collect(run: RunFolder, errors: dict[str, str], reference_loss: float | None
         frameworks[name] = one
     result = Result(
         folder=str(run.path),
+        started=run.started,
         recipe=msgspec.to_builtins(recipe),
         pictures=run.pictures(),
         network={

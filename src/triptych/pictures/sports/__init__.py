@@ -7,8 +7,6 @@ sports, seen by a camera with faults. A picture is a pure function of its key, s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +33,10 @@ def counts(total: int, of: tuple[int, ...]) -> tuple[int, ...]:
     whole = [max(1, int(share)) for share in exact]
     while sum(whole) != total:
         step = 1 if sum(whole) < total else -1
-        owed = [step * (share - have) if have + step >= 1 else -np.inf for share, have in zip(exact, whole, strict=True)]
+        owed = [
+            step * (share - have) if have + step >= 1 else -np.inf
+            for share, have in zip(exact, whole, strict=True)
+        ]
         whole[int(np.argmax(owed))] += step
     return tuple(whole)
 
@@ -63,6 +64,3 @@ def draw(sport: str, size: int, key: tuple[int, ...]) -> NDArray[np.uint8]:
 def _oversampling(size: int) -> int:
     """Painted pixels per pixel: thin poles and spokes need more of them in small pictures."""
     return 4 if size <= 80 else 3 if size <= 128 else 2
-
-
-Player = Callable[[Dice, Stage], None]

@@ -11,25 +11,16 @@ import math
 from dataclasses import dataclass, field
 
 from .dice import Dice
+from .palette import CLOTH, HAIR, SKIN
 from .stage import Colour, Stage, Vec, brighter, mix, unit, vec
 
 UPPER_ARM, FOREARM, THIGH, SHIN, TORSO = 0.30, 0.29, 0.44, 0.43, 0.50
 UP, DOWN, AHEAD, RIGHT = vec(0, 1, 0), vec(0, -1, 0), vec(1, 0, 0), vec(0, 0, 1)
 
-SKIN: tuple[Colour, ...] = (
-    (247, 214, 190), (238, 193, 160), (224, 172, 136), (198, 140, 104), (160, 106, 74), (117, 76, 52), (84, 56, 42),
-)
-HAIR: tuple[Colour, ...] = ((34, 28, 26), (62, 42, 30), (104, 68, 40), (168, 120, 66), (214, 184, 122), (150, 150, 150))
-CLOTH: tuple[Colour, ...] = (
-    (208, 44, 48), (232, 110, 40), (244, 196, 52), (72, 162, 78), (32, 108, 84), (44, 150, 190), (36, 74, 160),
-    (24, 32, 70), (112, 60, 150), (222, 92, 146), (238, 238, 236), (150, 156, 162), (42, 42, 46), (120, 30, 50),
-    (150, 206, 222), (96, 100, 60),
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Look:
-    """What somebody wears and looks like. Lengths: 0 bare, 1 to the elbow or knee, 2 to the wrist or ankle."""
+    """What somebody wears and looks like. Lengths: 0 bare, 1 to elbow or knee, 2 to wrist or ankle."""
 
     skin: Colour
     hair: Colour
@@ -131,7 +122,11 @@ def person(stage: Stage, wears: Look, pose: Pose, subject: bool = True) -> Joint
 
 
 def _sleeve(
-    stage: Stage, colour: Colour, length: float, chain: tuple[Vec, Vec, Vec], radii: tuple[float, float, float]
+    stage: Stage,
+    colour: Colour,
+    length: float,
+    chain: tuple[Vec, Vec, Vec],
+    radii: tuple[float, float, float],
 ) -> None:
     """Cloth over the first `length` bones of a limb, a little wider than the limb."""
     for bone in (0, 1):
@@ -140,7 +135,9 @@ def _sleeve(
             start, end = chain[bone], chain[bone + 1]
             wide = radii[bone] + part * (radii[bone + 1] - radii[bone])
             stage.solid(
-                [(start, radii[bone] * 1.12), (start + part * (end - start), wide * 1.15)], colour, nearer=0.012
+                [(start, radii[bone] * 1.12), (start + part * (end - start), wide * 1.15)],
+                colour,
+                nearer=0.012,
             )
 
 
@@ -186,7 +183,9 @@ def _head(stage: Stage, wears: Look, chest: Vec, head: Vec, nod: Vec, gaze: Vec)
     stage.solid([(chest, 0.06), (head - 0.02 * nod, 0.05)], wears.skin, nearer=0.01)
     stage.solid([(crown, 0.098), (head - 0.045 * nod + 0.025 * face, 0.068)], wears.skin, nearer=0.03)
     aside = vec(
-        face[1] * nod[2] - face[2] * nod[1], face[2] * nod[0] - face[0] * nod[2], face[0] * nod[1] - face[1] * nod[0]
+        face[1] * nod[2] - face[2] * nod[1],
+        face[2] * nod[0] - face[0] * nod[2],
+        face[0] * nod[1] - face[1] * nod[0],
     )
     for side in (-0.04, 0.04):
         stage.solid([(head + 0.092 * face + side * aside, 0.013)], (30, 26, 26), nearer=0.035)
@@ -197,7 +196,11 @@ def _head(stage: Stage, wears: Look, chest: Vec, head: Vec, nod: Vec, gaze: Vec)
 
 
 def _bare(stage: Stage, wears: Look, crown: Vec, nod: Vec, face: Vec) -> None:
-    stage.solid([(crown - 0.035 * face + 0.025 * nod, 0.098), (crown + 0.03 * face + 0.055 * nod, 0.062)], wears.hair, 0.035)
+    stage.solid(
+        [(crown - 0.035 * face + 0.025 * nod, 0.098), (crown + 0.03 * face + 0.055 * nod, 0.062)],
+        wears.hair,
+        0.035,
+    )
 
 
 def _bald(stage: Stage, wears: Look, crown: Vec, nod: Vec, face: Vec) -> None:
@@ -207,13 +210,22 @@ def _bald(stage: Stage, wears: Look, crown: Vec, nod: Vec, face: Vec) -> None:
 def _helmet(stage: Stage, wears: Look, crown: Vec, nod: Vec, face: Vec) -> None:
     top = crown + 0.045 * nod
     stage.solid([(top - 0.05 * face, 0.098), (top + 0.05 * face, 0.085)], wears.hat, nearer=0.05)
-    stage.line([top - 0.11 * face + 0.05 * nod, top + 0.1 * face + 0.05 * nod], 0.025, brighter(wears.hat, 0.55), 0.06)
+    stage.line(
+        [top - 0.11 * face + 0.05 * nod, top + 0.1 * face + 0.05 * nod],
+        0.025,
+        brighter(wears.hat, 0.55),
+        0.06,
+    )
 
 
 def _cap(stage: Stage, wears: Look, crown: Vec, nod: Vec, face: Vec) -> None:
     top = crown + 0.04 * nod
     stage.solid([(top - 0.02 * face, 0.1), (top + 0.02 * face, 0.09)], wears.hat, nearer=0.04)
-    stage.solid([(top + 0.08 * face, 0.03), (top + 0.17 * face - 0.01 * nod, 0.02)], brighter(wears.hat, 0.8), nearer=0.05)
+    stage.solid(
+        [(top + 0.08 * face, 0.03), (top + 0.17 * face - 0.01 * nod, 0.02)],
+        brighter(wears.hat, 0.8),
+        nearer=0.05,
+    )
 
 
 def _beanie(stage: Stage, wears: Look, crown: Vec, nod: Vec, face: Vec) -> None:

@@ -11,11 +11,11 @@ from .stage import Stage, vec
 def scatter(dice: Dice, stage: Stage, yaw: float) -> None:
     """A few bystanders and, now and then, the gear of any sport, well behind the middle of the stage."""
     with stage.placed(heading=yaw):  # x now runs across the picture, -z away from the camera
-        for _ in range(dice.pick((0, 0, 0, 1, 2, 3))):
+        for _ in range(dice.pick((0, 0, 0, 0, 1, 3))):
             with stage.placed(dice.about(0, 7), 0, -dice.between(5, 20), heading=dice.between(0, 6)):
                 _onlooker(dice, stage)
-        if dice.chance(0.3):
-            far = dice.between(2.5, 8)
+        if dice.chance(0.15):
+            far = dice.between(4, 10)
             with stage.placed(dice.about(0, 0.7 * far), 0, -far, heading=dice.between(0, 6)):
                 dice.pick(_LEFT_ALONE)(dice, stage)
 
@@ -25,7 +25,9 @@ def _onlooker(dice: Dice, stage: Stage) -> None:
     stride = dice.about(0, 0.25)
     chest = vec(0.03, 1.43, 0)
     hands = [chest + vec(dice.about(0.1, 0.25), dice.pick((-0.5, -0.5, -0.3, 0.3)), z) for z in (-0.28, 0.28)]
-    pose = Pose(vec(0, 0.93, 0), chest, (hands[0], hands[1]), (vec(stride, 0.08, -0.1), vec(-stride, 0.08, 0.1)))
+    pose = Pose(
+        vec(0, 0.93, 0), chest, (hands[0], hands[1]), (vec(stride, 0.08, -0.1), vec(-stride, 0.08, 0.1))
+    )
     person(stage, look(dice, ("bare", "cap", "beanie", "bald")), pose, subject=False)
 
 

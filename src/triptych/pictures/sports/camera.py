@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +18,8 @@ def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
     points = np.array(subject)
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
     pitch = dice.about(0.07, 0.17)
-    fill = dice.about(0.68, 0.24) if dice.chance(0.8) else dice.between(0.36, 0.95)
-    drift, cut = (dice.about(0, 1), dice.about(0, 1)), dice.chance(0.08)
+    fill = dice.about(0.8, 0.15) if dice.chance(0.85) else dice.between(0.36, 0.95)
+    drift, cut = (dice.about(0, 1), dice.about(0, 1)), dice.chance(0.05)
     stretch = dice.between(0.86, 1.0) * dice.sign()
     trial = View(yaw, pitch, dice.about(0, 0.12), dice.between(4, 11), middle, 1.0, (0.0, 0.0), stretch)
     seen = trial.project(points)[:, :2]
@@ -29,7 +28,7 @@ def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
     centre = []
     for axis in (0, 1):
         free = size - scale * float(high[axis] - low[axis])
-        shift = drift[axis] * (0.45 * max(free, 0) + (0.3 * size if cut else 0))
+        shift = drift[axis] * (0.4 * max(free, 0) + (0.3 * size if cut else 0))
         centre.append(size / 2 - scale * float(high[axis] + low[axis]) / 2 + shift)
     return View(yaw, pitch, trial.roll, trial.distance, middle, scale, (centre[0], centre[1]), stretch)
 
@@ -49,13 +48,13 @@ class Exposure:
 
 def expose(dice: Dice) -> Exposure:
     """Day, dusk or lamp light; sharp or not; noisy in the dark; any file quality from 35 to 90."""
-    dark = dice.chance(0.15)
-    level = dice.between(0.4, 0.65) if dark else dice.between(0.78, 1.18)
-    cast = [1 + dice.about(0, 0.11) for _ in range(3)]
+    dark = dice.chance(0.08)
+    level = dice.between(0.45, 0.7) if dark else dice.between(0.88, 1.12)
+    cast = [1 + dice.about(0, 0.08) for _ in range(3)]
     return Exposure(
         gain=np.array([level * part for part in cast], np.float32),
-        lift=dice.between(0, 26) if dice.chance(0.4) else 0.0,
-        gamma=dice.between(0.85, 1.2),
+        lift=dice.between(0, 20) if dice.chance(0.3) else 0.0,
+        gamma=dice.between(0.9, 1.12),
         vignette=dice.between(0, 0.35),
         blur=dice.pick((0.0, 0.0, 0.003, 0.005, 0.008)) * dice.between(0.5, 1.2),
         noise=dice.between(2, 5) + (dice.between(0, 9) if dark or dice.chance(0.2) else 0.0),
@@ -65,18 +64,18 @@ def expose(dice: Dice) -> Exposure:
 
 def develop(image: Image.Image, size: int, exposure: Exposure, sensor: Dice) -> NDArray[np.uint8]:
     """Blur, reduce, expose, add the sensor's noise, and pass through JPEG."""
+    image = image.reduce(image.width // size)
     if exposure.blur:
-        image = image.filter(ImageFilter.GaussianBlur(exposure.blur * image.width))
-    linear = np.asarray(image.reduce(image.width // size), np.float32) / 255
+        image = image.filter(ImageFilter.GaussianBlur(exposure.blur * size))
+    linear = np.asarray(image, np.float32) / 255
     ramp = np.linspace(-1, 1, size, dtype=np.float32) ** 2
     fall = 1 - exposure.vignette * (ramp[:, None] + ramp[None, :]) / 2
     graded = 255 * (linear * exposure.gain * fall[:, :, None]) ** exposure.gamma
     graded = exposure.lift + graded * (1 - exposure.lift / 255)
     # Noise is as strong in one pixel of a large picture as in one of a small one, as with real sensors.
-    graded += exposure.noise * sensor.normal(size, size, 1) + 0.4 * exposure.noise * sensor.normal(size, size, 3)
+    graded += exposure.noise * sensor.normal(size, size, 1) + 0.4 * exposure.noise * sensor.normal(
+        size, size, 3
+    )
     file = io.BytesIO()
     Image.fromarray(np.clip(graded, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=exposure.quality)
     return np.asarray(Image.open(file).convert("RGB")).copy()
-
-
-QUARTER = math.pi / 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from . import body
-from .body import CLOTH, Joints, Pose, look, person
+from .body import Joints, Pose, look, person
 from .dice import Dice
-from .scenery import WALLS
+from .palette import CLOTH, WALLS
 from .stage import Colour, Stage, Vec, brighter, mix, unit, vec
 
 WALL = 0.34  # metres in front of the climber's hips
@@ -16,7 +16,9 @@ HATS = ("bare", "bare", "helmet", "helmet", "beanie", "cap")
 
 def yaw(dice: Dice) -> float:
     """From behind, for the climber faces the wall; sometimes along it."""
-    return -math.pi / 2 + dice.pick((dice.about(0, 0.7), dice.about(0, 0.9), dice.about(0.9, 0.4) * dice.sign()))
+    return -math.pi / 2 + dice.pick(
+        (dice.about(0, 0.7), dice.about(0, 0.9), dice.about(0.9, 0.4) * dice.sign())
+    )
 
 
 def play(dice: Dice, stage: Stage) -> None:
@@ -49,7 +51,10 @@ def _climber(dice: Dice, stage: Stage, rock: bool, subject: bool) -> None:
         stage,
         wears,
         Pose(
-            pelvis, chest, hands, feet,
+            pelvis,
+            chest,
+            hands,
+            feet,
             knees=(vec(0.25, 0.5, -1), vec(0.25, 0.5, 1)),
             elbows=(vec(-0.3, -0.9, -0.7), vec(-0.3, -0.9, 0.7)),
             toes=(vec(1, 0.1, -0.5), vec(1, 0.1, 0.5)),
@@ -57,7 +62,7 @@ def _climber(dice: Dice, stage: Stage, rock: bool, subject: bool) -> None:
             gaze=vec(1, 0.7, side * 0.7),
         ),
         subject,
-    )  # fmt: skip
+    )
     for point in (*joints.hands, *joints.feet):
         hold(dice, stage, vec(WALL, float(point[1]) - 0.02, float(point[2])), rock)
     if dice.chance(0.7):
@@ -70,15 +75,25 @@ def _rope(dice: Dice, stage: Stage, joints: Joints, pelvis: Vec) -> None:
     strap = dice.pick(CLOTH)
     for z in (-0.09, 0.09):
         thigh = pelvis + vec(0, -0.02, z)
-        stage.solid([(thigh + vec(0, -0.1, 0.4 * z), 0.1), (thigh + vec(0, -0.12, 0.4 * z), 0.1)], strap, 0.03)
+        stage.solid(
+            [(thigh + vec(0, -0.1, 0.4 * z), 0.1), (thigh + vec(0, -0.12, 0.4 * z), 0.1)], strap, 0.03
+        )
     stage.solid([(pelvis + vec(0, 0.08, -0.09), 0.1), (pelvis + vec(0, 0.08, 0.09), 0.1)], strap, nearer=0.02)
-    stage.solid([(pelvis + vec(-0.13, 0.02, 0.05), 0.06), (pelvis + vec(-0.13, -0.08, 0.05), 0.055)], dice.pick(CLOTH), 0.06)
+    stage.solid(
+        [(pelvis + vec(-0.13, 0.02, 0.05), 0.06), (pelvis + vec(-0.13, -0.08, 0.05), 0.055)],
+        dice.pick(CLOTH),
+        0.06,
+    )
     tie = pelvis + vec(0.12, 0.08, 0)
     if dice.chance(0.6):
-        stage.line([tie, vec(WALL - 0.08, 1.0, tie[2] + 0.05), vec(WALL - 0.1, 5, dice.about(0, 0.8))], 0.028, colour)
+        stage.line(
+            [tie, vec(WALL - 0.08, 1.0, tie[2] + 0.05), vec(WALL - 0.1, 5, dice.about(0, 0.8))], 0.028, colour
+        )
     else:
         drop = vec(WALL - 0.15, -5, dice.about(0, 0.8))
-        stage.line([tie, (tie + vec(0, -0.7, 0.15)), vec(WALL - 0.1, -1.6, 0.25), drop], 0.028, colour, nearer=0.05)
+        stage.line(
+            [tie, (tie + vec(0, -0.7, 0.15)), vec(WALL - 0.1, -1.6, 0.25), drop], 0.028, colour, nearer=0.05
+        )
         for height in (-1.6, -3.0):
             stage.line([vec(WALL, height + 0.16, 0.25), vec(WALL - 0.1, height, 0.25)], 0.04, (210, 210, 214))
 
@@ -97,7 +112,10 @@ def hold(dice: Dice, stage: Stage, at: Vec, rock: bool, colour: Colour | None = 
 def wall(dice: Dice, stage: Stage, rock: bool) -> None:
     """The wall in the plane x = WALL, ending somewhere to the left, to the right or above."""
     paint = dice.pick(WALLS)
-    left, right = -dice.pick((9.0, 9.0, dice.between(0.8, 2.2))), dice.pick((9.0, 9.0, dice.between(0.8, 2.2)))
+    left, right = (
+        -dice.pick((9.0, 9.0, dice.between(0.8, 2.2))),
+        dice.pick((9.0, 9.0, dice.between(0.8, 2.2))),
+    )
     top = dice.pick((9.0, 9.0, dice.between(1.3, 2.5)))
     if rock:
         _rock(dice, stage, paint, left, right, top)
@@ -106,14 +124,18 @@ def wall(dice: Dice, stage: Stage, rock: bool) -> None:
     stage.flat([vec(WALL + 0.05, y, z) for y, z in corners], paint, scenery=True)
     seam = dice.between(1.0, 1.6)
     for number in range(-3, 4):
-        for line in (((-9, number * seam), (top, number * seam)), ((number * seam + 0.4, left), (number * seam + 0.4, right))):
-            if left < line[0][1] < right + 0.1 or line[0][1] == left:
-                if line[0][0] < top:
-                    stage.line([vec(WALL + 0.05, y, z) for y, z in line], 0.02, brighter(paint, 0.8), -0.01, scenery=True)
+        for corner in (([-9, top], [number * seam] * 2), ([number * seam + 0.4] * 2, [left, right])):
+            ends = [vec(WALL + 0.05, y, z) for y, z in zip(*corner, strict=True)]
+            if all(p[1] <= top and left <= p[2] <= right for p in ends):
+                stage.line(ends, 0.02, brighter(paint, 0.8), scenery=True, nearer=0.01)
     facet = brighter(paint, dice.pick((0.85, 1.12)))
     y, z = dice.about(0, 1.5), dice.about(0, 1.5)
     if left + 0.8 < z < right - 0.8 and y + 0.8 < top:
-        stage.flat([vec(WALL + 0.04, y, z - 0.7), vec(WALL + 0.04, y + 0.8, z), vec(WALL + 0.04, y - 0.2, z + 0.8)], facet, scenery=True)
+        stage.flat(
+            [vec(WALL + 0.04, y, z - 0.7), vec(WALL + 0.04, y + 0.8, z), vec(WALL + 0.04, y - 0.2, z + 0.8)],
+            facet,
+            scenery=True,
+        )
     route = dice.pick((None, dice.pick(CLOTH)))
     for _ in range(dice.whole(10, 34)):
         y, z = dice.between(-1.6, min(top, 1.9)), dice.between(max(left, -1.9), min(right, 1.9))
@@ -123,15 +145,26 @@ def wall(dice: Dice, stage: Stage, rock: bool) -> None:
 def _rock(dice: Dice, stage: Stage, paint: Colour, left: float, right: float, top: float) -> None:
     """A slab with a broken edge, facets in other tones, and cracks."""
     edge = [vec(WALL + 0.05, -9, left)]
-    edge += [vec(WALL + 0.05, -2 + number, left + dice.about(0, 0.35)) for number in range(5) if number - 2 < top]
-    edge += [vec(WALL + 0.05, top + dice.about(0, 0.3), left + (right - left) * share) for share in (0.1, 0.35, 0.6, 0.9)]
-    edge += [vec(WALL + 0.05, 2 - number, right + dice.about(0, 0.35)) for number in range(5) if 2 - number < top]
+    edge += [
+        vec(WALL + 0.05, -2 + number, left + dice.about(0, 0.35)) for number in range(5) if number - 2 < top
+    ]
+    edge += [
+        vec(WALL + 0.05, top + dice.about(0, 0.3), left + (right - left) * share)
+        for share in (0.1, 0.35, 0.6, 0.9)
+    ]
+    edge += [
+        vec(WALL + 0.05, 2 - number, right + dice.about(0, 0.35)) for number in range(5) if 2 - number < top
+    ]
     stage.flat([*edge, vec(WALL + 0.05, -9, right)], paint, scenery=True)
     for _ in range(dice.whole(5, 12)):
         y, z = dice.between(-1.8, min(top, 2)), dice.between(max(left, -2), min(right, 2))
         tone = brighter(paint, dice.pick((0.7, 0.82, 1.12, 1.2)))
         spots = [(dice.between(0.15, 0.6), turn + dice.about(0, 0.5)) for turn in (0.0, 1.3, 2.6, 3.9, 5.2)]
-        stage.flat([vec(WALL + 0.04, y + 0.8 * r * math.sin(a), z + r * math.cos(a)) for r, a in spots], tone, scenery=True)
+        stage.flat(
+            [vec(WALL + 0.04, y + 0.8 * r * math.sin(a), z + r * math.cos(a)) for r, a in spots],
+            tone,
+            scenery=True,
+        )
     for _ in range(dice.whole(1, 4)):
         y, z = dice.between(-2, min(top, 2)), dice.between(max(left, -1.5), min(right, 1.5))
         crack = [vec(WALL, y - 0.35 * step, z + dice.about(0, 0.25)) for step in range(4)]

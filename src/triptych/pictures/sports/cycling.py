@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 
 from . import body
-from .body import CLOTH, Pose, look, person
+from .body import Pose, look, person
 from .dice import Dice
+from .palette import CLOTH, STEEL
 from .stage import Colour, Stage, Vec, unit, vec
 
 WHEEL = 0.34
 REAR, FRONT = vec(-0.5, WHEEL, 0), vec(0.52, WHEEL, 0)
 CRANKS, SADDLE, STEM, FORK = vec(-0.07, 0.29, 0), vec(-0.24, 0.96, 0), vec(0.36, 0.9, 0), vec(0.4, 0.7, 0)
 TYRE: tuple[Colour, ...] = ((26, 26, 28), (40, 38, 38), (60, 52, 46))
-STEEL: Colour = (176, 180, 186)
 
 
 def yaw(dice: Dice) -> float:
@@ -28,9 +28,12 @@ def play(dice: Dice, stage: Stage) -> None:
     air = dice.about(0.25, 0.35) if dice.chance(0.15) else 0.0
     for number in range(riders):
         with stage.placed(
-            -1.5 * number * dice.between(0.5, 1.1), max(air, 0), dice.between(0.6, 1.2) * number * dice.sign(),
-            lean=dice.about(0, 0.22), rear=dice.between(0.15, 0.5) if air > 0 else 0,
-        ):  # fmt: skip
+            -1.5 * number * dice.between(0.5, 1.1),
+            max(air, 0),
+            dice.between(0.6, 1.2) * number * dice.sign(),
+            lean=dice.about(0, 0.22),
+            rear=dice.between(0.15, 0.5) if air > 0 else 0,
+        ):
             _rider(dice, stage, road, subject=number == 0)
 
 

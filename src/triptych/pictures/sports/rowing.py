@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from . import body
-from .body import CLOTH, Pose, look, person
+from .body import Pose, look, person
 from .dice import Dice
+from .palette import CLOTH
 from .stage import Colour, Stage, Vec, brighter, mix, unit, vec
 
 SEAT, SPACING = 0.16, 1.3
@@ -40,16 +42,20 @@ def play(dice: Dice, stage: Stage) -> None:
 
 
 def _same_shirt(wears: body.Look, top: body.Look) -> body.Look:
-    from dataclasses import replace
-
     return replace(wears, top=top.top, bottom=top.bottom, sleeves=top.sleeves, stripe=top.stripe)
 
 
 def _rower(
-    dice: Dice, stage: Stage, wears: body.Look, stroke: float, recovery: bool, sides: tuple[float, ...],
-    blade: Colour, subject: bool,
-) -> None:  # fmt: skip
-    """`stroke` runs from the catch (0: knees bent, arms out) to the finish (1: legs straight, hands drawn in)."""
+    dice: Dice,
+    stage: Stage,
+    wears: body.Look,
+    stroke: float,
+    recovery: bool,
+    sides: tuple[float, ...],
+    blade: Colour,
+    subject: bool,
+) -> None:
+    """`stroke` runs from the catch (0: knees bent, arms out) to the finish (1: legs straight, hands in)."""
     legs, back, arms = (min(1.0, max(0.0, (stroke - start) / 0.55)) for start in (0.0, 0.2, 0.45))
     lean = 0.45 - 0.85 * back
     pelvis = vec(0.02 - 0.42 * legs, SEAT + 0.1, 0)
@@ -81,7 +87,7 @@ def _rower(
 def _oar(
     dice: Dice, stage: Stage, grips: list[Vec], side: float, recovery: bool, blade: Colour, scull: bool
 ) -> None:
-    """From the hands through the oarlock to the blade, in the water on the drive and above it on the way back."""
+    """From the hands through the oarlock to the blade: in the water on the drive, above it after."""
     grip = grips[side > 0] if scull else (grips[0] + grips[1]) / 2
     lock = vec(0.3, SEAT + 0.2, 0.78 * side)
     steel: Colour = (170, 174, 180)
@@ -97,7 +103,11 @@ def _oar(
     wide = vec(0, 0.02, 0) if recovery else vec(0, 0.11, 0)
     wide = wide + (vec(0.1, 0, 0) if recovery else vec(0.03, 0, 0))
     stage.flat([neck - 0.3 * wide, tip - wide, tip + wide, neck + 0.5 * wide], blade)
-    stage.flat([tip - wide, tip + wide, tip + wide - 0.13 * along, tip - wide - 0.13 * along], brighter(blade, 1.35), 0.01)
+    stage.flat(
+        [tip - wide, tip + wide, tip + wide - 0.13 * along, tip - wide - 0.13 * along],
+        brighter(blade, 1.35),
+        0.01,
+    )
     if not recovery:
         for _ in range(6):
             drop = tip + vec(dice.about(0, 0.4), dice.between(-0.05, 0.22), dice.about(0, 0.3))
@@ -108,10 +118,35 @@ def boat(dice: Dice, stage: Stage, length: float) -> None:
     """A shell for seats from x = 0 to x = `length`, with its reflection."""
     paint = dice.pick((*CLOTH, (240, 240, 236), (224, 190, 120), (250, 216, 80)))
     stern, bow = length + 2.6, -3.0
-    hull = [(vec(bow, 0.12, 0), 0.03), (vec(bow + 2.2, 0.06, 0), 0.2), (vec(stern - 2.0, 0.06, 0), 0.2), (vec(stern, 0.12, 0), 0.03)]
+    hull = [
+        (vec(bow, 0.12, 0), 0.03),
+        (vec(bow + 2.2, 0.06, 0), 0.2),
+        (vec(stern - 2.0, 0.06, 0), 0.2),
+        (vec(stern, 0.12, 0), 0.03),
+    ]
     stage.solid(hull, paint, nearer=-0.15)
-    deck = [vec(bow, 0.14, 0), vec(bow + 1.9, SEAT + 0.02, -0.2), vec(stern - 1.8, SEAT + 0.02, -0.2), vec(stern, 0.14, 0),
-            vec(stern - 1.8, SEAT + 0.02, 0.2), vec(bow + 1.9, SEAT + 0.02, 0.2)]  # fmt: skip
+    deck = [
+        vec(bow, 0.14, 0),
+        vec(bow + 1.9, SEAT + 0.02, -0.2),
+        vec(stern - 1.8, SEAT + 0.02, -0.2),
+        vec(stern, 0.14, 0),
+        vec(stern - 1.8, SEAT + 0.02, 0.2),
+        vec(bow + 1.9, SEAT + 0.02, 0.2),
+    ]
     stage.flat(deck, mix(brighter(paint, 0.6), (60, 50, 40), 0.3), nearer=-0.1)
-    stage.line([vec(bow, 0.15, 0.02), vec(bow + 1.9, 0.17, 0.21), vec(stern - 1.8, 0.17, 0.21), vec(stern, 0.15, 0.02)], 0.035, brighter(paint, 1.3), -0.05)
-    stage.flat([vec(bow, 0, 0.1), vec(bow + 2, -0.02, 0.55), vec(stern - 2, -0.02, 0.55), vec(stern, 0, 0.1)], brighter(paint, 0.45), scenery=True)
+    stage.line(
+        [
+            vec(bow, 0.15, 0.02),
+            vec(bow + 1.9, 0.17, 0.21),
+            vec(stern - 1.8, 0.17, 0.21),
+            vec(stern, 0.15, 0.02),
+        ],
+        0.035,
+        brighter(paint, 1.3),
+        -0.05,
+    )
+    stage.flat(
+        [vec(bow, 0, 0.1), vec(bow + 2, -0.02, 0.55), vec(stern - 2, -0.02, 0.55), vec(stern, 0, 0.1)],
+        brighter(paint, 0.45),
+        scenery=True,
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from . import body
-from .body import CLOTH, Joints, Pose, look, person
+from .body import Joints, Pose, look, person
 from .dice import Dice
+from .palette import CLOTH
 from .stage import Colour, Stage, Vec, brighter, unit, vec
 
 ANKLE = 0.17  # boots stand high: blade, holder, sole
@@ -24,7 +25,9 @@ def play(dice: Dice, stage: Stage) -> None:
     skaters = dice.pick((1, 1, 1, 1, 2, 3))
     _scratches(dice, stage)
     for number in range(skaters):
-        with stage.placed(-1.5 * number * dice.between(0.4, 1), 0, 0.9 * number * dice.sign(), lean=dice.about(0, 0.2)):
+        with stage.placed(
+            -1.5 * number * dice.between(0.4, 1), 0, 0.9 * number * dice.sign(), lean=dice.about(0, 0.2)
+        ):
             joints = person(stage, look(dice, HATS, suit=0.6), pose := style(dice), subject=number == 0)
             _skates(dice, stage, joints, pose)
 
@@ -42,9 +45,15 @@ def _crouch(dice: Dice) -> Pose:
     back = chest + vec(-0.35, dice.between(-0.05, 0.25), 0.42 * side)
     arms = dice.pick(((rest, rest), (swing, rest), (swing, back), (swing, back)))
     return Pose(
-        pelvis, chest, _sided(side, arms), _sided(side, (kick, glide)), toes=(vec(1, -0.1, 0), vec(1, -0.1, 0)),
-        elbows=(vec(-0.4, 0.3, -1), vec(-0.4, 0.3, 1)), head=unit(vec(0.85, 0.6, 0)), gaze=vec(1, 0.1, 0),
-    )  # fmt: skip
+        pelvis,
+        chest,
+        _sided(side, arms),
+        _sided(side, (kick, glide)),
+        toes=(vec(1, -0.1, 0), vec(1, -0.1, 0)),
+        elbows=(vec(-0.4, 0.3, -1), vec(-0.4, 0.3, 1)),
+        head=unit(vec(0.85, 0.6, 0)),
+        gaze=vec(1, 0.1, 0),
+    )
 
 
 def _spiral(dice: Dice) -> Pose:
@@ -58,10 +67,15 @@ def _spiral(dice: Dice) -> Pose:
     if dice.chance(0.5):
         hands = (chest + vec(0.5, 0.25, -0.2), chest + vec(-0.4, 0.3, 0.4))
     return Pose(
-        pelvis, chest, hands, _sided(side, (free, vec(0.02, ANKLE, 0))), toes=_sided(side, (vec(-1, -0.1, 0), vec(1, -0.1, 0))),
+        pelvis,
+        chest,
+        hands,
+        _sided(side, (free, vec(0.02, ANKLE, 0))),
+        toes=_sided(side, (vec(-1, -0.1, 0), vec(1, -0.1, 0))),
         knees=(vec(0.3, -1, -0.2), vec(1, 0, 0)) if side > 0 else (vec(1, 0, 0), vec(0.3, -1, 0.2)),
-        head=unit(vec(0.5, 0.8, 0)), gaze=vec(1, 0.2, 0),
-    )  # fmt: skip
+        head=unit(vec(0.5, 0.8, 0)),
+        gaze=vec(1, 0.2, 0),
+    )
 
 
 def _spin(dice: Dice) -> Pose:
@@ -80,9 +94,13 @@ def _spin(dice: Dice) -> Pose:
         apart = 0.08 if high[1] > 0.5 else 0.5 if high[1] > 0.1 else 0.1
         hands = (chest + high - vec(0, 0, apart), chest + high + vec(0, 0, apart))
     return Pose(
-        pelvis, chest, hands, _sided(side, (free, vec(0.02, ANKLE, 0))), toes=(vec(1, -0.4, 0), vec(1, -0.1, 0)),
+        pelvis,
+        chest,
+        hands,
+        _sided(side, (free, vec(0.02, ANKLE, 0))),
+        toes=(vec(1, -0.4, 0), vec(1, -0.1, 0)),
         elbows=(vec(-0.2, -0.2, -1), vec(-0.2, -0.2, 1)),
-    )  # fmt: skip
+    )
 
 
 def _glide(dice: Dice) -> Pose:
@@ -92,11 +110,19 @@ def _glide(dice: Dice) -> Pose:
     pelvis = vec(-0.05, ANKLE + dice.between(0.68, 0.8), 0)
     chest = pelvis + body.TORSO * vec(math.sin(lean), math.cos(lean), 0)
     free = vec(-0.4, ANKLE + dice.between(0, 0.3), -0.3 * side)
-    arms = (chest + vec(0.35, dice.about(-0.25, 0.3), -0.4), chest + vec(dice.about(-0.1, 0.4), dice.about(-0.25, 0.3), 0.45))
+    arms = (
+        chest + vec(0.35, dice.about(-0.25, 0.3), -0.4),
+        chest + vec(dice.about(-0.1, 0.4), dice.about(-0.25, 0.3), 0.45),
+    )
     return Pose(
-        pelvis, chest, arms, _sided(side, (free, vec(0.15, ANKLE, 0.06 * side))), toes=(vec(1, -0.3, 0), vec(1, -0.1, 0)),
-        elbows=(vec(-0.5, -0.6, -1), vec(-0.5, -0.6, 1)), gaze=vec(1, 0, dice.about(0, 0.6)),
-    )  # fmt: skip
+        pelvis,
+        chest,
+        arms,
+        _sided(side, (free, vec(0.15, ANKLE, 0.06 * side))),
+        toes=(vec(1, -0.3, 0), vec(1, -0.1, 0)),
+        elbows=(vec(-0.5, -0.6, -1), vec(-0.5, -0.6, 1)),
+        gaze=vec(1, 0, dice.about(0, 0.6)),
+    )
 
 
 def _jump(dice: Dice) -> Pose:
@@ -126,14 +152,27 @@ def _skates(dice: Dice, stage: Stage, joints: Joints, pose: Pose) -> None:
         point = unit(toes)
         shin = unit(foot - knee)
         sole = unit(shin - float(shin @ point) * point)
-        stage.solid([(foot - 0.06 * sole, 0.058), (foot - 0.04 * point + 0.03 * sole, 0.055), (foot + 0.16 * point + 0.03 * sole, 0.04)], boots, nearer=0.03)
+        stage.solid(
+            [
+                (foot - 0.06 * sole, 0.058),
+                (foot - 0.04 * point + 0.03 * sole, 0.055),
+                (foot + 0.16 * point + 0.03 * sole, 0.04),
+            ],
+            boots,
+            nearer=0.03,
+        )
         heel, tip = foot - 0.13 * point + 0.14 * sole, foot + 0.26 * point + 0.14 * sole
         if wheels:
             for share in (0.1, 0.37, 0.64, 0.9):
                 stage.solid([(heel + share * (tip - heel), 0.042)], brighter(boots, 0.6), nearer=0.025)
         else:
             for along in (-0.05, 0.14):
-                stage.line([foot + along * point + 0.05 * sole, foot + along * point + 0.13 * sole], 0.03, steel, 0.02)
+                stage.line(
+                    [foot + along * point + 0.05 * sole, foot + along * point + 0.13 * sole],
+                    0.03,
+                    steel,
+                    0.02,
+                )
             stage.line([heel, tip, tip + 0.04 * point - 0.04 * sole], 0.03, steel, nearer=0.03)
 
 
@@ -142,5 +181,8 @@ def _scratches(dice: Dice, stage: Stage) -> None:
     shade = dice.pick(((120, 134, 160), (150, 150, 156), (214, 220, 228)))
     for _ in range(dice.pick((0, 2, 4))):
         x, z, radius, start = dice.about(0, 3), dice.about(0, 3), dice.between(1.5, 5), dice.between(0, 6)
-        arc = [vec(x + radius * math.cos(start + a), 0, z + radius * math.sin(start + a)) for a in (0, 0.2, 0.4, 0.6, 0.8)]
+        arc = [
+            vec(x + radius * math.cos(start + a), 0, z + radius * math.sin(start + a))
+            for a in (0, 0.2, 0.4, 0.6, 0.8)
+        ]
         stage.line(arc, 0.03, shade, scenery=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from . import body
-from .body import CLOTH, Joints, Look, Pose, look, person
+from .body import Joints, Pose, look, person
 from .dice import Dice
+from .palette import CLOTH
 from .stage import Colour, Stage, Vec, brighter, unit, vec
 
 HATS = ("beanie", "beanie", "cap", "bare", "helmet")
@@ -24,11 +25,13 @@ def play(dice: Dice, stage: Stage) -> None:
     skiers = dice.pick((1, 1, 1, 1, 2, 3))
     _tracks(dice, stage)
     for number in range(skiers):
-        with stage.placed(-2.2 * number * dice.between(0.6, 1.1), 0, 1.1 * number * dice.sign(), heading=dice.about(0, 0.15)):
+        with stage.placed(
+            -2.2 * number * dice.between(0.6, 1.1), 0, 1.1 * number * dice.sign(), heading=dice.about(0, 0.15)
+        ):
             wears = look(dice, HATS, suit=0.4)
             pose, turned = style(dice)
             joints = person(stage, wears, pose, subject=number == 0)
-            _gear(dice, stage, joints, turned, number == 0, *_poles(dice, pose, style))
+            _gear(dice, stage, joints, turned, number == 0, *_poles(dice, pose))
 
 
 def _hips(lean: float, height: float) -> tuple[Vec, Vec]:
@@ -56,7 +59,10 @@ def _double_pole(dice: Dice) -> tuple[Pose, tuple[float, float]]:
     reach = vec(0.42 - 0.85 * push, 0.05 - 0.38 * math.sin(math.pi * (0.3 + 0.5 * push)), 0)
     hands = [chest + reach + vec(0, 0, z) for z in (-0.26, 0.26)]
     feet = [vec(dice.about(0.02, 0.08), ANKLE, z) for z in (-0.12, 0.12)]
-    return _raised(Pose(pelvis, chest, (hands[0], hands[1]), (feet[0], feet[1]), toes=_toes(feet))), (0.0, 0.0)
+    return _raised(Pose(pelvis, chest, (hands[0], hands[1]), (feet[0], feet[1]), toes=_toes(feet))), (
+        0.0,
+        0.0,
+    )
 
 
 def _skate(dice: Dice) -> tuple[Pose, tuple[float, float]]:
@@ -68,7 +74,10 @@ def _skate(dice: Dice) -> tuple[Pose, tuple[float, float]]:
     glide, kick = vec(0.1, ANKLE, 0.16 * side), vec(-0.3, ANKLE + dice.between(0, 0.12), -0.5 * side)
     feet = [kick, glide] if side > 0 else [glide, kick]
     hands = [chest + vec(0.4 - 0.8 * push, -0.05 - 0.25 * push, 1.0 * z) for z in (-0.28, 0.28)]
-    return _raised(Pose(pelvis, chest, (hands[0], hands[1]), (feet[0], feet[1]), toes=_toes(feet))), (spread, -spread)
+    return _raised(Pose(pelvis, chest, (hands[0], hands[1]), (feet[0], feet[1]), toes=_toes(feet))), (
+        spread,
+        -spread,
+    )
 
 
 def _toes(feet: list[Vec]) -> tuple[Vec, Vec]:
@@ -84,7 +93,7 @@ def _raised(pose: Pose) -> Pose:
     return pose
 
 
-def _poles(dice: Dice, pose: Pose, style: object) -> tuple[Vec, Vec]:
+def _poles(dice: Dice, pose: Pose) -> tuple[Vec, Vec]:
     """Directions of the poles, from the hand to the tip: behind the skier, steeper with the hand in front."""
     directions = []
     for hand in pose.hands:
@@ -93,7 +102,9 @@ def _poles(dice: Dice, pose: Pose, style: object) -> tuple[Vec, Vec]:
     return directions[0], directions[1]
 
 
-def _gear(dice: Dice, stage: Stage, joints: Joints, turned: tuple[float, float], subject: bool, *poles: Vec) -> None:
+def _gear(
+    dice: Dice, stage: Stage, joints: Joints, turned: tuple[float, float], subject: bool, *poles: Vec
+) -> None:
     skis, shafts = dice.pick(CLOTH), dice.pick((*CLOTH, (30, 30, 32), (220, 220, 220)))
     for foot, turn in zip(joints.feet, turned, strict=True):
         lift = max(0.0, float(foot[1]) - ANKLE)
@@ -122,11 +133,6 @@ def pole(stage: Stage, hand: Vec, direction: Vec, length: float, colour: Colour)
     stage.line([hand - 0.08 * direction, tip], 0.027, colour)
     stage.line([hand - 0.1 * direction, hand + 0.06 * direction], 0.045, (30, 30, 32), nearer=0.02)
     stage.solid([(tip - 0.08 * direction, 0.045)], brighter(colour, 0.8))
-
-
-def look_of(dice: Dice) -> Look:
-    """Somebody dressed for the track."""
-    return look(dice, HATS)
 
 
 def _tracks(dice: Dice, stage: Stage) -> None:

@@ -86,7 +86,9 @@ class View:
         zoom = self.scale * self.distance / np.maximum(self.distance + seen[:, 2], self.distance / 4)
         x, y = seen[:, 0] * zoom * self.stretch, -seen[:, 1] * zoom
         c, s = math.cos(self.roll), math.sin(self.roll)
-        return np.stack((self.centre[0] + c * x - s * y, self.centre[1] + s * x + c * y, zoom, seen[:, 2]), axis=1)
+        return np.stack(
+            (self.centre[0] + c * x - s * y, self.centre[1] + s * x + c * y, zoom, seen[:, 2]), axis=1
+        )
 
     def horizon(self) -> float:
         """The pixel row on which level ground ends."""
@@ -116,8 +118,15 @@ class Stage:
 
     @contextmanager
     def placed(
-        self, x: float = 0, y: float = 0, z: float = 0, *, heading: float = 0, lean: float = 0,
-        rear: float = 0, scale: float = 1,
+        self,
+        x: float = 0,
+        y: float = 0,
+        z: float = 0,
+        *,
+        heading: float = 0,
+        lean: float = 0,
+        rear: float = 0,
+        scale: float = 1,
     ) -> Iterator[None]:
         """Everything added inside is turned (about the up, forward and side axis), scaled and moved."""
         before = self._turn, self._move
@@ -131,8 +140,13 @@ class Stage:
         self._turn, self._move = before
 
     def _add(
-        self, form: str, points: Sequence[Vec] | NDArray[np.float64], radii: Sequence[float], colour: Colour,
-        nearer: float, scenery: bool,
+        self,
+        form: str,
+        points: Sequence[Vec] | NDArray[np.float64],
+        radii: Sequence[float],
+        colour: Colour,
+        nearer: float,
+        scenery: bool,
     ) -> None:
         self.shapes.append(
             Shape(form, np.asarray(points) @ self._turn.T + self._move, radii, colour, nearer, scenery)
@@ -143,14 +157,21 @@ class Stage:
         self._add("solid", [centre for centre, _ in discs], [r for _, r in discs], colour, nearer, False)
 
     def line(
-        self, points: Sequence[Vec] | NDArray[np.float64], width: float, colour: Colour, nearer: float = 0,
+        self,
+        points: Sequence[Vec] | NDArray[np.float64],
+        width: float,
+        colour: Colour,
+        nearer: float = 0,
         scenery: bool = False,
     ) -> None:
         """A line through the points, `width` metres wide."""
         self._add("line", points, (width,), colour, nearer, scenery)
 
     def flat(
-        self, points: Sequence[Vec] | NDArray[np.float64], colour: Colour, nearer: float = 0,
+        self,
+        points: Sequence[Vec] | NDArray[np.float64],
+        colour: Colour,
+        nearer: float = 0,
         scenery: bool = False,
     ) -> None:
         """A flat polygon."""
@@ -183,7 +204,7 @@ class Stage:
 
 _CIRCLE = np.array([(math.cos(a), math.sin(a), 0) for a in np.linspace(0, 2 * math.pi, 29)])
 _HALF = [(math.cos(a), math.sin(a)) for a in np.linspace(math.pi / 2, 3 * math.pi / 2, 7)]
-_DISC = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 13)[:-1]]
+_DISC = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 11)[:-1]]
 
 Discs = list[tuple[float, float, float]]
 
@@ -236,7 +257,9 @@ def _paint_line(
     brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Colour, light: Light
 ) -> None:
     width = max(1, round(radii[0] * rows[0][2]))
-    brush.line([(row[0], row[1]) for row in rows], fill=colour, width=width, joint="curve" if width > 2 else None)
+    brush.line(
+        [(row[0], row[1]) for row in rows], fill=colour, width=width, joint="curve" if width > 2 else None
+    )
 
 
 def _paint_flat(

@@ -1,0 +1,76 @@
+"""Two real runs, made once: one on the digits, one on a folder with names that are traps for a page."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from triptych.comparing import compare
+from triptych.frameworks import registry
+from triptych.report.page import write_report
+from triptych.running.folder import RunFolder, write_json
+from triptych.running.result import Result, read_result
+
+TRAPS = ('<b>&"x', "{{ 7 * 7 }}", "a class whose name is far longer than a phone is wide, and then goes on")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIPTYCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """PyTorch finishes, JAX is not installed, TensorFlow's installation is broken."""
+    broken = tmp_path_factory.mktemp("broken")
+    (broken / "tensorflow.py").write_text("raise ImportError('<i>libcuda</i> & friends are missing')")
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, change in (
+            ("jax", {"needs": ("no_such_package",)}),
+            ("tensorflow", {"needs": (), "environment": {"PYTHONPATH": str(broken)}}),
+        ):
+            entry = dataclasses.replace(registry.REGISTRY[name], **change)
+            patch.setitem(registry.REGISTRY, name, entry)
+        compare("digits", frameworks=["pytorch", "jax", "tensorflow"], epochs=1, out=out)
+    return RunFolder(out)
+
+
+@pytest.fixture(scope="session")
+def traps(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Two frameworks finish, in float64; one file is no picture."""
+    pictures = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(0)
+    for shade, name in enumerate(TRAPS):
+        (pictures / name).mkdir()
+        for i in range(10):
+            pixels = generator.normal(80 * shade + 30, 40, (20, 24, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(pictures / name / f"{i}.png")
+    (pictures / TRAPS[0] / "no<i>picture.png").write_bytes(b"nothing")
+    out = tmp_path_factory.mktemp("runs") / 'a <b>run "of" traps'
+    frameworks = ["pytorch", "reference"]
+    compare(pictures, network="lenet", size=32, precision="float64", epochs=2, frameworks=frameworks, out=out)
+    return RunFolder(out)
+
+
+@pytest.fixture
+def altered(digits: RunFolder, tmp_path: Path) -> Callable[[Callable[[Result, Path], None]], str]:
+    """The page of the digits' run after a change to its result (and to its folder)."""
+
+    def alter(change: Callable[[Result, Path], None]) -> str:
+        run = RunFolder(tmp_path / "altered")
+        shutil.copytree(digits.path, run.path)
+        result = read_result(run)
+        change(result, run.path)
+        write_json(run.path / "result.json", result)
+        return write_report(run).read_text("utf-8")
+
+    return alter

@@ -1,0 +1,118 @@
+"""The page in a real browser, opened as a file, as its readers do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from triptych.running.folder import RunFolder
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (on Debian: apt install chromium)")
+
+CONTRASTS = """() => {
+  const channels = text => {
+    const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+    canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
+  const ground = element => {
+    const own = channels(getComputedStyle(element).backgroundColor);
+    return own[3] === 1 ? own : over(own, element.parentElement ? ground(element.parentElement)
+                                                                : [255, 255, 255, 1]);
+  };
+  const light = colour => colour.slice(0, 3).map(c => c / 255)
+    .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const worst = {};
+  for (const element of document.querySelectorAll('body *')) {
+    const text = [...element.childNodes].filter(n => n.nodeType === 3).map(n => n.data).join('').trim();
+    if (!text || !element.getClientRects().length) continue;
+    const style = getComputedStyle(element), below = ground(element);
+    const ink = element.closest('svg') ? style.fill : style.color;
+    const [a, b] = [light(over(channels(ink), below)), light(below)];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) worst[`${element.tagName} ${element.className} ${text.slice(0, 30)}`] = contrast;
+  }
+  return worst;
+}"""
+
+
+@dataclass
+class Visit:
+    page: Any
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield found
+        found.close()
+
+
+@pytest.fixture(params=["digits", "traps"])
+def address(request: pytest.FixtureRequest) -> str:
+    run: RunFolder = request.getfixturevalue(request.param)
+    return (run.path / "report.html").as_uri()
+
+
+def visit(browser: Any, address: str, width: int, scheme: str = "light") -> Visit:
+    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    seen = Visit(page)
+    page.on("console", lambda message: seen.console.append(message.text))
+    page.on("pageerror", lambda error: seen.console.append(str(error)))
+    page.on("request", lambda request: seen.requests.append(request.url))
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    return seen
+
+
+def test_opens_without_errors_or_requests(browser: Any, address: str) -> None:
+    seen = visit(browser, address, 1280)
+    assert seen.console == []
+    assert [url for url in seen.requests if not url.startswith("data:")] == [address]
+    assert seen.page.evaluate("[...document.images].length > 5")
+    assert seen.page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+
+
+@pytest.mark.parametrize("width", [320, 390, 1000, 1180, 1920])
+def test_does_not_scroll_sideways(browser: Any, address: str, width: int) -> None:
+    page = visit(browser, address, width).page
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    beyond = page.evaluate(
+        "width => [...document.querySelectorAll('section > *, header > *')]"
+        ".filter(e => e.getBoundingClientRect().right > width + 0.5).map(e => e.outerHTML.slice(0, 80))",
+        width,
+    )
+    assert beyond == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_has_enough_contrast(browser: Any, address: str, scheme: str) -> None:
+    page = visit(browser, address, 1280, scheme).page
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    assert dark == (scheme == "dark")
+    assert page.evaluate(CONTRASTS) == {}
+
+
+def test_sources_stand_side_by_side_on_a_wide_screen_and_below_each_other_on_a_phone(
+    browser: Any, address: str
+) -> None:
+    tops = "[...document.querySelectorAll('.sources article')].map(e => e.getBoundingClientRect().top)"
+    wide = visit(browser, address, 1280).page.evaluate(tops)
+    narrow = visit(browser, address, 390).page.evaluate(tops)
+    assert len(wide) > 1
+    assert len(set(wide)) == 1
+    assert narrow == sorted(set(narrow))
