@@ -78,7 +78,7 @@ RECIPE_OPTIONS = options(
     click.option("--learning-rate", type=float, metavar="X", help="The top of the schedule."),
     click.option("--schedule", metavar="NAME", help="one-cycle, cosine or constant."),
     click.option("--fit", metavar="NAME", help="squash, crop or pad pictures that are not square."),
-    click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE", help="All this as a TOML file."),
+    click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE", help="All this as a file."),
     click.option("--full", is_flag=True, default=None, help="sports with 7,096 and 1,775 pictures."),
     click.option("--strict", is_flag=True, default=None, help="End if any picture has a problem."),
     click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder."),
@@ -208,8 +208,8 @@ def runs(as_json: bool) -> None:
 @cli.command()
 @click.argument("source", metavar="FOLDER|ARCHIVE|sports|digits")
 @click.option("--size", type=int, default=96, show_default=True, metavar="PX")
-@click.option("--sheet", type=click.Path(path_type=Path), default=Path("contact-sheet.png"), show_default=True,
-              metavar="FILE", help="Where the contact sheet goes.")  # fmt: skip
+@click.option("--sheet", type=click.Path(path_type=Path), default=Path("contact-sheet.png"),
+              show_default=True, metavar="FILE", help="Where the contact sheet goes.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the split.")
 @click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 pictures.")
 @click.option("--strict", is_flag=True, help="End with exit code 2 if any picture has a problem.")

@@ -477,9 +477,11 @@ def _averages_kept(state: State) -> Iterator[None]:
     """Puts the running averages back afterwards."""
     own = _variables(state)
     before = {name: _to_numpy(state, own[name]) for name in state.architecture.statistics}
-    yield
-    for name, average in before.items():
-        own[name].assign(average)
+    try:
+        yield
+    finally:
+        for name, average in before.items():
+            own[name].assign(average)
 
 
 def _to_canonical(state: State, name: str, variable: keras.Variable) -> Array:

@@ -57,7 +57,7 @@ def expose(dice: Dice) -> Exposure:
         gamma=dice.between(0.9, 1.12),
         vignette=dice.between(0, 0.35),
         blur=dice.pick((0.0, 0.0, 0.003, 0.005, 0.008)) * dice.between(0.5, 1.2),
-        noise=dice.between(2, 5) + (dice.between(0, 9) if dark or dice.chance(0.2) else 0.0),
+        noise=dice.between(3, 7) + (dice.between(0, 9) if dark or dice.chance(0.2) else 0.0),
         quality=dice.whole(35, 90),
     )
 

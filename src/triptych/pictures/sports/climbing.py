@@ -24,7 +24,7 @@ def yaw(dice: Dice) -> float:
 def play(dice: Dice, stage: Stage) -> None:
     """One climber, sometimes a second one lower or beside."""
     tilt = dice.pick((0.0, dice.between(-0.25, 0.1), dice.between(0.1, 0.5)))
-    rock = dice.chance(0.45)
+    rock = dice.chance(0.35)
     with stage.placed(0, 1.0, 0, rear=tilt):
         wall(dice, stage, rock)
         _climber(dice, stage, rock, subject=True)
@@ -104,9 +104,14 @@ def hold(dice: Dice, stage: Stage, at: Vec, rock: bool, colour: Colour | None = 
     if rock:
         reach = vec(0, dice.about(0, 0.05), dice.between(0.06, 0.16))
         stage.solid([(at - reach, 0.045), (at + reach, 0.03)], mix(paint, (128, 122, 116), 0.75), nearer=-0.2)
+        stage.solid([(at + vec(-0.04, 0.03, 0) - 0.5 * reach, 0.035)], (246, 246, 246), nearer=-0.18)  # chalk
         return
-    reach = vec(0, dice.about(0, 0.07), dice.between(0.01, 0.09))
-    stage.solid([(at - reach, dice.between(0.04, 0.075)), (at + reach, 0.04)], paint, nearer=-0.2)
+    reach, thick = vec(0, dice.about(0, 0.07), dice.between(0.01, 0.09)), dice.between(0.05, 0.085)
+    below = at - vec(0, 0.06, 0)
+    stage.solid([(below - reach, thick), (below + reach, 0.05)], (24, 24, 30), nearer=-0.22)
+    stage.solid([(at - reach, thick), (at + reach, 0.05)], paint, nearer=-0.2)
+    if dice.chance(0.4):
+        stage.solid([(at + vec(-0.05, 0.02, 0), 0.03)], (246, 246, 246), nearer=-0.18)  # chalk
 
 
 def wall(dice: Dice, stage: Stage, rock: bool) -> None:
@@ -137,7 +142,7 @@ def wall(dice: Dice, stage: Stage, rock: bool) -> None:
             scenery=True,
         )
     route = dice.pick((None, dice.pick(CLOTH)))
-    for _ in range(dice.whole(10, 34)):
+    for _ in range(dice.whole(16, 38)):
         y, z = dice.between(-1.6, min(top, 1.9)), dice.between(max(left, -1.9), min(right, 1.9))
         hold(dice, stage, vec(WALL, y, z), False, route if dice.chance(0.6) else None)
 
@@ -165,7 +170,7 @@ def _rock(dice: Dice, stage: Stage, paint: Colour, left: float, right: float, to
             tone,
             scenery=True,
         )
-    for _ in range(dice.whole(1, 4)):
+    for _ in range(dice.whole(4, 8)):
         y, z = dice.between(-2, min(top, 2)), dice.between(max(left, -1.5), min(right, 1.5))
         crack = [vec(WALL, y - 0.35 * step, z + dice.about(0, 0.25)) for step in range(4)]
-        stage.line(crack, 0.03, brighter(paint, 0.5), scenery=True)
+        stage.trace(crack, 0.05, vec(0, 0.02, 0.05))

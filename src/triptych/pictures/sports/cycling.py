@@ -13,7 +13,7 @@ from .stage import Colour, Stage, Vec, unit, vec
 WHEEL = 0.34
 REAR, FRONT = vec(-0.5, WHEEL, 0), vec(0.52, WHEEL, 0)
 CRANKS, SADDLE, STEM, FORK = vec(-0.07, 0.29, 0), vec(-0.24, 0.96, 0), vec(0.36, 0.9, 0), vec(0.4, 0.7, 0)
-TYRE: tuple[Colour, ...] = ((26, 26, 28), (40, 38, 38), (60, 52, 46))
+TYRE: tuple[Colour, ...] = ((20, 20, 22), (26, 26, 28), (36, 34, 34))
 
 
 def yaw(dice: Dice) -> float:
@@ -79,12 +79,13 @@ def _pedal(angle: float, z: float) -> Vec:
 def bicycle(dice: Dice, stage: Stage, road: bool = True, angle: float = 0.6) -> Vec:
     """A bicycle whose wheels stand on y = 0; returns the middle of its handlebar."""
     paint, tyre = dice.pick(CLOTH), dice.pick(TYRE)
-    wide = 0.034 if road else 0.055
+    stage.shadow(0, 0, 0.85, 0.2)
+    wide = 0.045 if road else 0.062
     spokes = dice.pick((5, 7, 9, 0))
     turned = dice.between(0, 1)
     for hub in (REAR, FRONT):
         stage.ring(hub, WHEEL - wide / 2, wide, tyre)
-        stage.ring(hub, WHEEL - 1.2 * wide, 0.014, STEEL)
+        stage.ring(hub, WHEEL - 1.3 * wide, 0.03, (232, 234, 238))
         for number in range(spokes):
             a = turned + math.pi * number / spokes
             tip = (WHEEL - wide) * vec(math.cos(a), math.sin(a), 0)

@@ -12,26 +12,26 @@ from .stage import Colour, brighter, mix
 
 
 def ripples(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> None:
-    """Short level streaks, longer and wider apart near the camera."""
-    bright = dice.between(1.05, 1.25)
-    for _ in range(dice.whole(25, 70)):
-        near = dice.between(0, 1) ** 2
+    """Open water: short level waves, dark with a glint above, wider apart near the camera."""
+    glint, trough = (
+        mix(ground, (255, 255, 255), dice.between(0.6, 0.9)),
+        brighter(ground, dice.between(0.45, 0.7)),
+    )
+    for _ in range(dice.whole(40, 80)):
+        near = dice.between(0, 1) ** 1.5
         x, y = dice.between(-0.1, 1) * size, row + near * (size - row)
-        long = (0.03 + 0.16 * near) * size * dice.between(0.5, 1.5)
-        tone = brighter(ground, dice.pick((bright, 2 - bright)))
-        brush.line(
-            (x, y, x + long, y + dice.about(0, 0.004) * size),
-            fill=tone,
-            width=max(1, int(size * (0.004 + 0.009 * near))),
+        long, wide = (
+            (0.03 + 0.1 * near) * size * dice.between(0.5, 1.5),
+            max(1, int(size * (0.005 + 0.013 * near))),
         )
+        brush.line((x, y + wide, x + long, y + wide), fill=trough, width=wide)
+        brush.line((x + 0.2 * long, y, x + 0.8 * long, y), fill=glint, width=wide)
 
 
 def _lanes(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> None:
     """Lines that meet at the horizon: a road, a track, a floor of boards."""
-    at, paint = (
-        dice.between(-0.2, 1.2) * size,
-        mix(dice.pick(((240, 240, 236), brighter(ground, 0.7), brighter(ground, 1.2))), ground, 0.2),
-    )
+    at = dice.between(-0.2, 1.2) * size
+    paint = mix(dice.pick(((240, 240, 236), brighter(ground, 0.7), brighter(ground, 1.2))), ground, 0.2)
     for _ in range(dice.whole(1, 5)):
         foot = dice.between(-1, 2) * size
         wide = dice.between(0.005, 0.02) * size
@@ -122,5 +122,5 @@ def _banner(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> No
         left += stroke + 0.025 * wide
 
 
-SURFACES: tuple[Thing, ...] = (ripples, _lanes, _tufts, _plain, _bands)
+SURFACES: tuple[Thing, ...] = (_lanes, _tufts, _plain, _bands)
 WAYSIDE: tuple[Thing, ...] = (_tree, _lamp, _fence, _banner)

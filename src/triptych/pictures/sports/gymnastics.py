@@ -29,8 +29,17 @@ def _gymnast(dice: Dice, stage: Stage, pose: Pose) -> None:
     person(stage, look(dice, HATS, suit=0.6), pose)
 
 
+def _mat(dice: Dice, stage: Stage, length: float, width: float) -> None:
+    """A mat with a white border."""
+    mat = dice.pick(CLOTH)
+    for share, colour in ((1.0, (244, 244, 242)), (0.9, mat)):
+        x, z = share * length, share * width
+        stage.flat([vec(-x, 0, -z), vec(x, 0, -z), vec(x, 0, z), vec(-x, 0, z)], colour, 1 - share, True)
+    stage.shadow(0, 0, 0.5, 0.3)
+
+
 def rings(dice: Dice, stage: Stage, used: bool) -> None:
-    """Two rings on straps: moves.cross, support with legs held out, moves.hang, or upside down."""
+    """Two rings on straps: cross, support with legs held out, hang, or upside down."""
     ring = 2.0
     hold = dice.pick((moves.cross, moves.l_sit, moves.hang, moves.inverted))
     wide, pose = hold(dice, ring)
@@ -40,7 +49,7 @@ def rings(dice: Dice, stage: Stage, used: bool) -> None:
         loop = [
             vec(0.02 * math.sin(a), ring + 0.1 + 0.12 * math.cos(a), z + 0.12 * math.sin(a)) for a in _TURN
         ]
-        stage.line(loop, 0.04, wood, nearer=0.05)
+        stage.line(loop, 0.055, wood, nearer=0.05)
         stage.line([vec(0, ring + 0.22, z), vec(0, ring + 3.4, z * 0.8)], 0.035, strap)
     if dice.chance(0.5):
         frame = dice.pick((STEEL, dice.pick(CLOTH)))
@@ -48,6 +57,7 @@ def rings(dice: Dice, stage: Stage, used: bool) -> None:
             [vec(0, 0, -1.6), vec(0, ring + 2.9, -1.2), vec(0, ring + 2.9, 1.2), vec(0, 0, 1.6)], 0.08, frame
         )
     if used:
+        _mat(dice, stage, 1.6, 1.6)
         _gymnast(dice, stage, pose)
         stage.frames(vec(0, ring + dice.between(0.3, 1.0), 0))
 
@@ -59,16 +69,17 @@ def high_bar(dice: Dice, stage: Stage, used: bool) -> None:
     """A bar across; the body swings around it, straight or piked."""
     bar, half = dice.between(2.3, 2.7), 1.2
     wood = dice.pick((STEEL, STEEL, *WOOD))
-    stage.line([vec(0, bar, -half), vec(0, bar, half)], 0.045, wood)
+    stage.line([vec(0, bar, -half), vec(0, bar, half)], 0.065, wood)
     for z in (-half, half):
         stage.line([vec(0, 0, z), vec(0, bar + 0.05, z)], 0.06, STEEL)
         stage.line([vec(1.4, 0, z * 1.5), vec(0, bar, z), vec(-1.4, 0, z * 1.5)], 0.018, (120, 120, 124))
     if dice.chance(0.3):  # uneven bars: the lower one
-        stage.line([vec(1.2, 1.6, -half), vec(1.2, 1.6, half)], 0.045, wood)
+        stage.line([vec(1.2, 1.6, -half), vec(1.2, 1.6, half)], 0.065, wood)
         for z in (-half, half):
             stage.line([vec(1.2, 0, z), vec(1.2, 1.6, z)], 0.06, STEEL)
     if not used:
         return
+    _mat(dice, stage, 2, 1.2)
     swing, pike = dice.between(0, 2 * math.pi), dice.about(0.1, 0.8)
     out = vec(math.sin(swing), -math.cos(swing), 0)
     chest = vec(0, bar, 0) + moves.ARMS * 0.98 * out
@@ -96,16 +107,17 @@ def high_bar(dice: Dice, stage: Stage, used: bool) -> None:
 
 
 def parallel_bars(dice: Dice, stage: Stage, used: bool) -> None:
-    """Two rails along: support, legs held out, moves.handstand, swing."""
+    """Two rails along: support, legs held out, handstand, swing."""
     rail, half, wide = 1.45, 1.5, 0.26
     wood, feet = dice.pick(WOOD), dice.pick((STEEL, dice.pick(CLOTH)))
     for z in (-wide, wide):
-        stage.line([vec(-half, rail, z), vec(half, rail, z)], 0.05, wood, nearer=0.03)
+        stage.line([vec(-half, rail, z), vec(half, rail, z)], 0.075, wood, nearer=0.03)
         for x in (-1.0, 1.0):
             stage.line([vec(x, 0.06, z), vec(x, rail, z)], 0.06, STEEL)
         stage.line([vec(-1.3, 0.05, z), vec(1.3, 0.05, z)], 0.1, feet)
     if not used:
         return
+    _mat(dice, stage, 2, 1.2)
     lean = dice.pick(
         (0.0, dice.about(0, 0.3), math.pi + dice.about(0, 0.3), dice.about(1.3, 0.4) * dice.sign())
     )
@@ -127,7 +139,7 @@ def parallel_bars(dice: Dice, stage: Stage, used: bool) -> None:
 
 
 def beam(dice: Dice, stage: Stage, used: bool) -> None:
-    """A beam along: moves.scale, moves.leap, handstand or walking with arms out."""
+    """A beam along: scale, leap, handstand or walking with arms out."""
     top = dice.between(0.9, 1.25)
     cover = dice.pick((*WOOD, dice.pick(CLOTH)))
     for z in (-0.05, 0.05):
@@ -136,20 +148,15 @@ def beam(dice: Dice, stage: Stage, used: bool) -> None:
         stage.line([vec(x, top - 0.1, 0), vec(x, 0.05, 0)], 0.09, STEEL)
         stage.line([vec(x, 0.04, -0.6), vec(x, 0.04, 0.6)], 0.08, STEEL)
     if used:
+        _mat(dice, stage, 2.6, 1.2)
         with stage.placed(y=top):
             _gymnast(dice, stage, dice.pick((moves.scale, moves.leap, moves.handstand, moves.walk))(dice))
             stage.frames(vec(-0.9, -0.3, 0), vec(0.9, -0.2, 0))
 
 
 def floor(dice: Dice, stage: Stage, used: bool) -> None:
-    """A mat: moves.handstand, moves.leap, moves.cartwheel, moves.bridge, split."""
-    mat = dice.pick(CLOTH)
-    half = dice.between(1.2, 3)
-    stage.flat(
-        [vec(-half, 0.03, -2), vec(half, 0.03, -2), vec(half, 0.03, 2), vec(-half, 0.03, 2)],
-        mat,
-        scenery=True,
-    )
+    """A mat: handstand, leap, cartwheel, bridge, split."""
+    _mat(dice, stage, dice.between(1.2, 3), 2)
     if used:
         pose = dice.pick(
             (moves.handstand, moves.leap, moves.cartwheel, moves.bridge, moves.split, moves.scale)
@@ -170,6 +177,7 @@ def pommel(dice: Dice, stage: Stage, used: bool) -> None:
         stage.line(arch, 0.04, (120, 90, 60), nearer=0.05)
     if not used:
         return
+    _mat(dice, stage, 2, 1.2)
     around = dice.between(-2.4, 2.4)
     out = unit(vec(math.cos(around), dice.between(-0.35, 0.1), math.sin(around)))
     chest = vec(0, top + 0.62, 0) - 0.25 * vec(float(out[0]), 0, float(out[2]))

@@ -12,6 +12,14 @@ from .palette import CLOTH
 from .stage import Colour, Stage, Vec, brighter, mix, unit, vec
 
 SEAT, SPACING = 0.16, 1.3
+BLADES: tuple[Colour, ...] = ((208, 40, 44), (36, 74, 160), (32, 120, 84), (240, 196, 40), (30, 32, 60))
+HULLS: tuple[Colour, ...] = (
+    (244, 244, 240),
+    (236, 236, 232),
+    (226, 190, 118),
+    (196, 146, 86),
+    (250, 214, 70),
+)
 HATS = ("bare", "bare", "cap", "cap", "beanie")
 
 
@@ -26,7 +34,7 @@ def play(dice: Dice, stage: Stage) -> None:
     sculling = crew == 1 or (crew < 8 and dice.chance(0.5))
     phase = dice.between(0, 1)
     recovery = dice.chance(0.4)
-    blade = dice.pick(CLOTH)
+    blade = dice.pick(BLADES)
     top = look(dice, HATS, suit=0.6)
     uniform = dice.chance(0.6)
     first = crew // 2 if crew > 2 else 0
@@ -99,13 +107,13 @@ def _oar(
     neck = vec(neck[0], height, neck[2])
     along = unit(neck - lock)
     tip = neck + 0.5 * along
-    stage.line([grip - 0.08 * along, neck], 0.045, (222, 222, 216) if dice.chance(0.6) else (60, 60, 64))
-    wide = vec(0, 0.02, 0) if recovery else vec(0, 0.11, 0)
+    stage.line([grip - 0.08 * along, neck], 0.06, (238, 238, 234))
+    wide = vec(0, 0.02, 0) if recovery else vec(0, 0.14, 0)
     wide = wide + (vec(0.1, 0, 0) if recovery else vec(0.03, 0, 0))
     stage.flat([neck - 0.3 * wide, tip - wide, tip + wide, neck + 0.5 * wide], blade)
     stage.flat(
-        [tip - wide, tip + wide, tip + wide - 0.13 * along, tip - wide - 0.13 * along],
-        brighter(blade, 1.35),
+        [tip - wide, tip + wide, tip + wide - 0.18 * along, tip - wide - 0.18 * along],
+        (244, 244, 244),
         0.01,
     )
     if not recovery:
@@ -116,7 +124,7 @@ def _oar(
 
 def boat(dice: Dice, stage: Stage, length: float) -> None:
     """A shell for seats from x = 0 to x = `length`, with its reflection."""
-    paint = dice.pick((*CLOTH, (240, 240, 236), (224, 190, 120), (250, 216, 80)))
+    paint = dice.pick((*HULLS, dice.pick(CLOTH)))
     stern, bow = length + 2.6, -3.0
     hull = [
         (vec(bow, 0.12, 0), 0.03),
@@ -142,7 +150,7 @@ def boat(dice: Dice, stage: Stage, length: float) -> None:
             vec(stern, 0.15, 0.02),
         ],
         0.035,
-        brighter(paint, 1.3),
+        (30, 40, 70),
         -0.05,
     )
     stage.flat(

@@ -145,9 +145,10 @@ def _sided(side: float, pair: tuple[Vec, Vec]) -> tuple[Vec, Vec]:
 
 
 def _skates(dice: Dice, stage: Stage, joints: Joints, pose: Pose) -> None:
-    steel: Colour = dice.pick(((232, 236, 242), (206, 214, 224), (70, 72, 78)))
-    boots = dice.pick((*CLOTH, (240, 240, 240), (30, 30, 32)))
-    wheels = dice.chance(0.25)
+    steel: Colour = dice.pick(((240, 244, 250), (214, 222, 232)))
+    boots = dice.pick(((244, 244, 244), (244, 244, 244), (28, 28, 32), (28, 28, 32), dice.pick(CLOTH)))
+    stage.shadow(0, 0, 0.5, 0.35)
+    wheels = dice.chance(0.12)
     for foot, knee, toes in zip(joints.feet, joints.knees, pose.toes, strict=True):
         point = unit(toes)
         shin = unit(foot - knee)
@@ -173,16 +174,15 @@ def _skates(dice: Dice, stage: Stage, joints: Joints, pose: Pose) -> None:
                     steel,
                     0.02,
                 )
-            stage.line([heel, tip, tip + 0.04 * point - 0.04 * sole], 0.03, steel, nearer=0.03)
+            stage.line([heel, tip, tip + 0.04 * point - 0.04 * sole], 0.045, steel, nearer=0.03)
 
 
 def _scratches(dice: Dice, stage: Stage) -> None:
-    """Arcs that blades have left."""
-    shade = dice.pick(((120, 134, 160), (150, 150, 156), (214, 220, 228)))
-    for _ in range(dice.pick((0, 2, 4))):
-        x, z, radius, start = dice.about(0, 3), dice.about(0, 3), dice.between(1.5, 5), dice.between(0, 6)
-        arc = [
-            vec(x + radius * math.cos(start + a), 0, z + radius * math.sin(start + a))
-            for a in (0, 0.2, 0.4, 0.6, 0.8)
-        ]
-        stage.line(arc, 0.03, shade, scenery=True)
+    """Arcs that blades have cut."""
+    for _ in range(dice.whole(5, 9)):
+        x, z, radius, start = dice.about(0, 2.5), dice.about(0, 2.5), dice.between(0.6, 4), dice.between(0, 6)
+        arc = [vec(x + radius * math.cos(start + a), 0, z + radius * math.sin(start + a)) for a in _SWEEP]
+        stage.trace(arc, 0.035, vec(0.03, 0, 0.03))
+
+
+_SWEEP = (0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -8,10 +8,11 @@ from . import body
 from .body import Joints, Pose, look, person
 from .dice import Dice
 from .palette import CLOTH
-from .stage import Colour, Stage, Vec, brighter, unit, vec
+from .stage import Colour, Stage, Vec, unit, vec
 
 HATS = ("beanie", "beanie", "cap", "bare", "helmet")
 ANKLE = 0.1
+SKIS: tuple[Colour, ...] = ((214, 38, 44), (226, 84, 30), (240, 196, 40), (36, 74, 160))
 
 
 def yaw(dice: Dice) -> float:
@@ -23,7 +24,8 @@ def play(dice: Dice, stage: Stage) -> None:
     """One skier, or a few on the same track."""
     style = dice.pick((_stride, _stride, _double_pole, _skate, _skate))
     skiers = dice.pick((1, 1, 1, 1, 2, 3))
-    _tracks(dice, stage)
+    if dice.chance(0.8):
+        _tracks(stage)
     for number in range(skiers):
         with stage.placed(
             -2.2 * number * dice.between(0.6, 1.1), 0, 1.1 * number * dice.sign(), heading=dice.about(0, 0.15)
@@ -105,7 +107,8 @@ def _poles(dice: Dice, pose: Pose) -> tuple[Vec, Vec]:
 def _gear(
     dice: Dice, stage: Stage, joints: Joints, turned: tuple[float, float], subject: bool, *poles: Vec
 ) -> None:
-    skis, shafts = dice.pick(CLOTH), dice.pick((*CLOTH, (30, 30, 32), (220, 220, 220)))
+    skis, shafts = dice.pick(SKIS), dice.pick(((30, 30, 34), (30, 30, 34), (236, 236, 236), dice.pick(CLOTH)))
+    stage.shadow(0, 0, 0.8, 0.35)
     for foot, turn in zip(joints.feet, turned, strict=True):
         lift = max(0.0, float(foot[1]) - ANKLE)
         ski(stage, foot - vec(-0.02, ANKLE - 0.03 + 0.2 * lift, 0), turn, min(0.5, 2.0 * lift), skis)
@@ -123,20 +126,21 @@ def ski(stage: Stage, middle: Vec, turn: float, tilt: float, colour: Colour) -> 
     """A ski with its tip bent up; `tilt` lifts the tail."""
     along = vec(math.cos(turn) * math.cos(tilt), -math.sin(tilt), -math.sin(turn) * math.cos(tilt))
     tip, tail = middle + 0.9 * along, middle - 0.85 * along
-    stage.solid([(tail, 0.028), (tip, 0.03)], colour)
-    stage.solid([(tip, 0.03), (tip + 0.16 * along + vec(0, 0.1, 0), 0.022)], brighter(colour, 1.2))
+    stage.solid([(tail, 0.04), (tip, 0.042)], colour)
+    for end in (tail, tip):  # white ends, as makers paint them
+        stage.solid([(end, 0.041), (end - 0.3 * unit(end - middle), 0.041)], (244, 244, 244), nearer=0.02)
+    stage.solid([(tip, 0.042), (tip + 0.16 * along + vec(0, 0.1, 0), 0.03)], (244, 244, 244))
 
 
 def pole(stage: Stage, hand: Vec, direction: Vec, length: float, colour: Colour) -> None:
     """A pole with grip and basket."""
     tip = hand + length * direction
-    stage.line([hand - 0.08 * direction, tip], 0.027, colour)
-    stage.line([hand - 0.1 * direction, hand + 0.06 * direction], 0.045, (30, 30, 32), nearer=0.02)
-    stage.solid([(tip - 0.08 * direction, 0.045)], brighter(colour, 0.8))
+    stage.line([hand - 0.08 * direction, tip], 0.038, colour)
+    stage.line([hand - 0.1 * direction, hand + 0.06 * direction], 0.05, (30, 30, 32), nearer=0.02)
+    stage.solid([(tip - 0.08 * direction, 0.06)], (240, 210, 60))
 
 
-def _tracks(dice: Dice, stage: Stage) -> None:
-    shade = dice.pick(((120, 134, 160), (150, 150, 156), (214, 220, 228)))
-    if dice.chance(0.5):
-        for z in (-0.11, 0.11, 1.1, 1.32)[: dice.pick((2, 4))]:
-            stage.line([vec(x, 0, z) for x in (-9, -4, 0, 4, 9)], 0.05, shade, scenery=True)
+def _tracks(stage: Stage) -> None:
+    """Two grooves a lane."""
+    for z in (-1.3, -1.08, -0.11, 0.11, 1.08, 1.3):
+        stage.trace([vec(x, 0, z) for x in (-9, -4, 0, 4, 9)], 0.05, vec(0, 0, 0.05))

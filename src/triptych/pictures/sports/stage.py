@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
+Fill = tuple[int, ...]  # a colour, with its opacity if it lets the ground through
 Vec = NDArray[np.float64]
 Pixel = tuple[float, float]
 
@@ -105,6 +106,7 @@ class Shape:
     colour: Colour
     nearer: float
     scenery: bool
+    opacity: float = 1.0
 
 
 @dataclass
@@ -147,10 +149,10 @@ class Stage:
         colour: Colour,
         nearer: float,
         scenery: bool,
+        opacity: float = 1.0,
     ) -> None:
-        self.shapes.append(
-            Shape(form, np.asarray(points) @ self._turn.T + self._move, radii, colour, nearer, scenery)
-        )
+        placed = np.asarray(points) @ self._turn.T + self._move
+        self.shapes.append(Shape(form, placed, radii, colour, nearer, scenery, opacity))
 
     def solid(self, discs: Sequence[tuple[Vec, float]], colour: Colour, nearer: float = 0) -> None:
         """The hull of balls (centre, radius), shaded. `nearer` lifts it over what it lies on."""
@@ -181,6 +183,17 @@ class Stage:
         """An upright circle in the plane of x and y: a wheel."""
         self.line(centre + radius * _CIRCLE, width, colour, nearer)
 
+    def trace(self, points: Sequence[Vec], width: float, beside: Vec) -> None:
+        """A line pressed or cut into the ground: dark in the groove, bright on the rim `beside` it."""
+        self._add("line", points, (width,), (20, 26, 40), 0, True, 0.45)
+        self._add("line", [point + beside for point in points], (width,), (255, 255, 255), 0.01, True, 0.7)
+
+    def shadow(self, x: float, z: float, length: float, width: float) -> None:
+        """A soft patch of shade on the ground, two rings deep."""
+        for share in (1.0, 0.6):
+            rim = [(share * length * c, share * width * s) for c, s in _DISC]
+            self._add("flat", [vec(x + a, 0, z + b) for a, b in rim], (), (14, 18, 34), 0, True, 0.25)
+
     def frames(self, *points: Vec) -> None:
         """The camera must show these points."""
         self.subject.extend(self._turn @ point + self._move for point in points)
@@ -194,12 +207,13 @@ class Stage:
         ends = np.cumsum([len(shape.points) for shape in shapes])
         starts = ends - [len(shape.points) for shape in shapes]
         depths = np.add.reduceat(seen[:, 3], starts) / (ends - starts) - [shape.nearer for shape in shapes]
-        brush, rows = ImageDraw.Draw(image), seen.tolist()
+        brush, rows = ImageDraw.Draw(image, "RGBA" if scenery else "RGB"), seen.tolist()
         for index in np.argsort(-depths, kind="stable"):
             shape = shapes[index]
             fade = min(0.75, max(0.0, depths[index]) * light.thickness)
             colour = mix(shape.colour, light.haze, fade)
-            _FORMS[shape.form](brush, rows[starts[index] : ends[index]], shape.radii, colour, light)
+            fill = colour if shape.opacity == 1 else (*colour, round(255 * shape.opacity))
+            _FORMS[shape.form](brush, rows[starts[index] : ends[index]], shape.radii, fill, light)
 
 
 _CIRCLE = np.array([(math.cos(a), math.sin(a), 0) for a in np.linspace(0, 2 * math.pi, 29)])
@@ -244,17 +258,17 @@ def _around(discs: Discs) -> list[Pixel]:
 
 
 def _paint_solid(
-    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Colour, light: Light
+    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Fill, light: Light
 ) -> None:
     discs = [(row[0], row[1], r * row[2]) for row, r in zip(rows, radii, strict=True)]
-    brush.polygon(_around(discs), fill=brighter(colour, light.shade))
+    brush.polygon(_around(discs), fill=brighter((colour[0], colour[1], colour[2]), light.shade))
     if max(r for _, _, r in discs) > 1.2:  # pixels; the lit side of a thinner limb cannot be seen
         lit = [(x + 0.34 * r * light.x, y + 0.34 * r * light.y, 0.66 * r) for x, y, r in discs]
         brush.polygon(_around(lit), fill=colour)
 
 
 def _paint_line(
-    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Colour, light: Light
+    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Fill, light: Light
 ) -> None:
     width = max(1, round(radii[0] * rows[0][2]))
     brush.line(
@@ -263,7 +277,7 @@ def _paint_line(
 
 
 def _paint_flat(
-    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Colour, light: Light
+    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Fill, light: Light
 ) -> None:
     brush.polygon([(row[0], row[1]) for row in rows], fill=colour)
 

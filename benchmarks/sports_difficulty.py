@@ -1,0 +1,151 @@
+"""How hard are the drawn sports? Four learners of growing power, on the pictures of the default run.
+
+Usage: python benchmarks/sports_difficulty.py [--size 48] [--seed 0] [--epochs 8] [--quick]
+
+- linear:  logistic regression on raw pixels; should stay under 50 %, or colour and place give sports away
+- HOG:     histograms of oriented gradients and a linear SVM, features made by hand; 55 to 80 %
+- talk:    the talk's network as Triptych trains it by default; 80 to 95 %
+- deeper:  a deeper network for longer; under 100 %, for some pictures must stay hard
+
+`--quick` leaves the two networks out. Each figure comes with its count and a 95 % interval (Wilson).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+import triptych
+from triptych.network.architecture import sequence
+from triptych.network.layers import BatchNorm, Conv, Dense, Dropout, GlobalAveragePool, Layer, MaxPool, ReLU
+from triptych.pictures.source import open_pictures
+from triptych.pictures.split import TEST
+
+Sides = tuple[NDArray[np.uint8], NDArray[np.int32]]  # pictures and their labels
+
+CELL, ORIENTATIONS = 8, 9
+
+
+def hog(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Histograms of oriented gradients (Dalal and Triggs, 2005): 8 x 8 cells, 9 bins, 2 x 2 blocks."""
+    light = np.sqrt(pictures.astype(np.float32) / 255)
+    down, right = np.zeros_like(light), np.zeros_like(light)
+    down[:, 1:-1] = light[:, 2:] - light[:, :-2]
+    right[:, :, 1:-1] = light[:, :, 2:] - light[:, :, :-2]
+    # Of the three colours the one with the strongest gradient speaks for the pixel.
+    strongest = np.hypot(down, right).argmax(axis=-1)[..., None]
+    down, right = (np.take_along_axis(part, strongest, axis=-1)[..., 0] for part in (down, right))
+    strength = np.hypot(down, right)
+    position = np.arctan2(down, right) % np.pi / np.pi * ORIENTATIONS - 0.5
+    lower = np.floor(position)
+    upper_share = position - lower
+
+    many, cells = len(pictures), pictures.shape[1] // CELL
+    grid = np.empty((many, cells, cells, ORIENTATIONS), np.float32)
+    for orientation in range(ORIENTATIONS):
+        share = (lower % ORIENTATIONS == orientation) * (1 - upper_share)
+        share += ((lower + 1) % ORIENTATIONS == orientation) * upper_share
+        inside = (strength * share)[:, : cells * CELL, : cells * CELL]
+        grid[..., orientation] = inside.reshape(many, cells, CELL, cells, CELL).sum(axis=(2, 4))
+
+    corners = [grid[:, i : cells - 1 + i, j : cells - 1 + j] for i in (0, 1) for j in (0, 1)]
+    blocks = np.concatenate(corners, axis=-1)
+    for ceiling in (0.2, np.inf):  # L2 norm, clipped, L2 norm again
+        blocks /= np.sqrt((blocks**2).sum(axis=-1, keepdims=True) + 1e-3)
+        blocks = np.minimum(blocks, ceiling)
+    return blocks.reshape(many, -1)
+
+
+def linear_accuracy(train: Sides, test: Sides) -> float:
+    """Logistic regression on raw pixels; its penalty is chosen on the training pictures."""
+    learner = make_pipeline(StandardScaler(), LogisticRegression(max_iter=60))
+    search = GridSearchCV(learner, {"logisticregression__C": [1e-5, 1e-4, 1e-3]}, cv=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it has overfitted long before it converges
+        search.fit(train[0].reshape(len(train[0]), -1).astype(np.float32), train[1])
+    return float(search.score(test[0].reshape(len(test[0]), -1).astype(np.float32), test[1]))
+
+
+def hog_accuracy(train: Sides, test: Sides) -> float:
+    """A linear SVM on HOG; its penalty is chosen on the training pictures."""
+    search = GridSearchCV(LinearSVC(), {"C": [0.003, 0.01, 0.03, 0.1]}, cv=3)
+    search.fit(hog(train[0]), train[1])
+    return float(search.score(hog(test[0]), test[1]))
+
+
+def network_accuracy(network: str | Path, size: int, seed: int, epochs: int) -> float:
+    """A network trained by Triptych itself, with everything else as in the default run."""
+    result = triptych.compare(
+        "sports", network=network, frameworks=["pytorch"], size=size, seed=seed, epochs=epochs
+    )
+    accuracy = result.frameworks["pytorch"].test_accuracy
+    if accuracy is None:
+        raise SystemExit(f"{network}: {result.frameworks['pytorch'].error}")
+    return accuracy
+
+
+def deeper(folder: Path, size: int) -> Path:
+    """An architecture file with eight convolutions of up to 256 filters and a global average pool."""
+    layers: list[Layer] = []
+    for filters in (32, 64, 128, 256):
+        layers += [Conv(filters=filters, bias=False), BatchNorm(), ReLU()] * 2 + [MaxPool()]
+    layers[-1:] = [GlobalAveragePool(), Dropout(0.3), Dense(6)]
+    file = folder / "deeper.toml"
+    file.write_text(sequence("deeper", (size, size, 3), layers).to_toml())
+    return file
+
+
+def show(what: str, accuracy: float, of: int) -> None:
+    right = round(accuracy * of)
+    interval = binomtest(right, of).proportion_ci(method="wilson")
+    print(
+        f"{what:44} {accuracy:6.1%}  {right:3} of {of}  [{interval.low:.1%}, {interval.high:.1%}]", flush=True
+    )
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--size", type=int, default=48)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--epochs", type=int, default=8)
+    options.add_argument("--quick", action="store_true")
+    asked = options.parse_args()
+
+    store = open_pictures("sports", size=(asked.size, asked.size), seed=asked.seed)
+    held = store.sides == TEST
+    images = np.asarray(store.images)
+    train, test = (images[~held], store.labels[~held]), (images[held], store.labels[held])
+    of = len(test[1])
+    print(f"sports, {asked.size} px, seed {asked.seed}: {len(train[1])} to learn from, {of} to test")
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, NumPy {np.__version__}"
+    )
+    show("linear classifier on raw pixels", linear_accuracy(train, test), of)
+    show("HOG and linear SVM", hog_accuracy(train, test), of)
+    if asked.quick:
+        return
+    accuracy = network_accuracy("sports-cnn", asked.size, asked.seed, asked.epochs)
+    show(f"the talk's network, {asked.epochs} epochs", accuracy, of)
+    with tempfile.TemporaryDirectory() as folder:
+        accuracy = network_accuracy(deeper(Path(folder), asked.size), asked.size, asked.seed, 20)
+    show("eight convolutions, 20 epochs", accuracy, of)
+
+
+if __name__ == "__main__":
+    main()

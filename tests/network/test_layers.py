@@ -1,0 +1,216 @@
+"""Shapes, tensors and work of each layer, against counting by hand and by brute force."""
+
+from __future__ import annotations
+
+import math
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triptych.errors import ArchitectureError
+from triptych.network import layers
+from triptych.network.conventions import Padding
+from triptych.network.layers import (
+    GELU,
+    VOCABULARY,
+    Add,
+    AveragePool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    ReLU,
+    ReLU6,
+    Shape,
+    Sigmoid,
+    Tanh,
+)
+
+SIDES = st.integers(1, 40)
+PAIRS = st.tuples(st.integers(1, 9), st.integers(1, 9))
+
+
+def stops(size: int, window: int, stride: int) -> int:
+    """How often a window fits into an axis, by trying."""
+    return sum(start + window <= size for start in range(0, size, stride))
+
+
+def padded_stops(size: int, window: int, stride: int) -> tuple[int, int]:
+    """The least padding with which ceil(size / stride) windows fit, and how many do."""
+    wanted = math.ceil(size / stride)
+    return next((total, wanted) for total in count() if stops(size + total, window, stride) >= wanted)
+
+
+@given(height=SIDES, width=SIDES, window=PAIRS, stride=PAIRS)
+def test_same_padding_by_brute_force(
+    height: int, width: int, window: tuple[int, int], stride: tuple[int, int]
+) -> None:
+    conv = Conv(filters=7, kernel=window, stride=stride, padding="same")
+    totals, wanted = zip(*map(padded_stops, (height, width), window, stride), strict=True)
+    assert conv.output_shape((height, width, 3)) == (*wanted, 7)
+    for (before, after), total in zip(conv.pads((height, width, 3)), totals, strict=True):
+        assert before + after == total
+        assert after - before in (0, 1)  # the odd pixel goes to the end
+
+
+@given(height=SIDES, width=SIDES, window=PAIRS, stride=PAIRS)
+def test_valid_padding_by_brute_force(
+    height: int, width: int, window: tuple[int, int], stride: tuple[int, int]
+) -> None:
+    conv = DepthwiseConv(kernel=window, stride=stride, padding="valid")
+    assert conv.pads((height, width, 3)) == ((0, 0), (0, 0))
+    if window[0] > height or window[1] > width:
+        with pytest.raises(ArchitectureError, match="is larger than its input"):
+            conv.output_shape((height, width, 3))
+    else:
+        wanted = tuple(map(stops, (height, width), window, stride))
+        assert conv.output_shape((height, width, 3)) == (*wanted, 3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "wanted"),
+    [
+        (Conv(filters=4), (224, 224, 3), (224, 224, 4)),
+        (Conv(filters=4, stride=2), (225, 224, 3), (113, 112, 4)),
+        (Conv(filters=4, kernel=5, padding="valid"), (32, 31, 3), (28, 27, 4)),
+        (Conv(filters=4, kernel=(1, 3), stride=(2, 1), padding="valid"), (7, 9, 3), (4, 7, 4)),
+        (DepthwiseConv(stride=2), (7, 7, 5), (4, 4, 5)),
+        (MaxPool(), (13, 10, 8), (6, 5, 8)),
+        (MaxPool(padding="same"), (13, 10, 8), (7, 5, 8)),
+        (MaxPool(size=3, stride=2), (13, 10, 8), (6, 4, 8)),
+        (AveragePool(size=(1, 2)), (5, 5, 2), (5, 2, 2)),
+        (AveragePool(size=3, stride=1, padding="same"), (5, 6, 2), (5, 6, 2)),
+        (GlobalAveragePool(), (5, 6, 7), (7,)),
+        (Flatten(), (5, 6, 7), (210,)),
+        (Flatten(), (210,), (210,)),
+        (Dense(3), (8,), (3,)),
+        *((layer, (5, 6, 7), (5, 6, 7)) for layer in (BatchNorm(), ReLU(), ReLU6(), Tanh(), Sigmoid())),
+        *((layer, (9,), (9,)) for layer in (BatchNorm(), GELU(), Dropout())),
+    ],
+)
+def test_shapes_by_hand(layer: Layer, shape: Shape, wanted: Shape) -> None:
+    assert layer.output_shape(shape) == wanted
+
+
+def test_shapes_of_what_merges() -> None:
+    assert Add().output_shape((5, 6, 7), (5, 6, 7), (5, 6, 7)) == (5, 6, 7)
+    assert Concat().output_shape((5, 6, 7), (5, 6, 1), (5, 6, 2)) == (5, 6, 10)
+    assert Concat().output_shape((7,), (1,)) == (8,)
+    assert {kind for kind, layer in VOCABULARY.items() if layer.merges} == {"add", "concat"}
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes", "parameters", "statistics", "flops"),
+    [
+        # 3 * 4 * 4 outputs of 2 * 18 operations and a bias
+        (Conv(filters=4, padding="valid"), [(5, 6, 2)], 3 * 3 * 2 * 4 + 4, 0, 48 * 37),
+        (Conv(filters=4, padding="valid", bias=False), [(5, 6, 2)], 72, 0, 48 * 36),
+        (Conv(filters=4, kernel=(1, 2), stride=2), [(5, 6, 2)], 1 * 2 * 2 * 4 + 4, 0, 3 * 3 * 4 * 9),
+        (DepthwiseConv(stride=2), [(7, 7, 5)], 3 * 3 * 5 + 5, 0, 4 * 4 * 5 * 19),
+        (DepthwiseConv(kernel=(2, 1), bias=False), [(7, 7, 5)], 10, 0, 7 * 7 * 5 * 4),
+        (Dense(3), [(10,)], 33, 0, 3 * 21),
+        (Dense(3, bias=False), [(10,)], 30, 0, 60),
+        (BatchNorm(), [(4, 4, 8)], 16, 16, 2 * 128),
+        (BatchNorm(), [(9,)], 18, 18, 18),
+        (MaxPool(), [(6, 7, 3)], 0, 0, 27 * 4),
+        (AveragePool(size=3, stride=1), [(6, 7, 3)], 0, 0, 4 * 5 * 3 * 9),
+        (GlobalAveragePool(), [(6, 7, 3)], 0, 0, 126),
+        *((layer, [(6, 7, 3)], 0, 0, 126) for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU())),
+        (Dropout(), [(6, 7, 3)], 0, 0, 0),
+        (Flatten(), [(6, 7, 3)], 0, 0, 0),
+        (Add(), [(6, 7, 3)] * 3, 0, 0, 2 * 126),
+        (Concat(), [(6, 7, 3)] * 3, 0, 0, 0),
+    ],
+)
+def test_tensors_and_work_by_hand(
+    layer: Layer, shapes: list[Shape], parameters: int, statistics: int, flops: int
+) -> None:
+    assert sum(map(math.prod, layer.parameters(*shapes).values())) == parameters
+    assert sum(map(math.prod, layer.statistics(*shapes).values())) == statistics
+    assert layer.flops(*shapes) == flops
+
+
+def test_canonical_shapes() -> None:
+    assert Conv(filters=4, kernel=(2, 3)).parameters((9, 9, 5)) == {"kernel": (2, 3, 5, 4), "bias": (4,)}
+    assert DepthwiseConv(kernel=(2, 3)).parameters((9, 9, 5)) == {"kernel": (2, 3, 5, 1), "bias": (5,)}
+    assert Dense(4).parameters((5,)) == {"kernel": (5, 4), "bias": (4,)}
+    assert BatchNorm().parameters((9, 9, 5)) == {"scale": (5,), "offset": (5,)}
+    assert BatchNorm().statistics((9, 9, 5)) == {"mean": (5,), "variance": (5,)}
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes", "message"),
+    [
+        (Conv(filters=4), [(8,)], r"needs an input of \(height, width, channels\), but gets \(8,\)"),
+        (DepthwiseConv(), [(8,)], "needs an input of"),
+        (MaxPool(), [(8,)], "needs an input of"),
+        (AveragePool(), [(8,)], "needs an input of"),
+        (GlobalAveragePool(), [(8,)], "needs an input of"),
+        (Dense(3), [(4, 4, 8)], "put a flatten or a global pool before it"),
+        (MaxPool(), [(1, 8, 3)], r"its window of \(2, 2\) is larger than its input of \(1, 8, 3\)"),
+        (AveragePool(size=(1, 9)), [(1, 8, 3)], "is larger than its input"),
+        (Add(), [(4, 4, 8), (4, 4, 9)], r"adds inputs of one shape, but gets \(4, 4, 8\), \(4, 4, 9\)"),
+        (Concat(), [(4, 4, 8), (4, 5, 8)], "joins inputs of one height and width"),
+        (Concat(), [(4, 4, 8), (128,)], "joins inputs of one height and width"),
+    ],
+)
+def test_what_a_layer_cannot_take(layer: Layer, shapes: list[Shape], message: str) -> None:
+    with pytest.raises(ArchitectureError, match=message):
+        layer.output_shape(*shapes)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("bad", [0, -1, (3, 0), (-2, 3)])
+def test_windows_and_strides_are_1_or_more(bad: layers.Pair, padding: Padding) -> None:
+    for make in (
+        lambda: Conv(filters=2, kernel=bad, padding=padding),
+        lambda: Conv(filters=2, stride=bad, padding=padding),
+        lambda: DepthwiseConv(kernel=bad, padding=padding),
+        lambda: MaxPool(size=bad, padding=padding),
+        lambda: AveragePool(stride=bad, padding=padding),
+    ):
+        with pytest.raises(ArchitectureError, match="but must be 1 or more"):
+            make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Conv(filters=0), "filters is 0"),
+        (lambda: Dense(-3), "units is -3"),
+        (lambda: BatchNorm(epsilon=0.0), "epsilon is 0.0"),
+        (lambda: BatchNorm(epsilon=math.nan), "epsilon is nan"),
+        (lambda: BatchNorm(momentum=1.1), "momentum is 1.1"),
+        (lambda: BatchNorm(momentum=-0.1), "momentum is -0.1"),
+        (lambda: Dropout(1.0), "rate is 1.0"),
+        (lambda: Dropout(-0.1), "rate is -0.1"),
+        (lambda: Dropout(math.nan), "rate is nan"),
+    ],
+)
+def test_numbers_out_of_range(make: type[Layer], message: str) -> None:
+    with pytest.raises(ArchitectureError, match=f"{message}, but must"):
+        make()
+
+
+def test_numbers_at_the_edge_of_their_range() -> None:
+    assert BatchNorm(momentum=0).momentum == 0
+    assert BatchNorm(momentum=1).momentum == 1
+    assert Dropout(0).rate == 0
+    assert Conv(filters=1, kernel=1).output_shape((1, 1, 1)) == (1, 1, 1)
+
+
+def test_the_vocabulary_is_complete() -> None:
+    def all_below(base: type[Layer]) -> set[type[Layer]]:
+        return {base}.union(*map(all_below, base.__subclasses__()))
+
+    concrete = {layer for layer in all_below(Layer) if "kind" in vars(layer)}
+    assert set(VOCABULARY.values()) == concrete
+    assert all(kind == layer.kind for kind, layer in VOCABULARY.items())

@@ -1,0 +1,99 @@
+"""The built-in networks, counted by hand; networks found by name and by file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from triptych.errors import ArchitectureError
+from triptych.network.zoo import ZOO, compact_cnn, find_network, lenet, list_zoo, mlp, sports_cnn
+
+
+def test_the_talks_network_has_its_parameters() -> None:
+    counted = {name: shape for name, shape in sports_cnn(224).parameters.items() if not name.startswith("bn")}
+    without = sum(_numbers(shape) for shape in counted.values())
+    assert without == 25_720_550
+    assert sports_cnn(224).parameter_count == without + 4 * 2 * 32
+
+
+def _numbers(shape: tuple[int, ...]) -> int:
+    product = 1
+    for side in shape:
+        product *= side
+    return product
+
+
+def test_parameters_by_hand() -> None:
+    assert mlp().parameter_count == (32 * 32 * 3 * 64 + 64) + (64 * 10 + 10)
+    assert lenet().parameter_count == 456 + 2_416 + 48_120 + 10_164 + 850
+    convolutions = 27 * 32 + 288 * 64 + 576 * 128 + 1_152 * 256
+    assert compact_cnn().parameter_count == convolutions + 2 * (32 + 64 + 128 + 256) + (256 * 6 + 6)
+
+
+def test_work_by_hand() -> None:
+    dense = 64 * (2 * 3072 + 1) + 10 * (2 * 64 + 1)
+    assert mlp().flops == dense + 64  # and a ReLU
+    assert lenet().flops == (
+        28 * 28 * 6 * (2 * 75 + 2) + 14 * 14 * 6 * 4
+        + 10 * 10 * 16 * (2 * 150 + 2) + 5 * 5 * 16 * 4
+        + 120 * (2 * 400 + 2) + 84 * (2 * 120 + 2) + 10 * (2 * 84 + 1)
+    )  # fmt: skip
+
+
+def test_the_compact_network_ends_its_last_stage_in_a_global_pool() -> None:
+    network = compact_cnn(64, 6)
+    assert [node.layer.kind for node in network.nodes[-3:]] == ["relu", "global_average_pool", "dense"]
+    assert network.shapes[network.nodes[-3].name] == (8, 8, 256)
+    assert not any(name.startswith("conv") and name.endswith("bias") for name in network.parameters)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_every_network_takes_its_size_and_classes(name: str) -> None:
+    for size, classes in ((32, 2), (65, 7)):
+        network = ZOO[name](size, classes)
+        assert network.name == name
+        assert network.input_shape == (size, size, 3)
+        assert network.classes == classes
+
+
+def test_the_list_tells_of_every_network() -> None:
+    entries = {entry.name: entry for entry in list_zoo()}
+    assert list(entries) == list(ZOO) == ["mlp", "lenet", "sports-cnn", "compact-cnn"]
+    for name, entry in entries.items():
+        made = ZOO[name]()
+        assert (entry.parameters, entry.flops) == (made.parameter_count, made.flops)
+        assert entry.input_shape == made.input_shape
+        assert len(entry.summary) > 20
+
+
+def test_found_by_name() -> None:
+    assert find_network("sports-cnn") == sports_cnn()
+
+
+@pytest.mark.parametrize("file", ["mine.toml", "my own – größer.toml", "no-ending"])
+def test_found_by_file(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text(lenet(40, 3).to_toml(), "utf-8")
+    assert find_network(str(tmp_path / file)) == lenet(40, 3)
+
+
+def test_a_file_without_a_name_goes_by_its_own(tmp_path: Path) -> None:
+    text = lenet().to_toml().replace('name = "lenet"\n', "", 1)
+    (tmp_path / "mine.toml").write_text(text, "utf-8")
+    assert find_network(str(tmp_path / "mine.toml")).name == "mine"
+
+
+def test_not_found(tmp_path: Path) -> None:
+    with pytest.raises(ArchitectureError, match=r"there is no network 'lenett': did you mean 'lenet'\?"):
+        find_network("lenett")
+    with pytest.raises(ArchitectureError, match="nothing.toml: there is no such file"):
+        find_network(str(tmp_path / "nothing.toml"))
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(ArchitectureError, match="folder.toml: cannot be read"):
+        find_network(str(tmp_path / "folder.toml"))
+    (tmp_path / "broken.toml").write_text("name = ", "utf-8")
+    with pytest.raises(ArchitectureError, match="broken.toml: is no valid TOML"):
+        find_network(str(tmp_path / "broken.toml"))
+    (tmp_path / "latin.toml").write_bytes('name = "ü"'.encode("latin-1"))
+    with pytest.raises(ArchitectureError, match="latin.toml: is no valid TOML"):
+        find_network(str(tmp_path / "latin.toml"))
