@@ -39,7 +39,8 @@ def to_toml(tables: Mapping[str, Any]) -> str:
             return [without_none(item) for item in value]
         return value
 
-    return tomli_w.dumps(without_none(tables))
+    text: str = tomli_w.dumps(without_none(tables))
+    return text
 
 
 def from_table(cls: type[T], table: Mapping[str, Any], error: type[TriptychError] = UsageError) -> T:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -195,7 +197,7 @@ def test_windows_and_strides_are_1_or_more(bad: layers.Pair, padding: Padding) -
         (lambda: Dropout(math.nan), "rate is nan"),
     ],
 )
-def test_numbers_out_of_range(make: type[Layer], message: str) -> None:
+def test_numbers_out_of_range(make: Callable[[], Layer], message: str) -> None:
     with pytest.raises(ArchitectureError, match=f"{message}, but must"):
         make()
 
@@ -208,7 +210,7 @@ def test_numbers_at_the_edge_of_their_range() -> None:
 
 
 def test_the_vocabulary_is_complete() -> None:
-    def all_below(base: type[Layer]) -> set[type[Layer]]:
+    def all_below(base: type[Any]) -> set[type[Any]]:
         return {base}.union(*map(all_below, base.__subclasses__()))
 
     concrete = {layer for layer in all_below(Layer) if "kind" in vars(layer)}

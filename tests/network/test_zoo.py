@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,9 @@ from triptych.network.zoo import ZOO, compact_cnn, find_network, lenet, list_zoo
 
 def test_the_talks_network_has_its_parameters() -> None:
     counted = {name: shape for name, shape in sports_cnn(224).parameters.items() if not name.startswith("bn")}
-    without = sum(_numbers(shape) for shape in counted.values())
+    without = sum(math.prod(shape) for shape in counted.values())
     assert without == 25_720_550
     assert sports_cnn(224).parameter_count == without + 4 * 2 * 32
-
-
-def _numbers(shape: tuple[int, ...]) -> int:
-    product = 1
-    for side in shape:
-        product *= side
-    return product
 
 
 def test_parameters_by_hand() -> None:
@@ -86,14 +80,14 @@ def test_a_file_without_a_name_goes_by_its_own(tmp_path: Path) -> None:
 def test_not_found(tmp_path: Path) -> None:
     with pytest.raises(ArchitectureError, match=r"there is no network 'lenett': did you mean 'lenet'\?"):
         find_network("lenett")
-    with pytest.raises(ArchitectureError, match="nothing.toml: there is no such file"):
+    with pytest.raises(ArchitectureError, match=r"nothing\.toml: there is no such file"):
         find_network(str(tmp_path / "nothing.toml"))
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(ArchitectureError, match="folder.toml: cannot be read"):
+    with pytest.raises(ArchitectureError, match=r"folder\.toml: cannot be read"):
         find_network(str(tmp_path / "folder.toml"))
     (tmp_path / "broken.toml").write_text("name = ", "utf-8")
-    with pytest.raises(ArchitectureError, match="broken.toml: is no valid TOML"):
+    with pytest.raises(ArchitectureError, match=r"broken\.toml: is no valid TOML"):
         find_network(str(tmp_path / "broken.toml"))
     (tmp_path / "latin.toml").write_bytes('name = "ü"'.encode("latin-1"))
-    with pytest.raises(ArchitectureError, match="latin.toml: is no valid TOML"):
+    with pytest.raises(ArchitectureError, match=r"latin\.toml: is no valid TOML"):
         find_network(str(tmp_path / "latin.toml"))

@@ -88,6 +88,33 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 @keras.saving.register_keras_serializable("triptych")
+class PaddedAverage(keras.layers.Layer):
+    """Average pool in which padding never counts; Keras' own repeats the edge on PyTorch at uneven ends."""
+
+    def __init__(
+        self,
+        size: int | tuple[int, ...],
+        strides: int | tuple[int, ...],
+        pads: tuple[tuple[int, int], ...],
+        **options: object,
+    ) -> None:
+        super().__init__(**options)
+        self.size, self.strides, self.pads = size, strides, pads
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        def mean(x: keras.KerasTensor) -> keras.KerasTensor:
+            return ops.average_pool(
+                ops.pad(x, ((0, 0), *self.pads, (0, 0))), self.size, self.strides, "valid"
+            )
+
+        return mean(inputs) / mean(ops.ones_like(inputs))
+
+    def get_config(self) -> dict[str, object]:
+        config: dict[str, object] = super().get_config()
+        return config | {"size": self.size, "strides": self.strides, "pads": self.pads}
+
+
+@keras.saving.register_keras_serializable("triptych")
 class Dropout(keras.layers.Dropout):
     """Inverted dropout; the mask says which units to keep, and without a mask all are kept."""
 
@@ -119,7 +146,7 @@ def write_network(architecture: Architecture) -> str:
     else:
         body = _functional(architecture, held | {INPUT: INPUT})
     network = f"\n\ndef network() -> keras.Model:\n{body}"
-    pieces = sources((BatchNormalization, Dropout, GELU), network)
+    pieces = sources((BatchNormalization, PaddedAverage, Dropout, GELU), network)
     imports = f"import keras\nfrom keras import layers{', ops' if pieces else ''}\n"
     return f'"""{describe(architecture, "Keras")}"""\n\n{imports}{pieces}{network}'
 
@@ -182,6 +209,9 @@ def _layer(architecture: Architecture, node: Node) -> str:
             return _call("BatchNormalization", momentum=momentum, epsilon=epsilon, **name)
         case layers.Dense(units=units, bias=bias):
             return _call("layers.Dense", units, use_bias=None if bias else False, **name)
+        case layers.AveragePool(padding="same") as pool:
+            strides, pads = _plain(pool.strides), pool.pads(architecture.input_shapes(node)[0])
+            return _call("PaddedAverage", _plain(pool.window), strides=strides, pads=pads, **name)
         case layers.MaxPool() | layers.AveragePool() as pool:
             kind = "MaxPooling2D" if isinstance(pool, layers.MaxPool) else "AveragePooling2D"
             strides = None if pool.strides == pool.window else _plain(pool.strides)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import re
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
@@ -35,8 +36,9 @@ def describe(architecture: Architecture, title: str) -> str:
 
 
 def sources(pieces: Iterable[Callable[..., Any]], text: str) -> str:
-    """The source of those `pieces` that `text` names, in the order given, each ready to stand in a module."""
-    return "".join(f"\n\n{inspect.getsource(piece)}" for piece in pieces if f"{piece.__name__}(" in text)
+    """The source of those `pieces` that `text` calls, in the order given, each ready to stand in a module."""
+    called = set(re.findall(r"(?<![\w.])(\w+)\(", text))
+    return "".join(f"\n\n{inspect.getsource(piece)}" for piece in pieces if piece.__name__ in called)
 
 
 def count_lines(text: str) -> int:

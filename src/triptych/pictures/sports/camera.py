@@ -19,7 +19,7 @@ def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
     pitch = dice.about(0.07, 0.17)
     fill = dice.about(0.8, 0.15) if dice.chance(0.85) else dice.between(0.36, 0.95)
-    drift, cut = (dice.about(0, 1), dice.about(0, 1)), dice.chance(0.05)
+    drift, cut = (dice.about(0, 1), dice.about(0, 1)), dice.chance(0.06)
     stretch = dice.between(0.86, 1.0) * dice.sign()
     trial = View(yaw, pitch, dice.about(0, 0.12), dice.between(4, 11), middle, 1.0, (0.0, 0.0), stretch)
     seen = trial.project(points)[:, :2]
@@ -27,8 +27,10 @@ def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
     scale = fill * size / max(float((high - low).max()), 0.5)
     centre = []
     for axis in (0, 1):
-        free = size - scale * float(high[axis] - low[axis])
-        shift = drift[axis] * (0.4 * max(free, 0) + (0.3 * size if cut else 0))
+        extent = scale * float(high[axis] - low[axis])
+        free = max(0.0, size - extent)
+        # Cut: up to a third of the subject lies outside.
+        shift = drift[axis] * (free / 2 + extent / 3 if cut else 0.4 * free)
         centre.append(size / 2 - scale * float(high[axis] + low[axis]) / 2 + shift)
     return View(yaw, pitch, trial.roll, trial.distance, middle, scale, (centre[0], centre[1]), stretch)
 

@@ -47,6 +47,7 @@ def play(dice: Dice, stage: Stage) -> None:
             sides = (-1.0, 1.0) if sculling else ((-1.0,) if number % 2 else (1.0,))
             stroke = min(1.0, max(0.0, phase + dice.about(0, 0.06)))
             _rower(dice, stage, wears, stroke, recovery, sides, blade, first <= number <= first + 1)
+    stage.reflect(0, dice.between(0.2, 0.45))
 
 
 def _same_shirt(wears: body.Look, top: body.Look) -> body.Look:

@@ -30,6 +30,7 @@ def play(dice: Dice, stage: Stage) -> None:
         ):
             joints = person(stage, look(dice, HATS, suit=0.6), pose := style(dice), subject=number == 0)
             _skates(dice, stage, joints, pose)
+    stage.reflect(0, dice.between(0.25, 0.5))
 
 
 def _crouch(dice: Dice) -> Pose:
@@ -146,7 +147,7 @@ def _sided(side: float, pair: tuple[Vec, Vec]) -> tuple[Vec, Vec]:
 
 def _skates(dice: Dice, stage: Stage, joints: Joints, pose: Pose) -> None:
     steel: Colour = dice.pick(((240, 244, 250), (214, 222, 232)))
-    boots = dice.pick(((244, 244, 244), (244, 244, 244), (28, 28, 32), (28, 28, 32), dice.pick(CLOTH)))
+    boots = dice.pick(((246, 246, 246), (246, 246, 246), (246, 246, 246), (28, 28, 32), dice.pick(CLOTH)))
     stage.shadow(0, 0, 0.5, 0.35)
     wheels = dice.chance(0.12)
     for foot, knee, toes in zip(joints.feet, joints.knees, pose.toes, strict=True):
@@ -155,9 +156,9 @@ def _skates(dice: Dice, stage: Stage, joints: Joints, pose: Pose) -> None:
         sole = unit(shin - float(shin @ point) * point)
         stage.solid(
             [
-                (foot - 0.06 * sole, 0.058),
-                (foot - 0.04 * point + 0.03 * sole, 0.055),
-                (foot + 0.16 * point + 0.03 * sole, 0.04),
+                (foot - 0.08 * sole, 0.066),
+                (foot - 0.04 * point + 0.03 * sole, 0.066),
+                (foot + 0.16 * point + 0.03 * sole, 0.05),
             ],
             boots,
             nearer=0.03,
@@ -174,15 +175,15 @@ def _skates(dice: Dice, stage: Stage, joints: Joints, pose: Pose) -> None:
                     steel,
                     0.02,
                 )
-            stage.line([heel, tip, tip + 0.04 * point - 0.04 * sole], 0.045, steel, nearer=0.03)
+            stage.line([heel, tip, tip + 0.04 * point - 0.04 * sole], 0.055, steel, nearer=0.03)
 
 
 def _scratches(dice: Dice, stage: Stage) -> None:
     """Arcs that blades have cut."""
-    for _ in range(dice.whole(5, 9)):
-        x, z, radius, start = dice.about(0, 2.5), dice.about(0, 2.5), dice.between(0.6, 4), dice.between(0, 6)
+    for _ in range(dice.whole(7, 13)):
+        x, z, radius, start = dice.about(0, 2.5), dice.about(0, 2.5), dice.between(0.5, 5), dice.between(0, 6)
         arc = [vec(x + radius * math.cos(start + a), 0, z + radius * math.sin(start + a)) for a in _SWEEP]
-        stage.trace(arc, 0.035, vec(0.03, 0, 0.03))
+        stage.trace(arc, 0.045, vec(0.035, 0, 0.035))
 
 
 _SWEEP = (0, 0.2, 0.4, 0.6, 0.8, 1.0)

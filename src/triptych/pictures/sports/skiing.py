@@ -126,16 +126,16 @@ def ski(stage: Stage, middle: Vec, turn: float, tilt: float, colour: Colour) -> 
     """A ski with its tip bent up; `tilt` lifts the tail."""
     along = vec(math.cos(turn) * math.cos(tilt), -math.sin(tilt), -math.sin(turn) * math.cos(tilt))
     tip, tail = middle + 0.9 * along, middle - 0.85 * along
-    stage.solid([(tail, 0.04), (tip, 0.042)], colour)
+    stage.solid([(tail, 0.048), (tip, 0.05)], colour)
     for end in (tail, tip):  # white ends, as makers paint them
-        stage.solid([(end, 0.041), (end - 0.3 * unit(end - middle), 0.041)], (244, 244, 244), nearer=0.02)
-    stage.solid([(tip, 0.042), (tip + 0.16 * along + vec(0, 0.1, 0), 0.03)], (244, 244, 244))
+        stage.solid([(end, 0.049), (end - 0.3 * unit(end - middle), 0.049)], (244, 244, 244), nearer=0.02)
+    stage.solid([(tip, 0.05), (tip + 0.16 * along + vec(0, 0.1, 0), 0.03)], (244, 244, 244))
 
 
 def pole(stage: Stage, hand: Vec, direction: Vec, length: float, colour: Colour) -> None:
     """A pole with grip and basket."""
     tip = hand + length * direction
-    stage.line([hand - 0.08 * direction, tip], 0.038, colour)
+    stage.line([hand - 0.08 * direction, tip], 0.045, colour)
     stage.line([hand - 0.1 * direction, hand + 0.06 * direction], 0.05, (30, 30, 32), nearer=0.02)
     stage.solid([(tip - 0.08 * direction, 0.06)], (240, 210, 60))
 

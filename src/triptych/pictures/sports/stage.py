@@ -194,6 +194,15 @@ class Stage:
             rim = [(share * length * c, share * width * s) for c, s in _DISC]
             self._add("flat", [vec(x + a, 0, z + b) for a, b in rim], (), (14, 18, 34), 0, True, 0.25)
 
+    def reflect(self, first: int, opacity: float) -> None:
+        """Mirror the shapes from number `first` on in the ground: ice and still water do."""
+        for shape in self.shapes[first:]:
+            if not shape.scenery:
+                below = shape.points * (1, -1, 1)
+                self.shapes.append(
+                    Shape(shape.form, below, shape.radii, shape.colour, shape.nearer, True, opacity)
+                )
+
     def frames(self, *points: Vec) -> None:
         """The camera must show these points."""
         self.subject.extend(self._turn @ point + self._move for point in points)
@@ -261,7 +270,9 @@ def _paint_solid(
     brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Fill, light: Light
 ) -> None:
     discs = [(row[0], row[1], r * row[2]) for row, r in zip(rows, radii, strict=True)]
-    brush.polygon(_around(discs), fill=brighter((colour[0], colour[1], colour[2]), light.shade))
+    brush.polygon(
+        _around(discs), fill=(*brighter((colour[0], colour[1], colour[2]), light.shade), *colour[3:])
+    )
     if max(r for _, _, r in discs) > 1.2:  # pixels; the lit side of a thinner limb cannot be seen
         lit = [(x + 0.34 * r * light.x, y + 0.34 * r * light.y, 0.66 * r) for x, y, r in discs]
         brush.polygon(_around(lit), fill=colour)
