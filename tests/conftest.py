@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("triptych", deadline=None, derandomize=True)  # a busy machine is no fault
+settings.load_profile("triptych")
 
 COMMAND = Path(sys.executable).with_name("triptych")
 

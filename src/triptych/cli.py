@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 INTERRUPTED = 130
+COMPLETION = "_TRIPTYCH_COMPLETE"
+"""The variable by which a shell asks for completions."""
 
 
 class Suggesting(click.Group):
@@ -152,7 +156,7 @@ def _show_result(result: Comparison, as_json: bool) -> None:
             *lines, *terminal.agreement_lines(result), f"Report: {Path(result.folder) / 'report.html'}"
         )
     if result.failed:
-        sys.exit(1)
+        raise click.exceptions.Exit(1)
 
 
 @cli.command()
@@ -278,7 +282,7 @@ def show(network: str, framework: str | None, size: int | None, classes: int | N
     from triptych.network.zoo import find_network
     from triptych.running.sources import written
 
-    architecture = find_network(network).adapted((size, size) if size else None, classes)
+    architecture = find_network(network).adapted(None if size is None else (size, size), classes)
     if toml:
         click.echo(architecture.to_toml(), nl=False)
     elif framework:
@@ -295,36 +299,55 @@ def completion(shell: str) -> None:
 
     made = get_completion_class(shell)
     assert made is not None
-    click.echo(made(cli, {}, "triptych", "_TRIPTYCH_COMPLETE").source())
+    click.echo(made(cli, {}, "triptych", COMPLETION).source())
 
 
 def _print_json(value: Any) -> None:
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
 
 
 def main() -> None:
     """Run the command line; errors are one line each, and every way out has its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a class may be called what the terminal cannot spell
+    if instruction := os.environ.get(COMPLETION):
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(cli, {}, "triptych", COMPLETION, instruction))
     try:
-        sys.exit(cli(standalone_mode=False))
+        status = _run()
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the flush at exit fail
+        status = 0  # the reader of a pipe has seen enough
+        if error.errno != errno.EPIPE:
+            click.echo(f"triptych: cannot write: {error.strerror}", err=True)
+            status = 2
+    sys.exit(status)
+
+
+def _run() -> int:
+    """The exit code of the command that the arguments name."""
+    try:
+        with cli.make_context("triptych", sys.argv[1:]) as context:
+            cli.invoke(context)
     except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        return leaving.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except TriptychError as error:
         click.echo(f"triptych: {error}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo(
-            "triptych: interrupted; 'triptych runs' lists what can go on, 'triptych resume RUN' does",
-            err=True,
+            "triptych: interrupted; go on with: triptych resume RUN ('triptych runs' lists them)", err=True
         )
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return INTERRUPTED
+    return 0
 
 
 if __name__ == "__main__":

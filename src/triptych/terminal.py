@@ -5,6 +5,7 @@ Progress goes to standard error, results to standard output, so that `--json` ca
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -173,7 +174,8 @@ def _number(loss: float | None) -> str:
 
 
 def _table(title: str | None = None) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    heading = None if title is None else Text(title, style="bold")
+    return Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 def clock(seconds: float | None) -> str:
@@ -244,9 +246,16 @@ def problem_lines(pictures: dict[str, Any]) -> list[str]:
     return lines
 
 
+class _Output(Console):
+    """Standard output; that its reader has gone is for the command line to handle, not for the console."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, "the reader has gone")
+
+
 def show(*parts: Any) -> None:
     """Print tables and lines on standard output."""
-    console = Console()
+    console = _Output()
     for part in parts:
         if isinstance(part, str):
             console.print(part, soft_wrap=True, highlight=False, markup=False)
@@ -346,7 +355,7 @@ def networks_table(zoo: Sequence[ZooEntry]) -> Table:
 
 def show_source(text: str) -> None:
     """A source as it is: highlighted on a terminal, plain text in a pipe."""
-    console = Console()
+    console = _Output()
     if console.is_terminal:
         console.print(Syntax(text, "python", theme="ansi_dark", background_color="default"))
     else:
@@ -355,7 +364,7 @@ def show_source(text: str) -> None:
 
 def show_sources(architecture: Architecture, texts: dict[str, str]) -> None:
     """All sources: as many beside each other as the terminal is wide enough for."""
-    console = Console()
+    console = _Output()
     panels = [
         Panel(
             Syntax(text, "python", theme="ansi_dark", background_color="default"),

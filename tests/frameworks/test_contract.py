@@ -84,7 +84,7 @@ def test_a_framework_keeps_the_contract(module: str) -> None:
         ("labels: Labels, masks: Masks", "targets: Labels, masks: Masks", "gradients takes"),
         ('    """By `backward`."""\n', "", "gradients has no docstring"),
         ("-> Weights:", "-> dict:", "dump_weights gives another type"),
-        ("def write_network", "def predict(state: State, images: Images) -> Array: ...\n\n\ndef write_network",
+        ("def write_network", "def predict(state: State, images: Images) -> Array: ...\ndef write_network",
          "order is"),
     ],
 )  # fmt: skip

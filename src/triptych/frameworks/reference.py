@@ -24,6 +24,24 @@ from triptych.network.weights import Array, Weights, save_tensors
 FILENAME = "<network.py in NumPy>"
 
 
+@dataclass
+class State:
+    """Weights and optimiser slots as plain float64 arrays, by canonical name."""
+
+    architecture: Architecture
+    text: str
+    network: Callable[..., Tensor]
+    weights: dict[str, Values]
+    optimizer: Optimizer | None = None
+    slots: dict[str, Values] = field(default_factory=dict)
+    steps: int = 0
+
+
+def facts() -> Facts:
+    """float64 only: it is what float64 means here."""
+    return Facts("NumPy reference", np.__version__, {"numpy": np.__version__}, "cpu", 1, ("float64",))
+
+
 # ---- the network, written ------------------------------------------------------------------------------
 
 
@@ -73,24 +91,6 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
 
 
 # ---- the contract --------------------------------------------------------------------------------------
-
-
-@dataclass
-class State:
-    """Weights and optimiser slots as plain float64 arrays, by canonical name."""
-
-    architecture: Architecture
-    text: str
-    network: Callable[..., Tensor]
-    weights: dict[str, Values]
-    optimizer: Optimizer | None = None
-    slots: dict[str, Values] = field(default_factory=dict)
-    steps: int = 0
-
-
-def facts() -> Facts:
-    """float64 only: it is what float64 means here."""
-    return Facts("NumPy reference", np.__version__, {"numpy": np.__version__}, "cpu", 1, ("float64",))
 
 
 def build(architecture: Architecture, weights: Weights, precision: Precision) -> State:

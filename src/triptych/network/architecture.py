@@ -19,6 +19,8 @@ from __future__ import annotations
 import dataclasses
 import keyword
 import math
+import tomllib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,13 +39,22 @@ INPUT = "images"
 """The name of the network's input in the graph."""
 
 
-_WORDS_OF_SOURCES = "x masks training weights averages logits self network reduce keep"
-_WORDS_OF_IMPORTS = "keras layers tf tensorflow torch nn jax jnp lax"
-_WORDS_OF_MODULES = (
-    "add_module apply bfloat16 buffers children compile cpu cuda double eval float forward half modules "
-    "parameters requires_grad_ state_dict to train type zero_grad"
-)
-RESERVED = VOCABULARY.keys() | set(f"{_WORDS_OF_SOURCES} {_WORDS_OF_IMPORTS} {_WORDS_OF_MODULES}".split())
+_WORDS_OF_SOURCES = """
+    x masks training weights averages logits self network reduce keep tap images keras layers ops tf
+    tensorflow torch nn F jax jnp lax Tensor Tensors Network BatchNormalization Dropout GELU PaddedAverage
+    windows
+"""
+_WORDS_OF_MODULES = """
+    T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double
+    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule
+    half ipu load_state_dict modules mtia named_buffers named_children named_modules named_parameters
+    parameters register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
+    to_empty train training type xpu zero_grad
+"""
+RESERVED = VOCABULARY.keys() | set(f"{_WORDS_OF_SOURCES} {_WORDS_OF_MODULES}".split()) - {INPUT}
 """Words that the written networks, or PyTorch's modules, use themselves: no layer can go by them."""
 
 
@@ -75,8 +86,10 @@ class Architecture:
             raise ArchitectureError(f"{self.name}: input must be [height, width, channels], each 1 or more")
         if not (len(self.mean) == len(self.std) == self.input_shape[2]):
             raise ArchitectureError(f"{self.name}: mean and std need one number a channel")
-        if min(self.std) <= 0:
-            raise ArchitectureError(f"{self.name}: std must be above 0")
+        if not all(map(math.isfinite, self.mean)):
+            raise ArchitectureError(f"{self.name}: mean must be finite")
+        if not all(0 < value < math.inf for value in self.std):
+            raise ArchitectureError(f"{self.name}: std must be above 0 and finite")
         if not self.nodes:
             raise ArchitectureError(f"{self.name}: has no layers")
         known = {INPUT}
@@ -91,6 +104,7 @@ class Architecture:
                 f"{self.name}: layer {self.nodes[-1].name!r}: the last layer must give one number a class; "
                 "end with a dense layer"
             )
+        _ = self.feature_orders  # raises if flattened features meet others in an add
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -226,9 +240,10 @@ def from_toml(text_or_path: str | Path) -> Architecture:
         table = read_toml(text_or_path, ArchitectureError)
         name = text_or_path.stem
     else:
-        import tomllib
-
-        table = tomllib.loads(text_or_path)
+        try:
+            table = tomllib.loads(text_or_path)
+        except tomllib.TOMLDecodeError as reason:
+            raise ArchitectureError(f"the network is no valid TOML ({reason})") from None
         name = "network"
     known = ("name", "input", "mean", "std", "layers")
     for key in table:
@@ -300,7 +315,9 @@ def _named(layers: Iterable[_Unnamed]) -> list[Node]:
 
 def _check_node(network: str, node: Node, known: set[str]) -> None:
     label = f"{network}: layer {node.name!r}"
-    if not node.name.isidentifier() or keyword.iskeyword(node.name) or node.name.startswith("_"):
+    # Python takes several ways of spelling a character for one name.
+    spelled = unicodedata.normalize("NFKC", node.name) == node.name and node.name.isidentifier()
+    if not spelled or keyword.iskeyword(node.name) or node.name.startswith("_"):
         raise ArchitectureError(
             f"{label}: a name must be a Python name that begins with a letter, such as 'conv1'"
         )

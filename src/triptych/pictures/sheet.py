@@ -100,6 +100,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 def _write(sheet: Image.Image, path: Path) -> None:
     partial = path.with_name(path.name + f".{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(partial, "PNG", optimize=True)
         partial.replace(path)
     except OSError as error:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from triptych.errors import RecipeError
+from triptych.errors import RecipeError, UsageError
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Optimizer
 from triptych.network import conventions
@@ -68,7 +68,10 @@ class Recipe:
         if not self.frameworks:
             raise RecipeError("frameworks: name one or more")
         for name in self.frameworks:
-            registry.find(name)
+            try:
+                registry.find(name)
+            except UsageError as reason:
+                raise RecipeError(f"frameworks: {reason}") from None
         if len(set(self.frameworks)) < len(self.frameworks):
             raise RecipeError("frameworks: each can be named once")
         _check_optimizer(self.optimizer)

@@ -14,7 +14,7 @@ def scatter(dice: Dice, stage: Stage, yaw: float) -> None:
         for _ in range(dice.pick((0, 0, 0, 0, 1, 3))):
             with stage.placed(dice.about(0, 7), 0, -dice.between(5, 20), heading=dice.between(0, 6)):
                 _onlooker(dice, stage)
-        if dice.chance(0.15):
+        if dice.chance(0.12):
             far = dice.between(4, 10)
             with stage.placed(dice.about(0, 0.7 * far), 0, -far, heading=dice.between(0, 6)):
                 dice.pick(_LEFT_ALONE)(dice, stage)

@@ -18,10 +18,10 @@ def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
     points = np.array(subject)
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
     pitch = dice.about(0.07, 0.17)
-    fill = dice.about(0.8, 0.15) if dice.chance(0.85) else dice.between(0.36, 0.95)
+    fill = dice.about(0.82, 0.13) if dice.chance(0.85) else dice.between(0.36, 0.95)
     drift, cut = (dice.about(0, 1), dice.about(0, 1)), dice.chance(0.06)
     stretch = dice.between(0.86, 1.0) * dice.sign()
-    trial = View(yaw, pitch, dice.about(0, 0.12), dice.between(4, 11), middle, 1.0, (0.0, 0.0), stretch)
+    trial = View(yaw, pitch, dice.about(0, 0.13), dice.between(4, 11), middle, 1.0, (0.0, 0.0), stretch)
     seen = trial.project(points)[:, :2]
     low, high = seen.min(axis=0), seen.max(axis=0)
     scale = fill * size / max(float((high - low).max()), 0.5)
@@ -50,7 +50,7 @@ class Exposure:
 
 def expose(dice: Dice) -> Exposure:
     """Day, dusk or lamp light; sharp or not; noisy in the dark; any file quality from 35 to 90."""
-    dark = dice.chance(0.08)
+    dark = dice.chance(0.05)
     level = dice.between(0.45, 0.7) if dark else dice.between(0.88, 1.12)
     cast = [1 + dice.about(0, 0.08) for _ in range(3)]
     return Exposure(
@@ -59,7 +59,7 @@ def expose(dice: Dice) -> Exposure:
         gamma=dice.between(0.9, 1.12),
         vignette=dice.between(0, 0.35),
         blur=dice.pick((0.0, 0.0, 0.003, 0.005, 0.008)) * dice.between(0.5, 1.2),
-        noise=dice.between(3, 7) + (dice.between(0, 9) if dark or dice.chance(0.2) else 0.0),
+        noise=dice.between(1.5, 4.5) + (dice.between(0, 6) if dark or dice.chance(0.12) else 0.0),
         quality=dice.whole(35, 90),
     )
 

@@ -24,7 +24,7 @@ def yaw(dice: Dice) -> float:
 def play(dice: Dice, stage: Stage) -> None:
     """One climber, sometimes a second one lower or beside."""
     tilt = dice.pick((0.0, dice.between(-0.25, 0.1), dice.between(0.1, 0.5)))
-    rock = dice.chance(0.35)
+    rock = dice.chance(0.27)
     with stage.placed(0, 1.0, 0, rear=tilt):
         wall(dice, stage, rock)
         _climber(dice, stage, rock, subject=True)
@@ -142,7 +142,7 @@ def wall(dice: Dice, stage: Stage, rock: bool) -> None:
             scenery=True,
         )
     route = dice.pick((None, dice.pick(CLOTH)))
-    for _ in range(dice.whole(16, 38)):
+    for _ in range(dice.whole(20, 40)):
         y, z = dice.between(-1.6, min(top, 1.9)), dice.between(max(left, -1.9), min(right, 1.9))
         hold(dice, stage, vec(WALL, y, z), False, route if dice.chance(0.6) else None)
 
@@ -161,9 +161,9 @@ def _rock(dice: Dice, stage: Stage, paint: Colour, left: float, right: float, to
         vec(WALL + 0.05, 2 - number, right + dice.about(0, 0.35)) for number in range(5) if 2 - number < top
     ]
     stage.flat([*edge, vec(WALL + 0.05, -9, right)], paint, scenery=True)
-    for _ in range(dice.whole(5, 12)):
+    for _ in range(dice.whole(10, 18)):
         y, z = dice.between(-1.8, min(top, 2)), dice.between(max(left, -2), min(right, 2))
-        tone = brighter(paint, dice.pick((0.7, 0.82, 1.12, 1.2)))
+        tone = brighter(paint, dice.pick((0.6, 0.75, 1.15, 1.3)))
         spots = [(dice.between(0.15, 0.6), turn + dice.about(0, 0.5)) for turn in (0.0, 1.3, 2.6, 3.9, 5.2)]
         stage.flat(
             [vec(WALL + 0.04, y + 0.8 * r * math.sin(a), z + r * math.cos(a)) for r, a in spots],
@@ -173,4 +173,4 @@ def _rock(dice: Dice, stage: Stage, paint: Colour, left: float, right: float, to
     for _ in range(dice.whole(4, 8)):
         y, z = dice.between(-2, min(top, 2)), dice.between(max(left, -1.5), min(right, 1.5))
         crack = [vec(WALL, y - 0.35 * step, z + dice.about(0, 0.25)) for step in range(4)]
-        stage.trace(crack, 0.05, vec(0, 0.02, 0.05))
+        stage.trace(crack, 0.06, vec(0, 0.02, 0.05), 0.7, 0.35)

@@ -17,7 +17,7 @@ def ripples(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> 
         mix(ground, (255, 255, 255), dice.between(0.6, 0.9)),
         brighter(ground, dice.between(0.45, 0.7)),
     )
-    for _ in range(dice.whole(40, 80)):
+    for _ in range(dice.whole(60, 110)):
         near = dice.between(0, 1) ** 1.5
         x, y = dice.between(-0.1, 1) * size, row + near * (size - row)
         long, wide = (

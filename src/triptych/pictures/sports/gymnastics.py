@@ -8,8 +8,10 @@ from . import body, moves
 from .body import Pose, look, person
 from .dice import Dice
 from .palette import CLOTH, STEEL, WOOD
-from .stage import Stage, unit, vec
+from .stage import Colour, Stage, unit, vec
 
+CHALK: Colour = (246, 246, 242)
+MATS: tuple[Colour, ...] = ((36, 74, 180), (208, 44, 48), (40, 130, 80), (110, 50, 150), (30, 150, 190))
 HATS = ("bare", "bare", "bare", "bald")
 
 
@@ -29,12 +31,20 @@ def _gymnast(dice: Dice, stage: Stage, pose: Pose) -> None:
     person(stage, look(dice, HATS, suit=0.6), pose)
 
 
-def _mat(dice: Dice, stage: Stage, length: float, width: float) -> None:
-    """A mat with a white border."""
-    mat = dice.pick(CLOTH)
-    for share, colour in ((1.0, (244, 244, 242)), (0.9, mat)):
-        x, z = share * length, share * width
-        stage.flat([vec(-x, 0, -z), vec(x, 0, -z), vec(x, 0, z), vec(-x, 0, z)], colour, 1 - share, True)
+def _mats(dice: Dice, stage: Stage) -> None:
+    """Mats of one colour, laid side by side; their white borders make a grid."""
+    colour, side = dice.pick(MATS), dice.between(0.8, 1.2)
+    for row in (-1, 0, 1):
+        for column in (-2, -1, 0, 1, 2):
+            for half, paint, over in ((side / 2, CHALK, 0.0), (0.44 * side, colour, 0.01)):
+                x, z = column * side, row * side
+                corners = (
+                    (x - half, z - half),
+                    (x + half, z - half),
+                    (x + half, z + half),
+                    (x - half, z + half),
+                )
+                stage.flat([vec(a, 0, b) for a, b in corners], paint, over, scenery=True)
     stage.shadow(0, 0, 0.5, 0.3)
 
 
@@ -49,15 +59,15 @@ def rings(dice: Dice, stage: Stage, used: bool) -> None:
         loop = [
             vec(0.02 * math.sin(a), ring + 0.1 + 0.12 * math.cos(a), z + 0.12 * math.sin(a)) for a in _TURN
         ]
-        stage.line(loop, 0.055, wood, nearer=0.05)
-        stage.line([vec(0, ring + 0.22, z), vec(0, ring + 3.4, z * 0.8)], 0.035, strap)
+        stage.line(loop, 0.07, wood, nearer=0.05)
+        stage.line([vec(0, ring + 0.22, z), vec(0, ring + 3.4, z * 0.8)], 0.05, strap)
     if dice.chance(0.5):
         frame = dice.pick((STEEL, dice.pick(CLOTH)))
         stage.line(
             [vec(0, 0, -1.6), vec(0, ring + 2.9, -1.2), vec(0, ring + 2.9, 1.2), vec(0, 0, 1.6)], 0.08, frame
         )
     if used:
-        _mat(dice, stage, 1.6, 1.6)
+        _mats(dice, stage)
         _gymnast(dice, stage, pose)
         stage.frames(vec(0, ring + dice.between(0.3, 1.0), 0))
 
@@ -69,17 +79,20 @@ def high_bar(dice: Dice, stage: Stage, used: bool) -> None:
     """A bar across; the body swings around it, straight or piked."""
     bar, half = dice.between(2.3, 2.7), 1.2
     wood = dice.pick((STEEL, STEEL, *WOOD))
-    stage.line([vec(0, bar, -half), vec(0, bar, half)], 0.065, wood)
+    stage.line([vec(0, bar, -half), vec(0, bar, half)], 0.08, wood)
+    stage.line([vec(0, bar, -0.5), vec(0, bar, 0), vec(0, bar, 0.5)], 0.085, CHALK, nearer=0.01)
+    pad = dice.pick(CLOTH)
     for z in (-half, half):
-        stage.line([vec(0, 0, z), vec(0, bar + 0.05, z)], 0.06, STEEL)
+        stage.line([vec(0, 0, z), vec(0, bar + 0.05, z)], 0.08, STEEL)
+        stage.line([vec(0, 0, z), vec(0, 0.6 * bar, z)], 0.14, pad, nearer=0.01)
         stage.line([vec(1.4, 0, z * 1.5), vec(0, bar, z), vec(-1.4, 0, z * 1.5)], 0.018, (120, 120, 124))
     if dice.chance(0.3):  # uneven bars: the lower one
-        stage.line([vec(1.2, 1.6, -half), vec(1.2, 1.6, half)], 0.065, wood)
+        stage.line([vec(1.2, 1.6, -half), vec(1.2, 1.6, half)], 0.08, wood)
         for z in (-half, half):
             stage.line([vec(1.2, 0, z), vec(1.2, 1.6, z)], 0.06, STEEL)
     if not used:
         return
-    _mat(dice, stage, 2, 1.2)
+    _mats(dice, stage)
     swing, pike = dice.between(0, 2 * math.pi), dice.about(0.1, 0.8)
     out = vec(math.sin(swing), -math.cos(swing), 0)
     chest = vec(0, bar, 0) + moves.ARMS * 0.98 * out
@@ -111,13 +124,14 @@ def parallel_bars(dice: Dice, stage: Stage, used: bool) -> None:
     rail, half, wide = 1.45, 1.5, 0.26
     wood, feet = dice.pick(WOOD), dice.pick((STEEL, dice.pick(CLOTH)))
     for z in (-wide, wide):
-        stage.line([vec(-half, rail, z), vec(half, rail, z)], 0.075, wood, nearer=0.03)
+        stage.line([vec(-half, rail, z), vec(half, rail, z)], 0.09, wood, nearer=0.03)
+        stage.line([vec(-0.5, rail, z), vec(0, rail, z), vec(0.5, rail, z)], 0.095, CHALK, nearer=0.04)
         for x in (-1.0, 1.0):
             stage.line([vec(x, 0.06, z), vec(x, rail, z)], 0.06, STEEL)
         stage.line([vec(-1.3, 0.05, z), vec(1.3, 0.05, z)], 0.1, feet)
     if not used:
         return
-    _mat(dice, stage, 2, 1.2)
+    _mats(dice, stage)
     lean = dice.pick(
         (0.0, dice.about(0, 0.3), math.pi + dice.about(0, 0.3), dice.about(1.3, 0.4) * dice.sign())
     )
@@ -148,7 +162,7 @@ def beam(dice: Dice, stage: Stage, used: bool) -> None:
         stage.line([vec(x, top - 0.1, 0), vec(x, 0.05, 0)], 0.09, STEEL)
         stage.line([vec(x, 0.04, -0.6), vec(x, 0.04, 0.6)], 0.08, STEEL)
     if used:
-        _mat(dice, stage, 2.6, 1.2)
+        _mats(dice, stage)
         with stage.placed(y=top):
             _gymnast(dice, stage, dice.pick((moves.scale, moves.leap, moves.handstand, moves.walk))(dice))
             stage.frames(vec(-0.9, -0.3, 0), vec(0.9, -0.2, 0))
@@ -156,7 +170,7 @@ def beam(dice: Dice, stage: Stage, used: bool) -> None:
 
 def floor(dice: Dice, stage: Stage, used: bool) -> None:
     """A mat: handstand, leap, cartwheel, bridge, split."""
-    _mat(dice, stage, dice.between(1.2, 3), 2)
+    _mats(dice, stage)
     if used:
         pose = dice.pick(
             (moves.handstand, moves.leap, moves.cartwheel, moves.bridge, moves.split, moves.scale)
@@ -177,7 +191,7 @@ def pommel(dice: Dice, stage: Stage, used: bool) -> None:
         stage.line(arch, 0.04, (120, 90, 60), nearer=0.05)
     if not used:
         return
-    _mat(dice, stage, 2, 1.2)
+    _mats(dice, stage)
     around = dice.between(-2.4, 2.4)
     out = unit(vec(math.cos(around), dice.between(-0.35, 0.1), math.sin(around)))
     chest = vec(0, top + 0.62, 0) - 0.25 * vec(float(out[0]), 0, float(out[2]))

@@ -58,6 +58,10 @@ def grain(dice: Dice, image: Image.Image) -> Image.Image:
     for cells, strength in ((4, dice.between(2, 10)), (16, dice.between(1, 6)), (64, dice.between(1, 5))):
         patch = Image.fromarray(dice.normal(cells, cells), mode="F")
         pattern += strength * np.asarray(patch.resize((64, 64), Image.Resampling.BICUBIC))
+    # Brushed, woven, rained on: weak streaks in one direction, so that edges alone tell little.
+    strokes = Image.fromarray(dice.normal(96, 12), mode="F").resize((96, 96), Image.Resampling.BICUBIC)
+    strokes = strokes.rotate(dice.between(0, 180), Image.Resampling.BILINEAR).crop((16, 16, 80, 80))
+    pattern += dice.between(2, 9) * np.asarray(strokes)
     cover = Image.fromarray(np.clip(pattern, 0, 255).astype(np.uint8))
     cover = cover.resize((size, size), Image.Resampling.BILINEAR)
     return ImageChops.overlay(image, Image.merge("RGB", (cover, cover, cover)))

@@ -23,6 +23,7 @@ def play(dice: Dice, stage: Stage) -> None:
     """One skater, a pair, or a small pack."""
     style = dice.pick((_crouch, _crouch, _crouch, _spiral, _spin, _glide, _glide, _jump))
     skaters = dice.pick((1, 1, 1, 1, 2, 3))
+    _rink(dice, stage)
     _scratches(dice, stage)
     for number in range(skaters):
         with stage.placed(
@@ -178,12 +179,28 @@ def _skates(dice: Dice, stage: Stage, joints: Joints, pose: Pose) -> None:
             stage.line([heel, tip, tip + 0.04 * point - 0.04 * sole], 0.055, steel, nearer=0.03)
 
 
+def _rink(dice: Dice, stage: Stage) -> None:
+    """Lines and a circle painted under the ice, red or blue with white borders, on most rinks."""
+    if dice.chance(0.15):
+        return
+    paint: Colour = dice.pick(((206, 40, 48), (34, 84, 190)))
+    x, z, radius, turn = dice.about(0, 0.8), dice.about(0, 0.8), dice.between(1.0, 1.8), dice.about(0, 0.5)
+    circle = [vec(x + radius * math.cos(a), 0, z + radius * math.sin(a)) for a in _ROUND]
+    across = [vec(x + reach * math.cos(turn), 0, z + reach * math.sin(turn)) for reach in (-9, 0, 9)]
+    for points in (circle, across):
+        stage.line(points, 0.24, (246, 248, 250), scenery=True)
+        stage.line(points, 0.13, paint, nearer=0.01, scenery=True)
+
+
+_ROUND = [math.tau * step / 24 for step in range(25)]
+
+
 def _scratches(dice: Dice, stage: Stage) -> None:
     """Arcs that blades have cut."""
-    for _ in range(dice.whole(7, 13)):
+    for _ in range(dice.whole(10, 20)):
         x, z, radius, start = dice.about(0, 2.5), dice.about(0, 2.5), dice.between(0.5, 5), dice.between(0, 6)
         arc = [vec(x + radius * math.cos(start + a), 0, z + radius * math.sin(start + a)) for a in _SWEEP]
-        stage.trace(arc, 0.045, vec(0.035, 0, 0.035))
+        stage.trace(arc, 0.055, vec(0.045, 0, 0.045), 0.3, 0.9)
 
 
 _SWEEP = (0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -12,19 +12,27 @@ from .stage import Colour, Stage, Vec, unit, vec
 
 HATS = ("beanie", "beanie", "cap", "bare", "helmet")
 ANKLE = 0.1
-SKIS: tuple[Colour, ...] = ((214, 38, 44), (226, 84, 30), (240, 196, 40), (36, 74, 160))
+SKIS: tuple[Colour, ...] = ((214, 38, 44), (226, 84, 30), (240, 196, 40), (230, 60, 110))
 
 
 def yaw(dice: Dice) -> float:
     """Any side, the back least."""
-    return dice.pick((dice.about(0, 0.6), dice.about(0.2, 0.9), dice.about(1.1, 0.5), dice.about(-0.9, 0.5)))
+    return dice.pick(
+        (
+            dice.about(0, 0.6),
+            dice.about(0, 0.6),
+            dice.about(0.2, 0.9),
+            dice.about(1.1, 0.5),
+            dice.about(-0.9, 0.5),
+        )
+    )
 
 
 def play(dice: Dice, stage: Stage) -> None:
     """One skier, or a few on the same track."""
     style = dice.pick((_stride, _stride, _double_pole, _skate, _skate))
     skiers = dice.pick((1, 1, 1, 1, 2, 3))
-    if dice.chance(0.8):
+    if dice.chance(0.9):
         _tracks(stage)
     for number in range(skiers):
         with stage.placed(
@@ -107,7 +115,7 @@ def _poles(dice: Dice, pose: Pose) -> tuple[Vec, Vec]:
 def _gear(
     dice: Dice, stage: Stage, joints: Joints, turned: tuple[float, float], subject: bool, *poles: Vec
 ) -> None:
-    skis, shafts = dice.pick(SKIS), dice.pick(((30, 30, 34), (30, 30, 34), (236, 236, 236), dice.pick(CLOTH)))
+    skis, shafts = dice.pick(SKIS), dice.pick(((30, 30, 34), (30, 30, 34), (30, 30, 34), dice.pick(CLOTH)))
     stage.shadow(0, 0, 0.8, 0.35)
     for foot, turn in zip(joints.feet, turned, strict=True):
         lift = max(0.0, float(foot[1]) - ANKLE)
@@ -143,4 +151,4 @@ def pole(stage: Stage, hand: Vec, direction: Vec, length: float, colour: Colour)
 def _tracks(stage: Stage) -> None:
     """Two grooves a lane."""
     for z in (-1.3, -1.08, -0.11, 0.11, 1.08, 1.3):
-        stage.trace([vec(x, 0, z) for x in (-9, -4, 0, 4, 9)], 0.05, vec(0, 0, 0.05))
+        stage.trace([vec(x, 0, z) for x in (-9, -4, 0, 4, 9)], 0.075, vec(0, 0, 0.075), 0.55, 0.8)

@@ -183,10 +183,10 @@ class Stage:
         """An upright circle in the plane of x and y: a wheel."""
         self.line(centre + radius * _CIRCLE, width, colour, nearer)
 
-    def trace(self, points: Sequence[Vec], width: float, beside: Vec) -> None:
-        """A line pressed or cut into the ground: dark in the groove, bright on the rim `beside` it."""
-        self._add("line", points, (width,), (20, 26, 40), 0, True, 0.45)
-        self._add("line", [point + beside for point in points], (width,), (255, 255, 255), 0.01, True, 0.7)
+    def trace(self, points: Sequence[Vec], width: float, beside: Vec, dark: float, bright: float) -> None:
+        """A line pressed or cut into the ground: so `dark` in the groove, so `bright` on the rim `beside`."""
+        self._add("line", points, (width,), (20, 26, 40), 0, True, dark)
+        self._add("line", [point + beside for point in points], (width,), (255, 255, 255), 0.01, True, bright)
 
     def shadow(self, x: float, z: float, length: float, width: float) -> None:
         """A soft patch of shade on the ground, two rings deep."""
@@ -281,7 +281,8 @@ def _paint_solid(
 def _paint_line(
     brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Fill, light: Light
 ) -> None:
-    width = max(1, round(radii[0] * rows[0][2]))
+    # As wide as in its middle: the ends of a long line may lie far off or at the camera's feet.
+    width = max(1, round(radii[0] * rows[len(rows) // 2][2]))
     brush.line(
         [(row[0], row[1]) for row in rows], fill=colour, width=width, joint="curve" if width > 2 else None
     )

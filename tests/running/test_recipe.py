@@ -1,0 +1,277 @@
+"""Recipes: what is refused and how, what is filled in, and their file."""
+
+from __future__ import annotations
+
+import copy
+import math
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triptych.errors import RecipeError
+from triptych.frameworks.contract import Optimizer
+from triptych.frameworks.registry import REGISTRY
+from triptych.network.conventions import OptimizerName, Precision
+from triptych.pictures.augment import Augmentation
+from triptych.running import recipe
+from triptych.running.recipe import DEFAULTS, Fit, Recipe, make_optimizer, make_recipe, read_recipe
+from triptych.running.schedule import Schedule, ScheduleName
+from triptych.tables import read_toml
+
+NAN, INF = math.nan, math.inf
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"epoks": 3}, r"unknown key 'epoks': did you mean 'epochs'\?"),
+    ({"epochs": 0}, "epochs is 0, but must be 1 or more"),
+    ({"epochs": 1.5}, "expected int, got float for epochs"),
+    ({"epochs": "3"}, "expected int, got str for epochs"),
+    ({"epochs": True}, "expected int, got bool for epochs"),
+    ({"batch": 0}, "batch is 0, but must be 1 or more"),
+    ({"batch": -8}, "batch is -8"),
+    ({"seed": -1}, "seed is -1, but must be 0 or more"),
+    ({"size": 3}, "size is 3, but must lie between 4 and 1024 pixels"),
+    ({"size": 1025}, "size is 1025"),
+    ({"size": [64, 2]}, r"size is \(64, 2\)"),
+    ({"size": [64]}, "for size"),
+    ({"size": [64, 64, 3]}, "for size"),
+    ({"size": "64"}, "for size"),
+    ({"fit": "squish"}, r"unknown fit 'squish': did you mean 'squash'\?"),
+    ({"precision": "float16"}, r"unknown precision 'float16': did you mean 'bfloat16'\?"),
+    ({"pictures": 3}, "for pictures"),
+    ({"network": 3}, "for network"),
+    ({"full": "yes"}, "for full"),
+    ({"strict": 1}, "for strict"),
+    ({"frameworks": []}, "frameworks: name one or more"),
+    ({"frameworks": "keras"}, "for frameworks"),
+    ({"frameworks": [1]}, "for frameworks"),
+    ({"frameworks": ["keras", "keras"]}, "frameworks: each can be named once"),
+    ({"frameworks": ["keras", "pytorhc"]}, r"framework.*'pytorhc': did you mean 'pytorch'\?"),
+    ({"optimizer": "adam"}, r"optimizer: must be a table, as in \[optimizer\]"),
+    ({"optimizer": {"name": "adan"}}, r"optimizer: unknown name 'adan': did you mean 'adam'\?"),
+    ({"optimizer": {"nam": "adam"}}, r"optimizer: unknown key 'nam': did you mean 'name'\?"),
+    ({"optimizer": {"momentum": 1.0}}, r"optimizer: momentum is 1.0, but must lie in \[0, 1\)"),
+    ({"optimizer": {"momentum": -0.1}}, "optimizer: momentum is -0.1"),
+    ({"optimizer": {"beta1": 1.0}}, "optimizer: beta1 is 1.0"),
+    ({"optimizer": {"beta2": NAN}}, "optimizer: beta2 is nan"),
+    ({"optimizer": {"decay": 1.0}}, "optimizer: decay is 1.0"),
+    ({"optimizer": {"epsilon": -1e-8}}, "optimizer: epsilon is -1e-08"),
+    ({"optimizer": {"epsilon": INF}}, "optimizer: epsilon is inf"),
+    ({"optimizer": {"weight_decay": -0.1}}, "optimizer: weight_decay is -0.1"),
+    ({"optimizer": {"weight_decay": NAN}}, "optimizer: weight_decay is nan"),
+    ({"optimizer": {"label_smoothing": 1.0}}, "optimizer: label_smoothing is 1.0"),
+    ({"optimizer": {"epsilon": "small"}}, "optimizer: expected float, got str for epsilon"),
+    ({"schedule": "cosine"}, r"schedule: must be a table, as in \[schedule\]"),
+    ({"schedule": {"name": "cosin"}}, r"schedule: unknown name 'cosin': did you mean 'cosine'\?"),
+    ({"schedule": {"rate": 0.1}}, "schedule: unknown key 'rate'"),
+    ({"schedule": {"learning_rate": -1.0}}, "schedule: learning_rate is -1.0, but must be 0 or more"),
+    ({"schedule": {"learning_rate": NAN}}, "schedule: learning_rate is nan"),
+    ({"schedule": {"learning_rate": INF}}, "schedule: learning_rate is inf"),
+    ({"schedule": {"learning_rate": "fast"}}, "schedule: expected float, got str for learning_rate"),
+    ({"augmentation": "none"}, r"augmentation: must be a table, as in \[augmentation\]"),
+    ({"augmentation": {"shfit": 0.1}}, r"augmentation: unknown key 'shfit': did you mean 'shift'\?"),
+    ({"augmentation": {"shift": 1.0}}, "augmentation: shift is 1.0"),
+    ({"augmentation": {"shift": -0.1}}, "augmentation: shift is -0.1"),
+    ({"augmentation": {"flip": 1}}, "augmentation: expected bool, got int for flip"),
+]
+
+
+@pytest.mark.parametrize(("table", "message"), BAD, ids=[str(table) for table, _ in BAD])
+def test_what_is_refused_in_one_line(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message) as caught:
+        make_recipe(table)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_edges_of_what_is_allowed() -> None:
+    made = make_recipe(
+        {
+            "epochs": 1, "batch": 1, "seed": 0, "size": [4, 1024],
+            "optimizer": {"name": "sgd", "momentum": 0, "label_smoothing": 0.99, "weight_decay": 100},
+            "schedule": {"learning_rate": 0}, "augmentation": {"shift": 0},
+        }
+    )  # fmt: skip
+    assert made.size == (4, 1024)
+    assert made.optimizer == Optimizer("sgd", momentum=0.0, label_smoothing=0.99, weight_decay=100.0)
+
+
+# ---- what is filled in ------------------------------------------------------------------------------------
+
+
+def test_a_folder_starts_from_the_classs_own_defaults() -> None:
+    made = make_recipe({"pictures": "photos"})
+    assert made == Recipe(pictures="photos")
+    assert (made.network, made.size, made.epochs, made.batch) == ("sports-cnn", 64, 15, 32)
+    assert made.frameworks == ("keras", "tensorflow", "pytorch", "jax")
+    assert made.optimizer == Optimizer("adamw", weight_decay=0.01)
+    assert made.schedule == Schedule("one-cycle", 3e-3)
+    assert made.augmentation == Augmentation(True, 1 / 8)
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_built_in_set_has_its_own(name: str) -> None:
+    made = make_recipe({"pictures": name})
+    for key, value in DEFAULTS[name].items():
+        if key == "augmentation":
+            assert made.augmentation == Augmentation(**value)
+        else:
+            assert getattr(made, key) == value
+    other = {"size": 100, "epochs": 99, "network": "mlp", "augmentation": {"flip": True}}
+    assert make_recipe({"pictures": name}, other) == make_recipe(other, {"pictures": name})
+    own = make_recipe({"pictures": name}, other)
+    assert (own.size, own.epochs, own.network, own.augmentation) == (100, 99, "mlp", Augmentation())
+
+
+def test_sports_is_what_is_meant_when_nothing_is_said() -> None:
+    assert make_recipe() == make_recipe({}) == make_recipe({"pictures": "sports"})
+    assert make_recipe().pictures == "sports"
+
+
+def test_digits_are_never_mirrored_unless_asked_for() -> None:
+    assert make_recipe({"pictures": "digits"}).augmentation == Augmentation(flip=False)
+    assert make_recipe({"pictures": "digits", "augmentation": {"shift": 0.0}}).augmentation == Augmentation(
+        flip=False, shift=0.0
+    )
+    assert make_recipe({"pictures": "digits", "augmentation": False}).augmentation is None
+
+
+@pytest.mark.parametrize("name", get_args(OptimizerName))
+def test_every_optimizer_has_a_rate_and_a_decay(name: OptimizerName) -> None:
+    made = make_recipe({"optimizer": {"name": name}})
+    assert made.schedule.learning_rate == recipe.LEARNING_RATES[name] > 0
+    assert made.optimizer.weight_decay == (0.01 if name == "adamw" else 0)
+    own = make_recipe(
+        {"optimizer": {"name": name, "weight_decay": 0.5}, "schedule": {"learning_rate": 0.125}}
+    )
+    assert (own.optimizer.weight_decay, own.schedule.learning_rate) == (0.5, 0.125)
+    assert make_optimizer({"name": name}) == made.optimizer
+
+
+def test_later_tables_lie_on_top() -> None:
+    file = {
+        "pictures": "digits", "epochs": 9, "optimizer": {"name": "sgd", "momentum": 0.5},
+        "schedule": {"name": "cosine"},
+    }  # fmt: skip
+    options = {
+        "epochs": 2, "batch": None, "optimizer": {"name": None, "weight_decay": 0.25},
+        "schedule": {"name": None, "learning_rate": 0.1},
+    }  # fmt: skip
+    before = copy.deepcopy((file, options, DEFAULTS))
+    made = make_recipe(file, options)
+    assert (file, options, DEFAULTS) == before
+    assert (made.pictures, made.epochs, made.batch, made.network) == ("digits", 2, 32, "lenet")
+    assert made.optimizer == Optimizer("sgd", momentum=0.5, weight_decay=0.25)
+    assert made.schedule == Schedule("cosine", 0.1)
+    assert make_recipe(options, file).epochs == 9
+
+
+def test_none_is_not_given() -> None:
+    assert make_recipe({"epochs": None, "optimizer": {"name": None}, "augmentation": None}) == make_recipe()
+
+
+# ---- the file ---------------------------------------------------------------------------------------------
+
+SHARES = st.floats(0, 1, exclude_max=True)
+RECIPES = st.builds(
+    Recipe,
+    pictures=st.sampled_from(["sports", "digits", "/photos of größe", 'a "quoted" \\ folder']),
+    network=st.sampled_from(["mlp", "/some where/mine.toml"]),
+    frameworks=st.lists(st.sampled_from(sorted(REGISTRY)), min_size=1, unique=True).map(tuple),
+    epochs=st.integers(1, 10**6),
+    batch=st.integers(1, 10**6),
+    size=st.integers(4, 1024) | st.tuples(st.integers(4, 1024), st.integers(4, 1024)),
+    fit=st.sampled_from(get_args(Fit)),
+    full=st.booleans(),
+    strict=st.booleans(),
+    seed=st.integers(0, 2**63 - 1),
+    precision=st.sampled_from(get_args(Precision)),
+    optimizer=st.builds(
+        Optimizer,
+        name=st.sampled_from(get_args(OptimizerName)),
+        momentum=SHARES,
+        beta1=SHARES,
+        beta2=SHARES,
+        decay=SHARES,
+        epsilon=st.floats(0, 1e300),
+        weight_decay=st.floats(0, 1e300),
+        label_smoothing=SHARES,
+    ),
+    schedule=st.builds(
+        Schedule, name=st.sampled_from(get_args(ScheduleName)), learning_rate=st.floats(0, 1e300)
+    ),
+    augmentation=st.none() | st.builds(Augmentation, flip=st.booleans(), shift=SHARES),
+)
+
+
+@given(made=RECIPES)
+def test_round_trip(made: Recipe) -> None:
+    text = made.to_toml()
+    assert make_recipe(tomllib.loads(text)) == made
+    assert make_recipe(tomllib.loads(text)).to_toml() == text
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(
+        """
+        pictures = "photos"
+        network = "compact-cnn"
+        epochs = 20
+        size = [48, 64]
+        frameworks = ["pytorch", "keras:jax"]
+        augmentation = false
+
+        [optimizer]
+        name = "rmsprop"
+
+        [schedule]
+        name = "cosine"
+        learning_rate = 1
+        """
+    )
+    made = make_recipe(read_recipe(tmp_path / "recipe.toml"))
+    assert made == Recipe(
+        pictures="photos",
+        network="compact-cnn",
+        epochs=20,
+        size=(48, 64),
+        frameworks=("pytorch", "keras:jax"),
+        optimizer=Optimizer("rmsprop"),
+        schedule=Schedule("cosine", 1.0),
+        augmentation=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("mine.toml", "{folder}/mine.toml"),
+        ("nets/mine.toml", "{folder}/nets/mine.toml"),
+        ("/else where/mine.toml", "/else where/mine.toml"),
+        ("lenet", "lenet"),
+    ],
+)
+def test_a_network_file_is_looked_for_beside_the_recipe(written: str, wanted: str, tmp_path: Path) -> None:
+    path = tmp_path / "my recipes" / "recipe.toml"
+    path.parent.mkdir()
+    path.write_text(f'network = "{written}"\n')
+    assert read_recipe(path)["network"] == wanted.format(folder=path.parent)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"none\.toml: there is no such file"):
+        read_recipe(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("epochs = \n")
+    with pytest.raises(RecipeError, match=r"bad\.toml: is no valid TOML \(.*line 1") as caught:
+        read_recipe(tmp_path / "bad.toml")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(RecipeError, match="cannot be read"):
+        read_recipe(tmp_path)
+
+
+def test_what_a_run_writes_is_read_back(tmp_path: Path) -> None:
+    made = make_recipe({"pictures": "digits", "frameworks": ["pytorch"], "augmentation": False})
+    (tmp_path / "recipe.toml").write_text(made.to_toml(), "utf-8")
+    assert make_recipe(read_toml(tmp_path / "recipe.toml")) == made

@@ -1,0 +1,377 @@
+"""The command line as users meet it: a process, its two outputs and its exit code."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import triptych as package
+from triptych.cli import cli
+from triptych.network.architecture import from_toml
+from triptych.network.zoo import ZOO, lenet
+
+Triptych = Callable[..., "subprocess.CompletedProcess[str]"]
+COMMAND = Path(sys.executable).with_name("triptych")
+COMMANDS = sorted(cli.commands)
+
+
+def clean(done: subprocess.CompletedProcess[str]) -> str:
+    """Standard output of a command that went well and had nothing to complain of."""
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+# ---- help -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(triptych: Triptych, command: str) -> None:
+    said = clean(triptych(command, "--help"))
+    assert said.startswith(f"Usage: triptych {command} ")
+    assert "-h, --help" in said
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_lists_the_commands(triptych: Triptych, flag: str) -> None:
+    said = clean(triptych(flag))
+    assert said.startswith("Usage: triptych [OPTIONS] COMMAND")
+    assert all(f"\n  {name} " in said for name in COMMANDS)
+
+
+def test_every_command_says_what_it_does() -> None:
+    assert {name for name, command in cli.commands.items() if not command.help} == set()
+
+
+def test_help_is_quick(triptych: Triptych) -> None:
+    """Under 0.4 s, so that completion feels alive; the best of several, for the machine may be busy."""
+
+    def seconds() -> float:
+        began = time.monotonic()
+        clean(triptych("--help"))
+        return time.monotonic() - began
+
+    assert min(seconds() for _ in range(5)) < 0.4
+
+
+def test_version(triptych: Triptych) -> None:
+    assert clean(triptych("--version")) == f"triptych, version {package.__version__}\n"
+
+
+def test_no_command_shows_the_help(triptych: Triptych) -> None:
+    done = triptych()
+    assert done.returncode == 2
+    assert "Usage: triptych" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# ---- wrong use --------------------------------------------------------------------------------------------
+
+WRONG = [
+    (["shwo"], "No such command 'shwo': did you mean 'show'?"),
+    (["comapre", "sports"], "did you mean 'compare'?"),
+    (["xyz"], "No such command 'xyz': known: cache, compare, "),
+    (["--verson"], "--version"),
+    (["compare", "--epoks", "3"], "--epochs"),
+    (["compare", "--framework", "keras"], "--frameworks"),
+    (["train", "digits", "--frameworks", "keras"], "--framework"),
+    (["networks", "--jsno"], "--json"),
+    (["compare", "a", "b"], "unexpected extra argument"),
+    (["compare", "digits", "--epochs", "x"], "'x' is not a valid integer"),
+    (["show"], "Missing argument"),
+    (["predict", "run"], "Missing argument"),
+    (["show", "lenet", "--classes", "1"], "--classes"),
+    (["completion", "tcsh"], "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
+def test_wrong_use(triptych: Triptych, tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = triptych(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert files(tmp_path) == set()
+
+
+UNUSABLE = [
+    (["compare", "no such folder"], "there is no folder or archive 'no such folder'"),
+    (["compare", "sprots"], "did you mean 'sports'?"),
+    (
+        ["compare", "digits", "--frameworks", "keras,pytorhc"],
+        "no framework 'pytorhc': did you mean 'pytorch'?",
+    ),
+    (["compare", "digits", "--frameworks", ""], "frameworks: name one or more"),
+    (["compare", "digits", "--network", "lenett"], "no network 'lenett': did you mean 'lenet'?"),
+    (["compare", "digits", "--network", "none.toml"], "none.toml: there is no such file"),
+    (
+        ["compare", "digits", "--size", "8"],
+        "layer 'conv2' (conv): its window of (5, 5) is larger than its input",
+    ),
+    (["compare", "digits", "--epochs", "0"], "epochs is 0, but must be 1 or more"),
+    (["compare", "digits", "--optimizer", "adan"], "optimizer: unknown name 'adan': did you mean 'adam'?"),
+    (["compare", "digits", "--learning-rate", "nan"], "schedule: learning_rate is nan"),
+    (["compare", "digits", "--recipe", "none.toml"], "none.toml: there is no such file"),
+    (["compare", "digits", "--recipe", "bad key.toml"], "unknown key 'epoks': did you mean 'epochs'?"),
+    (["compare", "digits", "--network", "bad net.toml"], "unknown kind 'convv': did you mean 'conv'?"),
+    (["compare", "empty folder"], "empty folder"),
+    (["compare", "broken.toml"], "broken.toml"),
+    (["pictures", "digits", "--size", "0"], "picture size 0 x 0"),
+    (["show", "lenett"], "there is no network 'lenett': did you mean 'lenet'?"),
+    (["show", "lenet", "--framework", "pytorhc"], "did you mean 'pytorch'?"),
+    (["show", "lenet", "--size", "-5"], "lenet: input must be [height, width, channels], each 1 or more"),
+    (["show", "lenet", "--size", "0"], "1 or more"),
+    (["predict", "nowhere", "a.png"], "nowhere: is no run folder; 'triptych runs' lists those there are"),
+    (["evaluate", "nowhere", "digits"], "nowhere: is no run folder"),
+    (["resume", "nowhere"], "nowhere: is no run folder"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), UNUSABLE, ids=[" ".join(arguments) for arguments, _ in UNUSABLE]
+)
+def test_unusable_input(triptych: Triptych, tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "bad key.toml").write_text("epoks = 3\n")
+    (tmp_path / "bad net.toml").write_text('[[layers]]\nkind = "convv"\n')
+    (tmp_path / "broken.toml").write_text("name = ")
+    (tmp_path / "empty folder").mkdir()
+    before = files(tmp_path)
+    done = triptych(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    *progress, line = done.stderr.splitlines()
+    assert line.startswith("triptych: ")
+    assert message in line
+    assert all(told.startswith("pictures ") for told in progress)
+    assert files(tmp_path) == before  # no runs/ folder, no contact sheet
+
+
+def test_a_run_folder_that_is_there_is_left_alone(triptych: Triptych, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "diary.txt").write_text("dear diary")
+    done = triptych("compare", "digits", "--out", "mine")
+    assert done.returncode == 2
+    assert "mine: is there already; choose another --out" in done.stderr
+    assert files(tmp_path) == {"mine", "mine/diary.txt"}
+
+
+# ---- what is printed --------------------------------------------------------------------------------------
+
+
+def test_networks(triptych: Triptych) -> None:
+    said = clean(triptych("networks"))
+    assert all(name in said for name in ZOO)
+    assert "62,006" in said
+    listed = json.loads(clean(triptych("networks", "--json")))
+    assert [entry["name"] for entry in listed] == list(ZOO)
+    assert listed[1]["parameters"] == lenet().parameter_count
+    assert listed[1]["input_shape"] == [32, 32, 3]
+
+
+def test_no_runs_and_an_empty_cache(triptych: Triptych, tmp_path: Path) -> None:
+    assert clean(triptych("runs")) == "No runs yet; begin with: triptych compare sports\n"
+    assert json.loads(clean(triptych("runs", "--json"))) == []
+    mine = str(tmp_path / "cache of my own")
+    assert clean(triptych("cache", TRIPTYCH_CACHE=mine)) == f"Nothing is kept in {mine}.\n"
+    assert json.loads(clean(triptych("cache", "--json", TRIPTYCH_CACHE=mine))) == []
+    assert json.loads(clean(triptych("cache", "--clear", "--json", TRIPTYCH_CACHE=mine))) == {
+        "stores": 0, "bytes": 0,
+    }  # fmt: skip
+    assert files(tmp_path) == set()
+
+
+def test_a_damaged_run_is_listed_as_such(triptych: Triptych, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "größe 1").mkdir(parents=True)
+    (tmp_path / "runs" / "größe 1" / "recipe.toml").write_text("epochs = ")
+    (listed,) = json.loads(clean(triptych("runs", "--json")))
+    assert listed["folder"] == "runs/größe 1"
+    assert "is no valid TOML" in listed["states"]["damaged"]
+    assert "runs/größe 1" in clean(triptych("runs"))
+
+
+def test_pictures_and_the_cache_after_them(triptych: Triptych, tmp_path: Path) -> None:
+    mine = {"TRIPTYCH_CACHE": str(tmp_path / "cache")}
+    done = triptych("pictures", "digits", "--size", "8", "--json", **mine)
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert (found["source"], found["classes"], found["problems"]) == ("digits", list("0123456789"), [])
+    assert sum(found[side] for side in ("train", "validation", "test")) == 1797
+    with Image.open(tmp_path / found["sheet"]) as sheet:
+        assert sheet.format == "PNG"
+    (store,) = json.loads(clean(triptych("cache", "--json", **mine)))
+    assert (store["source"], store["pictures"], store["size"]) == ("digits", 1797, [8, 8])
+    assert "1,797" in clean(triptych("cache", **mine))
+
+    again = triptych("pictures", "digits", "--size", "8", "--sheet", "sub dir/größe.png", **mine)
+    assert again.returncode == 0
+    assert "Contact sheet: sub dir/größe.png" in again.stdout
+    assert (tmp_path / "sub dir" / "größe.png").is_file()
+    cleared = json.loads(clean(triptych("cache", "--clear", "--json", **mine)))
+    assert cleared["stores"] == 1
+    assert cleared["bytes"] > 1797 * 8 * 8 * 3
+    assert json.loads(clean(triptych("cache", "--json", **mine))) == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """Two classes of pictures, one of them with a problem, in places with difficult names."""
+    name = "Urlaub – größe 1 [neu]"
+    for number, kind in enumerate(("[red] café", "日本語")):
+        at = tmp_path / name / kind
+        at.mkdir(parents=True)
+        for i in range(10):
+            noise = np.random.default_rng(100 * number + i).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(at / f"photo {i}.png")
+    (tmp_path / name / "日本語" / "empty [x].png").write_bytes(b"")
+    return name
+
+
+def test_a_folder_with_spaces_brackets_and_letters_of_the_world(
+    triptych: Triptych, folder: str, tmp_path: Path
+) -> None:
+    done = triptych("pictures", folder, "--size", "8", "--json")
+    assert done.returncode == 0
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["classes"] == ["[red] café", "日本語"]
+    assert sum(found[side] for side in ("train", "validation", "test")) == 20
+    assert [problem["path"] for problem in found["problems"]] == ["日本語/empty [x].png"]
+    shown = triptych("pictures", folder, "--size", "8")
+    assert shown.returncode == 0
+    for text in ("[red] café", "日本語", "empty [x].png", folder):
+        assert text in shown.stdout
+    strict = triptych("pictures", folder, "--size", "8", "--strict")
+    assert strict.returncode == 2
+    assert "日本語/empty [x].png" in strict.stderr
+    assert "Traceback" not in strict.stderr
+
+
+def test_an_absolute_folder_and_a_nested_one_say_the_same(
+    triptych: Triptych, folder: str, tmp_path: Path
+) -> None:
+    (tmp_path / "below").mkdir()
+    ours = json.loads(triptych("pictures", folder, "--size", "8", "--json").stdout)
+    theirs = json.loads(
+        triptych("pictures", tmp_path / "below" / ".." / folder, "--size", "8", "--json").stdout
+    )
+    assert ours["key"] == theirs["key"]
+
+
+# ---- sources ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+def test_show_prints_source_that_compiles(triptych: Triptych) -> None:
+    said = clean(triptych("show", "lenet", "--framework", "pytorch"))
+    compile(said, "network.py", "exec")
+    (network,) = [node for node in ast.parse(said).body if isinstance(node, ast.ClassDef)]
+    assert network.name == "Network"
+    assert "nn.Conv2d(3, 6, 5)" in said
+    assert "62,006 parameters" in said
+
+
+def test_show_an_own_network(triptych: Triptych, tmp_path: Path) -> None:
+    (tmp_path / "my größe.toml").write_text(
+        'name = "größe"\ninput = [9, 7, 3]\n'
+        '[[layers]]\nkind = "flatten"\n[[layers]]\nname = "last"\nkind = "dense"\nunits = 3\n', "utf-8"
+    )  # fmt: skip
+    said = clean(
+        triptych("show", "my größe.toml", "--framework", "reference", "--classes", "5", "--size", "4")
+    )
+    compile(said, "network.py", "exec")
+    assert '"""größe in NumPy: 4 x 4 x 3 pictures, 5 classes, 245 parameters."""' in said
+    assert 'weights["last.kernel"]' in said
+
+
+def test_show_toml_begins_a_network_of_ones_own(triptych: Triptych, tmp_path: Path) -> None:
+    text = clean(triptych("show", "lenet", "--toml", "--classes", "3", "--size", "40"))
+    assert from_toml(text) == lenet(40, 3)
+    (tmp_path / "mine.toml").write_text(text)
+    assert clean(triptych("show", "mine.toml", "--toml")) == text
+
+
+def test_a_source_in_a_pipe_is_plain_text(triptych: Triptych) -> None:
+    said = clean(triptych("show", "lenet", "--framework", "reference", COLUMNS="20"))
+    assert "\x1b" not in said
+    assert max(map(len, said.splitlines())) > 20  # not folded
+
+
+# ---- shells -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(triptych: Triptych, shell: str, tmp_path: Path) -> None:
+    said = clean(triptych("completion", shell))
+    assert f"_TRIPTYCH_COMPLETE={shell}_complete" in said
+    if shutil.which(shell):
+        subprocess.run([shell, "-n"], input=said, text=True, timeout=60, check=True)
+
+
+def test_completion_completes(triptych: Triptych) -> None:
+    environment = {"_TRIPTYCH_COMPLETE": "bash_complete", "COMP_WORDS": "triptych com", "COMP_CWORD": "1"}
+    assert clean(triptych(**environment)).splitlines() == ["plain,compare", "plain,completion"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("networks",),
+        ("networks", "--json"),
+        ("show", "lenet", "--framework", "reference"),
+        ("show", "lenet", "--toml"),
+        ("runs",),
+        ("--help",),
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_has_seen_enough(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """As in `triptych networks | head -1`, with the pipe closed before the first line."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [COMMAND, *arguments],
+            stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path, timeout=120, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert done.stderr == b""
+    assert done.returncode == 0
+
+
+def test_the_first_line_only(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; '{COMMAND}' networks --json | head -1"],
+        capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [("networks",), ("show", "lenet", "--framework", "reference")])
+def test_a_full_disk_is_said_in_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [COMMAND, *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, timeout=120, check=False,
+        )  # fmt: skip
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert os.strerror(errno.ENOSPC) in done.stderr
