@@ -89,9 +89,16 @@ def hog_accuracy(train: Sides, test: Sides) -> float:
 
 def network_accuracy(network: str | Path, size: int, seed: int, epochs: int) -> float:
     """A network trained by Triptych itself, with everything else as in the default run."""
-    result = triptych.compare(
-        "sports", network=network, frameworks=["pytorch"], size=size, seed=seed, epochs=epochs
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        result = triptych.compare(
+            "sports",
+            network=network,
+            frameworks=["pytorch"],
+            size=size,
+            seed=seed,
+            epochs=epochs,
+            out=Path(folder) / "run",
+        )
     accuracy = result.frameworks["pytorch"].test_accuracy
     if accuracy is None:
         raise SystemExit(f"{network}: {result.frameworks['pytorch'].error}")
@@ -100,9 +107,12 @@ def network_accuracy(network: str | Path, size: int, seed: int, epochs: int) -> 
 
 def deeper(folder: Path, size: int) -> Path:
     """An architecture file with eight convolutions of up to 256 filters and a global average pool."""
-    layers: list[Layer] = []
+    layers: list[Layer | tuple[str, Layer]] = []
     for filters in (32, 64, 128, 256):
-        layers += [Conv(filters=filters, bias=False), BatchNorm(), ReLU()] * 2 + [MaxPool()]
+        for half in "ab":
+            active = (f"active{filters}{half}", ReLU())  # "relu6" is a word of the frameworks' own
+            layers += [Conv(filters=filters, bias=False), BatchNorm(), active]
+        layers += [MaxPool()]
     layers[-1:] = [GlobalAveragePool(), Dropout(0.3), Dense(6)]
     file = folder / "deeper.toml"
     file.write_text(sequence("deeper", (size, size, 3), layers).to_toml())

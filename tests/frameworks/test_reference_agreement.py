@@ -7,19 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.frameworks import exercise
 
 from triptych.frameworks import reference, registry
 from triptych.network.architecture import Architecture
 from triptych.network.layers import BatchNorm, Dropout
 from triptych.network.weights import Array, load_tensors
 from triptych.running.launch import environment
-
-sys.path.insert(0, str(Path(__file__).parent))
-import exercise
 
 Ask = Callable[[str, str], dict[str, dict[str, Array]]]
 
@@ -68,8 +65,8 @@ def expected(network: Architecture, trained: tuple[str, ...]) -> dict[str, Array
 def gap(ours: Array, theirs: Array) -> float:
     """Largest difference, relative to the largest number."""
     assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
-    largest = np.abs(theirs).max(initial=0)
-    return float(np.abs(ours.astype(np.float64) - theirs).max(initial=0) / (largest or 1))
+    far = np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max(initial=0)
+    return float(far / (np.abs(theirs).max(initial=0) or 1))
 
 
 def idle(name: str, truth: dict[str, Array]) -> bool:
@@ -117,7 +114,7 @@ def test_agrees_with_the_reference(
 
 def _replace_layers(network: Architecture, kind: type, **changes: object) -> Architecture:
     nodes = tuple(
-        dataclasses.replace(node, layer=dataclasses.replace(node.layer, **changes))  # type: ignore[arg-type]
+        dataclasses.replace(node, layer=dataclasses.replace(node.layer, **changes))
         if isinstance(node.layer, kind) else node
         for node in network.nodes
     )  # fmt: skip
@@ -162,7 +159,7 @@ def test_the_bounds_catch_another_optimizer(
 ) -> None:
     network = exercise.networks()["odd"]
     honest = exercise.optimizers()
-    mutant = dataclasses.replace(honest[optimizer], **change)  # type: ignore[arg-type]
+    mutant = dataclasses.replace(honest[optimizer], **change)
     monkeypatch.setattr(exercise, "optimizers", lambda: honest | {optimizer: mutant})
     truth = exercise.answers(reference, network, "float64", list(honest))
     caught = failures(said("pytorch", "float64")["odd"], truth, "float64")

@@ -103,7 +103,9 @@ def hold(dice: Dice, stage: Stage, at: Vec, rock: bool, colour: Colour | None = 
     paint = colour or dice.pick(CLOTH)
     if rock:
         reach = vec(0, dice.about(0, 0.05), dice.between(0.06, 0.16))
-        stage.solid([(at - reach, 0.045), (at + reach, 0.03)], mix(paint, (128, 122, 116), 0.75), nearer=-0.2)
+        below = at - vec(0, 0.07, 0)
+        stage.solid([(below - reach, 0.06), (below + reach, 0.05)], (24, 24, 30), nearer=-0.22)
+        stage.solid([(at - reach, 0.055), (at + reach, 0.04)], mix(paint, (128, 122, 116), 0.75), nearer=-0.2)
         stage.solid([(at + vec(-0.04, 0.03, 0) - 0.5 * reach, 0.035)], (246, 246, 246), nearer=-0.18)  # chalk
         return
     reach, thick = vec(0, dice.about(0, 0.07), dice.between(0.01, 0.09)), dice.between(0.05, 0.085)
@@ -170,6 +172,9 @@ def _rock(dice: Dice, stage: Stage, paint: Colour, left: float, right: float, to
             tone,
             scenery=True,
         )
+    for _ in range(dice.whole(10, 20)):
+        y, z = dice.between(-1.8, min(top, 2)), dice.between(max(left, -1.8), min(right, 1.8))
+        hold(dice, stage, vec(WALL, y, z), True)
     for _ in range(dice.whole(4, 8)):
         y, z = dice.between(-2, min(top, 2)), dice.between(max(left, -1.5), min(right, 1.5))
         crack = [vec(WALL, y - 0.35 * step, z + dice.about(0, 0.25)) for step in range(4)]

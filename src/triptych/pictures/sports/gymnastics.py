@@ -11,7 +11,7 @@ from .palette import CLOTH, STEEL, WOOD
 from .stage import Colour, Stage, unit, vec
 
 CHALK: Colour = (246, 246, 242)
-MATS: tuple[Colour, ...] = ((36, 74, 180), (208, 44, 48), (40, 130, 80), (110, 50, 150), (30, 150, 190))
+MATS: tuple[Colour, ...] = ((40, 140, 80), (120, 56, 164), (30, 160, 190), (236, 130, 40), (244, 196, 52))
 HATS = ("bare", "bare", "bare", "bald")
 
 

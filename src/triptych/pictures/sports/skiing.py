@@ -149,6 +149,9 @@ def pole(stage: Stage, hand: Vec, direction: Vec, length: float, colour: Colour)
 
 
 def _tracks(stage: Stage) -> None:
-    """Two grooves a lane."""
-    for z in (-1.3, -1.08, -0.11, 0.11, 1.08, 1.3):
-        stage.trace([vec(x, 0, z) for x in (-9, -4, 0, 4, 9)], 0.075, vec(0, 0, 0.075), 0.55, 0.8)
+    """A groomed track: ridges side by side, and two deeper grooves for the skis."""
+    along = (-9, -4, 0, 4, 9)
+    for number in range(-9, 10):
+        stage.trace([vec(x, 0, 0.26 * number) for x in along], 0.07, vec(0, 0, 0.08), 0.3, 0.6)
+    for z in (-0.11, 0.11):
+        stage.trace([vec(x, 0, z) for x in along], 0.08, vec(0, 0, 0.08), 0.55, 0.8)
