@@ -159,7 +159,7 @@ def test_the_bounds_catch_another_optimizer(
 ) -> None:
     network = exercise.networks()["odd"]
     honest = exercise.optimizers()
-    mutant = dataclasses.replace(honest[optimizer], **change)
+    mutant = dataclasses.replace(honest[optimizer], **change)  # type: ignore[arg-type]
     monkeypatch.setattr(exercise, "optimizers", lambda: honest | {optimizer: mutant})
     truth = exercise.answers(reference, network, "float64", list(honest))
     caught = failures(said("pytorch", "float64")["odd"], truth, "float64")

@@ -8,9 +8,9 @@ import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from typing import Any
 
-import triptych
 from triptych.frameworks import registry
 from triptych.network.zoo import ZOO
 from triptych.pictures.reader import PROBLEM_KINDS
@@ -65,7 +65,7 @@ def gather(run: RunFolder) -> dict[str, Any]:
         "views": views,
         "done": [view for view in views if view.done],
         "scale": _scale(views),
-        "version": triptych.__version__,
+        "version": version("triptych"),
         **_figures(result, views),
         **_predictions(run, result, views),
         **_problems(result),

@@ -216,8 +216,16 @@ class Stage:
         ends = np.cumsum([len(shape.points) for shape in shapes])
         starts = ends - [len(shape.points) for shape in shapes]
         depths = np.add.reduceat(seen[:, 3], starts) / (ends - starts) - [shape.nearer for shape in shapes]
+        # What lies outside, such as most of an eight, needs no outline. No ball is wider than 0.3 m.
+        margin = 0.3 * np.maximum.reduceat(seen[:, 2], starts)
+        outside = np.zeros(len(shapes), bool)
+        for axis, end in enumerate(image.size):
+            outside |= np.minimum.reduceat(seen[:, axis], starts) > end + margin
+            outside |= np.maximum.reduceat(seen[:, axis], starts) < -margin
         brush, rows = ImageDraw.Draw(image, "RGBA" if scenery else "RGB"), seen.tolist()
         for index in np.argsort(-depths, kind="stable"):
+            if outside[index]:
+                continue
             shape = shapes[index]
             fade = min(0.75, max(0.0, depths[index]) * light.thickness)
             colour = mix(shape.colour, light.haze, fade)
