@@ -41,9 +41,7 @@ def weights_of(network: Architecture) -> Weights:
     generator = np.random.default_rng(1)
     weights: Weights = {}
     for name, tensor in initial_weights(network, seed=0).items():
-        moved = (tensor.astype(np.float32) + 0.05 * generator.standard_normal(tensor.shape)).astype(
-            np.float32
-        )
+        moved = (tensor.astype(float) + 0.05 * generator.standard_normal(tensor.shape)).astype(np.float32)
         weights[name] = np.abs(moved) + np.float32(0.5) if name.endswith("variance") else moved
     return weights
 
