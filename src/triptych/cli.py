@@ -106,17 +106,17 @@ def compare(**given: Any) -> None:
 @cli.command()
 @click.argument("pictures", metavar="FOLDER|ARCHIVE|sports|digits")
 @click.option(
-    "--framework", "frameworks", callback=_names, default="pytorch", show_default=True, metavar="NAME"
+    "--framework", "frameworks", callback=_names, help="pytorch, unless the recipe names one.", metavar="NAME"
 )
 @RECIPE_OPTIONS
 def train(**given: Any) -> None:
     """Train one network in one framework."""
-    _compare(**given)
+    _compare(frameworks_otherwise=["pytorch"], **given)
 
 
 def _compare(
     *, optimizer: str | None, learning_rate: float | None, schedule: str | None, fit: str | None,
-    recipe: Path | None, as_json: bool, **given: Any,
+    recipe: Path | None, as_json: bool, frameworks_otherwise: list[str] | None = None, **given: Any,
 ) -> None:  # fmt: skip
     from triptych.comparing import compare
     from triptych.running.recipe import read_recipe
@@ -124,6 +124,8 @@ def _compare(
     from triptych.terminal import Progress
 
     tables = read_recipe(recipe) if recipe else {}
+    if frameworks_otherwise is not None:
+        tables.setdefault("frameworks", frameworks_otherwise)
     merge(tables, {"fit": fit, "optimizer": {"name": optimizer},
                    "schedule": {"name": schedule, "learning_rate": learning_rate}})  # fmt: skip
     with Progress() as progress:
@@ -155,7 +157,7 @@ def _show_result(result: Comparison, as_json: bool) -> None:
         terminal.show(
             *lines, *terminal.agreement_lines(result), f"Report: {Path(result.folder) / 'report.html'}"
         )
-    if result.failed:
+    if result.failed or not any(one.status == "done" for one in result.frameworks.values()):
         raise click.exceptions.Exit(1)
 
 

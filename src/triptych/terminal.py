@@ -225,6 +225,8 @@ def agreement_lines(result: Result) -> list[str]:
         if agreement.reference_gap is not None:
             lines[-1] += f", and with the NumPy reference in float64 to {agreement.reference_gap:.1e}"
         lines[-1] += "."
+    if agreement.reference_error is not None:
+        lines.append(f"The NumPy reference could not say: {agreement.reference_error}")
     if agreement.test_logits_gap is not None and agreement.same_predictions is not None:
         lines.append(
             f"After training, test logits differ by at most {agreement.test_logits_gap:.2g}; "
@@ -367,7 +369,7 @@ def show_sources(architecture: Architecture, texts: dict[str, str]) -> None:
     console = _Output()
     panels = [
         Panel(
-            Syntax(text, "python", theme="ansi_dark", background_color="default"),
+            Syntax(text, "python", theme="ansi_dark", background_color="default", word_wrap=True),
             title=registry.find(name).title,
             border_style=registry.find(name).colour,
         )

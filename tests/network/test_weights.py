@@ -278,14 +278,6 @@ def test_scalars_and_strides(tmp_path: Path) -> None:
     assert int(load_tensors(tmp_path / "t")["optimizer.step"]) == 41
 
 
-def test_metadata_is_kept_beside_the_tensors(tmp_path: Path) -> None:
-    from safetensors import safe_open
-
-    save_tensors(tmp_path / "t", {"a": np.ones(2)}, {"what": "größe"})
-    with safe_open(tmp_path / "t", "numpy") as file:
-        assert file.metadata() == {"what": "größe"}
-
-
 def test_a_damaged_file(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_tensors(path, dict(initial_weights(lenet(), 0)))

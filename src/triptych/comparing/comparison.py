@@ -10,7 +10,7 @@ from typing import Any
 import filelock
 import msgspec
 
-from triptych.errors import RunFolderError, TriptychError, WorkerFailed
+from triptych.errors import FrameworkMissing, RunFolderError, WorkerFailed
 from triptych.frameworks import registry
 from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
@@ -74,6 +74,8 @@ def compare(
         "frameworks": frameworks and list(frameworks), "batch": batch, "seed": seed, "precision": precision,
         "strict": strict, "full": full,
     }  # fmt: skip
+    if isinstance(tables.get("pictures"), str):
+        tables["pictures"] = _source(tables["pictures"])
     plan = make_recipe(tables, given)
     architecture = find_network(plan.network)
     if plan.network not in ZOO and "size" not in tables and size is None:
@@ -112,16 +114,14 @@ def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) 
         raise RunFolderError(f"{run.path}: another process is at work on this run") from None
     try:
         errors: dict[str, str] = {}
-        for name in run.recipe().frameworks:
-            entry = registry.find(name)
-            try:
-                if missing := entry.missing():
-                    raise WorkerFailed(missing)
-                _train(run, entry, store, patience, listen)
-            except WorkerFailed as error:
-                errors[name] = str(error)
-                listen(name, {"event": "failed", "message": str(error)})
-        result = collect(run, errors, _reference_loss(run, store, patience))
+        try:
+            for name in run.recipe().frameworks:
+                _train_or_say(run, registry.find(name), store, patience, listen, errors)
+            reference_loss = _reference_loss(run, store, patience)
+        except KeyboardInterrupt:
+            collect(run, errors, "the run was interrupted")
+            raise
+        result = collect(run, errors, reference_loss)
         comparison = msgspec.convert(msgspec.to_builtins(result), Comparison)
         comparison.report()
         return comparison
@@ -129,22 +129,38 @@ def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) 
         lock.release()
 
 
-def _train(run: RunFolder, entry: registry.Entry, store: Store, patience: float, listen: Listener) -> None:
+def _train_or_say(
+    run: RunFolder,
+    entry: registry.Entry,
+    store: Store,
+    patience: float,
+    listen: Listener,
+    errors: dict[str, str],
+) -> None:
+    """Train in one framework unless that is done; what stands in the way goes to `errors`."""
     panel = run.panel(entry)
-    if panel.facts() is None:
-        job = {"job": "train", "run": str(run.path), "store": str(store.path)}
-        run_worker(entry, job, panel.log, lambda event: listen(entry.name, event), patience)
-    listen(entry.name, {"event": "finished"})
+    try:
+        if missing := entry.missing():
+            raise FrameworkMissing(missing)
+        if panel.facts() is None:
+            if not store.path.exists():  # the cache was cleared meanwhile
+                store = _open(run.recipe(), listen)
+            job = {"job": "train", "run": str(run.path), "store": str(store.path)}
+            run_worker(entry, job, panel.log, lambda event: listen(entry.name, event), patience)
+        listen(entry.name, {"event": "finished"})
+    except (FrameworkMissing, WorkerFailed) as error:
+        errors[entry.name] = str(error)
+        listen(entry.name, {"event": "failed", "message": str(error)})
 
 
-def _reference_loss(run: RunFolder, store: Store, patience: float) -> float | None:
-    """The first step's loss by the reference; None if it cannot say."""
+def _reference_loss(run: RunFolder, store: Store, patience: float) -> float | str:
+    """The first step's loss by the reference, or why it could not say."""
     entry = registry.find("reference")
     job = {"job": "first_step", "run": str(run.path), "store": str(store.path)}
     try:
         return float(run_worker(entry, job, run.panel(entry).log, patience=patience)["loss"])
-    except TriptychError:
-        return None
+    except WorkerFailed as error:
+        return str(error)
 
 
 def _open(recipe: Recipe, listen: Listener) -> Store:

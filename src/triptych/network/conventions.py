@@ -33,8 +33,10 @@ Keras adds 1e-7 to the root before its correction, which makes it 31.6 times lar
 """
 
 RMSPROP_DECAY = 0.9
-RMSPROP_EPSILON = 1e-8
-"""Added outside the root. Keras and Optax add it inside by default; PyTorch outside, with decay 0.99."""
+"""With the epsilon of Adam, added outside the root.
+
+Keras and Optax add it inside by default; PyTorch outside, with decay 0.99.
+"""
 
 SGD_MOMENTUM = 0.9
 """v = momentum v + g, w = w - lr v: a new learning rate acts at once. Keras folds lr into v."""

@@ -81,10 +81,10 @@ def _draw(law: Initial, shape: Shape, generator: np.random.Generator) -> NDArray
     return generator.standard_normal(shape) * math.sqrt(variance)
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Array]) -> None:
     """Write a safetensors file, whole or not at all."""
     contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    write_atomic(path, save(contiguous, dict(metadata) if metadata else None))
+    write_atomic(path, save(contiguous))
 
 
 def load_tensors(path: Path) -> Weights:

@@ -56,7 +56,10 @@ def predict(
     if not pictures:
         raise UsageError("name one picture or more")
     images = np.stack([read_picture(Path(path), pair(recipe.size), recipe.fit) for path in pictures])
-    probabilities = _softmax(_logits(folder, entry, images))
+    with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
+        path = Path(scratch) / "images.safetensors"
+        save_tensors(path, {"images": images})
+        probabilities = _softmax(_logits(folder, entry, {"images": str(path)}))
     classes: list[str] = folder.pictures()["classes"]
     return [
         Prediction(
@@ -85,7 +88,7 @@ def evaluate(run: Path | str, pictures: Path | str, *, framework: str | None = N
         )
     ours = np.array([classes.index(name) for name in store.classes])
     labels = ours[np.asarray(store.labels)]
-    predicted = _logits(folder, entry, np.asarray(store.images)).argmax(axis=1)
+    predicted = _logits(folder, entry, {"store": str(store.path)}).argmax(axis=1)
     confusion = np.bincount(labels * len(classes) + predicted, minlength=len(classes) ** 2)
     right = int((predicted == labels).sum())
     return Evaluation(
@@ -109,23 +112,18 @@ def _choose(folder: RunFolder, framework: str | None) -> registry.Entry:
             best[name] = max(accuracies)
     if not best:
         raise RunFolderError(
-            f"{folder.path}: {framework or 'no framework'} has weights there yet; finish it with: "
+            f"{folder.path}: there are no weights of {framework or 'any framework'} yet; finish it with: "
             f"triptych resume {folder.path}"
         )
     return registry.find(max(best, key=lambda name: best[name]))
 
 
-def _logits(folder: RunFolder, entry: registry.Entry, images: NDArray[np.uint8]) -> NDArray[Any]:
+def _logits(folder: RunFolder, entry: registry.Entry, pictures: dict[str, str]) -> NDArray[Any]:
+    """Logits of what `pictures` names: a "store", or a file of "images"."""
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
         here = Path(scratch)
-        save_tensors(here / "images.safetensors", {"images": images})
-        job = {
-            "job": "predict",
-            "run": str(folder.path),
-            "images": str(here / "images.safetensors"),
-            "logits": str(here / "logits.safetensors"),
-        }
-        run_worker(entry, job, here / "worker.log")
+        job = {"job": "predict", "run": str(folder.path), "logits": str(here / "logits.safetensors")}
+        run_worker(entry, job | pictures, here / "worker.log")
         return load_tensors(here / "logits.safetensors")["logits"]
 
 

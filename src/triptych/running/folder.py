@@ -16,6 +16,7 @@ Every file is written whole or not at all.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ class RunFolder:
         """A new run folder, under `runs/` if no path is given; raises RunFolderError if it cannot be."""
         if path is None:
             stem = Path(recipe.pictures).name.split(".")[0] or "pictures"
-            base = RUNS / f"{stem}-{architecture.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+            name = re.sub(r"[^\w.-]+", "-", f"{stem}-{architecture.name}")
+            base = RUNS / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
             path = next(
                 p for n in range(1, 1000) if not (p := base.with_name(base.name + f"-{n}" * (n > 1))).exists()
             )

@@ -53,7 +53,8 @@ def run_worker(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "triptych.running.worker"],
+            # -P: what lies in the user's folder, a jax.py say, is not imported for a framework
+            [sys.executable, "-P", "-m", "triptych.running.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,

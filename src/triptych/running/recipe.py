@@ -103,7 +103,10 @@ def make_recipe(*tables: Mapping[str, Any]) -> Recipe:
     for table in tables:
         merge(given, table)
     merged: dict[str, Any] = {}
-    merge(merged, DEFAULTS.get(str(given.get("pictures", Recipe.pictures)), {}))
+    defaults = dict(DEFAULTS.get(str(given.get("pictures", Recipe.pictures)), {}))
+    if "name" in given.get("optimizer", {}):
+        defaults.pop("schedule", None)  # its learning rate is AdamW's
+    merge(merged, defaults)
     merge(merged, given)
 
     parts: dict[str, Any] = {}

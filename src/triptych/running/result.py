@@ -14,9 +14,10 @@ import numpy as np
 from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
+from triptych.errors import RunFolderError
 from triptych.frameworks import registry
 from triptych.network.weights import load_tensors
-from triptych.running.folder import RunFolder, read_json, write_json
+from triptych.running.folder import Panel, RunFolder, read_json, write_json
 from triptych.running.machine import machine
 
 SCHEMA = 1
@@ -94,6 +95,7 @@ class Agreement(Struct, kw_only=True):
     reference_first_step_loss: Annotated[
         float | None, Meta(description="By the NumPy reference in float64, whatever the run's precision.")
     ] = None
+    reference_error: Annotated[str | None, Meta(description="Why the reference could not say.")] = None
     reference_gap: Annotated[
         float | None, Meta(description="Largest difference of a framework's first loss from the reference's.")
     ] = None
@@ -126,10 +128,11 @@ def json_schema() -> dict[str, Any]:
     return msgspec.json.schema(Result)
 
 
-def collect(run: RunFolder, errors: dict[str, str], reference_loss: float | None = None) -> Result:
+def collect(run: RunFolder, errors: dict[str, str], reference_loss: float | str) -> Result:
     """Gather the figures of a run from its folder and write result.json.
 
-    `errors` says by name why a framework did not finish.
+    `errors` says by name why a framework did not finish; `reference_loss` is the first step's loss by the
+    reference, or why it could not say.
     """
     recipe, architecture = run.recipe(), run.architecture()
     logits: dict[str, NDArray[Any]] = {}
@@ -138,7 +141,7 @@ def collect(run: RunFolder, errors: dict[str, str], reference_loss: float | None
         entry = registry.find(name)
         panel = run.panel(entry)
         one = FrameworkResult(status="unfinished", title=entry.title)
-        one.epochs = [msgspec.convert(event, Epoch) for event in panel.events()]
+        one.epochs = _epochs(panel)
         one.parameters = architecture.parameter_count
         if one.epochs:
             one.first_step_loss = one.epochs[0].step_losses[0]
@@ -172,8 +175,18 @@ def collect(run: RunFolder, errors: dict[str, str], reference_loss: float | None
 
 
 def read_result(run: RunFolder) -> Result:
-    """The result of a finished run; raises RunFolderError."""
-    return msgspec.convert(read_json(run.path / "result.json"), Result)
+    """The result of a finished run; raises RunFolderError if it is missing, damaged or of another make."""
+    try:
+        return msgspec.convert(read_json(run.path / "result.json"), Result)
+    except msgspec.ValidationError as reason:
+        raise RunFolderError(f"{run.path / 'result.json'}: is of another make ({reason})") from None
+
+
+def _epochs(panel: Panel) -> list[Epoch]:
+    try:
+        return msgspec.convert(panel.events(), list[Epoch])
+    except msgspec.ValidationError as reason:
+        raise RunFolderError(f"{panel.path / 'events.jsonl'}: is of another make ({reason})") from None
 
 
 def _finish(
@@ -205,10 +218,19 @@ def interval(right: int, of: int) -> tuple[float, float]:
 
 
 def _agreement(
-    frameworks: dict[str, FrameworkResult], logits: dict[str, NDArray[Any]], reference: float | None
+    frameworks: dict[str, FrameworkResult], logits: dict[str, NDArray[Any]], reference_loss: float | str
 ) -> Agreement:
-    agreement = Agreement(reference_first_step_loss=reference)
-    losses = [one.first_step_loss for one in frameworks.values() if one.first_step_loss is not None]
+    agreement = Agreement()
+    reference = None
+    if isinstance(reference_loss, str):
+        agreement.reference_error = reference_loss
+    else:
+        agreement.reference_first_step_loss = reference = reference_loss
+    losses = [
+        one.first_step_loss
+        for one in frameworks.values()
+        if one.status == "done" and one.first_step_loss is not None
+    ]
     if len(losses) > 1:
         agreement.first_step_loss_gap = max(losses) - min(losses)
     if losses and reference is not None:

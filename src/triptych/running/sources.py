@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from triptych.errors import WorkerFailed
+from triptych.errors import FrameworkMissing
 from triptych.frameworks import registry
 from triptych.network.architecture import Architecture
 from triptych.running.launch import run_worker
@@ -15,7 +15,7 @@ from triptych.running.launch import run_worker
 def written(architecture: Architecture, frameworks: Sequence[str] = registry.DEFAULT) -> dict[str, str]:
     """Each framework's source text; for one that is not installed, a comment that says how to install it.
 
-    Raises WorkerFailed if there is one framework only and it is missing.
+    Raises FrameworkMissing if it is the only one asked for.
     """
     texts: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
@@ -23,7 +23,7 @@ def written(architecture: Architecture, frameworks: Sequence[str] = registry.DEF
             entry = registry.find(name)
             if missing := entry.missing():
                 if len(frameworks) == 1:
-                    raise WorkerFailed(missing)
+                    raise FrameworkMissing(missing)
                 texts[name] = f"# {missing}\n"
                 continue
             job = {"job": "write", "run": scratch, "network": architecture.to_toml()}

@@ -74,7 +74,7 @@ def train(
     for epoch in range(progress.epochs, recipe.epochs):
         state, figures = _train_epoch(step, state, recipe, parts.train, epoch, emit)
         started = time.perf_counter()
-        accuracy, loss = _score(all_logits(framework, state, parts.validation), parts.validation.labels)
+        accuracy, loss = _score(all_logits(framework, state, parts.validation, emit), parts.validation.labels)
         figures |= {"validation_accuracy": accuracy, "validation_loss": loss}
         figures["validation_seconds"] = time.perf_counter() - started
         weights = framework.dump_weights(state)
@@ -90,7 +90,7 @@ def train(
 
     framework.load_weights(state, load_tensors(panel.weights))
     tested: Weights = {"labels": parts.test.labels, "rows": parts.test.rows}
-    save_tensors(panel.logits, tested | {"logits": all_logits(framework, state, parts.test)})
+    save_tensors(panel.logits, tested | {"logits": all_logits(framework, state, parts.test, emit)})
     return progress
 
 
@@ -123,9 +123,12 @@ def _train_epoch(
     }
 
 
-def all_logits(framework: Framework, state: State, batches: Batches) -> NDArray[Any]:
+def all_logits(framework: Framework, state: State, batches: Batches, emit: Emit) -> NDArray[Any]:
     """Logits for all pictures of a part, (pictures, classes)."""
-    found = [framework.predict(state, batch.images) for batch in batches.epoch()]
+    found = []
+    for batch in batches.epoch():
+        found.append(framework.predict(state, batch.images))
+        emit({"event": "alive"})
     return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
 
 

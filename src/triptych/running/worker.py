@@ -86,15 +86,22 @@ def do_first_step(framework: Framework, job: Job, panel: Panel, emit: Emit) -> J
 
 
 def do_predict(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
-    """Logits of the pictures in the file `job["images"]`, written to the file `job["logits"]`."""
+    """Logits of all pictures of the store `job["store"]`, or of the file `job["images"]`.
+
+    They are written to the file `job["logits"]`.
+    """
     run = RunFolder(Path(job["run"]))
     weights = load_tensors(panel.weights)
     check_weights(run.architecture(), weights)
     state = framework.build(run.architecture(), weights, run.recipe().precision)
-    images = load_tensors(Path(job["images"]))["images"].astype(np.uint8)
+    images = (
+        Store.open(Path(job["store"])).images
+        if "store" in job
+        else load_tensors(Path(job["images"]))["images"].astype(np.uint8)
+    )
     rows = np.arange(len(images))
     batches = Batches(images, np.zeros(len(images), np.int64), rows, run.recipe().batch)
-    save_tensors(Path(job["logits"]), {"logits": all_logits(framework, state, batches)})
+    save_tensors(Path(job["logits"]), {"logits": all_logits(framework, state, batches, emit)})
     return {}
 
 
@@ -145,6 +152,9 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stderr.flush()
-    os._exit(status)  # some frameworks hang or crash while their threads are torn down
+    status = 1
+    try:
+        status = main()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)  # some frameworks hang or crash while their threads are torn down
