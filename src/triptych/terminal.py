@@ -269,7 +269,7 @@ def prediction_table(predictions: Sequence[Prediction]) -> Table:
     """Picture, label, and the three largest probabilities."""
     table = _table()
     for heading in ("picture", "label", "probabilities"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for one in predictions:
         ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])[:3]
         table.add_row(

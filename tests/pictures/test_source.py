@@ -128,7 +128,7 @@ def test_description_and_contact_sheet(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels[top + 3 : top + 72 : 6, left + 3 : left + 96 : 6], first)
     assert [path.name for path in tmp_path.glob("sheet*")] == ["sheet.png"]
     with pytest.raises(PicturesError, match="cannot write"):
-        contact_sheet(store, tmp_path / "no such folder" / "sheet.png")
+        contact_sheet(store, tmp_path / "sheet.png" / "below-a-file.png")
 
 
 def test_contact_sheet_of_very_many_classes_stays_a_sheet(tmp_path: Path) -> None:

@@ -29,7 +29,12 @@ def command(*words: str) -> list[str]:
 def started(*words: str) -> Iterator[subprocess.Popen[str]]:
     """A command that is under way; nothing of it is left behind."""
     process = subprocess.Popen(
-        command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command(*words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored below a background job
     )
     try:
         yield process

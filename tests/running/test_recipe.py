@@ -117,12 +117,16 @@ def test_a_built_in_set_has_its_own(name: str) -> None:
     for key, value in DEFAULTS[name].items():
         if key == "augmentation":
             assert made.augmentation == Augmentation(**value)
+        elif key == "schedule":
+            assert made.schedule == Schedule(**value)
         else:
             assert getattr(made, key) == value
     other = {"size": 100, "epochs": 99, "network": "mlp", "augmentation": {"flip": True}}
     assert make_recipe({"pictures": name}, other) == make_recipe(other, {"pictures": name})
     own = make_recipe({"pictures": name}, other)
-    assert (own.size, own.epochs, own.network, own.augmentation) == (100, 99, "mlp", Augmentation())
+    assert (own.size, own.epochs, own.network) == (100, 99, "mlp")
+    assert own.augmentation is not None
+    assert own.augmentation.flip
 
 
 def test_sports_is_what_is_meant_when_nothing_is_said() -> None:
@@ -140,7 +144,10 @@ def test_digits_are_never_mirrored_unless_asked_for() -> None:
 
 @pytest.mark.parametrize("name", get_args(OptimizerName))
 def test_every_optimizer_has_a_rate_and_a_decay(name: OptimizerName) -> None:
-    made = make_recipe({"optimizer": {"name": name}})
+    made = make_recipe({"pictures": "photos", "optimizer": {"name": name}})
+    assert made == make_recipe({"pictures": "photos"}, {"optimizer": {"name": name}})
+    for own in DEFAULTS:  # a set's own rate is for the optimiser it comes with
+        assert make_recipe({"pictures": own, "optimizer": {"name": name}}).schedule == made.schedule
     assert made.schedule.learning_rate == recipe.LEARNING_RATES[name] > 0
     assert made.optimizer.weight_decay == (0.01 if name == "adamw" else 0)
     own = make_recipe(
