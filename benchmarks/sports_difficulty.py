@@ -1,6 +1,6 @@
 """How hard are the drawn sports? Four learners of growing power, on the pictures of the default run.
 
-Usage: python benchmarks/sports_difficulty.py [--size 48] [--seed 0] [--epochs 8] [--quick]
+Usage: python benchmarks/sports_difficulty.py [--size 48] [--seed 0] [--epochs N] [--quick]
 
 - linear:  logistic regression on raw pixels; should stay under 50 %, or colour and place give sports away
 - HOG:     histograms of oriented gradients and a linear SVM, features made by hand; 55 to 80 %
@@ -87,7 +87,7 @@ def hog_accuracy(train: Sides, test: Sides) -> float:
     return float(search.score(hog(test[0]), test[1]))
 
 
-def network_accuracy(network: str | Path, size: int, seed: int, epochs: int) -> float:
+def network_accuracy(network: str | Path, size: int, seed: int, epochs: int | None) -> float:
     """A network trained by Triptych itself, with everything else as in the default run."""
     with tempfile.TemporaryDirectory() as folder:
         result = triptych.compare(
@@ -133,7 +133,7 @@ def main() -> None:
     )
     options.add_argument("--size", type=int, default=48)
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--epochs", type=int, default=8)
+    options.add_argument("--epochs", type=int, help="of the talk's network; the default run's otherwise")
     options.add_argument("--quick", action="store_true")
     asked = options.parse_args()
 
@@ -151,7 +151,7 @@ def main() -> None:
     if asked.quick:
         return
     accuracy = network_accuracy("sports-cnn", asked.size, asked.seed, asked.epochs)
-    show(f"the talk's network, {asked.epochs} epochs", accuracy, of)
+    show(f"the talk's network, {asked.epochs or 'default'} epochs", accuracy, of)
     with tempfile.TemporaryDirectory() as folder:
         accuracy = network_accuracy(deeper(Path(folder), asked.size), asked.size, asked.seed, 20)
     show("eight convolutions, 20 epochs", accuracy, of)

@@ -146,8 +146,8 @@ def test_digits_are_never_mirrored_unless_asked_for() -> None:
 def test_every_optimizer_has_a_rate_and_a_decay(name: OptimizerName) -> None:
     made = make_recipe({"pictures": "photos", "optimizer": {"name": name}})
     assert made == make_recipe({"pictures": "photos"}, {"optimizer": {"name": name}})
-    for own in DEFAULTS:  # a set's own rate is for the optimiser it comes with
-        assert make_recipe({"pictures": own, "optimizer": {"name": name}}).schedule == made.schedule
+    for built_in in DEFAULTS:  # a set's own rate is for the optimiser it comes with
+        assert make_recipe({"pictures": built_in, "optimizer": {"name": name}}).schedule == made.schedule
     assert made.schedule.learning_rate == recipe.LEARNING_RATES[name] > 0
     assert made.optimizer.weight_decay == (0.01 if name == "adamw" else 0)
     own = make_recipe(
