@@ -208,8 +208,8 @@ def _figures(one: FrameworkResult) -> list[str]:
         accuracy = f"{one.test_accuracy:.1%} ({100 * low:.1f} to {100 * high:.1f})"
     return [
         accuracy,
-        clock(one.train_seconds),
-        clock(one.total_seconds),
+        f"{one.train_seconds:,.0f} s",
+        f"{one.total_seconds:,.0f} s",
         f"{one.pictures_per_second:,.0f}",
         f"{one.peak_memory_mib:,.0f}",
         str(one.network_lines),
