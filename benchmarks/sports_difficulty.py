@@ -107,11 +107,9 @@ def network_accuracy(network: str | Path, size: int, seed: int, epochs: int | No
 
 def deeper(folder: Path, size: int) -> Path:
     """An architecture file with eight convolutions of up to 256 filters and a global average pool."""
-    layers: list[Layer | tuple[str, Layer]] = []
+    layers: list[Layer] = []
     for filters in (32, 64, 128, 256):
-        for half in "ab":
-            active = (f"active{filters}{half}", ReLU())  # "relu6" is a word of the frameworks' own
-            layers += [Conv(filters=filters, bias=False), BatchNorm(), active]
+        layers += [Conv(filters=filters, bias=False), BatchNorm(), ReLU()] * 2
         layers += [MaxPool()]
     layers[-1:] = [GlobalAveragePool(), Dropout(0.3), Dense(6)]
     file = folder / "deeper.toml"

@@ -564,3 +564,9 @@ def test_the_sum_of_flattened_features_keeps_their_order() -> None:
     orders = Architecture("n", (2, 3, 3), nodes).feature_orders
     assert np.array_equal(orders["c"], orders["a"])
     assert orders["c"].tolist() == [9 * i + 3 * j + c for c in range(3) for i in range(2) for j in range(3)]
+
+
+def test_the_sixth_relu_is_named_like_no_relu6() -> None:
+    layers: list[Layer] = [Flatten(), *[ReLU()] * 7, ReLU6(), Dense(3)]
+    names = [node.name for node in sequence("deep", (4, 4, 3), layers).nodes]
+    assert names == ["flatten1", *(f"relu{n}" for n in range(1, 6)), "relu_6", "relu7", "relu6_1", "dense1"]

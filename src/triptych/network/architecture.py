@@ -307,8 +307,10 @@ def _named(layers: Iterable[_Unnamed]) -> list[Node]:
     for given, layer, inputs in layers:
         stem = SHORT.get(layer.kind, layer.kind)
         counts[stem] += 1
-        number = f"_{counts[stem]}" if stem[-1].isdigit() else counts[stem]  # relu6_1, not relu61
-        nodes.append(Node(given or f"{stem}{number}", layer, inputs or (above,)))
+        name = f"{stem}{counts[stem]}"
+        if name in RESERVED or stem[-1].isdigit():
+            name = f"{stem}_{counts[stem]}"  # the sixth ReLU is no ReLU6, nor the first ReLU6 a relu61
+        nodes.append(Node(given or name, layer, inputs or (above,)))
         above = nodes[-1].name
     return nodes
 
