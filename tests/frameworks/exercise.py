@@ -73,7 +73,8 @@ def questions(name: str, precision: str) -> list[tuple[Architecture, list[str]]]
         return [(all_of_them["odd"], every)]
     if precision == "float32":
         return [(all_of_them["odd"], ["sgd", "adam"])]
-    return [(network, every if network.name == "odd" else ["adamw"]) for network in all_of_them.values()]
+    trained = {"odd": every, "sports-cnn": ["adamw"]}
+    return [(network, trained.get(network.name, [])) for network in all_of_them.values()]
 
 
 def answers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from pathlib import Path
@@ -104,7 +105,8 @@ def _write(sheet: Image.Image, path: Path) -> None:
         sheet.save(partial, "PNG", optimize=True)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise PicturesError(
             f"cannot write {path}: {error.strerror or error}; choose another place"
         ) from error
