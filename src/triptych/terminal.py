@@ -190,7 +190,7 @@ def clock(seconds: float | None) -> str:
 
 
 def result_table(result: Result) -> Table:
-    """The table at the end of a run: test accuracy, times, peak memory, statements of network code."""
+    """The table at the end of a run: test accuracy, times, peak memory, lines of network code."""
     table = _table(title=f"{result.network['name']} on {result.pictures['source']}")
     table.add_column("framework", no_wrap=True)
     for heading in ("test (95 %)", "train", "total", "pictures/s", "MiB", "lines"):

@@ -43,13 +43,12 @@ def sources(pieces: Iterable[Callable[..., Any]], text: str) -> str:
 
 def count_lines(text: str) -> int:
     """Lines of code: neither blank, nor comment, nor docstring."""
-    lines = {node.lineno for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)}
-    prose = {
-        node.lineno
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
-    return len(lines - prose)
+    prose: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            prose.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate((line.strip() for line in text.splitlines()), 1)
+    return sum(bool(line) and not line.startswith("#") and number not in prose for number, line in lines)
 
 
 def run_source(text: str, filename: str) -> Namespace:

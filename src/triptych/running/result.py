@@ -73,7 +73,9 @@ class FrameworkResult(Struct, kw_only=True):
         float | None, Meta(description="Peak memory when the framework had just been imported.")
     ] = None
     parameters: int | None = None
-    network_lines: Annotated[int | None, Meta(description="Statements in its network.py.")] = None
+    network_lines: Annotated[
+        int | None, Meta(description="Of its network.py: neither blank, nor comment, nor docstring.")
+    ] = None
     epochs: list[Epoch] = field(default_factory=list)
     confusion: Annotated[
         list[list[int]] | None, Meta(description="Test pictures: rows the true class, columns the predicted.")
