@@ -71,6 +71,8 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stand
 FRAMEWORK = click.option(
     "--framework", metavar="NAME", help="As in: keras, tensorflow, pytorch, jax, keras:jax."
 )
+PATIENCE = click.option("--patience", type=float, default=600.0, show_default=True, metavar="SECONDS",
+                        help="End a framework that is silent for so long.")  # fmt: skip
 RECIPE_OPTIONS = options(
     click.option("--network", metavar="NAME|FILE", help="A network of the zoo, or a .toml file."),
     click.option("--epochs", type=int, metavar="N", help="How often every picture is seen."),
@@ -86,8 +88,7 @@ RECIPE_OPTIONS = options(
     click.option("--full", is_flag=True, default=None, help="sports with 7,096 and 1,775 pictures."),
     click.option("--strict", is_flag=True, default=None, help="End if any picture has a problem."),
     click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder."),
-    click.option("--patience", type=float, default=600.0, show_default=True, metavar="SECONDS",
-                 help="End a framework that is silent for so long."),
+    PATIENCE,
     JSON,
 )  # fmt: skip
 
@@ -135,7 +136,7 @@ def _compare(
 
 @cli.command()
 @click.argument("run", metavar="RUN")
-@click.option("--patience", type=float, default=600.0, show_default=True, metavar="SECONDS")
+@PATIENCE
 @JSON
 def resume(run: str, patience: float, as_json: bool) -> None:
     """Go on with a run that was interrupted; RUN is its folder."""
@@ -290,7 +291,7 @@ def show(network: str, framework: str | None, size: int | None, classes: int | N
     elif framework:
         terminal.show_source(written(architecture, [framework])[framework])
     else:
-        terminal.show_sources(architecture, written(architecture))
+        terminal.show_sources(written(architecture))
 
 
 @cli.command()

@@ -25,7 +25,6 @@ from triptych.frameworks import registry
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from triptych.network.architecture import Architecture
     from triptych.network.zoo import ZooEntry
     from triptych.pictures.cache import StoreFacts
     from triptych.predicting import Evaluation, Prediction
@@ -364,7 +363,7 @@ def show_source(text: str) -> None:
         print(text, end="")
 
 
-def show_sources(architecture: Architecture, texts: dict[str, str]) -> None:
+def show_sources(texts: dict[str, str]) -> None:
     """All sources: as many beside each other as the terminal is wide enough for."""
     console = _Output()
     panels = [

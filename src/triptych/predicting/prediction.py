@@ -18,7 +18,7 @@ from triptych.network.weights import load_tensors, save_tensors
 from triptych.pictures.source import open_pictures, read_picture
 from triptych.running.folder import RunFolder
 from triptych.running.launch import run_worker
-from triptych.running.result import interval
+from triptych.running.result import confusion_matrix, interval
 
 
 class Prediction(Struct, kw_only=True):
@@ -89,7 +89,6 @@ def evaluate(run: Path | str, pictures: Path | str, *, framework: str | None = N
     ours = np.array([classes.index(name) for name in store.classes])
     labels = ours[np.asarray(store.labels)]
     predicted = _logits(folder, entry, {"store": str(store.path)}).argmax(axis=1)
-    confusion = np.bincount(labels * len(classes) + predicted, minlength=len(classes) ** 2)
     right = int((predicted == labels).sum())
     return Evaluation(
         framework=entry.name,
@@ -97,7 +96,7 @@ def evaluate(run: Path | str, pictures: Path | str, *, framework: str | None = N
         accuracy=right / len(labels),
         accuracy_interval=interval(right, len(labels)),
         classes=classes,
-        confusion=confusion.reshape(len(classes), len(classes)).tolist(),
+        confusion=confusion_matrix(labels, predicted, len(classes)),
     )
 
 

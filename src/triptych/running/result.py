@@ -203,12 +203,19 @@ def _finish(
     one.validation_accuracy = one.epochs[one.best_epoch - 1].validation_accuracy
     if len(labels):
         predicted = logits.argmax(axis=1)
-        classes = logits.shape[1]
-        confusion = np.bincount(labels * classes + predicted, minlength=classes**2)
-        one.confusion = confusion.reshape(classes, classes).tolist()
+        one.confusion = confusion_matrix(labels, predicted, logits.shape[1])
         right = int((predicted == labels).sum())
         one.test_accuracy = right / len(labels)
         one.test_accuracy_interval = interval(right, len(labels))
+
+
+def confusion_matrix(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> list[list[int]]:
+    """Counts of pictures: rows the true class, columns the predicted."""
+    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
+    found: list[list[int]] = counts.reshape(classes, classes).tolist()
+    return found
 
 
 def interval(right: int, of: int) -> tuple[float, float]:
