@@ -8,6 +8,7 @@ the boundary are NumPy and are never changed by the other side:
 - masks: by dropout layer, bool, (batch, *shape of its input), True where a unit is kept;
   one for every dropout layer, or none at all, which keeps every unit
 - weights: canonical tensors by canonical name (see `triptych.network.weights`)
+- activations: by layer, (batch, *shape of its output), channels last, and by `INPUT` the prepared pictures
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from triptych.network.weights import Array, Weights
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 Masks = Mapping[str, NDArray[np.bool_]]
+Activations = Mapping[str, Array]
 State = Any
 """Opaque to everyone but the framework's own file."""
 
@@ -115,20 +117,23 @@ class Framework(Protocol):
         """All canonical tensors, optimiser state included once there is one; copies."""
         ...
 
-    def trace(self, state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:
-        """Every layer's output by name, channels last, in the order of the architecture.
+    def trace(
+        self, state: State, images: Images, training: bool, masks: Masks, fed: Activations | None = None
+    ) -> dict[str, Array]:
+        """Activations in the order of the architecture, the prepared pictures first.
 
-        In training, batch norm uses the batch's own statistics, and dropout the given masks.
-        The state stays as it was.
+        In training, batch norm uses the batch's own statistics, and dropout the given masks. With `fed`, all
+        activations of another trace, each layer is computed from what stands there instead of from what was
+        computed before it: so the fault of one layer is seen in that layer only. The state stays as it was.
         """
         ...
 
     def gradients(
         self, state: State, images: Images, labels: Labels, masks: Masks
     ) -> tuple[float, dict[str, Array]]:
-        """The training loss, without label smoothing, and its gradient for every parameter.
+        """The training loss, without label smoothing, and its gradient for every parameter and activation.
 
-        The state stays as it was.
+        The gradients go by the parameters' names, the layers' and `INPUT`. The state stays as it was.
         """
         ...
 

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property, partial, reduce
+from functools import cache, partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import optax
 from jax import lax
 
-from triptych.frameworks.contract import Facts, Images, Labels, Masks, Optimizer, Step
+from triptych.frameworks.contract import Activations, Facts, Images, Labels, Masks, Optimizer, Step
 from triptych.frameworks.source import describe, run_source, run_with_taps, sources, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
@@ -59,24 +59,6 @@ class State:
     def kernel_type(self) -> Any:
         """What convolutions and dense layers compute in."""
         return jnp.bfloat16 if self.precision == "bfloat16" else self.dtype
-
-    @cached_property
-    def traced(self) -> Callable[..., Tensors]:
-        """The same text, with a tap after each layer, compiled as a whole."""
-        seen: Tensors = {}
-
-        def tap(name: str, value: jax.Array) -> jax.Array:
-            seen[name] = value
-            return value
-
-        tapped = run_with_taps(self.text, FILENAME, "network", self.architecture, tap)["network"]
-
-        def outputs(weights: Tensors, *arguments: Any, training: bool) -> Tensors:
-            tapped(with_kernels_in(self.kernel_type, weights), *arguments, training)
-            return {name: seen.pop(name) for name in list(seen)}
-
-        compiled: Callable[..., Tensors] = jax.jit(outputs, static_argnames="training")
-        return compiled
 
 
 def facts() -> Facts:
@@ -303,11 +285,44 @@ def dump_weights(state: State) -> Weights:
     return weights
 
 
-def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:
-    """By `State.traced`."""
+@cache
+def _traced(text: str, architecture: Architecture, kernel_type: Any) -> Callable[..., Tensors]:
+    """The same text, with a tap after each layer, compiled as a whole."""
+    seen: Tensors = {}
+    fed: Tensors = {}
+
+    def tap(name: str, value: jax.Array) -> jax.Array:
+        seen[name] = value
+        return jnp.where(fed["feed"], fed[name].astype(value.dtype), value)
+
+    tapped = run_with_taps(text, FILENAME, "network", architecture, tap)["network"]
+
+    def outputs(given: Tensors, weights: Tensors, *arguments: Any, training: bool) -> Tensors:
+        fed.update(given)
+        tapped(with_kernels_in(kernel_type, weights), *arguments, training)
+        fed.clear()
+        return {name: seen.pop(name) for name in list(seen)}
+
+    compiled: Callable[..., Tensors] = jax.jit(outputs, static_argnames="training")
+    return compiled
+
+
+def trace(
+    state: State, images: Images, training: bool, masks: Masks, fed: Activations | None = None
+) -> dict[str, Array]:
+    """Compiled as a whole; whether it is fed is an argument too, so that it is compiled once."""
     pixels, kept = _prepare(state, images), _masks(masks)
-    seen = state.traced(state.weights, state.averages, pixels, kept, training=training)
-    return {node.name: np.array(seen[node.name], dtype=state.dtype) for node in state.architecture.nodes}
+    given = fed or _zeros(state, len(images))
+    given = {name: jnp.asarray(values, state.dtype) for name, values in given.items()}
+    given["feed"] = jnp.array(fed is not None)
+    traced = _traced(state.text, state.architecture, state.kernel_type)
+    seen = traced(given, state.weights, state.averages, pixels, kept, training=training)
+    return {name: np.array(seen[name], dtype=state.dtype) for name in state.architecture.shapes}
+
+
+def _zeros(state: State, batch: int) -> Tensors:
+    """A zero for each number that the layers give for a batch."""
+    return {n: jnp.zeros((batch, *shape), state.dtype) for n, shape in state.architecture.shapes.items()}
 
 
 def with_kernels_in(kernel_type: Any, weights: Tensors) -> Tensors:
@@ -328,20 +343,38 @@ def training_loss(
     return loss, (averages, (logits.argmax(axis=1) == labels).sum())
 
 
-@partial(jax.jit, static_argnames=("network", "kernel_type"))
-def loss_and_gradients(*arguments: Any, network: Any, kernel_type: Any) -> Any:
-    """`training_loss` and its derivative by the weights."""
-    function = partial(training_loss, network=network, kernel_type=kernel_type)
-    return jax.value_and_grad(function, has_aux=True)(*arguments)
+@cache
+def _differentiated(text: str, architecture: Architecture, kernel_type: Any) -> Callable[..., Any]:
+    """The training loss and its derivative by the weights, and by a zero added to each layer's output."""
+    added: Tensors = {}
+
+    def tap(name: str, value: jax.Array) -> jax.Array:
+        return value + added[name]
+
+    tapped = run_with_taps(text, FILENAME, "network", architecture, tap)["network"]
+
+    def loss(weights_and_zeros: tuple[Tensors, Tensors], *arguments: Any) -> Any:
+        weights, zeros = weights_and_zeros
+        added.update(zeros)
+        found = training_loss(weights, *arguments, tapped, kernel_type)
+        added.clear()
+        return found
+
+    compiled: Callable[..., Any] = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    return compiled
 
 
 def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
-    """By `jax.value_and_grad`."""
-    (loss, _), found = loss_and_gradients(
-        state.weights, state.averages, _prepare(state, images), jnp.array(labels), _masks(masks),
-        network=state.network, kernel_type=state.kernel_type,
-    )  # fmt: skip
-    return float(loss), {name: _to_canonical(state, name, tensor) for name, tensor in found.items()}
+    """By `jax.value_and_grad` of the same text with taps."""
+    differentiated = _differentiated(state.text, state.architecture, state.kernel_type)
+    (loss, _), found = differentiated(
+        (state.weights, _zeros(state, len(images))),
+        state.averages,
+        _prepare(state, images),
+        jnp.array(labels),
+        _masks(masks),
+    )
+    return float(loss), {n: _to_canonical(state, n, tensor) for part in found for n, tensor in part.items()}
 
 
 @partial(

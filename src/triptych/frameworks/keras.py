@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 from keras.src.backend.common import dtypes
 
-from triptych.frameworks.contract import Facts, Images, Labels, Masks, Optimizer, Step
+from triptych.frameworks.contract import Activations, Facts, Images, Labels, Masks, Optimizer, Step
 from triptych.frameworks.source import describe, run_source, sources, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
@@ -41,8 +41,6 @@ class State:
     precision: Precision
     text: str
     network: keras.Model
-    recorder: keras.Model | None = None
-    """The same layers, compiled with an optimiser that only records gradients."""
     slots: dict[str, str] = field(default_factory=dict)
     """The optimiser's names for its slots, by ours."""
     functions: dict[tuple[str, int, bool], Any] = field(default_factory=dict)
@@ -292,14 +290,27 @@ def dump_weights(state: State) -> Weights:
     return weights
 
 
-def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:
-    """A model of the same layers that gives the output of each."""
+def trace(
+    state: State, images: Images, training: bool, masks: Masks, fed: Activations | None = None
+) -> dict[str, Array]:
+    """The model's layers, called one by one."""
     _configure(state.precision)
-    names = [node.name for node in state.architecture.nodes]
-    outputs = [state.network.get_layer(name).output for name in names]
+    values = {INPUT: ops.convert_to_tensor(_pixels(state, images))}
     with _averages_kept(state):
-        seen = _same_inputs(state, outputs)(_inputs(state, images, masks), training=training)
-    return {name: _to_numpy(state, value) for name, value in zip(names, seen, strict=True)}
+        for node in state.architecture.nodes:
+            inputs = [values[name] for name in node.inputs]
+            if fed is not None:
+                inputs = [
+                    ops.cast(fed[name], value.dtype) for name, value in zip(node.inputs, inputs, strict=True)
+                ]
+            options: dict[str, Any] = {}
+            if isinstance(node.layer, layers.BatchNorm | layers.Dropout):
+                options["training"] = training
+            if node.name in masks:
+                options["keep"] = masks[node.name]
+            layer = state.network.get_layer(node.name)
+            values[node.name] = layer(inputs if node.layer.merges else inputs[0], **options)
+    return {name: _to_numpy(state, value) for name, value in values.items()}
 
 
 class Recorder(keras.optimizers.Optimizer):
@@ -313,16 +324,47 @@ class Recorder(keras.optimizers.Optimizer):
         self.assign(self.gradients[self._get_variable_index(variable)], gradient)
 
 
+class Zero(keras.layers.Layer):
+    """Adds a zero to each number of a batch: what it would be trained by is the gradient there."""
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        self.zero = self.add_weight(shape=shape, initializer="zeros")
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return inputs + self.zero
+
+
 def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
-    """By `train_on_batch` with an optimiser that records; running averages are put back."""
+    """By `train_on_batch` of the same layers with a `Zero` after each, and an optimiser that records."""
     _configure(state.precision)
-    if state.recorder is None:
-        state.recorder = _same_inputs(state, state.network.outputs[0])
-        compile_network(state.recorder, Recorder(learning_rate=0.0))
+    recorder, zeros = _with_zeros(state, len(images))
+    compile_network(recorder, Recorder(learning_rate=0.0))
     with _averages_kept(state):
-        loss, _ = _run(state, state.recorder, train_step, images, masks, labels, 0.0)
-    recorded = _of_each_parameter(state, state.recorder.optimizer.gradients)
-    return loss, {name: _to_canonical(state, name, gradient) for name, gradient in recorded.items()}
+        loss, _ = train_step(recorder, _inputs(state, images, masks), labels, 0.0)
+    own = {id(v): gradient for v, gradient in zip(
+        recorder.trainable_variables, recorder.optimizer.gradients, strict=True
+    )}  # fmt: skip
+    parameters = _variables(state)
+    found = {n: _to_canonical(state, n, own[id(parameters[n])]) for n in state.architecture.parameters}
+    return loss, found | {name: _to_numpy(state, own[id(zero.zero)]) for name, zero in zeros.items()}
+
+
+def _with_zeros(state: State, batch: int) -> tuple[keras.Model, dict[str, Zero]]:
+    """A model of the network's layers for batches of that size, and the `Zero` after each of them."""
+    inputs = [keras.Input(batch_shape=(batch, *i.shape[1:]), dtype=i.dtype, name=i.name,
+                          optional=i.name != INPUT) for i in state.network.inputs]  # fmt: skip
+    keep = {i.name: i for i in inputs}
+    zeros = {name: Zero(name=f"{name}_zero") for name in state.architecture.shapes}
+    values = {INPUT: zeros[INPUT](keep[INPUT])}
+    for node in state.architecture.nodes:
+        read: list[Any] = [values[name] for name in node.inputs]
+        if node.layer.merges:
+            read = [read]
+        if isinstance(node.layer, layers.Dropout):
+            read.append(keep[_mask(node.name)])
+        values[node.name] = zeros[node.name](state.network.get_layer(node.name)(*read))
+    given = inputs if len(inputs) > 1 else inputs[0]
+    return keras.Model(given, values[state.architecture.nodes[-1].name]), zeros
 
 
 def compile_network(network: keras.Model, optimizer: keras.Optimizer, label_smoothing: float = 0.0) -> None:
@@ -496,12 +538,6 @@ def _slots(state: State) -> dict[str, keras.Variable]:
     }
 
 
-def _same_inputs(state: State, outputs: Any) -> keras.Model:
-    """Another model of the network's layers."""
-    inputs = state.network.inputs
-    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs)
-
-
 @contextmanager
 def _averages_kept(state: State) -> Iterator[None]:
     """Puts the running averages back afterwards."""
@@ -525,11 +561,17 @@ def _to_numpy(state: State, value: Any) -> Array:
     return np.array(ops.convert_to_numpy(ops.cast(value, state.dtype)))
 
 
-def _inputs(state: State, images: Images, masks: Masks) -> Any:
-    """Pictures as the network sees them, (pixel / 255 - mean) / std; with the masks if it takes any."""
-    pixels = images.astype(state.dtype) / PIXEL_SCALE
+def _pixels(state: State, images: Images) -> Array:
+    """Pictures as the network sees them: (pixel / 255 - mean) / std."""
+    pixels: Array = images.astype(state.dtype) / PIXEL_SCALE
     if any(state.architecture.mean) or set(state.architecture.std) != {1.0}:
         mean, std = (np.array(v, state.dtype) for v in (state.architecture.mean, state.architecture.std))
         pixels = (pixels - mean) / std
+    return pixels
+
+
+def _inputs(state: State, images: Images, masks: Masks) -> Any:
+    """The pictures, with the masks if the network takes any."""
+    pixels = _pixels(state, images)
     dropouts = [node.name for node in state.architecture.nodes_of(layers.Dropout)]
     return [pixels, *(masks.get(name) for name in dropouts)] if dropouts else pixels

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from triptych.frameworks.contract import Facts, Images, Labels, Masks, Optimizer, Step
+from triptych.frameworks.contract import Activations, Facts, Images, Labels, Masks, Optimizer, Step
 from triptych.frameworks.source import describe, run_source, run_with_taps, sources, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
@@ -212,43 +213,61 @@ def dump_weights(state: State) -> Weights:
     return weights
 
 
-def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:
+def trace(
+    state: State, images: Images, training: bool, masks: Masks, fed: Activations | None = None
+) -> dict[str, Array]:
     """The same text, with a tap after each layer, run on the same module."""
     seen: dict[str, Array] = {}
 
     def tap(name: str, value: Tensor) -> Tensor:
         seen[name] = _activation_to_canonical(state, name, value)
-        return value
+        return value if fed is None else _activation_to_native(state, name, fed[name], value)
 
-    text = run_with_taps(state.text, FILENAME, "forward", state.architecture, tap)
-    averages = {name: buffer.clone() for name, buffer in state.network.named_buffers()}
     state.network.train(training)
-    with torch.no_grad(), _autocast(state):
-        text["Network"].forward(state.network, _prepare(state, images), _masks(state, masks))
-        for name, buffer in state.network.named_buffers():
-            buffer.copy_(averages[name])
+    with torch.no_grad(), _averages_kept(state):
+        _run_tapped(state, tap, images, masks)
     return seen
 
 
 def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
-    """By autograd, on the module itself; its running averages are put back."""
-    averages = {name: buffer.clone() for name, buffer in state.network.named_buffers()}
+    """By autograd, on the module itself, with a zero added to each layer's output."""
+    zeros: dict[str, Tensor] = {}
+
+    def tap(name: str, value: Tensor) -> Tensor:
+        zeros[name] = torch.zeros_like(value, requires_grad=True)
+        return value + zeros[name]
+
     state.network.train()
-    with _autocast(state):
-        logits = state.network(_prepare(state, images), _masks(state, masks))
-    loss = F.cross_entropy(logits.to(state.dtype), torch.from_numpy(labels).to(state.device))
     state.network.zero_grad()
-    loss.backward()
-    with torch.no_grad():
-        for name, buffer in state.network.named_buffers():
-            buffer.copy_(averages[name])
-    found = {
-        name: _to_canonical(state, name, tensor.grad)
-        for name, tensor in _tensors(state).items()
-        if tensor.requires_grad
-    }
+    with _averages_kept(state):
+        logits = _run_tapped(state, tap, images, masks)
+        loss = F.cross_entropy(logits.to(state.dtype), torch.from_numpy(labels).to(state.device))
+        loss.backward()
+    tensors = _tensors(state)
+    found = {n: _to_canonical(state, n, tensors[n].grad) for n in state.architecture.parameters}
+    found |= {n: _activation_to_canonical(state, n, zero.grad) for n, zero in zeros.items()}
     state.network.zero_grad()
     return loss.item(), found
+
+
+def _run_tapped(state: State, tap: Callable[[str, Tensor], Tensor], images: Images, masks: Masks) -> Tensor:
+    """The logits by the same text with taps, on the same module."""
+    forward = run_with_taps(state.text, FILENAME, "forward", state.architecture, tap)["Network"].forward
+    with _autocast(state):
+        logits: Tensor = forward(state.network, _prepare(state, images), _masks(state, masks))
+    return logits
+
+
+@contextmanager
+def _averages_kept(state: State) -> Iterator[None]:
+    """Puts the running averages back afterwards."""
+    averages = {name: buffer.clone() for name, buffer in state.network.named_buffers()}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, buffer in state.network.named_buffers():
+                buffer.copy_(averages[name])
 
 
 def train_step(
@@ -382,7 +401,16 @@ def _order(state: State, name: str) -> Any:
     return state.architecture.feature_orders.get(node.inputs[0])
 
 
-def _activation_to_canonical(state: State, name: str, value: Tensor) -> Array:
+def _activation_to_native(state: State, name: str, array: Array, like: Tensor) -> Tensor:
+    if array.ndim == 4:
+        array = array.transpose(0, 3, 1, 2)
+    elif (order := state.architecture.feature_orders.get(name)) is not None:
+        array = array[:, order]
+    return torch.empty_like(like).copy_(torch.from_numpy(np.ascontiguousarray(array)))
+
+
+def _activation_to_canonical(state: State, name: str, value: Tensor | None) -> Array:
+    assert value is not None
     array = value.detach().to(state.dtype).cpu().numpy()
     if array.ndim == 4:
         return np.array(array.transpose(0, 2, 3, 1))

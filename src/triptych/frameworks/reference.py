@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from triptych.errors import UsageError
-from triptych.frameworks.contract import Facts, Images, Labels, Masks, Optimizer, Step
-from triptych.frameworks.operations import Tensor, Values, backward, cross_entropy
+from triptych.frameworks.contract import Activations, Facts, Images, Labels, Masks, Optimizer, Step
+from triptych.frameworks.operations import Tensor, Values, add, backward, cross_entropy
 from triptych.frameworks.source import describe, run_source, run_with_taps, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
@@ -123,13 +123,15 @@ def dump_weights(state: State) -> Weights:
     return weights
 
 
-def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:
+def trace(
+    state: State, images: Images, training: bool, masks: Masks, fed: Activations | None = None
+) -> dict[str, Array]:
     """The same text, with a tap after each layer."""
     seen: dict[str, Array] = {}
 
     def tap(name: str, tensor: Tensor) -> Tensor:
         seen[name] = tensor.values
-        return tensor
+        return tensor if fed is None else Tensor(fed[name].astype(np.float64))
 
     text = run_with_taps(state.text, FILENAME, "network", state.architecture, tap)
     _forward(state, text["network"], images, masks, training)
@@ -138,8 +140,26 @@ def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[st
 
 def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
     """By `backward`."""
-    loss, found, _, _ = _loss_and_gradients(state, images, labels, masks)
-    return loss, dict(found)
+    return gradients_near(state, images, labels, masks, lambda name, values: values)
+
+
+def gradients_near(
+    state: State, images: Images, labels: Labels, masks: Masks, moved: Callable[[str, Values], Values]
+) -> tuple[float, dict[str, Array]]:
+    """As `gradients`, but each layer hands on `moved(name, values)` instead of its values.
+
+    So a ReLU or a max pool can be made to decide a tie as another framework decided it.
+    """
+    seen: dict[str, Tensor] = {}
+
+    def tap(name: str, tensor: Tensor) -> Tensor:
+        seen[name] = add(tensor)  # a tensor of its own: dropout may hand on its very input
+        seen[name].values = moved(name, tensor.values)
+        return seen[name]
+
+    text = run_with_taps(state.text, FILENAME, "network", state.architecture, tap)
+    loss, found, _, _ = _loss_and_gradients(state, text["network"], images, labels, masks)
+    return loss, found | {name: tensor.gradient for name, tensor in seen.items()}
 
 
 def make_step(state: State, optimizer: Optimizer) -> Step:
@@ -153,7 +173,7 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
 
     def step(state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float) -> Any:
         loss, found, averages, logits = _loss_and_gradients(
-            state, images, labels, masks, optimizer.label_smoothing
+            state, state.network, images, labels, masks, optimizer.label_smoothing
         )
         state.steps += 1
         for name, gradient in found.items():
@@ -216,10 +236,11 @@ def _forward(
 
 
 def _loss_and_gradients(
-    state: State, images: Images, labels: Labels, masks: Masks, smoothing: float = 0.0
-) -> tuple[float, dict[str, Values], dict[str, Values], Values]:
+    state: State, network: Callable[..., Tensor], images: Images, labels: Labels, masks: Masks,
+    smoothing: float = 0.0,
+) -> tuple[float, dict[str, Values], dict[str, Values], Values]:  # fmt: skip
     """Loss, the parameters' gradients, the running values after this batch, and the logits."""
-    logits, parameters, averages = _forward(state, state.network, images, masks, training=True)
+    logits, parameters, averages = _forward(state, network, images, masks, training=True)
     loss = cross_entropy(logits, labels, smoothing)
     backward(loss, np.array(1.0))
     found = {name: tensor.gradient for name, tensor in parameters.items()}

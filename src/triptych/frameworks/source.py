@@ -62,7 +62,8 @@ def run_with_taps(
 ) -> Namespace:
     """Execute the same text with `x = tap("conv1", x)` added after the line that computes each layer.
 
-    So what is looked at is what runs; `function` is the name of the function with the layers' lines.
+    The first tap, `x = tap("input", x)`, comes before all of them. So what is looked at is what runs;
+    `function` is the name of the function with the layers' lines.
     """
     tree = ast.parse(text, filename)
     body = next(
@@ -71,13 +72,16 @@ def run_with_taps(
     )  # fmt: skip
     held = variables(architecture)
     waiting = [node.name for node in architecture.nodes]
-    statements: list[ast.stmt] = []
+
+    def look(name: str, beside: ast.stmt) -> ast.stmt:
+        tapped = ast.parse(f"{held[name]} = tap({name!r}, {held[name]})").body[0]
+        return ast.fix_missing_locations(ast.copy_location(tapped, beside))
+
+    statements = [look(INPUT, body.body[0])]
     for statement in body.body:
         statements.append(statement)
         if waiting and _first_target(statement) == held[waiting[0]]:
-            name = waiting.pop(0)
-            look = ast.parse(f"{held[name]} = tap({name!r}, {held[name]})").body[0]
-            statements.append(ast.fix_missing_locations(ast.copy_location(look, statement)))
+            statements.append(look(waiting.pop(0), statement))
     if waiting:
         raise AssertionError(f"no line computes {waiting[0]!r} in:\n{text}")
     body.body = statements

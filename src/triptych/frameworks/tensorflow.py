@@ -6,7 +6,8 @@ import copy
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from triptych.errors import UsageError
-from triptych.frameworks.contract import Facts, Images, Labels, Masks, Optimizer, Step
+from triptych.frameworks.contract import Activations, Facts, Images, Labels, Masks, Optimizer, Step
 from triptych.frameworks.source import describe, run_source, run_with_taps, sources, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
@@ -253,33 +254,54 @@ def dump_weights(state: State) -> Weights:
     return {name: variable.numpy() for name, variable in (_tensors(state) | _slots(state)).items()}
 
 
-def trace(state: State, images: Images, training: bool, masks: Masks) -> dict[str, Array]:
+def trace(
+    state: State, images: Images, training: bool, masks: Masks, fed: Activations | None = None
+) -> dict[str, Array]:
     """The same text, with a tap after each layer, run eagerly on the same variables."""
     seen: dict[str, Array] = {}
 
     def tap(name: str, value: tf.Tensor) -> tf.Tensor:
         seen[name] = tf.cast(value, state.dtype).numpy()
-        return value
+        return value if fed is None else tf.cast(fed[name], value.dtype)
 
-    tapped = copy.copy(state.network)  # the same variables, called by the tapped text
-    tapped.__class__ = run_with_taps(state.text, FILENAME, "__call__", state.architecture, tap)["Network"]
-    averages = {name: _tensors(state)[name].numpy() for name in state.architecture.statistics}
-    _forward(state, tapped)(_prepare(state, images), _masks(masks) or None, training)
-    load_weights(state, averages)
+    _run_tapped(state, tap, images, masks, training)
     return seen
 
 
 def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
-    """By a gradient tape, eagerly; the running averages are put back."""
-    tensors = _tensors(state)
-    averages = {name: tensors[name].numpy() for name in state.architecture.statistics}
-    parameters = {name: tensors[name] for name in state.architecture.parameters}
+    """By a gradient tape, eagerly, that watches each layer's output."""
+    watched = {name: _tensors(state)[name] for name in state.architecture.parameters}
+
+    def tap(name: str, value: tf.Tensor) -> tf.Tensor:
+        watched[name] = tf.identity(value)  # a tensor of its own: dropout may hand on its very input
+        tape.watch(watched[name])
+        return watched[name]
+
     with tf.GradientTape() as tape:
-        logits = _forward(state, state.network)(_prepare(state, images), _masks(masks) or None, training=True)
+        logits = _run_tapped(state, tap, images, masks, training=True)
         loss = cross_entropy(logits, tf.constant(labels))
-    found = tape.gradient(loss, parameters)
-    load_weights(state, averages)
-    return float(loss), {name: gradient.numpy() for name, gradient in found.items()}
+    found = tape.gradient(loss, watched)
+    return float(loss), {n: tf.cast(gradient, state.dtype).numpy() for n, gradient in found.items()}
+
+
+def _run_tapped(
+    state: State, tap: Callable[[str, tf.Tensor], tf.Tensor], images: Images, masks: Masks, training: bool
+) -> tf.Tensor:
+    """The logits by the same text with taps, on the same variables, whose averages are put back."""
+    tapped = copy.copy(state.network)
+    tapped.__class__ = run_with_taps(state.text, FILENAME, "__call__", state.architecture, tap)["Network"]
+    with _averages_kept(state):
+        return _forward(state, tapped)(_prepare(state, images), _masks(masks) or None, training)
+
+
+@contextmanager
+def _averages_kept(state: State) -> Iterator[None]:
+    """Puts the running averages back afterwards."""
+    averages = {name: _tensors(state)[name].numpy() for name in state.architecture.statistics}
+    try:
+        yield
+    finally:
+        load_weights(state, averages)
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:

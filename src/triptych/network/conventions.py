@@ -55,6 +55,9 @@ SLOTS: dict[OptimizerName, tuple[str, ...]] = {
 PRECISIONS: tuple[Precision, ...] = ("float64", "float32", "bfloat16")
 """bfloat16: convolutions and dense layers compute in it; weights, averages, loss and steps stay float32."""
 
+ULP: dict[Precision, float] = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
+"""One unit in the last place of a number of size 1."""
+
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Pixels to add before and after one axis of `size` pixels so that ceil(size / stride) come out.

@@ -1,0 +1,269 @@
+"""Laying answers next to each other: names first, then shapes, types and values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.equality.bounds import QUANTITIES, Device, Name, bound
+from triptych.equality.questions import TRAJECTORY
+from triptych.frameworks import reference
+from triptych.network.architecture import Architecture
+from triptych.network.decisions import decisions
+from triptych.network.layers import BatchNorm
+from triptych.network.weights import Array
+from triptych.running.exam import Answers, Case, under
+
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a number stands: what it is, of which case, batch or step, and of which layer or tensor."""
+
+    quantity: Name
+    case: str
+    where: str
+    batch: int | None = None
+    training: str | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two answers are apart at one place, and how far they may be."""
+
+    place: Place
+    framework: str
+    against: str
+    gap: float
+    bound: float
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether they count as equal there; a gap that is no number never does."""
+        return self.gap <= self.bound
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A case's answers by all who were asked."""
+
+    case: Case
+    reference: Answers
+    nudged: tuple[Answers, ...]
+    """The reference's with nudged weights; none in float64."""
+    frameworks: Mapping[str, Answers]
+    envelopes: Mapping[str, tuple[Answers, ...]]
+    """Each framework's own trainings with a nudged kernel; none in float64."""
+    devices: Mapping[str, Device]
+
+
+def places(case: Case, answers: Answers) -> Iterator[tuple[Place, str]]:
+    """Every place of a case that is compared, with the name of its answer, in the order of `QUANTITIES`."""
+    found = []
+    for key in answers:
+        head, number, *rest = key.split("/")
+        if head in QUANTITIES:
+            found.append((Place(head, case.name, rest[0], batch=int(number)), key))  # type: ignore[arg-type]
+    for training in case.trainings:
+        found.append(
+            (Place("trajectory", case.name, "loss", training=training.name), f"{training.name}/losses")
+        )
+        for key in answers:
+            if key.startswith(f"{training.name}/") and key.count("/") == 2:
+                _, step, tensor = key.split("/")
+                if tensor in ("correct", "optimizer.step"):
+                    continue
+                quantity: Name = "running" if tensor in case.architecture.statistics else "step"
+                if training.name.startswith(TRAJECTORY) and step != "1":
+                    quantity = "trajectory"
+                found.append(
+                    (Place(quantity, case.name, tensor, training=training.name, step=int(step)), key)
+                )
+    order = {name: rank for rank, name in enumerate(QUANTITIES)}
+    backwards = _backwards(case.architecture)
+    found.sort(key=lambda item: (order[item[0].quantity], backwards.get(item[0].where.split(".")[0], 0)
+                                 if "gradient" in item[0].quantity else 0, item[0].step or 0))  # fmt: skip
+    yield from found
+
+
+def _backwards(architecture: Architecture) -> dict[str, int]:
+    """The layers' ranks in the order in which gradients reach them."""
+    return {name: -rank for rank, name in enumerate(architecture.shapes)}
+
+
+def idle(architecture: Architecture) -> set[str]:
+    """The tensors that move by rounding alone: a bias that a batch norm takes away, and its running mean.
+
+    The true gradient of such a bias is 0. Adam and RMSprop divide what rounding leaves of it by its own size,
+    so the bias wanders, though nothing that is computed in training changes.
+    """
+    found = set()
+    for node in architecture.nodes:
+        readers = [other for other in architecture.nodes if node.name in other.inputs]
+        if f"{node.name}.bias" in architecture.parameters and all(
+            isinstance(reader.layer, BatchNorm) for reader in readers
+        ):
+            found |= {f"{node.name}.bias", *(f"{reader.name}.mean" for reader in readers)}
+    return found
+
+
+def scales(case: Case, answers: Answers) -> dict[str, float]:
+    """By the name of an answer: the size of the largest number that its gap is relative to."""
+    groups: dict[str, float] = {}
+    kinds = {key: _group(key) for key in answers}
+    for key, group in kinds.items():
+        groups[group] = max(groups.get(group, 0.0), float(np.abs(answers[key]).max(initial=0)))
+    return {key: groups[group] or 1.0 for key, group in kinds.items()}
+
+
+def _group(key: str) -> str:
+    """What shares a scale: conv1.kernel and conv1.bias, and so the slots of both."""
+    return key.rpartition(".")[0] if "." in key.rpartition("/")[2] else key
+
+
+def gap(one: Array, other: Array, scale: float) -> tuple[float, str]:
+    """The largest difference relative to `scale`; infinite, with the reason, where form or finiteness differ."""
+    if one.shape != other.shape:
+        return math.inf, f"shape {one.shape} instead of {other.shape}"
+    if one.dtype.kind != other.dtype.kind:
+        return math.inf, f"type {one.dtype} instead of {other.dtype}"
+    with np.errstate(invalid="ignore", over="ignore"):
+        far = float(np.abs(one.astype(np.float64) - other.astype(np.float64)).max(initial=0)) / scale
+    return (far, "") if math.isfinite(far) else (math.inf, "not finite")
+
+
+def judge(answered: Answered) -> list[Difference]:
+    """Every framework against the reference, place by place; then the frameworks against each other."""
+    case = answered.case
+    size = scales(case, answered.reference)
+    compared = list(places(case, answered.reference))
+    envelope, wanders = _envelope(answered, size), idle(case.architecture)
+    found: list[Difference] = []
+    bounds: dict[tuple[str, str], float] = {}
+    for name, answers in answered.frameworks.items():
+        truth = deciding_as(case, answered.reference, answers)
+        own = _own_envelope(answered, name, size)
+        for place, key in compared:
+            apart = place.training is not None and place.where in wanders
+            rule = bound("idle" if apart else place.quantity, case.precision, answered.devices[name])
+            far_may = rule.of(max(envelope.get(key, 0.0), own.get(key, 0.0)), case.precision)
+            bounds[name, key] = far_may
+            if key not in answers:
+                far, note = math.inf, "gives no answer here"
+            else:
+                far, note = gap(answers[key], truth[key], size[key])
+            found.append(Difference(place, name, REFERENCE, far, far_may, note))
+    for one, other in combinations(answered.frameworks, 2):
+        found += _pair(answered, compared, size, bounds, one, other)
+    return found
+
+
+def _pair(
+    answered: Answered, compared: list[tuple[Place, str]], size: Mapping[str, float],
+    bounds: Mapping[tuple[str, str], float], one: str, other: str,
+) -> list[Difference]:  # fmt: skip
+    """Two frameworks against each other: of each quantity the place where they come nearest to the bound."""
+    worst: dict[Name, Difference] = {}
+    ours, theirs = answered.frameworks[one], answered.frameworks[other]
+    for place, key in compared:
+        if key in ours and key in theirs:
+            far, note = gap(ours[key], theirs[key], size[key])
+            may = bounds[one, key] + bounds[other, key]
+            here = Difference(place, one, other, far, may, note)
+            if (
+                place.quantity not in worst
+                or far / may > worst[place.quantity].gap / worst[place.quantity].bound
+            ):
+                worst[place.quantity] = here
+    return list(worst.values())
+
+
+def _envelope(answered: Answered, size: Mapping[str, float]) -> dict[str, float]:
+    """How far the reference's answers move with its weights; in a training that only grows."""
+    found: dict[str, float] = {}
+    for answers in answered.nudged:
+        truth = deciding_as(answered.case, answered.reference, answers)
+        for key, values in answers.items():
+            if key in size:
+                found[key] = max(found.get(key, 0.0), gap(values, truth[key], size[key])[0])
+    return _growing(answered.case, found)
+
+
+def _growing(case: Case, envelope: dict[str, float]) -> dict[str, float]:
+    """The envelope with that of each step of a training at least that of the step before."""
+    grown = dict(envelope)
+    for training in case.trainings:
+        for before, after in pairwise(training.kept):
+            for tensor in under(grown, f"{training.name}/{before}"):
+                key = f"{training.name}/{after}/{tensor}"
+                if key in grown:
+                    grown[key] = max(grown[key], grown[f"{training.name}/{before}/{tensor}"])
+    return grown
+
+
+def _own_envelope(answered: Answered, name: str, size: Mapping[str, float]) -> dict[str, float]:
+    """How far a framework's trainings drift from themselves when one kernel is nudged."""
+    found: dict[str, float] = {}
+    own = answered.frameworks[name]
+    for answers in answered.envelopes.get(name, ()):
+        for key, values in answers.items():
+            if key in own and key in size:
+                found[key] = max(found.get(key, 0.0), gap(values, own[key], size[key])[0])
+    return _growing(answered.case, found)
+
+
+# ---- decisions near a tie ------------------------------------------------------------------------------
+
+
+def flips(case: Case, truth: Answers, answers: Answers, prefix: str) -> dict[str, int]:
+    """By deciding layer: how many of its decisions differ between two traces that stand under `prefix`."""
+    ours = decisions(case.architecture, under(truth, prefix))
+    theirs = decisions(case.architecture, under(answers, prefix))
+    return {name: int((ours[name] != theirs[name]).sum()) for name in ours}
+
+
+def deciding_as(case: Case, truth: Answers, answers: Answers) -> Answers:
+    """The reference's answers with its loss and gradients found anew, each tie decided as in `answers`.
+
+    A value within rounding of a tie may fall to either side, and the gradient with it: so the reference takes
+    over the values that a deciding layer reads, if they differ by rounding only.
+    """
+    changed = dict(truth)
+    for number in case.looked_at:
+        prefix = f"forward_training/{number}"
+        theirs = under(answers, prefix)
+        try:
+            differ = flips(case, truth, answers, prefix)
+        except (KeyError, ValueError):  # no such answers, or of another form: `gap` says so
+            continue
+        readers = {node.inputs[0] for node in case.architecture.nodes if differ.get(node.name)}
+        if not readers:
+            continue
+        small = bound("forward_training", case.precision)
+        ours = under(truth, prefix)
+
+        def moved(
+            name: str, values: NDArray[np.float64],
+            readers: set[str] = readers, ours: dict[str, Any] = ours, theirs: dict[str, Any] = theirs,
+        ) -> NDArray[np.float64]:  # fmt: skip
+            if name not in readers:
+                return values
+            return theirs[name].astype(np.float64)
+
+        state = reference.build(case.architecture, case.weights, "float64")
+        batch = case.batches[number]
+        loss, gradients = reference.gradients_near(state, batch.images, batch.labels, batch.masks, moved)
+        changed[f"loss/{number}/loss"] = np.array(loss)
+        for name, gradient in gradients.items():
+            kind = "gradient" if name in case.architecture.parameters else "activation_gradient"
+            changed[f"{kind}/{number}/{name}"] = gradient
+    return changed

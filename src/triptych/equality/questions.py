@@ -1,0 +1,154 @@
+"""What is asked: the network at hand, and probes that leave no symmetry to hide behind."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from triptych.frameworks.contract import Optimizer
+from triptych.network.architecture import Architecture, from_toml
+from triptych.network.conventions import ULP, OptimizerName, Precision
+from triptych.network.streams import stream
+from triptych.network.weights import Weights, initial_weights
+from triptych.pictures.batches import Batch, Batches
+from triptych.running.exam import NUDGED, Case, Training
+from triptych.running.recipe import LEARNING_RATES
+from triptych.running.schedule import Schedule, ScheduleName
+
+NETWORK = "network"
+"""The case of the network that a user asks about."""
+
+NUDGES = 2
+"""How often a case is asked again with its weights moved by one unit in the last place."""
+
+FLIPPING = 16
+"""Units in the last place that rounding was seen to be worth where it meets a ReLU or a pool, in float32."""
+
+TRAJECTORY = "trajectory"
+"""How the long trainings' names begin; others are looked at after a few steps."""
+
+PROBES = ("odd", "even", "scales")
+
+
+def probe(name: str) -> Architecture:
+    """One of the networks that come with this package for proofs."""
+    return from_toml(Path(__file__).parent / "probes" / f"{name}.toml")
+
+
+def moved_weights(architecture: Architecture, seed: int) -> Weights:
+    """Initial values, all of them moved a little, so that no bias is 0 and no scale or variance 1."""
+    weights: Weights = {}
+    for name, tensor in initial_weights(architecture, seed).items():
+        noise = 0.05 * stream(seed, "moved", name).standard_normal(tensor.shape)
+        moved = (tensor.astype(np.float64) + noise).astype(np.float32)
+        weights[name] = np.abs(moved) + np.float32(0.5) if name.endswith(".variance") else moved
+    return weights
+
+
+def noise(architecture: Architecture, sizes: Sequence[int], seed: int) -> tuple[Batch, ...]:
+    """Batches of seeded noise with these numbers of pictures, with labels and dropout masks."""
+    batches = []
+    for number, size in enumerate(sizes):
+        generator = stream(seed, "noise", architecture.name, number)
+        images = generator.integers(0, 256, (size, *architecture.input_shape), dtype=np.uint8)
+        labels = generator.integers(0, architecture.classes, size)
+        rows = np.arange(size)
+        made = Batches(images, labels, rows, size, seed + number, architecture=architecture)
+        batches.append(made.batch(0, 0))
+    return tuple(batches)
+
+
+def network_case(
+    architecture: Architecture, weights: Weights, batches: tuple[Batch, ...], precision: Precision,
+    optimizers: Sequence[Optimizer], steps: int, schedule: Schedule,
+) -> Case:  # fmt: skip
+    """The case of a user's network: everything about the first batch, and `steps` steps of each optimiser."""
+    rates = tuple(schedule.at(step, steps) for step in range(steps))
+    trainings = tuple(
+        Training(f"{TRAJECTORY} {optimizer.name}", optimizer, rates, milestones(steps), watched=True)
+        for optimizer in optimizers
+        if steps
+    )
+    return Case(NETWORK, architecture, weights, batches, precision, (0,), trainings)
+
+
+def probe_cases(precision: Precision, seed: int) -> list[Case]:
+    """Layers of every kind at uneven sizes, a batch of one, a short last batch; every optimiser, schedule."""
+    odd, even, scales = (probe(name) for name in PROBES)
+    trainings = tuple(_through_the_schedules(name) for name in get_args(OptimizerName))
+    return [
+        Case("odd", odd, moved_weights(odd, seed), noise(odd, (5,), seed), precision, (0,)),
+        Case(
+            "even",
+            even,
+            moved_weights(even, seed),
+            noise(even, (4, 1), seed),
+            precision,
+            (0, 1),
+            trainings[:1],
+        ),
+        Case(
+            "scales",
+            scales,
+            moved_weights(scales, seed),
+            noise(scales, (6, 6), seed),
+            precision,
+            (0,),
+            trainings,
+        ),
+    ]
+
+
+def _through_the_schedules(name: OptimizerName) -> Training:
+    """Three steps by each schedule, with weight decay and label smoothing."""
+    optimizer = Optimizer(name, weight_decay=0.1, label_smoothing=0.1)
+    schedules = [Schedule(schedule, LEARNING_RATES[name]) for schedule in get_args(ScheduleName)]
+    rates = tuple(schedule.at(step, 3) for schedule in schedules for step in range(3))
+    return Training(name, optimizer, rates, (1, 2, 3, 6, 9))
+
+
+def milestones(steps: int) -> tuple[int, ...]:
+    """1, 2, 5, 10, 20, 50, ... up to the last step: where a trajectory is looked at."""
+    found = {factor * 10**power for power in range(9) for factor in (1, 2, 5)}
+    return tuple(sorted({step for step in found if step < steps} | {steps}))
+
+
+def nudged_reference(case: Case) -> list[Case]:
+    """What the reference is asked besides, to see how far its own answers move: see `bounds`.
+
+    The steps of a user's network are asked with a larger nudge, of the size that rounding has by the time it
+    reaches a ReLU, so that about as many of its decisions flip as do in an honest framework.
+    """
+    cases = [_nudged(case, number, 1) for number in range(1, NUDGES + 1)]
+    if case.name == NETWORK:
+        steps = [_nudged(case, number, FLIPPING) for number in range(NUDGES + 1, 2 * NUDGES + 1)]
+        cases = [dataclasses.replace(one, trainings=()) for one in cases]
+        cases += [dataclasses.replace(one, looked_at=()) for one in steps]
+    return cases
+
+
+def nudged_kernel(case: Case) -> list[Case]:
+    """What a framework is asked besides: its long trainings with one kernel moved by one unit."""
+    if not case.trainings or case.name != NETWORK:
+        return []
+    kernels = [name for name in case.weights if name.endswith(".kernel")]
+    cases = []
+    for number in range(1, NUDGES + 1):
+        chosen = kernels[(number - 1) % len(kernels)]
+        whole = _nudged(case, number, 1)
+        weights = case.weights | {chosen: whole.weights[chosen].astype(np.float32)}
+        cases.append(dataclasses.replace(whole, weights=weights, looked_at=()))
+    return cases
+
+
+def _nudged(case: Case, number: int, units: int) -> Case:
+    """The same case with every weight moved up or down by units in the last place of its precision."""
+    weights = {}
+    for name, tensor in case.weights.items():
+        signs = stream(number, "nudge", name).choice((-1.0, 1.0), tensor.shape)
+        weights[name] = tensor.astype(np.float64) * (1 + signs * units * ULP[case.precision])
+    return dataclasses.replace(case, name=f"{case.name}{NUDGED}{number}", weights=weights)
