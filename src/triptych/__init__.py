@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from triptych.comparing import Comparison, compare, resume
     from triptych.errors import TriptychError
     from triptych.predicting import Evaluation, Prediction, evaluate, predict
+    from triptych.verifying import Verification, verify, verify_again
 
 __version__ = "0.1.0"
 
@@ -24,10 +25,13 @@ _HOME = {
     "Evaluation": "predicting",
     "Prediction": "predicting",
     "TriptychError": "errors",
+    "Verification": "verifying",
     "compare": "comparing",
     "evaluate": "predicting",
     "predict": "predicting",
     "resume": "comparing",
+    "verify": "verifying",
+    "verify_again": "verifying",
 }
 
 __all__ = [
@@ -35,10 +39,13 @@ __all__ = [
     "Evaluation",
     "Prediction",
     "TriptychError",
+    "Verification",
     "compare",
     "evaluate",
     "predict",
     "resume",
+    "verify",
+    "verify_again",
 ]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from triptych import __version__
 from triptych.errors import TriptychError, did_you_mean
@@ -160,6 +161,63 @@ def _show_result(result: Comparison, as_json: bool) -> None:
         )
     if result.failed or not any(one.status == "done" for one in result.frameworks.values()):
         raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@click.argument("network", required=False, metavar="[NETWORK|RUN]")
+@click.option("--network", "file", metavar="NAME|FILE", help="A network of the zoo, or a .toml file.")
+@click.option(
+    "--frameworks", callback=_names, metavar="NAMES", help="Separated by commas; all four otherwise."
+)
+@click.option("--precision", default="float64", show_default=True, metavar="NAME",
+              help="float64 proves; float32 and bfloat16 have a budget.")  # fmt: skip
+@click.option("--steps", type=int, default=50, show_default=True, metavar="N", help="Length of a training.")
+@click.option("--optimizer", "optimizers", callback=_names, metavar="NAMES",
+              help="What it is trained by: adamw, adam, sgd, rmsprop.")  # fmt: skip
+@click.option("--pictures", metavar="FOLDER|ARCHIVE|sports|digits", help="Instead of seeded noise.")
+@click.option("--size", type=int, metavar="PX", help="Height and width of the network's pictures.")
+@click.option("--batch", type=int, default=8, show_default=True, metavar="N", help="Pictures a step.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="Decides all that is random."
+)
+@click.option("--certificate", type=click.Path(path_type=Path), metavar="FILE",
+              help="Ask a stored certificate's questions again.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where certificate and page go.")
+@PATIENCE
+@JSON
+@click.pass_context
+def verify(
+    ctx: click.Context, /, network: str | None, file: str | None, certificate: Path | None, out: Path | None,
+    patience: float, as_json: bool, **given: Any,
+) -> None:  # fmt: skip
+    """Prove that the frameworks compute the same network, or name the first place where they do not.
+
+    Exit code 0 if they are equal, 1 if they differ, 2 if it could not be told.
+    """
+    from triptych import terminal
+    from triptych.verifying import verify, verify_again
+
+    if network is not None and file is not None:
+        raise click.UsageError(f"{network!r} and --network {file}: give one network")
+    with terminal.ProofProgress() as progress:
+        if certificate is not None:
+            asked = [
+                name for name in ctx.params if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
+            ]
+            if more := set(asked) - {"certificate", "out", "patience", "as_json"}:
+                raise click.UsageError(f"--certificate says all that is asked; leave out --{min(more)}")
+            done = verify_again(certificate, out=out, patience=patience, listen=progress)
+        else:
+            chosen = network or file or "sports-cnn"
+            done = verify(chosen, out=out, patience=patience, listen=progress, **given)
+    if as_json:
+        _print_json(done.certificate)
+    else:
+        terminal.show(*terminal.certificate_parts(done.certificate))
+        if (page := done.folder / "certificate.html").exists():
+            terminal.show(f"Certificate: {page.with_suffix('.json')}, to look at: {page}")
+    if done.certificate.verdict != "equal":
+        raise click.exceptions.Exit(1 if done.certificate.verdict == "different" else 2)
 
 
 @cli.command()

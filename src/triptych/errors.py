@@ -11,7 +11,8 @@
     ├── RecipeError               a recipe that cannot be carried out
     ├── RunFolderError            a run folder that is missing, damaged or of another make
     ├── FrameworkMissing          a framework that is not installed; says how to install it
-    └── WorkerFailed              a framework's process that died, hung or raised
+    ├── WorkerFailed              a framework's process that died, hung or raised
+    └── NotEqual                  frameworks that do not compute the same; names the first difference
 
 A message says what is wrong, where, and what to do next, in one line.
 """
@@ -72,6 +73,12 @@ class FrameworkMissing(TriptychError):
 
 class WorkerFailed(TriptychError):
     """A framework's process that died, hung or raised; carries the end of its log."""
+
+    exit_code = 1
+
+
+class NotEqual(TriptychError):
+    """Frameworks that do not compute the same, or of which it could not be told."""
 
     exit_code = 1
 

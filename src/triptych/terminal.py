@@ -25,6 +25,7 @@ from triptych.frameworks import registry
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from triptych.equality.certificate import Certificate, Quantity
     from triptych.network.zoo import ZooEntry
     from triptych.pictures.cache import StoreFacts
     from triptych.predicting import Evaluation, Prediction
@@ -166,6 +167,71 @@ class Progress:
             "" if line.speed is None else f"{line.speed:,.0f} pictures/s",
             "done" if line.state == "done" else f"{clock(line.seconds_left)} left",
         ]
+
+
+class ProofProgress:
+    """Shows a proof while it goes on: a line a framework; without a terminal, when each begins and ends."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.states: dict[str, str] = {}
+        self.live: Live | None = None
+
+    def __enter__(self) -> ProofProgress:
+        if self.console.is_terminal:
+            self.live = Live(
+                get_renderable=self.render, console=self.console, refresh_per_second=5, transient=True
+            )
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def __call__(self, name: str, event: dict[str, Any]) -> None:
+        """Hear an event of a proof."""
+        if event["event"] == "plan":
+            self.states = dict.fromkeys(event["frameworks"], "waits")
+        elif event["event"] == "asked":
+            self.states[name] = f"{event['case']}: {event['what']}"
+        elif event["event"] in ("start", "finished"):
+            self.states[name] = {"start": "starts", "finished": "has answered"}[event["event"]]
+            if self.live is None:
+                self.console.print(f"{registry.find(name).title:<16} {self.states[name]}", soft_wrap=True)
+
+    def render(self) -> Table:
+        """The live picture."""
+        grid = Table.grid(padding=(0, 2))
+        for name, state in list(self.states.items()):
+            entry = registry.find(name)
+            grid.add_row(Text(entry.title, style=f"bold {entry.colour}"), Text(state))
+        return grid
+
+
+def certificate_parts(certificate: Certificate) -> list[Any]:
+    """A certificate on the terminal: the gap of every quantity nearest to its bound, and the verdict."""
+    from triptych.equality.bounds import QUANTITIES
+    from triptych.equality.certificate import tightest
+
+    table = _table(title=f"{certificate.network} in {certificate.precision}: largest gap (bound)")
+    table.add_column("quantity", no_wrap=True)
+    names = [name for name, one in certificate.frameworks.items() if one.status == "answered"]
+    for name in names:
+        table.add_column(Text(certificate.frameworks[name].title, style=registry.find(name).colour),
+                         justify="right")  # fmt: skip
+    found = {(one.quantity, one.framework): one for one in tightest(certificate)}
+    for quantity in QUANTITIES:
+        cells = [found.get((quantity, name)) for name in names]
+        if any(cells):
+            table.add_row(quantity, *("" if one is None else _gap(one) for one in cells))
+    verdict = {"equal": "green", "different": "red", "unknown": "yellow"}[certificate.verdict]
+    return [table, Text(certificate.sentence(), style=f"bold {verdict}")]
+
+
+def _gap(one: Quantity) -> Text:
+    size = one.note if one.gap is None else f"{one.gap:.0e}"
+    return Text(f"{size} ({one.bound:.0e})", style="" if one.holds else "bold red")
 
 
 def _number(loss: float | None) -> str:

@@ -16,7 +16,7 @@ from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
 from triptych.network.zoo import ZOO, find_network
 from triptych.pictures.sheet import describe
-from triptych.pictures.source import BUILT_IN, open_pictures
+from triptych.pictures.source import located, open_pictures
 from triptych.pictures.split import split
 from triptych.pictures.store import Store
 from triptych.report.page import write_report
@@ -70,12 +70,13 @@ def compare(
     """
     tables = read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
     given = {
-        "pictures": _source(pictures), "network": network and str(network), "epochs": epochs, "size": size,
-        "frameworks": frameworks and list(frameworks), "batch": batch, "seed": seed, "precision": precision,
+        "pictures": pictures if pictures is None else located(pictures), "seed": seed,
+        "network": network and str(network), "epochs": epochs, "size": size,
+        "frameworks": frameworks and list(frameworks), "batch": batch, "precision": precision,
         "strict": strict, "full": full,
     }  # fmt: skip
     if isinstance(tables.get("pictures"), str):
-        tables["pictures"] = _source(tables["pictures"])
+        tables["pictures"] = located(tables["pictures"])
     plan = make_recipe(tables, given)
     architecture = find_network(plan.network)
     if plan.network not in ZOO and "size" not in tables and size is None:
@@ -172,14 +173,6 @@ def _open(recipe: Recipe, listen: Listener) -> Store:
         strict=recipe.strict,
         progress=lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total}),
     )
-
-
-def _source(pictures: str | Path | None) -> str | None:
-    """A built-in set by its name, anything else as an absolute path, so that a run resumes from anywhere."""
-    if pictures is None or (isinstance(pictures, str) and pictures in BUILT_IN):
-        return pictures
-    path = Path(pictures).expanduser()
-    return str(path.resolve()) if path.exists() else str(pictures)
 
 
 def _sides(architecture: Architecture) -> tuple[int, int]:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from triptych.equality.bounds import QUANTITIES, Device, Name, bound
+from triptych.equality.bounds import QUANTITIES, TABLE, Device, Name
 from triptych.equality.questions import TRAJECTORY
-from triptych.frameworks import reference
+from triptych.equality.ties import deciding_as
 from triptych.network.architecture import Architecture
-from triptych.network.decisions import decisions
 from triptych.network.layers import BatchNorm
 from triptych.network.weights import Array
-from triptych.running.exam import Answers, Case, under
-
-REFERENCE = "reference"
+from triptych.running.exam import LOGITS, REFERENCE, Answers, Case, under
 
 
 @dataclass(frozen=True)
@@ -66,38 +61,43 @@ class Answered:
     devices: Mapping[str, Device]
 
 
-def places(case: Case, answers: Answers) -> Iterator[tuple[Place, str]]:
-    """Every place of a case that is compared, with the name of its answer, in the order of `QUANTITIES`."""
-    found = []
-    for key in answers:
-        head, number, *rest = key.split("/")
-        if head in QUANTITIES:
-            found.append((Place(head, case.name, rest[0], batch=int(number)), key))  # type: ignore[arg-type]
-    for training in case.trainings:
-        found.append(
-            (Place("trajectory", case.name, "loss", training=training.name), f"{training.name}/losses")
-        )
-        for key in answers:
-            if key.startswith(f"{training.name}/") and key.count("/") == 2:
-                _, step, tensor = key.split("/")
-                if tensor in ("correct", "optimizer.step"):
-                    continue
-                quantity: Name = "running" if tensor in case.architecture.statistics else "step"
-                if training.name.startswith(TRAJECTORY) and step != "1":
-                    quantity = "trajectory"
-                found.append(
-                    (Place(quantity, case.name, tensor, training=training.name, step=int(step)), key)
-                )
-    order = {name: rank for rank, name in enumerate(QUANTITIES)}
-    backwards = _backwards(case.architecture)
-    found.sort(key=lambda item: (order[item[0].quantity], backwards.get(item[0].where.split(".")[0], 0)
-                                 if "gradient" in item[0].quantity else 0, item[0].step or 0))  # fmt: skip
-    yield from found
+def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
+    """Every place of a case that is compared, with the name of its answer, causes before what they cause.
+
+    By quantity as in `QUANTITIES`; forward from the first layer, gradients from the last; of steps the
+    earliest first, and what the optimiser remembers before what it does with it.
+    """
+    found = [(_place(case, key), key) for key in answers]
+    layers = {name: rank for rank, name in enumerate([*case.architecture.shapes, LOGITS])}
+    quantities = {name: rank for rank, name in enumerate(QUANTITIES)}
+
+    def rank(item: tuple[Place, str]) -> tuple[int, ...]:
+        place, _ = item
+        *slot, layer = place.where.removeprefix("optimizer.").split(".")[
+            : 2 if "optimizer." in place.where else 1
+        ]
+        number = layers.get(layer, len(layers))
+        backwards = place.quantity in ("gradient", "activation_gradient")
+        return quantities[place.quantity], place.step or 0, not slot, -number if backwards else number
+
+    return sorted(((place, key) for place, key in found if place is not None), key=rank)
 
 
-def _backwards(architecture: Architecture) -> dict[str, int]:
-    """The layers' ranks in the order in which gradients reach them."""
-    return {name: -rank for rank, name in enumerate(architecture.shapes)}
+def _place(case: Case, key: str) -> Place | None:
+    """Where an answer of this name stands; None for what is not compared."""
+    head, _, rest = key.partition("/")
+    number, _, where = rest.partition("/")
+    for name in QUANTITIES:
+        if head == name:
+            return Place(name, case.name, where, batch=int(number))
+    if rest == "losses":
+        return Place("trajectory", case.name, "loss", training=head)
+    if not (where in case.weights or where.startswith("optimizer.")) or where == "optimizer.step":
+        return None
+    quantity: Name = "running" if where in case.architecture.statistics else "step"
+    if head.startswith(TRAJECTORY) and number != "1":
+        quantity = "trajectory"
+    return Place(quantity, case.name, where, training=head, step=int(number))
 
 
 def idle(architecture: Architecture) -> set[str]:
@@ -131,7 +131,7 @@ def _group(key: str) -> str:
 
 
 def gap(one: Array, other: Array, scale: float) -> tuple[float, str]:
-    """The largest difference relative to `scale`; infinite, with the reason, where form or finiteness differ."""
+    """The largest difference relative to `scale`; infinite, with the reason, if the form differs."""
     if one.shape != other.shape:
         return math.inf, f"shape {one.shape} instead of {other.shape}"
     if one.dtype.kind != other.dtype.kind:
@@ -145,16 +145,16 @@ def judge(answered: Answered) -> list[Difference]:
     """Every framework against the reference, place by place; then the frameworks against each other."""
     case = answered.case
     size = scales(case, answered.reference)
-    compared = list(places(case, answered.reference))
+    compared = places(case, answered.reference)
     envelope, wanders = _envelope(answered, size), idle(case.architecture)
     found: list[Difference] = []
     bounds: dict[tuple[str, str], float] = {}
     for name, answers in answered.frameworks.items():
         truth = deciding_as(case, answered.reference, answers)
-        own = _own_envelope(answered, name, size)
+        own = own_envelope(answered, name)
         for place, key in compared:
             apart = place.training is not None and place.where in wanders
-            rule = bound("idle" if apart else place.quantity, case.precision, answered.devices[name])
+            rule = TABLE["idle" if apart else place.quantity, case.precision, answered.devices[name]]
             far_may = rule.of(max(envelope.get(key, 0.0), own.get(key, 0.0)), case.precision)
             bounds[name, key] = far_may
             if key not in answers:
@@ -210,60 +210,12 @@ def _growing(case: Case, envelope: dict[str, float]) -> dict[str, float]:
     return grown
 
 
-def _own_envelope(answered: Answered, name: str, size: Mapping[str, float]) -> dict[str, float]:
+def own_envelope(answered: Answered, name: str) -> dict[str, float]:
     """How far a framework's trainings drift from themselves when one kernel is nudged."""
     found: dict[str, float] = {}
-    own = answered.frameworks[name]
+    own, size = answered.frameworks[name], scales(answered.case, answered.reference)
     for answers in answered.envelopes.get(name, ()):
         for key, values in answers.items():
             if key in own and key in size:
                 found[key] = max(found.get(key, 0.0), gap(values, own[key], size[key])[0])
     return _growing(answered.case, found)
-
-
-# ---- decisions near a tie ------------------------------------------------------------------------------
-
-
-def flips(case: Case, truth: Answers, answers: Answers, prefix: str) -> dict[str, int]:
-    """By deciding layer: how many of its decisions differ between two traces that stand under `prefix`."""
-    ours = decisions(case.architecture, under(truth, prefix))
-    theirs = decisions(case.architecture, under(answers, prefix))
-    return {name: int((ours[name] != theirs[name]).sum()) for name in ours}
-
-
-def deciding_as(case: Case, truth: Answers, answers: Answers) -> Answers:
-    """The reference's answers with its loss and gradients found anew, each tie decided as in `answers`.
-
-    A value within rounding of a tie may fall to either side, and the gradient with it: so the reference takes
-    over the values that a deciding layer reads, if they differ by rounding only.
-    """
-    changed = dict(truth)
-    for number in case.looked_at:
-        prefix = f"forward_training/{number}"
-        theirs = under(answers, prefix)
-        try:
-            differ = flips(case, truth, answers, prefix)
-        except (KeyError, ValueError):  # no such answers, or of another form: `gap` says so
-            continue
-        readers = {node.inputs[0] for node in case.architecture.nodes if differ.get(node.name)}
-        if not readers:
-            continue
-        small = bound("forward_training", case.precision)
-        ours = under(truth, prefix)
-
-        def moved(
-            name: str, values: NDArray[np.float64],
-            readers: set[str] = readers, ours: dict[str, Any] = ours, theirs: dict[str, Any] = theirs,
-        ) -> NDArray[np.float64]:  # fmt: skip
-            if name not in readers:
-                return values
-            return theirs[name].astype(np.float64)
-
-        state = reference.build(case.architecture, case.weights, "float64")
-        batch = case.batches[number]
-        loss, gradients = reference.gradients_near(state, batch.images, batch.labels, batch.masks, moved)
-        changed[f"loss/{number}/loss"] = np.array(loss)
-        for name, gradient in gradients.items():
-            kind = "gradient" if name in case.architecture.parameters else "activation_gradient"
-            changed[f"{kind}/{number}/{name}"] = gradient
-    return changed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -32,6 +32,7 @@ TRAJECTORY = "trajectory"
 """How the long trainings' names begin; others are looked at after a few steps."""
 
 PROBES = ("odd", "even", "scales")
+"""Networks that come with this package for proofs: what each is for stands in its file."""
 
 
 def probe(name: str) -> Architecture:
@@ -64,15 +65,16 @@ def noise(architecture: Architecture, sizes: Sequence[int], seed: int) -> tuple[
 
 def network_case(
     architecture: Architecture, weights: Weights, batches: tuple[Batch, ...], precision: Precision,
-    optimizers: Sequence[Optimizer], steps: int, schedule: Schedule,
+    optimizers: Iterable[tuple[Optimizer, Schedule]], steps: int,
 ) -> Case:  # fmt: skip
     """The case of a user's network: everything about the first batch, and `steps` steps of each optimiser."""
-    rates = tuple(schedule.at(step, steps) for step in range(steps))
     trainings = tuple(
-        Training(f"{TRAJECTORY} {optimizer.name}", optimizer, rates, milestones(steps), watched=True)
-        for optimizer in optimizers
-        if steps
-    )
+        Training(
+            f"{TRAJECTORY} {optimizer.name}", optimizer,
+            tuple(schedule.at(step, steps) for step in range(steps)), milestones(steps), watched=True,
+        )
+        for optimizer, schedule in optimizers
+    )  # fmt: skip
     return Case(NETWORK, architecture, weights, batches, precision, (0,), trainings)
 
 
@@ -118,37 +120,39 @@ def milestones(steps: int) -> tuple[int, ...]:
 
 
 def nudged_reference(case: Case) -> list[Case]:
-    """What the reference is asked besides, to see how far its own answers move: see `bounds`.
+    """What the reference is asked besides, to see how far its own answers move: nothing in float64.
 
     The steps of a user's network are asked with a larger nudge, of the size that rounding has by the time it
     reaches a ReLU, so that about as many of its decisions flip as do in an honest framework.
     """
-    cases = [_nudged(case, number, 1) for number in range(1, NUDGES + 1)]
+    if case.precision == "float64":
+        return []
+    cases = [_nudged(case, f"{number}", 1) for number in range(1, NUDGES + 1)]
     if case.name == NETWORK:
-        steps = [_nudged(case, number, FLIPPING) for number in range(NUDGES + 1, 2 * NUDGES + 1)]
+        steps = [_nudged(case, f"steps{number}", FLIPPING) for number in range(1, NUDGES + 1)]
         cases = [dataclasses.replace(one, trainings=()) for one in cases]
         cases += [dataclasses.replace(one, looked_at=()) for one in steps]
     return cases
 
 
 def nudged_kernel(case: Case) -> list[Case]:
-    """What a framework is asked besides: its long trainings with one kernel moved by one unit."""
-    if not case.trainings or case.name != NETWORK:
+    """What a framework is asked besides: its long trainings with one kernel moved; nothing in float64."""
+    if case.precision == "float64" or case.name != NETWORK:
         return []
     kernels = [name for name in case.weights if name.endswith(".kernel")]
     cases = []
     for number in range(1, NUDGES + 1):
         chosen = kernels[(number - 1) % len(kernels)]
-        whole = _nudged(case, number, 1)
+        whole = _nudged(case, f"kernel{number}", 1)
         weights = case.weights | {chosen: whole.weights[chosen].astype(np.float32)}
         cases.append(dataclasses.replace(whole, weights=weights, looked_at=()))
     return cases
 
 
-def _nudged(case: Case, number: int, units: int) -> Case:
+def _nudged(case: Case, label: str, units: int) -> Case:
     """The same case with every weight moved up or down by units in the last place of its precision."""
-    weights = {}
+    weights: Weights = {}
     for name, tensor in case.weights.items():
-        signs = stream(number, "nudge", name).choice((-1.0, 1.0), tensor.shape)
+        signs = stream(0, "nudge", label, name).choice((-1.0, 1.0), tensor.shape)
         weights[name] = tensor.astype(np.float64) * (1 + signs * units * ULP[case.precision])
-    return dataclasses.replace(case, name=f"{case.name}{NUDGED}{number}", weights=weights)
+    return dataclasses.replace(case, name=f"{case.name}{NUDGED}{label}", weights=weights)

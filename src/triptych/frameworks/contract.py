@@ -14,7 +14,7 @@ the boundary are NumPy and are never changed by the other side:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,6 +46,8 @@ class Facts:
     threads: int
     precisions: tuple[Precision, ...]
     """Those that work here."""
+    modes: dict[str, str] = field(default_factory=dict)
+    """Its modes that may compute with less precision than asked, as they are set."""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ def facts() -> Facts:
         "optax": optax.__version__,
         "numpy": np.__version__,
     }
-    return Facts("JAX", jax.__version__, versions, name, threads, PRECISIONS)
+    modes = {"precision of convolutions and matrix products": "highest, so no TF32"}
+    return Facts("JAX", jax.__version__, versions, name, threads, PRECISIONS, modes)
 
 
 # ---- the network, written ------------------------------------------------------------------------------
@@ -352,11 +353,12 @@ def _differentiated(text: str, architecture: Architecture, kernel_type: Any) -> 
         return value + added[name]
 
     tapped = run_with_taps(text, FILENAME, "network", architecture, tap)["network"]
+    of_the_text = partial(training_loss, network=tapped, kernel_type=kernel_type)
 
     def loss(weights_and_zeros: tuple[Tensors, Tensors], *arguments: Any) -> Any:
         weights, zeros = weights_and_zeros
         added.update(zeros)
-        found = training_loss(weights, *arguments, tapped, kernel_type)
+        found = of_the_text(weights, *arguments)
         added.clear()
         return found
 

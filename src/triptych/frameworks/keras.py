@@ -61,7 +61,9 @@ def facts() -> Facts:
     kind = str(getattr(device, "device_kind", device)).rpartition("/")[2]
     kind = "cpu" if "cpu" in kind.lower() else kind
     count = int(os.environ.get(threads) or 0) or os.cpu_count() or 1
-    return Facts(title, versions["keras"], versions, kind, count, PRECISIONS)
+    switches = ("NVIDIA_TF32_OVERRIDE", "ONEDNN_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE")
+    modes = {name: os.environ.get(name, "not set") for name in switches}  # Keras leaves them to its backend
+    return Facts(title, versions["keras"], versions, kind, count, PRECISIONS, modes)
 
 
 # ---- the network, written ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,11 +45,22 @@ class State:
 
 
 def facts() -> Facts:
-    """CUDA is used if there is one; TF32 is left off, so that float32 means float32."""
+    """CUDA is used if there is one; TF32 is switched off, so that float32 means float32."""
+    _strict()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     version = str(torch.__version__)
     versions = {"torch": version, "numpy": np.__version__}
-    return Facts("PyTorch", version, versions, device, torch.get_num_threads(), PRECISIONS)
+    modes = {
+        "TF32 in matrix products": "on" if torch.backends.cuda.matmul.allow_tf32 else "off",
+        "TF32 in convolutions": "on" if torch.backends.cudnn.allow_tf32 else "off",
+        "oneDNN": f"float32 {os.environ.get('ONEDNN_DEFAULT_FPMATH_MODE', 'strict').lower()}",
+    }
+    return Facts("PyTorch", version, versions, device, torch.get_num_threads(), PRECISIONS, modes)
+
+
+def _strict() -> None:
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
 
 
 # ---- the network, written ------------------------------------------------------------------------------
@@ -175,7 +187,7 @@ def build(architecture: Architecture, weights: Weights, precision: Precision) ->
     """The source text is executed and its `Network` moved to the device, channels last."""
     text = write_network(architecture)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.backends.cudnn.allow_tf32 = False
+    _strict()
     state = State(architecture, precision, text, run_source(text, FILENAME)["Network"](), device)
     state.network.to(device, state.dtype, memory_format=torch.channels_last)
     load_weights(state, weights)

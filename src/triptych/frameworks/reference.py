@@ -159,7 +159,7 @@ def gradients_near(
 
     text = run_with_taps(state.text, FILENAME, "network", state.architecture, tap)
     loss, found, _, _ = _loss_and_gradients(state, text["network"], images, labels, masks)
-    return loss, found | {name: tensor.gradient for name, tensor in seen.items()}
+    return loss, {**found, **{name: tensor.gradient for name, tensor in seen.items()}}
 
 
 def make_step(state: State, optimizer: Optimizer) -> Step:

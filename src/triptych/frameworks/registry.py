@@ -28,6 +28,9 @@ class Entry:
     colour: str = "#64748b"
     """What it is drawn with in plots and on the terminal."""
 
+    seconds: int = 1
+    """What importing and compiling takes, roughly: of several at once the longest begins."""
+
     @property
     def folder(self) -> str:
         """Its folder in a run folder."""
@@ -52,22 +55,26 @@ _QUIET_JAX = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_TOP_PAD_": "65536",
     "MALLOC_MMAP_THRESHOLD_": "20000000",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-"""XLA's threads and buffers leave glibc's heap in pieces; so it gives back 170 MiB in the default run."""
+"""XLA's threads and buffers leave glibc's heap in pieces; so it gives back 170 MiB in the default run.
+
+On a GPU JAX would take three quarters of the memory at once, whoever else is there.
+"""
 
 REGISTRY: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry("keras", "Keras", "keras", ("keras", "tensorflow"), "keras",
-              {"KERAS_BACKEND": "tensorflow", **_QUIET_TENSORFLOW}, "#d00000"),
+              {"KERAS_BACKEND": "tensorflow", **_QUIET_TENSORFLOW}, "#d00000", 30),
         Entry("tensorflow", "TensorFlow", "tensorflow", ("tensorflow",), "tensorflow",
-              _QUIET_TENSORFLOW, "#ff8f00"),
-        Entry("pytorch", "PyTorch", "pytorch", ("torch",), "pytorch", {}, "#7c3aed"),
-        Entry("jax", "JAX", "jax", ("jax", "optax"), "jax", _QUIET_JAX, "#0891b2"),
+              _QUIET_TENSORFLOW, "#ff8f00", 15),
+        Entry("pytorch", "PyTorch", "pytorch", ("torch",), "pytorch", {}, "#7c3aed", 5),
+        Entry("jax", "JAX", "jax", ("jax", "optax"), "jax", _QUIET_JAX, "#0891b2", 35),
         Entry("keras:jax", "Keras on JAX", "keras", ("keras", "jax"), "keras,jax",
-              {"KERAS_BACKEND": "jax", **_QUIET_JAX}, "#be185d"),
+              {"KERAS_BACKEND": "jax", **_QUIET_JAX}, "#be185d", 40),
         Entry("keras:torch", "Keras on PyTorch", "keras", ("keras", "torch"), "keras,pytorch",
-              {"KERAS_BACKEND": "torch"}, "#9d174d"),
+              {"KERAS_BACKEND": "torch"}, "#9d174d", 20),
         Entry("reference", "NumPy reference", "reference", (), "all", {}, "#475569"),
     )
 }  # fmt: skip

@@ -54,7 +54,12 @@ def facts() -> Facts:
     threads = chosen or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or os.cpu_count() or 1
     versions = {"tensorflow": tf.__version__, "numpy": np.__version__}
     precisions = tuple(precision for precision in PRECISIONS if _works(precision))
-    return Facts("TensorFlow", tf.__version__, versions, device, threads, precisions)
+    tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
+    modes = {
+        "TF32": "on" if tf32 else "off",
+        "oneDNN": f"float32 {os.environ.get('TF_SET_ONEDNN_FPMATH_MODE', 'strict').lower()}",
+    }
+    return Facts("TensorFlow", tf.__version__, versions, device, threads, precisions, modes)
 
 
 # ---- the network, written ------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def decisions(architecture: Architecture, activations: Mapping[str, Array]) -> d
     for node in architecture.nodes:
         if not isinstance(node.layer, ReLU | ReLU6 | MaxPool):
             continue
-        x = activations[node.inputs[0]]
+        x = activations[node.inputs[0]].astype(np.float64)
         if isinstance(node.layer, MaxPool):
             found[node.name] = _winners(node.layer, x)
         else:
@@ -37,15 +37,10 @@ def decisions(architecture: Architecture, activations: Mapping[str, Array]) -> d
     return found
 
 
-def windows_of(layer: MaxPool, x: Array, filler: float) -> NDArray[np.float64]:
-    """The windows of a pool: (batch, rows, columns, channels, places in the window)."""
-    pads = ((0, 0), *layer.pads(x.shape[1:]), (0, 0))
-    padded = np.pad(x.astype(np.float64), pads, constant_values=filler)
-    views = np.lib.stride_tricks.sliding_window_view(padded, layer.window, axis=(1, 2))
+def _winners(layer: MaxPool, x: NDArray[np.float64]) -> Decisions:
+    padded = np.pad(x, ((0, 0), *layer.pads(x.shape[1:]), (0, 0)), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, layer.window, axis=(1, 2))
     rows, columns = layer.strides
-    views = views[:, ::rows, ::columns]
-    return views.reshape(*views.shape[:4], -1)
-
-
-def _winners(layer: MaxPool, x: Array) -> Decisions:
-    return windows_of(layer, x, -np.inf).argmax(axis=-1).astype(np.uint8)
+    windows = windows[:, ::rows, ::columns]
+    winners: Decisions = windows.reshape(*windows.shape[:4], -1).argmax(axis=-1).astype(np.uint8)
+    return winners

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from triptych.errors import RunFolderError
@@ -96,6 +97,31 @@ def load_tensors(path: Path) -> Weights:
         raise RunFolderError(f"{path}: there is no such file") from None
     except (SafetensorError, OSError) as reason:
         raise RunFolderError(f"{path}: cannot be read as safetensors ({reason})") from None
+
+
+class StoredTensors(Mapping[str, Array]):
+    """The tensors of a safetensors file, each read when it is asked for; raises as `load_tensors`."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file: Any = safe_open(path, framework="numpy")  # it maps the file into memory
+        except FileNotFoundError:
+            raise RunFolderError(f"{path}: there is no such file") from None
+        except (SafetensorError, OSError) as reason:
+            raise RunFolderError(f"{path}: cannot be read as safetensors ({reason})") from None
+        self._names = set[str](self._file.keys())
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._names:
+            raise KeyError(name)
+        tensor: Array = self._file.get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def check_weights(architecture: Architecture, weights: Mapping[str, Array]) -> None:

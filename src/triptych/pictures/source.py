@@ -21,7 +21,7 @@ from triptych.pictures.decode import check_fit, prepare, read_picture
 from triptych.pictures.folder import Listing, scan
 from triptych.pictures.store import SCHEMA, Contents, Picture, Progress, Store, write_store
 
-__all__ = ["BUILT_IN", "open_pictures", "read_picture"]
+__all__ = ["BUILT_IN", "located", "open_pictures", "read_picture"]
 
 BUILT_IN = ("sports", "digits")
 
@@ -31,6 +31,14 @@ _IN_FLIGHT_FILES = 4
 """Files waiting a thread, and no more than ..."""
 _IN_FLIGHT_BYTES = 64_000_000
 """... this many bytes in all (or one file): memory stays flat however many and large the pictures are."""
+
+
+def located(pictures: str | Path) -> str:
+    """A built-in set by its name, anything else as an absolute path, so that it is found from anywhere."""
+    if isinstance(pictures, str) and pictures in BUILT_IN:
+        return pictures
+    path = Path(pictures).expanduser()
+    return str(path.resolve()) if path.exists() else str(pictures)
 
 
 def open_pictures(

@@ -63,6 +63,7 @@ def gather(run: RunFolder) -> dict[str, Any]:
         "headline": words.headline(result),
         "result": result,
         "views": views,
+        "colours": {view.name: view.entry.colour for view in views},
         "done": [view for view in views if view.done],
         "scale": _scale(views),
         "version": version("triptych"),

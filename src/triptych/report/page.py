@@ -14,7 +14,7 @@ def write_report(run: RunFolder) -> Path:
     from triptych.report.contents import gather
     from triptych.report.template import render
 
-    page = render(**gather(run))
+    page = render("report.html.j2", **gather(run))
     path = run.path / "report.html"
     write_atomic(path, page.encode("utf-8", "replace"))  # a file's name may hold what is no text
     return path

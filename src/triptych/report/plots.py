@@ -120,6 +120,42 @@ def accuracy_plot(curves: Sequence[Curve]) -> Plot:
     return Plot(_svg(figure, "accuracy", curves), f"Validation accuracy after each epoch: {words}.")
 
 
+def gaps_plot(layers: Sequence[str], curves: Sequence[Curve], bounds: Sequence[float]) -> Plot:
+    """The gap of every layer's output, and the bound."""
+    figure, axes = _axes("", "gap")
+    places = range(len(layers))
+    for curve in curves:
+        _draw(axes, curve.pen, places, curve.values, marker=curve.pen.marker)
+    axes.plot(places, bounds, color=_INK, linewidth=1.2, linestyle=":")
+    axes.set_yscale("log")
+    axes.set_xticks(places, layers, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
+    words = "; ".join(f"{curve.pen.title} up to {np.nanmax(curve.values):.1e}" for curve in curves)
+    return Plot(
+        _svg(figure, "gaps", curves), f"Gap of each layer's output: {words}; bound {max(bounds):.1e}."
+    )
+
+
+def drift_plot(
+    training: str, steps: Sequence[int], curves: Sequence[Curve], envelopes: Sequence[Curve]
+) -> Plot:
+    """How far the weights drift from the reference's over the steps, and each from itself when nudged."""
+    figure, axes = _axes("step", "gap of the weights")
+    for curve in curves:
+        _draw(axes, curve.pen, steps, curve.values, marker=curve.pen.marker)
+    for curve in envelopes:
+        axes.plot(steps, np.maximum(curve.values, 1e-17), color=curve.pen.colour, linewidth=1, linestyle=":")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(steps, [str(step) for step in steps])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    words = "; ".join(f"{curve.pen.title} {curve.values[-1]:.1e}" for curve in curves)
+    dotted = "; dotted: from itself, when one kernel is nudged" if envelopes else ""
+    return Plot(
+        _svg(figure, re.sub(r"\W", "-", training), curves),
+        f"{training.capitalize()}: how far the weights are from the reference's, at the end {words}{dotted}.",
+    )
+
+
 def _axes(across: str, up: str) -> tuple[Any, Any]:
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(5.8, 3.8), layout="constrained", facecolor="none")

@@ -17,8 +17,8 @@ from triptych.report import words
 _LEXERS = {"python": PythonLexer, "toml": TOMLLexer}
 
 
-def render(**facts: Any) -> str:
-    """The page as HTML; whatever comes from outside is escaped."""
+def render(template: str, **facts: Any) -> str:
+    """A page as HTML; whatever comes from outside is escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -29,7 +29,7 @@ def render(**facts: Any) -> str:
     filters = (words.percent, words.probability, words.count, words.rate, words.seconds, words.gap, whole)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     environment.globals |= {"code": code, "lighter": lighter, "span": words.span, "spacing": words.spacing}
-    return environment.get_template("report.html.j2").render(facts)
+    return environment.get_template(template).render(facts)
 
 
 def code(text: str, language: str) -> Markup:

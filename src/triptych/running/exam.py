@@ -10,23 +10,30 @@ the framework but to compute; every framework's answers go by the same names::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 
-from triptych.frameworks.contract import Framework, Optimizer
+from triptych.frameworks.contract import Framework, Optimizer, State
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import Precision
 from triptych.network.decisions import decisions
-from triptych.network.weights import Array, Weights, load_tensors, save_tensors
+from triptych.network.weights import Array, StoredTensors, Weights, load_tensors, save_tensors
 from triptych.pictures.batches import Batch
 from triptych.running.folder import write_json
+from triptych.running.training import Emit
 
-Answers = dict[str, Array]
+T = TypeVar("T")
+
+Answers = Mapping[str, Array]
 """Arrays by names of the form quantity/batch/where, or run/step/tensor."""
+
+REFERENCE = "reference"
+"""Where the reference's answers are."""
 
 NUDGED = "~"
 """What stands between a case's name and a number where the case is the same with its weights nudged."""
@@ -98,47 +105,83 @@ class _Asked:
     trainings: tuple[Training, ...] = field(default=())
 
 
-def under(answers: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+def under(answers: Mapping[str, T], prefix: str) -> dict[str, T]:
     """What stands under `prefix`/, by the rest of its name."""
     head = f"{prefix}/"
     return {name.removeprefix(head): array for name, array in answers.items() if name.startswith(head)}
 
 
-def answer(framework: Framework, case: Case, precision: Precision, truth: Mapping[str, Array]) -> Answers:
+def answer_case(
+    framework: Framework, exam: Path, name: str, answers: Path, precision: Precision, emit: Emit
+) -> None:
+    """Answer one case of an exam's folder; the answers go to a file of its name in the folder `answers`.
+
+    Layers are fed again with what the reference has answered, once it has.
+    """
+    case = Case.read(exam, name)
+    known = exam / REFERENCE / f"{name.partition(NUDGED)[0]}.safetensors"
+    truth: Mapping[str, Array] = StoredTensors(known) if known.exists() else {}
+
+    def tell(what: str) -> None:
+        emit({"event": "asked", "case": name, "what": what})
+
+    save_tensors(answers / f"{name}.safetensors", answer(framework, case, precision, truth, tell))
+
+
+def answer(
+    framework: Framework, case: Case, precision: Precision, truth: Mapping[str, Array],
+    tell: Callable[[str], None] = lambda what: None,
+) -> Answers:  # fmt: skip
     """Everything that is asked of a framework in a case.
 
-    `truth` holds the reference's answers, with which layers are fed again; without it they are not.
+    `truth` holds the reference's answers, with which each layer is fed again; the reference itself, which has
+    none, feeds itself. `tell` hears what is being done.
     """
-    said: Answers = {}
+    said: Weights = {}
     if case.looked_at:
+        tell("layers")
         state = framework.build(case.architecture, case.weights, precision)
         for number in case.looked_at:
-            batch = case.batches[number]
-            seen = framework.trace(state, batch.images, False, {})
-            said |= _named(f"forward/{number}", seen)
-            said[f"forward/{number}/{LOGITS}"] = framework.predict(state, batch.images)
-            seen = framework.trace(state, batch.images, True, batch.masks)
-            said |= _named(f"forward_training/{number}", seen)
-            if fed := under(truth, f"forward_training/{number}"):
-                seen = framework.trace(state, batch.images, True, batch.masks, fed)
-                said |= _named(f"refed/{number}", seen)
-            loss, gradients = framework.gradients(state, batch.images, batch.labels, batch.masks)
-            said[f"loss/{number}/loss"] = np.array(loss)
-            for name, gradient in gradients.items():
-                kind = "gradient" if name in case.architecture.parameters else "activation_gradient"
-                said[f"{kind}/{number}/{name}"] = gradient
+            said |= _look(framework, state, case, number, truth)
     for training in case.trainings:
-        said |= _named(training.name, train(framework, case, training, precision))
+        said |= _named(training.name, train(framework, case, training, precision, tell))
     return said
 
 
-def train(framework: Framework, case: Case, training: Training, precision: Precision) -> Answers:
+def _look(framework: Framework, state: State, case: Case, number: int, truth: Mapping[str, Array]) -> Weights:
+    """Every activation and gradient of one batch."""
+    batch = case.batches[number]
+    said = _named(f"forward/{number}", framework.trace(state, batch.images, False, {}))
+    said[f"forward/{number}/{LOGITS}"] = framework.predict(state, batch.images)
+    seen = framework.trace(state, batch.images, True, batch.masks)
+    said |= _named(f"forward_training/{number}", seen)
+    fed = under(truth, f"forward_training/{number}") or seen
+    seen = framework.trace(state, batch.images, True, batch.masks, fed)
+    said |= _named(f"refed/{number}", seen)
+    loss, gradients = framework.gradients(state, batch.images, batch.labels, batch.masks)
+    return said | {f"loss/{number}/loss": np.array(loss)} | named_gradients(case, number, gradients)
+
+
+def named_gradients(case: Case, number: int, gradients: Mapping[str, Array]) -> Weights:
+    """The gradients of a batch by the names of their answers."""
+    kinds = {True: "gradient", False: "activation_gradient"}
+    return {
+        f"{kinds[name in case.architecture.parameters]}/{number}/{name}": gradient
+        for name, gradient in gradients.items()
+    }
+
+
+def train(
+    framework: Framework, case: Case, training: Training, precision: Precision,
+    tell: Callable[[str], None] = lambda what: None,
+) -> Answers:  # fmt: skip
     """The loss of every step, and all tensors after each that is kept."""
     state = framework.build(case.architecture, case.weights, precision)
     step = framework.make_step(state, training.optimizer)
     losses = []
-    said: Answers = {}
+    said: Weights = {}
     for number, rate in enumerate(training.rates, 1):
+        tell(f"{training.name} {number}/{len(training.rates)}")
         batch = case.batches[(number - 1) % len(case.batches)]
         if number in training.kept and training.watched:
             seen = framework.trace(state, batch.images, True, batch.masks)
@@ -151,17 +194,5 @@ def train(framework: Framework, case: Case, training: Training, precision: Preci
     return said | {"losses": np.array(losses)}
 
 
-def answer_all(
-    framework: Framework, name: str, exam: Path, cases: Sequence[str], precision: Precision | None = None
-) -> None:
-    """Answer the cases of an exam's folder, and write the answers there under `name`."""
-    for case_name in cases:
-        case = Case.read(exam, case_name)
-        known = exam / "reference" / f"{case_name.partition(NUDGED)[0]}.safetensors"
-        truth = load_tensors(known) if known.exists() else {}
-        said = answer(framework, case, precision or case.precision, truth)
-        save_tensors(exam / name / f"{case_name}.safetensors", said)
-
-
-def _named(prefix: str, arrays: Mapping[str, Array]) -> Answers:
+def _named(prefix: str, arrays: Mapping[str, Array]) -> Weights:
     return {f"{prefix}/{name}": array for name, array in arrays.items()}

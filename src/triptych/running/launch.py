@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ from triptych.running.machine import cores
 
 PATIENCE = 600.0
 """Seconds a worker may be silent before it counts as hung: longer than any compilation or step we know."""
+
+STRICT = {
+    "NVIDIA_TF32_OVERRIDE": "0",
+    "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",
+    "TF_SET_ONEDNN_FPMATH_MODE": "STRICT",
+}
+"""float32 means float32: no TF32 on a GPU, no bfloat16 inside oneDNN, whatever the user's shell says."""
 
 LOG_LINES = 12
 """How much of a failed worker's log goes into the message."""
@@ -35,7 +43,7 @@ def environment(entry: Entry) -> dict[str, str]:
     threads = str(cores())
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
     ours = {**dict.fromkeys(names, threads), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0"}
-    return {**ours, **os.environ, **entry.environment}
+    return {**ours, **os.environ, **STRICT, **entry.environment}
 
 
 def run_worker(
@@ -44,6 +52,7 @@ def run_worker(
     log: Path,
     listen: Callable[[dict[str, Any]], None] = lambda event: None,
     patience: float = PATIENCE,
+    started: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
 ) -> dict[str, Any]:
     """Do `job` in a process of its own and give its final event; `listen` hears every other.
 
@@ -61,10 +70,44 @@ def run_worker(
             env=environment(entry),
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers in order
         )
+    started(process)
     try:
         return _converse(process, entry, job, log, listen, patience)
     finally:
         _end(process)
+
+
+def run_workers(
+    entries: Sequence[Entry],
+    job: dict[str, Any],
+    log: Callable[[Entry], Path],
+    listen: Callable[[Entry, dict[str, Any]], None],
+    patience: float = PATIENCE,
+    at_once: int = 2,
+) -> dict[str, dict[str, Any] | WorkerFailed]:
+    """The same job by several workers, `at_once` at a time; by name the final event or why there is none.
+
+    `listen` is called from several threads. An interruption ends all workers and goes on.
+    """
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def one(entry: Entry) -> dict[str, Any] | WorkerFailed:
+        try:
+            return run_worker(
+                entry, job, log(entry), lambda event: listen(entry, event), patience, processes.append
+            )
+        except WorkerFailed as error:
+            return error
+
+    with ThreadPoolExecutor(at_once) as pool:
+        waiting = {entry.name: pool.submit(one, entry) for entry in entries}
+        try:
+            return {name: future.result() for name, future in waiting.items()}
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.kill()
+            raise
 
 
 def _converse(

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import psutil
 
-from triptych.errors import TriptychError
+from triptych.errors import TriptychError, UsageError
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Framework
 from triptych.frameworks.source import count_lines
@@ -29,6 +29,7 @@ from triptych.network.weights import check_weights, initial_weights, load_tensor
 from triptych.pictures.batches import Batches
 from triptych.pictures.split import split
 from triptych.pictures.store import Store
+from triptych.running import exam
 from triptych.running.folder import Panel, RunFolder, write_json
 from triptych.running.machine import peak_memory_mib
 from triptych.running.training import Emit, Parts, all_logits, train
@@ -105,6 +106,17 @@ def do_predict(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
     return {}
 
 
+def do_answer(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
+    """The cases `job["cases"]` of the exam in the folder `job["run"]`, in `job["precision"]`."""
+    facts = framework.facts()
+    if job["precision"] not in facts.precisions:
+        raise UsageError(f"{facts.title} cannot compute in {job['precision']} here")
+    for name in job["cases"]:
+        exam.answer_case(framework, Path(job["run"]), name, panel.path, job["precision"], emit)
+    emit({"event": "finished"})
+    return {"facts": msgspec.to_builtins(facts)}
+
+
 def do_write(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
     """The source text of the architecture `job["network"]`."""
     return {"text": framework.write_network(from_toml(job["network"]))}
@@ -115,6 +127,7 @@ JOBS: dict[str, Callable[[Framework, Job, Panel, Emit], Job]] = {
     "first_step": do_first_step,
     "predict": do_predict,
     "write": do_write,
+    "answer": do_answer,
 }
 
 

@@ -1,0 +1,235 @@
+"""certificate.json: what was proved, how, and the verdict.
+
+Other programs read this. It only ever grows: a field is never renamed, removed or given another meaning
+without a new `schema`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from triptych.equality.bounds import QUANTITIES, Device, Name, Rule
+from triptych.errors import NotEqual, UsageError
+from triptych.frameworks.contract import Optimizer
+from triptych.network.conventions import Precision
+from triptych.running.exam import REFERENCE
+from triptych.running.folder import read_json
+from triptych.running.schedule import Schedule
+
+SCHEMA = 1
+
+Verdict = Literal["equal", "different", "unknown"]
+
+
+class Quantity(Struct, kw_only=True, omit_defaults=True):
+    """One comparison of two answers."""
+
+    framework: str
+    against: Annotated[str, Meta(description='"reference", or another framework.')]
+    quantity: Name
+    where: Annotated[str, Meta(description="The layer, tensor or slot by its canonical name.")]
+    case: Annotated[str, Meta(description='"network", or one of the probes.')]
+    gap: Annotated[
+        float | None,
+        Meta(
+            description="Largest difference, relative to the largest number there; null if it is no number."
+        ),
+    ]
+    bound: float
+    holds: bool
+    batch: int | None = None
+    training: Annotated[str | None, Meta(description="Which training, if it is about steps.")] = None
+    step: Annotated[int | None, Meta(description="After which step, from 1.")] = None
+    note: str = ""
+
+
+class Subject(Struct, kw_only=True):
+    """One framework that was asked."""
+
+    title: str
+    status: Literal["answered", "missing", "failed"]
+    error: str | None = None
+    version: str | None = None
+    device: str | None = None
+    threads: int | None = None
+    modes: Annotated[
+        dict[str, str], Meta(description="Modes that compute with less precision than asked, as it had them.")
+    ] = field(default_factory=dict)
+    trained_sha256: Annotated[
+        str | None, Meta(description="Of all weights after the network's trainings: equal in equal runs.")
+    ] = None
+    flips: Annotated[
+        dict[str, int],
+        Meta(description="By case: decisions of ReLUs and max pools other than the reference's, forward."),
+    ] = field(default_factory=dict)
+
+
+class Drift(Struct, kw_only=True):
+    """One framework's training of the network next to the reference's."""
+
+    framework: str
+    training: str
+    steps: Annotated[list[int], Meta(description="Where the weights were looked at.")]
+    weights: Annotated[list[float | None], Meta(description="Largest gap of a parameter at these steps.")]
+    envelope: Annotated[
+        list[float], Meta(description="How far it drifts from itself, one kernel nudged; zeros in float64.")
+    ]
+    flips: Annotated[list[int], Meta(description="Decisions other than the reference's at these steps.")]
+    loss: Annotated[list[float | None], Meta(description="Gap of the loss at every step.")]
+
+
+class RuleOfBound(Struct, kw_only=True):
+    """A row of the table of bounds, for this precision."""
+
+    rule: Rule
+    device: Device
+    factor: Annotated[float, Meta(description="Times the envelope.")]
+    floor: Annotated[float, Meta(description="The least that the bound is.")]
+    reason: str
+
+
+class Difference(Struct, kw_only=True, omit_defaults=True):
+    """The first comparison that does not hold."""
+
+    framework: str
+    against: str
+    where: str
+    quantity: Name
+    gap: float | None
+    bound: float
+    case: str
+    step: int | None = None
+    note: str = ""
+
+
+class Asked(Struct, kw_only=True):
+    """All that is needed to ask the same again."""
+
+    network: Annotated[str, Meta(description="The architecture file.")]
+    frameworks: list[str]
+    precision: Precision
+    steps: int
+    optimizers: list[Optimizer]
+    schedules: Annotated[list[Schedule], Meta(description="One for each optimiser.")]
+    seed: int
+    batch: int
+    probes: bool = True
+    pictures: Annotated[str | None, Meta(description="null for seeded noise.")] = None
+    weights: Annotated[str | None, Meta(description="A safetensors file; null for seeded values.")] = None
+
+
+class Certificate(Struct, kw_only=True):
+    """The content of certificate.json."""
+
+    schema: int = SCHEMA
+    verdict: Verdict
+    precision: Precision
+    network: str
+    made: Annotated[str, Meta(description="ISO 8601 in UTC.")]
+    weights_sha256: str
+    batches_sha256: str
+    versions: Annotated[dict[str, dict[str, str]], Meta(description="By framework, by package.")]
+    machine: dict[str, Any]
+    first_difference: Difference | None
+    frameworks: dict[str, Subject]
+    asked: Asked | None = None
+    bounds: list[RuleOfBound]
+    drift: list[Drift] = field(default_factory=list)
+    quantities: Annotated[
+        list[Quantity],
+        Meta(
+            description="Everything against the reference; between two frameworks the tightest of each kind."
+        ),
+    ]
+
+    def check(self) -> None:
+        """Raise NotEqual, with the first difference, unless the verdict is "equal"."""
+        if self.verdict != "equal":
+            raise NotEqual(self.sentence())
+
+    def sentence(self) -> str:
+        """The verdict in one line."""
+        answered = [one.title for one in self.frameworks.values() if one.status == "answered"]
+        others = [one for one in self.frameworks.values() if one.status != "answered"]
+        if self.first_difference is not None:
+            return f"different: {describe(self.first_difference)}"
+        if self.verdict == "unknown":
+            reasons = "; ".join(one.error or one.title for one in others) or "nothing was compared"
+            return f"could not tell: {reasons}"
+        return f"equal: {', '.join(answered)} compute the same {self.network} in {self.precision}"
+
+    def contradictions(self) -> list[str]:
+        """What in the certificate does not follow from its own figures; empty for an honest one."""
+        found = [
+            f"{one.framework}: {one.quantity} at {one.where} is said to {'hold' if one.holds else 'fail'}"
+            for one in self.quantities
+            if one.holds != (one.gap is not None and one.gap <= one.bound)
+        ]
+        due = verdict_of(self.quantities, self.frameworks)
+        if due != self.verdict:
+            found.append(f"the verdict is {self.verdict!r}, but the figures say {due!r}")
+        return found
+
+
+def verdict_of(quantities: list[Quantity], frameworks: dict[str, Subject]) -> Verdict:
+    """Different if anything differs; unknown if somebody did not answer or nothing was asked; else equal."""
+    if not all(one.holds for one in quantities):
+        return "different"
+    if not quantities or any(one.status != "answered" for one in frameworks.values()):
+        return "unknown"
+    return "equal"
+
+
+def tightest(certificate: Certificate) -> list[Quantity]:
+    """For each framework and quantity, the comparison with the reference that comes nearest to its bound."""
+    found: dict[tuple[str, str], Quantity] = {}
+
+    def nearness(one: Quantity) -> float:
+        return math.inf if one.gap is None else one.gap / one.bound
+
+    for one in certificate.quantities:
+        key = (one.framework, one.quantity)
+        if one.against == REFERENCE and (key not in found or nearness(one) > nearness(found[key])):
+            found[key] = one
+    return list(found.values())
+
+
+def first_of(quantities: list[Quantity]) -> Difference | None:
+    """The first comparison that does not hold: in the order of the list, the reference before others."""
+    failing = [one for one in quantities if not one.holds]
+    if not failing:
+        return None
+    rank = {name: place for place, name in enumerate(QUANTITIES)}
+    cases = list(dict.fromkeys(one.case for one in quantities))
+    first = min(
+        failing, key=lambda one: (one.against != REFERENCE, cases.index(one.case), rank[one.quantity])
+    )
+    return msgspec.convert({name: getattr(first, name) for name in Difference.__struct_fields__}, Difference)
+
+
+def describe(one: Difference) -> str:
+    """A difference in words: who, what, where, how far, and since when."""
+    size = one.note or "no number"
+    if one.gap is not None:
+        size = f"{one.gap:.1e} apart, where {one.bound:.1e} is allowed"
+    where = one.where + ("" if one.case == "network" else f" of the probe '{one.case}'")
+    since = f", first after step {one.step}" if one.step else ""
+    return f"{one.framework} against {one.against}: {one.quantity} at {where}{since}: {size}"
+
+
+def read_certificate(path: Path) -> Certificate:
+    """A stored certificate; raises UsageError if it is missing, damaged or of another make."""
+    try:
+        return msgspec.convert(read_json(path), Certificate)
+    except msgspec.ValidationError as reason:
+        raise UsageError(f"{path}: is no certificate ({reason})") from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of certificate.json."""
+    return msgspec.json.schema(Certificate)

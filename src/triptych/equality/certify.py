@@ -1,0 +1,138 @@
+"""From the answers to the certificate."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from triptych.equality.bounds import TABLE, Device, Rule
+from triptych.equality.certificate import (
+    Asked,
+    Certificate,
+    Drift,
+    Quantity,
+    RuleOfBound,
+    Subject,
+    first_of,
+    verdict_of,
+)
+from triptych.equality.judgement import Answered, Difference, gap, idle, judge, own_envelope, scales
+from triptych.equality.ties import flips
+from triptych.network.conventions import ULP, Precision
+from triptych.network.weights import Weights, weights_hash
+from triptych.running.exam import Case, Training, under
+from triptych.running.machine import machine
+
+
+def certify(
+    answered: Sequence[Answered], subjects: Mapping[str, Subject], versions: dict[str, dict[str, str]],
+    asked: Asked | None = None,
+) -> Certificate:  # fmt: skip
+    """Judge every case and draw up the certificate; the first case is that of the network."""
+    quantities = [_quantity(one) for case in answered for one in judge(case)]
+    network = answered[0].case
+    for name, subject in subjects.items():
+        if subject.status == "answered":
+            subject.flips = {one.case.name: _flips(one, name) for one in answered}
+            subject.trained_sha256 = _trained(answered[0], name)
+    return Certificate(
+        verdict=verdict_of(quantities, dict(subjects)),
+        precision=network.precision,
+        network=network.architecture.name,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        weights_sha256=weights_hash(network.weights),
+        batches_sha256=batches_hash([one.case for one in answered]),
+        versions=versions,
+        machine=machine(),
+        first_difference=first_of(quantities),
+        frameworks=dict(subjects),
+        asked=asked,
+        bounds=rules(network.precision, answered[0].devices),
+        drift=[
+            _drift(answered[0], name, training)
+            for name in answered[0].frameworks
+            for training in network.trainings
+            if training.watched
+        ],
+        quantities=quantities,
+    )
+
+
+def _quantity(one: Difference) -> Quantity:
+    return Quantity(
+        framework=one.framework, against=one.against, gap=_finite(one.gap), bound=one.bound, holds=one.holds,
+        note=one.note, **vars(one.place),
+    )  # fmt: skip
+
+
+def rules(precision: Precision, devices: Mapping[str, Device]) -> list[RuleOfBound]:
+    """The rows of the table of bounds that a certificate uses."""
+    found: dict[tuple[Rule, Device], RuleOfBound] = {}
+    for (rule, column, device), bound in TABLE.items():
+        if column == precision and device in devices.values():
+            floor = bound.floor * ULP[precision]
+            found[rule, device] = RuleOfBound(
+                rule=rule, device=device, factor=bound.factor, floor=floor, reason=bound.reason
+            )
+    return list(found.values())
+
+
+def batches_hash(cases: Sequence[Case]) -> str:
+    """SHA-256 over the pictures, labels and masks of all cases."""
+    digest = hashlib.sha256()
+    for case in cases:
+        for batch in case.batches:
+            tensors: Weights = {"images": batch.images, "labels": batch.labels, **batch.masks}
+            digest.update(weights_hash(tensors).encode())
+    return digest.hexdigest()
+
+
+def _flips(answered: Answered, name: str) -> int:
+    """How many decisions differ from the reference's in the forward passes of a case."""
+    total = 0
+    for number in answered.case.looked_at:
+        try:
+            found = flips(
+                answered.case, answered.reference, answered.frameworks[name], f"forward_training/{number}"
+            )
+        except (KeyError, ValueError):  # answers of another form: the comparison has said so
+            continue
+        total += sum(found.values())
+    return total
+
+
+def _trained(answered: Answered, name: str) -> str | None:
+    """The hash of all that a framework's trainings of the network ended with."""
+    ends: Weights = {}
+    for training in answered.case.trainings:
+        last = under(answered.frameworks[name], f"{training.name}/{len(training.rates)}")
+        ends |= {f"{training.name}/{tensor}": values for tensor, values in last.items()}
+    return weights_hash(ends) if ends else None
+
+
+def _drift(answered: Answered, name: str, training: Training) -> Drift:
+    """How a training of the network runs beside the reference's."""
+    case, truth, answers = answered.case, answered.reference, answered.frameworks[name]
+    size, own, apart = scales(case, truth), own_envelope(answered, name), idle(case.architecture)
+    weights: list[float | None] = []
+    envelope: list[float] = []
+    flipped: list[int] = []
+    for step in training.kept:
+        keys = [f"{training.name}/{step}/{n}" for n in case.architecture.parameters if n not in apart]
+        weights.append(_finite(max(gap(answers[key], truth[key], size[key])[0] for key in keys)))
+        envelope.append(max(own.get(key, 0.0) for key in keys))
+        ours, theirs = (under(a, f"{training.name}/{step}/decisions") for a in (truth, answers))
+        flipped.append(sum(int((ours[layer] != theirs[layer]).sum()) for layer in ours))
+    losses = f"{training.name}/losses"
+    far = np.abs(answers[losses].astype(np.float64) - truth[losses].astype(np.float64)) / size[losses]
+    return Drift(
+        framework=name, training=training.name, steps=list(training.kept), weights=weights,
+        envelope=envelope, flips=flipped, loss=[_finite(float(one)) for one in far],
+    )  # fmt: skip
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

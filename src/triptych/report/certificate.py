@@ -1,0 +1,101 @@
+"""certificate.html: a proof to look at."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from triptych.equality.bounds import QUANTITIES, Rule
+from triptych.equality.certificate import Certificate, tightest
+from triptych.errors import RunFolderError
+from triptych.frameworks import registry
+from triptych.report.plots import Curve, Pen, Plot, drift_plot, gaps_plot, pens
+from triptych.report.template import render
+from triptych.running.folder import write_json
+from triptych.tables import write_atomic
+
+MEANINGS: dict[Rule, str] = {
+    "forward": "layers' outputs, in evaluation",
+    "forward_training": "layers' outputs, in training",
+    "refed": "each layer by itself, fed by the reference",
+    "loss": "loss",
+    "activation_gradient": "gradients of layers' outputs",
+    "gradient": "gradients of parameters",
+    "step": "parameters and optimiser after a step",
+    "running": "running statistics",
+    "trajectory": "training, step by step",
+    "idle": "biases that a batch norm takes away",
+}
+"""What each quantity is, for people."""
+
+
+def write_page(folder: Path, certificate: Certificate) -> Path:
+    """Write certificate.json and certificate.html into `folder`; gives the page's path."""
+    page = folder / "certificate.html"
+    try:
+        write_atomic(page, render("certificate.html.j2", **_gather(folder, certificate)))
+        write_json(folder / "certificate.json", certificate)
+    except OSError as reason:
+        raise RunFolderError(
+            f"{folder}: cannot be written ({reason.strerror}); choose another --out"
+        ) from None
+    return page
+
+
+def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
+    """Every name that the template knows."""
+    drawn = pens([
+        (registry.find(name).folder, subject.title, registry.find(name).colour)
+        for name, subject in certificate.frameworks.items() if subject.status == "answered"
+    ])  # fmt: skip
+    names = [name for name, one in certificate.frameworks.items() if one.status == "answered"]
+    by_name = dict(zip(names, drawn, strict=True))
+    rows: dict[str, dict[str, Any]] = {quantity: {} for quantity in QUANTITIES}
+    for one in tightest(certificate):
+        rows[one.quantity][registry.find(one.framework).folder] = one
+    return {
+        "run_name": folder.resolve().name,
+        "headline": certificate.sentence(),
+        "version": version("triptych"),
+        "certificate": certificate,
+        "made": f"{datetime.fromisoformat(certificate.made):%Y-%m-%d %H:%M} UTC",
+        "subjects": {registry.find(name).folder: one for name, one in certificate.frameworks.items()},
+        "colours": {registry.find(n).folder: registry.find(n).colour for n in certificate.frameworks},
+        "pens": drawn,
+        "rows": {quantity: row for quantity, row in rows.items() if row},
+        "meanings": MEANINGS,
+        **_plots(certificate, by_name),
+    }
+
+
+def _plots(certificate: Certificate, drawn: dict[str, Pen]) -> dict[str, Any]:
+    forward = [
+        one for one in certificate.quantities
+        if one.case == "network" and one.quantity == "forward_training" and one.against == "reference"
+    ]  # fmt: skip
+    if not forward:
+        return {"gaps_plot": None, "drift_plots": []}
+    curves = [
+        Curve(pen, [_drawable(one.gap) for one in forward if one.framework == name])
+        for name, pen in drawn.items()
+    ]
+    layers = list(dict.fromkeys(one.where for one in forward))
+    bounds = [max(one.bound for one in forward if one.where == layer) for layer in layers]
+    return {"gaps_plot": gaps_plot(layers, curves, bounds), "drift_plots": _drifts(certificate, drawn)}
+
+
+def _drifts(certificate: Certificate, drawn: dict[str, Pen]) -> list[Plot]:
+    plots = []
+    for training in dict.fromkeys(one.training for one in certificate.drift):
+        own = [one for one in certificate.drift if one.training == training and one.framework in drawn]
+        curves = [Curve(drawn[one.framework], [_drawable(gap) for gap in one.weights]) for one in own]
+        envelopes = [Curve(drawn[one.framework], one.envelope) for one in own if any(one.envelope)]
+        plots.append(drift_plot(training, own[0].steps, curves, envelopes))
+    return plots
+
+
+def _drawable(gap: float | None) -> float:
+    """A gap on a logarithmic scale, which has no 0; what is no number is left out."""
+    return float("nan") if gap is None else max(gap, 1e-17)

@@ -1,0 +1,303 @@
+"""A proof from what the user asked to the certificate."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import numpy as np
+
+from triptych.equality import questions
+from triptych.equality.bounds import Device
+from triptych.equality.certificate import Asked, Certificate, Subject, read_certificate
+from triptych.equality.certify import certify
+from triptych.equality.judgement import Answered
+from triptych.errors import NotEqual, RunFolderError, UsageError, WorkerFailed, did_you_mean
+from triptych.frameworks import registry
+from triptych.network.architecture import Architecture, from_toml
+from triptych.network.conventions import PRECISIONS, OptimizerName, Precision
+from triptych.network.weights import StoredTensors, check_weights, load_tensors
+from triptych.network.zoo import ZOO, find_network
+from triptych.pictures.batches import Batch, Batches
+from triptych.pictures.source import located, open_pictures
+from triptych.pictures.split import split
+from triptych.running.exam import NUDGED, REFERENCE, Answers, Case
+from triptych.running.folder import RUNS, RunFolder
+from triptych.running.launch import PATIENCE, run_worker, run_workers
+from triptych.running.recipe import LEARNING_RATES, make_optimizer
+from triptych.running.schedule import Schedule
+
+Listener = Callable[[str, dict[str, Any]], None]
+"""Hears (framework, "pictures" or "plan", event) while a proof goes on; from several threads."""
+
+BATCHES = 4
+"""How many batches a training goes through in turn."""
+
+
+def _silence(name: str, event: dict[str, Any]) -> None:
+    """Hear nothing."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A certificate, and the folder that it and its page lie in."""
+
+    certificate: Certificate
+    folder: Path
+
+
+def verify(
+    network: str | Path = "sports-cnn",
+    *,
+    frameworks: Sequence[str] | None = None,
+    precision: str = "float64",
+    steps: int = 50,
+    optimizers: Sequence[str] | None = None,
+    pictures: str | Path | None = None,
+    size: int | None = None,
+    batch: int = 8,
+    seed: int = 0,
+    out: Path | str | None = None,
+    patience: float = PATIENCE,
+    listen: Listener = _silence,
+) -> Verification:
+    """Prove that `frameworks` compute the same network, each against the NumPy reference and the others.
+
+    `network` is a name of the zoo, an architecture file or a run, whose trained weights, pictures and
+    optimiser are then taken. It is looked at layer by layer and trained for `steps` steps with each of
+    `optimizers` (AdamW), in batches of `batch`, on `pictures` or, without any, on seeded noise. Small
+    networks that come along ask what the one at hand may not show: all layers at uneven sizes, all
+    optimisers.
+
+    Gives the certificate, which the folder `out` holds as certificate.json with a page of plots; its verdict
+    is "equal", "different" or "unknown". Raises TriptychError for what cannot be asked.
+    """
+    asked, run = _plan(str(network), frameworks, precision, steps, optimizers, pictures, size, batch, seed)
+    return _carry_out(asked, Path(out) if out else run, patience, listen)
+
+
+def verify_again(
+    certificate: Path | str,
+    *,
+    out: Path | str | None = None,
+    patience: float = PATIENCE,
+    listen: Listener = _silence,
+) -> Verification:
+    """Ask what a stored certificate was made of once more: here, with the versions that are here.
+
+    Raises NotEqual if the certificate contradicts its own figures, and UsageError if it cannot be asked
+    again, such as when its pictures have changed.
+    """
+    stored = read_certificate(Path(certificate))
+    if contradictions := stored.contradictions():
+        raise NotEqual(f"{certificate}: contradicts its own figures: {contradictions[0]}")
+    if stored.asked is None:
+        raise UsageError(
+            f"{certificate}: is the short certificate of a comparison; for one that can be asked again: "
+            "triptych verify RUN"
+        )
+    again = _carry_out(stored.asked, Path(out) if out else None, patience, listen, keep=out is not None)
+    for what in ("weights_sha256", "batches_sha256"):
+        if getattr(again.certificate, what) != getattr(stored, what):
+            raise UsageError(
+                f"{certificate}: its {what.partition('_')[0]} are no longer the same, so it cannot be checked"
+            )
+    return again
+
+
+def _plan(
+    network: str, frameworks: Sequence[str] | None, precision: str, steps: int,
+    optimizers: Sequence[str] | None, pictures: str | Path | None, size: int | None, batch: int, seed: int,
+) -> tuple[Asked, Path | None]:  # fmt: skip
+    """What is asked, with every default filled in, and the run folder if it is about a run."""
+    for name, value, least in (("steps", steps, 1), ("batch", batch, 2), ("seed", seed, 0)):
+        if value < least:
+            raise UsageError(f"--{name} is {value}, but must be {least} or more")
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}: {did_you_mean(precision, PRECISIONS)}")
+    for optimizer in optimizers or ():
+        if optimizer not in get_args(OptimizerName):
+            raise UsageError(
+                f"unknown optimizer {optimizer!r}: {did_you_mean(optimizer, get_args(OptimizerName))}"
+            )
+    run = _run(network)
+    architecture = run.architecture() if run else find_network(network)
+    if run and pictures is None:
+        pictures = run.recipe().pictures
+    if size is not None and run:
+        raise UsageError("--size: a run's network has the size of its pictures")
+    if size is not None:
+        architecture = architecture.adapted((size, size))
+    chosen = [make_optimizer({"name": name}) for name in optimizers or ["adamw"]]
+    schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
+    if run and not optimizers:
+        chosen, schedules = [run.recipe().optimizer], [run.recipe().schedule]
+    asked = Asked(
+        network=architecture.to_toml(),
+        frameworks=[registry.find(name).name for name in frameworks or registry.DEFAULT],
+        precision=precision, steps=steps, optimizers=chosen, schedules=schedules,
+        seed=seed, batch=batch, pictures=None if pictures is None else located(pictures),
+        weights=str(_trained(run).resolve()) if run else None,
+    )  # fmt: skip
+    return asked, run.path if run else None
+
+
+def _run(network: str) -> RunFolder | None:
+    """The run of that name or path, unless a network of the zoo or a file goes by it."""
+    if network in ZOO or network.endswith(".toml") or Path(network).is_file():
+        return None
+    try:
+        return RunFolder.open(network)
+    except RunFolderError:
+        if Path(network).is_dir():
+            raise
+        return None
+
+
+def _trained(run: RunFolder) -> Path:
+    """The weights of the first of a run's frameworks that has any."""
+    for name in run.recipe().frameworks:
+        weights = run.panel(registry.find(name)).weights
+        if weights.exists():
+            return weights
+    raise RunFolderError(f"{run.path}: no framework has weights yet; go on with: triptych resume {run.path}")
+
+
+def _cases(asked: Asked, listen: Listener) -> list[Case]:
+    """The questions, the network's own first."""
+    architecture = from_toml(asked.network)
+    if asked.pictures is None:
+        batches = questions.noise(architecture, [asked.batch] * BATCHES, asked.seed)
+    else:
+        architecture, batches = _real(asked, architecture, listen)
+    if asked.weights is None:
+        weights = questions.moved_weights(architecture, asked.seed)
+    else:
+        weights = load_tensors(Path(asked.weights))
+        check_weights(architecture, weights)
+    ways = zip(asked.optimizers, asked.schedules, strict=True)
+    case = questions.network_case(architecture, weights, batches, asked.precision, ways, asked.steps)
+    return [case, *questions.probe_cases(asked.precision, asked.seed)]
+
+
+def _real(
+    asked: Asked, architecture: Architecture, listen: Listener
+) -> tuple[Architecture, tuple[Batch, ...]]:
+    """The first training batches of real pictures, and the network for as many classes."""
+    assert asked.pictures is not None
+    height, width, _ = architecture.input_shape
+    store = open_pictures(
+        asked.pictures, size=(height, width),
+        progress=lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total}),
+    )  # fmt: skip
+    architecture = architecture.adapted(classes=len(store.classes))
+    rows = split(store.labels, store.sides, asked.seed).train
+    labels = np.asarray(store.labels)[rows].astype(np.int64)
+    batches = Batches(store.images, labels, rows, asked.batch, asked.seed, architecture=architecture)
+    return architecture, tuple(batches.batch(0, k) for k in range(min(BATCHES, len(batches))))
+
+
+def _carry_out(
+    asked: Asked, out: Path | None, patience: float, listen: Listener, keep: bool = True
+) -> Verification:
+    """Ask the reference, then the frameworks, judge, and leave certificate and page in a folder."""
+    from triptych.report.certificate import write_page  # only now: it loads Matplotlib
+
+    cases = _cases(asked, listen)
+    entries = [registry.find(name) for name in asked.frameworks]
+    there = [entry for entry in entries if entry.missing() is None]
+    listen("plan", {"event": "plan", "frameworks": [REFERENCE, *(entry.name for entry in there)]})
+    folder = out or _new_folder(from_toml(asked.network))
+    with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as temporary:
+        exam = Path(temporary)
+        besides = [one for case in cases for one in questions.nudged_reference(case)]
+        _ask_reference(exam, [*cases, *besides], patience, listen)
+        own = [one for case in cases for one in questions.nudged_kernel(case)]
+        outcomes = _ask(exam, there, [*cases, *own], asked.precision, patience, listen)
+        subjects = {entry.name: _subject(entry, outcomes.get(entry.name)) for entry in entries}
+        versions = {name: facts["versions"] for name, facts in _facts(outcomes).items()}
+        answered = [_answered(exam, case, besides, own, outcomes) for case in cases]
+        certificate = certify(answered, subjects, versions, asked)
+    if keep:
+        write_page(folder, certificate)
+    return Verification(certificate, folder)
+
+
+def _ask_reference(exam: Path, cases: Sequence[Case], patience: float, listen: Listener) -> None:
+    entry = registry.find(REFERENCE)
+    for case in cases:
+        case.write(exam)
+    job = {"job": "answer", "run": str(exam), "cases": [case.name for case in cases], "precision": "float64"}
+    try:
+        run_worker(entry, job, exam / "reference.log", lambda event: listen(REFERENCE, event), patience)
+    except WorkerFailed as error:
+        raise UsageError(f"could not tell: {error}") from None
+
+
+def _ask(
+    exam: Path, entries: Sequence[registry.Entry], cases: Sequence[Case], precision: Precision,
+    patience: float, listen: Listener,
+) -> dict[str, dict[str, Any] | WorkerFailed]:  # fmt: skip
+    """The frameworks' last words by name; the answers themselves are in the exam's folder."""
+    for case in cases:
+        case.write(exam)
+    job = {"job": "answer", "run": str(exam), "cases": [case.name for case in cases], "precision": precision}
+    return run_workers(
+        sorted(entries, key=lambda entry: -entry.seconds),
+        job,
+        lambda entry: exam / f"{entry.folder}.log",
+        lambda entry, event: listen(entry.name, event),
+        patience,
+    )
+
+
+def _facts(outcomes: Mapping[str, dict[str, Any] | WorkerFailed]) -> dict[str, dict[str, Any]]:
+    """What those who answered say of themselves."""
+    return {name: one["facts"] for name, one in outcomes.items() if not isinstance(one, WorkerFailed)}
+
+
+def _subject(entry: registry.Entry, outcome: dict[str, Any] | WorkerFailed | None) -> Subject:
+    if outcome is None:
+        return Subject(title=entry.title, status="missing", error=entry.missing())
+    if isinstance(outcome, WorkerFailed):
+        return Subject(title=entry.title, status="failed", error=str(outcome))
+    known = {name: outcome["facts"][name] for name in ("title", "version", "device", "threads", "modes")}
+    return msgspec.convert({**known, "status": "answered"}, Subject)
+
+
+def _answered(
+    exam: Path, case: Case, besides: Sequence[Case], own: Sequence[Case],
+    outcomes: Mapping[str, dict[str, Any] | WorkerFailed],
+) -> Answered:  # fmt: skip
+    """The answers to one case, each read when it is needed."""
+
+    def answers(folder: str, names: Sequence[str]) -> tuple[Answers, ...]:
+        return tuple(StoredTensors(exam / folder / f"{name}.safetensors") for name in names)
+
+    folders = {name: registry.find(name).folder for name in _facts(outcomes)}
+    of_case = [one.name for one in besides if one.name.startswith(f"{case.name}{NUDGED}")]
+    nudged = [one.name for one in own if one.name.startswith(f"{case.name}{NUDGED}")]
+    devices: dict[str, Device] = {
+        name: "cpu" if facts["device"] == "cpu" else "gpu" for name, facts in _facts(outcomes).items()
+    }
+    return Answered(
+        case,
+        answers(REFERENCE, [case.name])[0],
+        answers(REFERENCE, of_case),
+        {name: answers(folder, [case.name])[0] for name, folder in folders.items()},
+        {name: answers(folder, nudged) for name, folder in folders.items()},
+        devices,
+    )
+
+
+def _new_folder(architecture: Architecture) -> Path:
+    """A name under runs/ that is not taken."""
+    stem = re.sub(r"[^\w.-]+", "-", architecture.name)
+    base = f"verify-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return next(p for n in range(1, 1000) if not (p := RUNS / (base + f"-{n}" * (n > 1))).exists())
