@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: compare test check format clean
+.PHONY: compare test mutants check format clean
 
 compare: $(READY)  ## train the talk's network in all four frameworks on the built-in pictures
 	$(BIN)/triptych compare sports
 
 test: $(READY)  ## the whole test suite
 	$(BIN)/pytest
+
+mutants: $(READY)  ## change one thing at a time in every framework; each must be caught
+	$(BIN)/python -m tests.mutants
 
 check: $(READY)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

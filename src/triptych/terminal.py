@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from triptych.network.zoo import ZooEntry
     from triptych.pictures.cache import StoreFacts
     from triptych.predicting import Evaluation, Prediction
-    from triptych.running.result import FrameworkResult, Result
+    from triptych.running.result import Result
     from triptych.running.summary import Summary
 
 
@@ -262,11 +262,18 @@ def result_table(result: Result) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, one in result.frameworks.items():
         title = Text(one.title, style=f"bold {registry.find(name).colour}")
-        table.add_row(title, *(_figures(one) if one.status == "done" else [one.status]))
+        table.add_row(title, *(_figures(name, result) if one.status == "done" else [one.status]))
     return table
 
 
-def _figures(one: FrameworkResult) -> list[str]:
+def _figures(name: str, result: Result) -> list[str | Text]:
+    """A row's cells; the best of a column stands out where frameworks may be ranked."""
+    one = result.frameworks[name]
+
+    def best(figure: str, text: str) -> Text:
+        first = result.ranking is not None and result.ranking[figure][0] == name
+        return Text(text, style="bold green" if first else "")
+
     accuracy = ""
     if one.test_accuracy is not None and one.test_accuracy_interval is not None:
         low, high = one.test_accuracy_interval
@@ -274,17 +281,21 @@ def _figures(one: FrameworkResult) -> list[str]:
     return [
         accuracy,
         f"{one.train_seconds:,.0f} s",
-        f"{one.total_seconds:,.0f} s",
-        f"{one.pictures_per_second:,.0f}",
-        f"{one.peak_memory_mib:,.0f}",
-        str(one.network_lines),
+        best("total_seconds", f"{one.total_seconds:,.0f} s"),
+        best("pictures_per_second", f"{one.pictures_per_second:,.0f}"),
+        best("peak_memory_mib", f"{one.peak_memory_mib:,.0f}"),
+        best("network_lines", str(one.network_lines)),
     ]
 
 
 def agreement_lines(result: Result) -> list[str]:
-    """How far the frameworks agree, one sentence a line."""
-    agreement = result.agreement
+    """Whether they compute the same, and how far they agree, one sentence a line."""
+    agreement, equivalence = result.agreement, result.equivalence
     lines = []
+    if equivalence is not None:
+        lines.append(f"Certificate: {equivalence.sentence}.")
+    if result.ranking is None and sum(one.status == "done" for one in result.frameworks.values()) > 1:
+        lines.append("So these figures are not ranked: they may compare accidents.")
     if agreement.first_step_loss_gap is not None:
         lines.append(f"First-step losses agree to {agreement.first_step_loss_gap:.1e}")
         if agreement.reference_gap is not None:

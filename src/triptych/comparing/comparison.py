@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,27 @@ from typing import Any
 import filelock
 import msgspec
 
+from triptych.equality.certificate import Certificate, device_of, subject_of
+from triptych.equality.certify import certify
+from triptych.equality.judgement import Answered
+from triptych.equality.questions import first_step_case, nudged_reference
 from triptych.errors import FrameworkMissing, RunFolderError, WorkerFailed
 from triptych.frameworks import registry
 from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
+from triptych.network.weights import StoredTensors, initial_weights
 from triptych.network.zoo import ZOO, find_network
 from triptych.pictures.sheet import describe
 from triptych.pictures.source import located, open_pictures
 from triptych.pictures.split import split
 from triptych.pictures.store import Store
 from triptych.report.page import write_report
-from triptych.running.folder import RunFolder
+from triptych.running.exam import REFERENCE, Answers, Case
+from triptych.running.folder import RunFolder, write_json
 from triptych.running.launch import PATIENCE, run_worker
 from triptych.running.recipe import Recipe, make_recipe, read_recipe
-from triptych.running.result import Result, collect
+from triptych.running.result import Equivalence, Result, collect
+from triptych.running.training import parts_of
 
 Listener = Callable[[str, dict[str, Any]], None]
 """Hears (framework, "pictures" or "plan", event) while a run goes on."""
@@ -118,11 +126,11 @@ def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) 
         try:
             for name in run.recipe().frameworks:
                 _train_or_say(run, registry.find(name), store, patience, listen, errors)
-            reference_loss = _reference_loss(run, store, patience)
+            reference_loss, equivalence = _prove(run, store, patience)
         except KeyboardInterrupt:
-            collect(run, errors, "the run was interrupted")
+            collect(run, errors, "the run was interrupted", None)
             raise
-        result = collect(run, errors, reference_loss)
+        result = collect(run, errors, reference_loss, equivalence)
         comparison = msgspec.convert(msgspec.to_builtins(result), Comparison)
         comparison.report()
         return comparison
@@ -154,14 +162,55 @@ def _train_or_say(
         listen(entry.name, {"event": "failed", "message": str(error)})
 
 
-def _reference_loss(run: RunFolder, store: Store, patience: float) -> float | str:
-    """The first step's loss by the reference, or why it could not say."""
-    entry = registry.find("reference")
-    job = {"job": "first_step", "run": str(run.path), "store": str(store.path)}
-    try:
-        return float(run_worker(entry, job, run.panel(entry).log, patience=patience)["loss"])
-    except WorkerFailed as error:
-        return str(error)
+def _prove(run: RunFolder, store: Store, patience: float) -> tuple[float | str, Equivalence | None]:
+    """The first step's loss by the reference, or why it could not say, and what the certificate says.
+
+    The certificate is about the frameworks that have finished.
+    """
+    recipe, architecture = run.recipe(), run.architecture()
+    batches = parts_of(run, store).train
+    rate = recipe.schedule.at(0, recipe.epochs * len(batches))
+    weights = initial_weights(architecture, recipe.seed)
+    case = first_step_case(
+        architecture, weights, batches.batch(0, 0), recipe.precision, recipe.optimizer, rate
+    )
+    reference = registry.find(REFERENCE)
+    with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as folder:
+        names = [case.name]
+        case.write(Path(folder))
+        for nudged in nudged_reference(case):
+            nudged.write(Path(folder))
+            names.append(nudged.name)
+        job = {"job": "answer", "run": folder, "cases": names, "precision": "float64"}
+        try:
+            run_worker(reference, job, run.panel(reference).log, patience=patience)
+        except WorkerFailed as error:
+            return str(error), Equivalence(verdict="unknown", sentence=f"could not tell: {error}")
+        said = [StoredTensors(Path(folder) / REFERENCE / f"{name}.safetensors") for name in names]
+        certificate = _certificate(run, case, said)
+        loss = float(said[0][f"{case.trainings[0].name}/losses"].item())
+    if certificate is None:
+        return loss, None
+    write_json(run.path / "certificate.json", certificate)
+    return loss, Equivalence(verdict=certificate.verdict, sentence=certificate.sentence())
+
+
+def _certificate(run: RunFolder, case: Case, said: Sequence[Answers]) -> Certificate | None:
+    """Judged by the first steps that lie in the run folder; None if there are none."""
+    found = {}
+    for name in run.recipe().frameworks:
+        panel = run.panel(registry.find(name))
+        if (facts := panel.facts()) is not None and panel.first_step.exists():
+            found[name] = (facts, StoredTensors(panel.first_step))
+    if not found:
+        return None
+    answered = Answered(
+        case, said[0], tuple(said[1:]),
+        {name: answers for name, (_, answers) in found.items()}, {},
+        {name: device_of(facts) for name, (facts, _) in found.items()},
+    )  # fmt: skip
+    subjects = {name: subject_of(facts) for name, (facts, _) in found.items()}
+    return certify([answered], subjects, {name: facts["versions"] for name, (facts, _) in found.items()})
 
 
 def _open(recipe: Recipe, listen: Listener) -> Store:

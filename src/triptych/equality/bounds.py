@@ -48,21 +48,20 @@ def _of_precision(precision: Precision) -> dict[Rule, Bound]:
     if precision == "float64":
         unit = ULP["float64"]
         one_pass = Bound(0, 1e-12 / unit, "sums in another order; honest frameworks were seen up to 2e-14")
-        steps = Bound(0, 1e-10 / unit, "the same, carried through the steps; seen up to STEPS")
-        idle = Bound(0, 1e-6 / unit, "Adam divides what rounding leaves of a zero gradient by its epsilon")
-        first = Bound(0, 1e-11 / unit, "the same, divided by roots of itself; seen up to FIRST")
+        steps = Bound(0, 1e-10 / unit, "the same, carried through the steps; seen up to 9e-12")
+        idle = Bound(
+            0, 1e-6 / unit, "Adam divides what rounding leaves of a zero gradient by 1e-8; seen up to 2e-8"
+        )
+        first = Bound(0, 1e-11 / unit, "the same, divided by roots of itself; seen up to 2e-13")
         own: dict[Rule, Bound] = {"step": first, "trajectory": steps, "idle": idle}
         return _column(one_pass, own)
     if precision == "float32":
-        one_pass = Bound(8, 32, "rounding at every sum; seen up to 0.6 of this")
-        backward = Bound(16, 64, "the same, forward and back; ties set apart; seen up to 0.5 of this")
-        steps = Bound(
-            16, 1024, "1 - 0.999 is off by 5e-5 where it is computed in float32; ties flip; seen up to 0.3"
-        )
-    else:
-        one_pass = Bound(8, 4, "activations are rounded to 8 bits, at different places; seen up to SEEN16")
-        backward = Bound(16, 8, "the same, forward and back; seen up to SEEN16")
-        steps = Bound(16, 16, "the same, through the steps; seen up to SEEN16")
+        one_pass = Bound(16, 64, "rounding at every sum, ties set apart; seen up to 0.6 of this")
+        steps = Bound(16, 256, "1 - 0.999 in float32 is off by 1e-5, and ties flip; seen up to 0.5 of this")
+        return _column(one_pass, {"step": steps, "trajectory": steps, "idle": steps})
+    one_pass = Bound(8, 4, "outputs rounded to 8 bits, in places of each framework's own; seen up to 0.5")
+    backward = Bound(64, 64, "the same, forward and back: the order of magnitude only; seen up to 0.9")
+    steps = Bound(16, 16, "the same, through the steps; seen up to 0.4 of this")
     return _column(one_pass, {
         "activation_gradient": backward, "gradient": backward, "step": steps, "trajectory": steps,
         "idle": steps,

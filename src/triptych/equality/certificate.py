@@ -7,6 +7,7 @@ without a new `schema`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,6 +68,17 @@ class Subject(Struct, kw_only=True):
         dict[str, int],
         Meta(description="By case: decisions of ReLUs and max pools other than the reference's, forward."),
     ] = field(default_factory=dict)
+
+
+def subject_of(facts: Mapping[str, Any]) -> Subject:
+    """A framework that answered, from what it says of itself."""
+    known = {name: facts.get(name) for name in ("title", "version", "device", "threads")}
+    return msgspec.convert({**known, "modes": facts.get("modes", {}), "status": "answered"}, Subject)
+
+
+def device_of(facts: Mapping[str, Any]) -> Device:
+    """On which kind of device a framework computed, from what it says of itself."""
+    return "cpu" if facts["device"] == "cpu" else "gpu"
 
 
 class Drift(Struct, kw_only=True):

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from triptych.equality.bounds import QUANTITIES, TABLE, Device, Name
-from triptych.equality.questions import TRAJECTORY
 from triptych.equality.ties import deciding_as
 from triptych.network.architecture import Architecture
 from triptych.network.layers import BatchNorm
 from triptych.network.weights import Array
-from triptych.running.exam import LOGITS, REFERENCE, Answers, Case, under
+from triptych.running.exam import LOGITS, REFERENCE, TRAJECTORY, Answers, Case, under
+
+TIED: tuple[Name, ...] = ("loss", "gradient", "activation_gradient")
+"""What `deciding_as` finds anew for each framework."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,19 @@ def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
     earliest first, and what the optimiser remembers before what it does with it.
     """
     found = [(_place(case, key), key) for key in answers]
-    layers = {name: rank for rank, name in enumerate([*case.architecture.shapes, LOGITS])}
+    tensors = case.architecture.parameters | case.architecture.statistics
+    order = [
+        name
+        for layer in case.architecture.shapes
+        for name in (layer, *(tensor for tensor in tensors if tensor.startswith(f"{layer}.")))
+    ]
+    ranks = {name: rank for rank, name in enumerate([*order, LOGITS])}
     quantities = {name: rank for rank, name in enumerate(QUANTITIES)}
 
     def rank(item: tuple[Place, str]) -> tuple[int, ...]:
         place, _ = item
-        *slot, layer = place.where.removeprefix("optimizer.").split(".")[
-            : 2 if "optimizer." in place.where else 1
-        ]
-        number = layers.get(layer, len(layers))
+        slot = place.where.startswith("optimizer.")
+        number = ranks.get(place.where.split(".", 2)[2] if slot else place.where, len(ranks))
         backwards = place.quantity in ("gradient", "activation_gradient")
         return quantities[place.quantity], place.step or 0, not slot, -number if backwards else number
 
@@ -90,6 +97,8 @@ def _place(case: Case, key: str) -> Place | None:
     for name in QUANTITIES:
         if head == name:
             return Place(name, case.name, where, batch=int(number))
+    if (number, where) == ("0", LOGITS):
+        return Place("forward", case.name, LOGITS, training=head)
     if rest == "losses":
         return Place("trajectory", case.name, "loss", training=head)
     if not (where in case.weights or where.startswith("optimizer.")) or where == "optimizer.step":
@@ -109,9 +118,8 @@ def idle(architecture: Architecture) -> set[str]:
     found = set()
     for node in architecture.nodes:
         readers = [other for other in architecture.nodes if node.name in other.inputs]
-        if f"{node.name}.bias" in architecture.parameters and all(
-            isinstance(reader.layer, BatchNorm) for reader in readers
-        ):
+        taken_away = bool(readers) and all(isinstance(reader.layer, BatchNorm) for reader in readers)
+        if taken_away and f"{node.name}.bias" in architecture.parameters:
             found |= {f"{node.name}.bias", *(f"{reader.name}.mean" for reader in readers)}
     return found
 
@@ -137,8 +145,12 @@ def gap(one: Array, other: Array, scale: float) -> tuple[float, str]:
     if one.dtype.kind != other.dtype.kind:
         return math.inf, f"type {one.dtype} instead of {other.dtype}"
     with np.errstate(invalid="ignore", over="ignore"):
-        far = float(np.abs(one.astype(np.float64) - other.astype(np.float64)).max(initial=0)) / scale
+        far = float(np.abs(_float64(one) - _float64(other)).max(initial=0)) / scale
     return (far, "") if math.isfinite(far) else (math.inf, "not finite")
+
+
+def _float64(array: Array) -> NDArray[np.float64]:
+    return array.astype(np.float64)
 
 
 def judge(answered: Answered) -> list[Difference]:
@@ -149,11 +161,14 @@ def judge(answered: Answered) -> list[Difference]:
     envelope, wanders = _envelope(answered, size), idle(case.architecture)
     found: list[Difference] = []
     bounds: dict[tuple[str, str], float] = {}
+    truths = {
+        name: deciding_as(case, answered.reference, answers) for name, answers in answered.frameworks.items()
+    }
     for name, answers in answered.frameworks.items():
-        truth = deciding_as(case, answered.reference, answers)
+        truth = truths[name]
         own = own_envelope(answered, name)
         for place, key in compared:
-            apart = place.training is not None and place.where in wanders
+            apart = place.quantity in ("step", "trajectory") and place.where in wanders
             rule = TABLE["idle" if apart else place.quantity, case.precision, answered.devices[name]]
             far_may = rule.of(max(envelope.get(key, 0.0), own.get(key, 0.0)), case.precision)
             bounds[name, key] = far_may
@@ -163,26 +178,29 @@ def judge(answered: Answered) -> list[Difference]:
                 far, note = gap(answers[key], truth[key], size[key])
             found.append(Difference(place, name, REFERENCE, far, far_may, note))
     for one, other in combinations(answered.frameworks, 2):
-        found += _pair(answered, compared, size, bounds, one, other)
+        found += _pair(answered, truths, compared, size, bounds, one, other)
     return found
 
 
 def _pair(
-    answered: Answered, compared: list[tuple[Place, str]], size: Mapping[str, float],
-    bounds: Mapping[tuple[str, str], float], one: str, other: str,
+    answered: Answered, truths: Mapping[str, Answers], compared: list[tuple[Place, str]],
+    size: Mapping[str, float], bounds: Mapping[tuple[str, str], float], one: str, other: str,
 ) -> list[Difference]:  # fmt: skip
-    """Two frameworks against each other: of each quantity the place where they come nearest to the bound."""
+    """Two frameworks against each other: of each quantity the place where they come nearest to the bound.
+
+    Where they decided a tie differently, so that their truths differ, that difference is taken off.
+    """
     worst: dict[Name, Difference] = {}
     ours, theirs = answered.frameworks[one], answered.frameworks[other]
     for place, key in compared:
         if key in ours and key in theirs:
-            far, note = gap(ours[key], theirs[key], size[key])
-            may = bounds[one, key] + bounds[other, key]
-            here = Difference(place, one, other, far, may, note)
-            if (
-                place.quantity not in worst
-                or far / may > worst[place.quantity].gap / worst[place.quantity].bound
-            ):
+            mine = ours[key]
+            if place.quantity in TIED and mine.shape == theirs[key].shape:
+                mine = _float64(mine) + _float64(truths[other][key]) - _float64(truths[one][key])
+            far, note = gap(mine, theirs[key], size[key])
+            here = Difference(place, one, other, far, bounds[one, key] + bounds[other, key], note)
+            nearest = worst.setdefault(place.quantity, here)
+            if here.gap / here.bound > nearest.gap / nearest.bound:
                 worst[place.quantity] = here
     return list(worst.values())
 

@@ -15,7 +15,7 @@ from triptych.network.conventions import ULP, OptimizerName, Precision
 from triptych.network.streams import stream
 from triptych.network.weights import Weights, initial_weights
 from triptych.pictures.batches import Batch, Batches
-from triptych.running.exam import NUDGED, Case, Training
+from triptych.running.exam import NUDGED, Case, Training, trajectory
 from triptych.running.recipe import LEARNING_RATES
 from triptych.running.schedule import Schedule, ScheduleName
 
@@ -27,9 +27,6 @@ NUDGES = 2
 
 FLIPPING = 16
 """Units in the last place that rounding was seen to be worth where it meets a ReLU or a pool, in float32."""
-
-TRAJECTORY = "trajectory"
-"""How the long trainings' names begin; others are looked at after a few steps."""
 
 PROBES = ("odd", "even", "scales")
 """Networks that come with this package for proofs: what each is for stands in its file."""
@@ -70,12 +67,21 @@ def network_case(
     """The case of a user's network: everything about the first batch, and `steps` steps of each optimiser."""
     trainings = tuple(
         Training(
-            f"{TRAJECTORY} {optimizer.name}", optimizer,
+            trajectory(optimizer), optimizer,
             tuple(schedule.at(step, steps) for step in range(steps)), milestones(steps), watched=True,
         )
         for optimizer, schedule in optimizers
     )  # fmt: skip
     return Case(NETWORK, architecture, weights, batches, precision, (0,), trainings)
+
+
+def first_step_case(
+    architecture: Architecture, weights: Weights, batch: Batch, precision: Precision, optimizer: Optimizer,
+    rate: float,
+) -> Case:  # fmt: skip
+    """What a run answers in passing: the logits before its first step, and everything after it."""
+    training = Training(trajectory(optimizer), optimizer, (rate,), (1,))
+    return Case(NETWORK, architecture, weights, (batch,), precision, (), (training,))
 
 
 def probe_cases(precision: Precision, seed: int) -> list[Case]:
@@ -90,7 +96,7 @@ def probe_cases(precision: Precision, seed: int) -> list[Case]:
             moved_weights(even, seed),
             noise(even, (4, 1), seed),
             precision,
-            (0, 1),
+            (1,),
             trainings[:1],
         ),
         Case(
@@ -110,7 +116,7 @@ def _through_the_schedules(name: OptimizerName) -> Training:
     optimizer = Optimizer(name, weight_decay=0.1, label_smoothing=0.1)
     schedules = [Schedule(schedule, LEARNING_RATES[name]) for schedule in get_args(ScheduleName)]
     rates = tuple(schedule.at(step, 3) for schedule in schedules for step in range(3))
-    return Training(name, optimizer, rates, (1, 2, 3, 6, 9))
+    return Training(name, optimizer, rates, tuple(range(1, len(rates) + 1)))
 
 
 def milestones(steps: int) -> tuple[int, ...]:
@@ -130,7 +136,7 @@ def nudged_reference(case: Case) -> list[Case]:
     cases = [_nudged(case, f"{number}", 1) for number in range(1, NUDGES + 1)]
     if case.name == NETWORK:
         steps = [_nudged(case, f"steps{number}", FLIPPING) for number in range(1, NUDGES + 1)]
-        cases = [dataclasses.replace(one, trainings=()) for one in cases]
+        cases = [dataclasses.replace(one, trainings=()) for one in cases if one.looked_at]
         cases += [dataclasses.replace(one, looked_at=()) for one in steps]
     return cases
 

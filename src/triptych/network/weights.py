@@ -104,12 +104,13 @@ class StoredTensors(Mapping[str, Array]):
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file: Any = safe_open(path, framework="numpy")  # it maps the file into memory
+            opened: Any = safe_open(path, framework="numpy")  # it maps the file into memory
         except FileNotFoundError:
             raise RunFolderError(f"{path}: there is no such file") from None
         except (SafetensorError, OSError) as reason:
             raise RunFolderError(f"{path}: cannot be read as safetensors ({reason})") from None
-        self._names = set[str](self._file.keys())
+        self._file = opened
+        self._names = set[str](opened.keys())
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._names:

@@ -13,21 +13,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
-from triptych.frameworks.contract import Framework, Optimizer, State
+from triptych.frameworks.contract import Framework, Images, Labels, Masks, Optimizer, State, Step
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import Precision
 from triptych.network.decisions import decisions
 from triptych.network.weights import Array, StoredTensors, Weights, load_tensors, save_tensors
 from triptych.pictures.batches import Batch
 from triptych.running.folder import write_json
-from triptych.running.training import Emit
 
 T = TypeVar("T")
+
+Emit = Callable[[dict[str, Any]], None]
+"""Tells the parent what is going on."""
 
 Answers = Mapping[str, Array]
 """Arrays by names of the form quantity/batch/where, or run/step/tensor."""
@@ -35,11 +37,19 @@ Answers = Mapping[str, Array]
 REFERENCE = "reference"
 """Where the reference's answers are."""
 
+TRAJECTORY = "trajectory"
+"""How the names of a user's network's trainings begin; others are looked at after a few steps only."""
+
 NUDGED = "~"
 """What stands between a case's name and a number where the case is the same with its weights nudged."""
 
 LOGITS = "logits"
 """Where `predict` is asked, besides the layers: its way to the logits need not be that of `trace`."""
+
+
+def trajectory(optimizer: Optimizer) -> str:
+    """The name of a training of a user's network."""
+    return f"{TRAJECTORY} {optimizer.name}"
 
 
 @dataclass(frozen=True)
@@ -119,7 +129,7 @@ def answer_case(
     Layers are fed again with what the reference has answered, once it has.
     """
     case = Case.read(exam, name)
-    known = exam / REFERENCE / f"{name.partition(NUDGED)[0]}.safetensors"
+    known = exam / REFERENCE / f"{name}.safetensors"
     truth: Mapping[str, Array] = StoredTensors(known) if known.exists() else {}
 
     def tell(what: str) -> None:
@@ -175,11 +185,11 @@ def train(
     framework: Framework, case: Case, training: Training, precision: Precision,
     tell: Callable[[str], None] = lambda what: None,
 ) -> Answers:  # fmt: skip
-    """The loss of every step, and all tensors after each that is kept."""
+    """The logits before the first step, the loss of every step, and all tensors after each that is kept."""
     state = framework.build(case.architecture, case.weights, precision)
     step = framework.make_step(state, training.optimizer)
     losses = []
-    said: Weights = {}
+    said: Weights = {f"0/{LOGITS}": framework.predict(state, case.batches[0].images)}
     for number, rate in enumerate(training.rates, 1):
         tell(f"{training.name} {number}/{len(training.rates)}")
         batch = case.batches[(number - 1) % len(case.batches)]
@@ -192,6 +202,24 @@ def train(
             said |= _named(f"{number}", framework.dump_weights(state))
             said[f"{number}/correct"] = np.array(int(correct))
     return said | {"losses": np.array(losses)}
+
+
+def recorded(framework: Framework, step: Step, optimizer: Optimizer, path: Path) -> Step:
+    """A step whose first call also writes down what `train` says of a training of one step."""
+    waiting = True
+
+    def first(state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float) -> Any:
+        nonlocal waiting
+        if not waiting:
+            return step(state, images, labels, masks, learning_rate)
+        waiting = False
+        said = {f"0/{LOGITS}": framework.predict(state, images)}
+        state, loss, correct = step(state, images, labels, masks, learning_rate)
+        said |= _named("1", framework.dump_weights(state)) | {"losses": np.array([float(loss)])}
+        save_tensors(path, _named(trajectory(optimizer), said))
+        return state, loss, correct
+
+    return first
 
 
 def _named(prefix: str, arrays: Mapping[str, Array]) -> Weights:

@@ -9,6 +9,8 @@
       <framework>/weights.safetensors                the best epoch's
       <framework>/checkpoint.safetensors             the last epoch's, optimiser included
       <framework>/logits.safetensors                 the test part's
+      <framework>/first_step.safetensors             everything before and after the first step
+      certificate.json                               whether all compute the same, judged by that step
       <framework>/events.jsonl  worker.log           the figures of each epoch; what its process said
 
 Every file is written whole or not at all.
@@ -61,6 +63,11 @@ class Panel:
     def logits(self) -> Path:
         """What the best weights say of the test part: logits, true labels, and rows in the store."""
         return self.path / "logits.safetensors"
+
+    @property
+    def first_step(self) -> Path:
+        """What it computed in its first step, as in an exam: what the certificate is made from."""
+        return self.path / "first_step.safetensors"
 
     @property
     def log(self) -> Path:

@@ -103,6 +103,15 @@ class Agreement(Struct, kw_only=True):
     ] = None
 
 
+class Equivalence(Struct, kw_only=True):
+    """Whether the finished frameworks compute the same, judged by their first step: see certificate.json."""
+
+    verdict: Annotated[
+        Literal["equal", "different", "unknown"], Meta(description="Each against the NumPy reference.")
+    ]
+    sentence: Annotated[str, Meta(description="The verdict in words, with the first difference if any.")]
+
+
 class Result(Struct, kw_only=True):
     """A run's figures: the content of result.json and of what --json prints."""
 
@@ -118,6 +127,14 @@ class Result(Struct, kw_only=True):
     machine: dict[str, Any]
     frameworks: dict[str, FrameworkResult]
     agreement: Agreement
+    equivalence: Annotated[Equivalence | None, Meta(description="Null if there was nothing to judge.")] = None
+    ranking: Annotated[
+        dict[str, list[str]] | None,
+        Meta(
+            description="By figure the frameworks, best first; null unless they are equal: accidents have "
+            "no ranks. Accuracies are not ranked: equal networks differ by chance."
+        ),
+    ] = None
 
     @property
     def failed(self) -> list[str]:
@@ -130,7 +147,9 @@ def json_schema() -> dict[str, Any]:
     return msgspec.json.schema(Result)
 
 
-def collect(run: RunFolder, errors: dict[str, str], reference_loss: float | str) -> Result:
+def collect(
+    run: RunFolder, errors: dict[str, str], reference_loss: float | str, equivalence: Equivalence | None
+) -> Result:
     """Gather the figures of a run from its folder and write result.json.
 
     `errors` says by name why a framework did not finish; `reference_loss` is the first step's loss by the
@@ -171,6 +190,8 @@ def collect(run: RunFolder, errors: dict[str, str], reference_loss: float | str)
         machine=machine(),
         frameworks=frameworks,
         agreement=_agreement(frameworks, logits, reference_loss),
+        equivalence=equivalence,
+        ranking=_ranking(frameworks, equivalence),
     )
     write_json(run.path / "result.json", result)
     return result
@@ -207,6 +228,27 @@ def _finish(
         right = int((predicted == labels).sum())
         one.test_accuracy = right / len(labels)
         one.test_accuracy_interval = interval(right, len(labels))
+
+
+BEST: dict[str, Literal["most", "least"]] = {
+    "pictures_per_second": "most",
+    "total_seconds": "least",
+    "peak_memory_mib": "least",
+    "network_lines": "least",
+}
+"""What frameworks are ranked by, and which end is best."""
+
+
+def _ranking(
+    frameworks: dict[str, FrameworkResult], equivalence: Equivalence | None
+) -> dict[str, list[str]] | None:
+    done = [name for name, one in frameworks.items() if one.status == "done"]
+    if equivalence is None or equivalence.verdict != "equal" or len(done) < 2:
+        return None
+    return {
+        figure: sorted(done, key=lambda name: getattr(frameworks[name], figure), reverse=end == "most")
+        for figure, end in BEST.items()
+    }
 
 
 def confusion_matrix(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,11 @@ from triptych.frameworks.contract import Framework, State, Step
 from triptych.network.architecture import Architecture
 from triptych.network.weights import Weights, initial_weights, load_tensors, save_tensors
 from triptych.pictures.batches import Batches
-from triptych.running.folder import Panel
+from triptych.pictures.split import split
+from triptych.pictures.store import Store
+from triptych.running.exam import Emit, recorded
+from triptych.running.folder import Panel, RunFolder
 from triptych.running.recipe import Recipe
-
-Emit = Callable[[dict[str, Any]], None]
 
 TELL_EVERY = 0.25
 """Seconds between two signs of progress: enough for an eye, too few to slow a step."""
@@ -30,6 +30,22 @@ class Parts:
     train: Batches
     validation: Batches
     test: Batches
+
+
+def parts_of(run: RunFolder, store: Store) -> Parts:
+    """The batches of a run's three parts."""
+    recipe, architecture = run.recipe(), run.architecture()
+    sides = split(store.labels, store.sides, recipe.seed)
+
+    def part(rows: Any, **training: Any) -> Batches:
+        labels = np.asarray(store.labels)[rows].astype(np.int64)
+        return Batches(store.images, labels, rows, recipe.batch, recipe.seed, **training)
+
+    return Parts(
+        part(sides.train, augmentation=recipe.augmentation, architecture=architecture),
+        part(sides.validation),
+        part(sides.test),
+    )
 
 
 @dataclass
@@ -69,6 +85,8 @@ def train(
         stored = load_tensors(panel.checkpoint)
         progress = Progress.from_weights(stored)
         framework.load_weights(state, stored)
+    else:
+        step = recorded(framework, step, recipe.optimizer, panel.first_step)
     events = [e for e in panel.events() if e["epoch"] <= progress.epochs]
 
     for epoch in range(progress.epochs, recipe.epochs):

@@ -25,33 +25,17 @@ from triptych.frameworks import registry
 from triptych.frameworks.contract import Framework
 from triptych.frameworks.source import count_lines
 from triptych.network.architecture import from_toml
-from triptych.network.weights import check_weights, initial_weights, load_tensors, save_tensors
+from triptych.network.weights import check_weights, load_tensors, save_tensors
 from triptych.pictures.batches import Batches
-from triptych.pictures.split import split
 from triptych.pictures.store import Store
 from triptych.running import exam
+from triptych.running.exam import Emit
 from triptych.running.folder import Panel, RunFolder, write_json
 from triptych.running.machine import peak_memory_mib
-from triptych.running.training import Emit, Parts, all_logits, train
+from triptych.running.training import all_logits, parts_of, train
 from triptych.tables import write_atomic
 
 Job = dict[str, Any]
-
-
-def parts_of(run: RunFolder, store: Store) -> Parts:
-    """The batches of a run's three parts."""
-    recipe, architecture = run.recipe(), run.architecture()
-    sides = split(store.labels, store.sides, recipe.seed)
-
-    def part(rows: Any, **training: Any) -> Batches:
-        labels = np.asarray(store.labels)[rows].astype(np.int64)
-        return Batches(store.images, labels, rows, recipe.batch, recipe.seed, **training)
-
-    return Parts(
-        part(sides.train, augmentation=recipe.augmentation, architecture=architecture),
-        part(sides.validation),
-        part(sides.test),
-    )
 
 
 def do_train(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
@@ -72,18 +56,6 @@ def do_train(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
     }
     write_json(panel.path / "facts.json", facts)  # last: it says that the training is done
     return {}
-
-
-def do_first_step(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
-    """The loss of a run's first step, and nothing else."""
-    run = RunFolder(Path(job["run"]))
-    recipe, architecture = run.recipe(), run.architecture()
-    precision = framework.facts().precisions[0]
-    state = framework.build(architecture, initial_weights(architecture, recipe.seed), precision)
-    step = framework.make_step(state, recipe.optimizer)
-    batch = parts_of(run, Store.open(Path(job["store"]))).train.batch(0, 0)
-    _, loss, _ = step(state, batch.images, batch.labels, batch.masks, recipe.schedule.at(0, 1))
-    return {"loss": float(loss)}
 
 
 def do_predict(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
@@ -124,7 +96,6 @@ def do_write(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
 
 JOBS: dict[str, Callable[[Framework, Job, Panel, Emit], Job]] = {
     "train": do_train,
-    "first_step": do_first_step,
     "predict": do_predict,
     "write": do_write,
     "answer": do_answer,

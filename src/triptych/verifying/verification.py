@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import msgspec
 import numpy as np
 
 from triptych.equality import questions
-from triptych.equality.bounds import Device
-from triptych.equality.certificate import Asked, Certificate, Subject, read_certificate
+from triptych.equality.certificate import Asked, Certificate, Subject, device_of, read_certificate, subject_of
 from triptych.equality.certify import certify
 from triptych.equality.judgement import Answered
 from triptych.errors import NotEqual, RunFolderError, UsageError, WorkerFailed, did_you_mean
@@ -267,8 +265,7 @@ def _subject(entry: registry.Entry, outcome: dict[str, Any] | WorkerFailed | Non
         return Subject(title=entry.title, status="missing", error=entry.missing())
     if isinstance(outcome, WorkerFailed):
         return Subject(title=entry.title, status="failed", error=str(outcome))
-    known = {name: outcome["facts"][name] for name in ("title", "version", "device", "threads", "modes")}
-    return msgspec.convert({**known, "status": "answered"}, Subject)
+    return subject_of(outcome["facts"])
 
 
 def _answered(
@@ -283,9 +280,7 @@ def _answered(
     folders = {name: registry.find(name).folder for name in _facts(outcomes)}
     of_case = [one.name for one in besides if one.name.startswith(f"{case.name}{NUDGED}")]
     nudged = [one.name for one in own if one.name.startswith(f"{case.name}{NUDGED}")]
-    devices: dict[str, Device] = {
-        name: "cpu" if facts["device"] == "cpu" else "gpu" for name, facts in _facts(outcomes).items()
-    }
+    devices = {name: device_of(facts) for name, facts in _facts(outcomes).items()}
     return Answered(
         case,
         answers(REFERENCE, [case.name])[0],

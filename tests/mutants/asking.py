@@ -1,0 +1,68 @@
+"""The child: one framework answers, changed or as it is.
+
+python -m tests.mutants.asking mutants|honest FRAMEWORK EXAM
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.mutants.changes import applied
+from tests.mutants.mutants import MUTANTS
+
+from triptych.equality.questions import nudged_kernel
+from triptych.frameworks import registry
+from triptych.network.conventions import Precision
+from triptych.running.exam import answer_case
+
+PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
+"""In this order: JAX, once it computes in 64 bits, does so for the rest of its process."""
+
+
+def case_name(case: str, training: str | None) -> str:
+    """A probe of which only the layers, or only the steps of one optimiser, are asked."""
+    return f"{case}-{training or 'layers'}"
+
+
+def answer_as_mutants(module: Any, name: str, folder: Path) -> None:
+    """Answers go to EXAM/<precision>/<number of the mutant>/<case>.safetensors."""
+    for precision in PRECISIONS:
+        for number, mutant in enumerate(MUTANTS):
+            if mutant.framework == name:
+                with applied(module, mutant.change):
+                    _answer(module, folder / precision, case_name(mutant.case, mutant.training),
+                            str(number), precision)  # fmt: skip
+
+
+def answer_as_it_is(module: Any, name: str, folder: Path) -> None:
+    """The honest runs for this process's number of threads: EXAM/honest-<number>/<framework>/."""
+    from tests.mutants.honest import RUNS
+
+    threads = int(os.environ["OMP_NUM_THREADS"])
+    for number, run in sorted(enumerate(RUNS), key=lambda item: PRECISIONS.index(item[1].precision)):
+        if run.threads == threads:
+            exam = folder / f"honest-{number}"
+            case = run.case()
+            for one in (case, *nudged_kernel(case)):
+                one.write(exam)
+                _answer(module, exam, one.name, name, run.precision)
+
+
+def _answer(module: Any, exam: Path, case: str, folder: str, precision: Precision) -> None:
+    answer_case(module, exam, case, exam / folder, precision, lambda event: None)
+
+
+def main() -> None:
+    """Everything that one framework is asked."""
+    _, what, name, folder = sys.argv
+    work = {"mutants": answer_as_mutants, "honest": answer_as_it_is}[what]
+    work(registry.find(name).load(), name, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
+    os._exit(0)  # as in the package: some frameworks hang or crash while their threads are torn down

@@ -1,0 +1,95 @@
+"""How one thing in a framework's file is changed: in what it writes, in what it calls, in what it maps.
+
+A change takes the imported module and gives the attributes to put in place of its own; it fails if what it
+means to change is not there.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+Change = Callable[[ModuleType], dict[str, Any]]
+
+
+def written(old: str, new: str) -> Change:
+    """The emitted source, `old` put as `new` wherever it stands."""
+
+    def change(module: ModuleType) -> dict[str, Any]:
+        honest = module.write_network
+
+        def write_network(architecture: Any) -> str:
+            text: str = honest(architecture)
+            assert old in text, f"nothing to change: {old!r} is not in\n{text}"
+            return text.replace(old, new)
+
+        return {"write_network": write_network}
+
+    return change
+
+
+def rewritten(name: str, *pairs: tuple[str, str]) -> Change:
+    """A function or class of the file itself, with some of its text put otherwise."""
+
+    def change(module: ModuleType) -> dict[str, Any]:
+        text = inspect.getsource(getattr(module, name))
+        for old, new in pairs:
+            assert old in text, f"nothing to change: {old!r} is not in {name}"
+            text = text.replace(old, new)
+        return _defined(module, text, name)
+
+    return change
+
+
+def _defined(module: ModuleType, text: str, name: str) -> dict[str, Any]:
+    """What `text` defines, among the names of the module, so that it can be patched in."""
+    namespace = module.__dict__
+    honest = namespace[name]
+    exec(compile(f"from __future__ import annotations\n{text}", f"<mutant of {name}>", "exec"), namespace)
+    changed = namespace[name]
+    namespace[name] = honest
+    return {name: changed}
+
+
+def wrapped(name: str, wrap: Callable[[Any], Any]) -> Change:
+    """A function of the file, replaced by what `wrap` makes of it."""
+    return lambda module: {name: wrap(getattr(module, name))}
+
+
+def put(name: str, value: Any) -> Change:
+    """A name of the file, given another value."""
+    return lambda module: {name: value}
+
+
+def optimizer(name: str, make: Callable[..., Any]) -> Change:
+    """One of the framework's optimisers, made otherwise: `make(honest, *arguments, **options)`."""
+
+    def change(module: ModuleType) -> dict[str, Any]:
+        honest = module.OPTIMIZERS[name]
+        return {"OPTIMIZERS": module.OPTIMIZERS | {name: lambda *a, **o: make(honest, *a, **o)}}
+
+    return change
+
+
+def both(one: Change, other: Change) -> Change:
+    """Two places that say one thing."""
+    return lambda module: one(module) | other(module)
+
+
+@contextmanager
+def applied(module: ModuleType, change: Change) -> Iterator[None]:
+    """The module with the change in place, and nothing remembered from before or kept for after."""
+    _forget(module)
+    with patch.multiple(module, **change(module)):
+        yield
+    _forget(module)
+
+
+def _forget(module: ModuleType) -> None:
+    for value in vars(module).values():
+        if clear := getattr(value, "cache_clear", None):
+            clear()

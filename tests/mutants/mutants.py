@@ -1,0 +1,308 @@
+"""One change each: what frameworks, or people who port between them, take differently.
+
+The rows are those of `triptych.network.conventions` and of what is known of the frameworks' defaults. What
+cannot occur in a framework, since it is decided before one sees a picture, has no mutant: decoding, resizing,
+the split, the order of the pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tests.mutants.changes import Change, both, optimizer, put, rewritten, wrapped, written
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change, where it must be found, and what must be asked to find it."""
+
+    framework: str
+    name: str
+    change: Change
+    case: str
+    """The probe that shows it."""
+    where: tuple[str, ...]
+    """The layers or tensors that may be named: one, unless several are hit in the same place."""
+    training: str | None = None
+    """The optimiser whose steps show it; otherwise the layers do."""
+    float32: str = ""
+    """Why float32 cannot catch it; empty if it must."""
+
+
+Row = tuple[Any, ...]
+"""A mutant's fields after its framework."""
+
+LOSS = ("loss",)
+VELOCITY = ("optimizer.velocity.dense1.kernel", "optimizer.velocity.dense1.bias")
+MOMENTS = ("optimizer.first_moment.dense1.kernel", "optimizer.first_moment.dense1.bias")
+SECOND = ("optimizer.second_moment.dense1.kernel", "optimizer.second_moment.dense1.bias")
+SQUARES = ("optimizer.mean_square.dense1.kernel", "optimizer.mean_square.dense1.bias")
+DENSE = ("dense1.kernel", "dense1.bias")
+
+
+def rolled(position: int) -> Any:
+    """Wraps a function so that its argument at `position` belongs to the next picture of the batch."""
+
+    def wrap(honest: Any) -> Any:
+        def function(*arguments: Any) -> Any:
+            values = list(arguments)
+            values[position] = np.roll(values[position], 1, axis=0)
+            return honest(*values)
+
+        return function
+
+    return wrap
+
+
+def other_masks(honest: Any) -> Any:
+    """Dropout masks of the next picture."""
+
+    def masks(*arguments: Any) -> Any:
+        *others, given = arguments
+        return honest(*others, {name: np.roll(mask, 1, axis=0) for name, mask in given.items()})
+
+    return masks
+
+
+def reversed_channels(honest: Any) -> Any:
+    """BGR instead of RGB."""
+    return lambda state, images: honest(state, np.ascontiguousarray(images[..., ::-1]))
+
+
+def first_rate(honest: Any) -> Any:
+    """A step that never hears of a new learning rate."""
+
+    def make_step(state: Any, made: Any) -> Any:
+        step, rates = honest(state, made), []
+
+        def once(state: Any, images: Any, labels: Any, masks: Any, learning_rate: float) -> Any:
+            rates.append(learning_rate)
+            return step(state, images, labels, masks, rates[0])
+
+        return once
+
+    return make_step
+
+
+def without_biases(honest: Any) -> Any:
+    """Weights in which the biases are not taken over."""
+
+    def load_weights(state: Any, weights: Any) -> None:
+        honest(state, {name: tensor for name, tensor in weights.items() if not name.endswith(".bias")})
+
+    return load_weights
+
+
+def mirrored(honest: Any) -> Any:
+    """A convolution as mathematics defines it: its kernel mirrored."""
+
+    def to_native(state: Any, name: str, array: Any) -> Any:
+        return honest(state, name, array[::-1, ::-1] if name == "conv1.kernel" else array)
+
+    return to_native
+
+
+def clipped(honest: Any, parameters: Any, given: Any) -> Any:
+    """An optimiser that clips the norm of all gradients, as PyTorch users do."""
+    import torch
+
+    parameters = list(parameters)
+    made = honest(parameters, given)
+
+    def clip(*_: Any) -> None:
+        torch.nn.utils.clip_grad_norm_(parameters, 0.1)
+
+    made.register_step_pre_hook(clip)
+    return made
+
+
+PYTORCH: list[Row] = [
+    ("batch norm: epsilon of Keras", written("BatchNorm2d(8, eps=1e-05", "BatchNorm2d(8, eps=0.001"),
+     "odd", ("bn1",)),
+    ("batch norm: momentum of Keras", written("momentum=0.1", "momentum=0.01"), "even", ("bn1.mean",), "sgd"),
+    ("batch norm: batch statistics in evaluation",
+     written("self.bn1(x)", "F.batch_norm(x, None, None, self.bn1.weight, self.bn1.bias, True)"),
+     "odd", ("bn1",)),
+    ("padding same: the odd pixel at the beginning", written("(0, 1, 0, 1)))", "(1, 0, 1, 0)))"),
+     "even", ("conv1",)),
+    ("padding same: one pixel on every side",
+     written("self.conv1(F.pad(x, (0, 1, 0, 1)))", "self.conv1(F.pad(x, (1, 1, 1, 1)))"), "even", ("conv1",)),
+    ("average pool: padding counts",
+     written("average_pool(x, 2, 1, pads=(0, 1, 0, 1))", "F.avg_pool2d(F.pad(x, (0, 1, 0, 1)), 2, 1)"),
+     "even", ("pool2",)),
+    ("flatten: weights mapped as if channels ran slowest", put("_order", lambda state, name: None),
+     "even", ("dense1",)),
+    ("kernel: mirrored", wrapped("_to_native", mirrored), "even", ("conv1",)),
+    ("dropout: mask says what to drop", written("x * masks[name]", "x * ~masks[name]"),
+     "even", ("dropout1",)),
+    ("dropout: kept units are not scaled up", written("masks[name] / (1 - rate)", "masks[name]"),
+     "even", ("dropout1",)),
+    ("GELU: tanh form", written("F.gelu(x)", 'F.gelu(x, approximate="tanh")'), "odd", ("gelu1",)),
+    ("ReLU: leaky", written("F.relu(x)", "F.leaky_relu(x, 0.01)"), "odd", ("relu1",)),
+    ("loss: softmax twice",
+     rewritten("gradients", ("F.cross_entropy(logits.to(state.dtype)",
+                             "F.cross_entropy(logits.to(state.dtype).softmax(1)")), "odd", LOSS),
+    ("loss: divided by the usual batch, not the one at hand",
+     rewritten("gradients", (".to(state.device))\n", ".to(state.device), reduction='sum') / 4\n")),
+     "even", LOSS),
+    ("Adam: epsilon of Keras", optimizer("adam", lambda honest, parameters, o: _torch().Adam(
+        parameters, lr=0.0, betas=(o.beta1, o.beta2), eps=1e-7, fused=True)), "scales", DENSE, "adam"),
+    ("AdamW: decay of biases, too",
+     rewritten("train_step", ("if parameter.ndim > 1", "if parameter.ndim > 0")),
+     "scales", ("dense1.bias",), "adamw"),
+    ("SGD: weight decay as L2, part of the gradient",
+     both(rewritten("train_step", ("if weight_decay:", "if False:")),
+          optimizer("sgd", lambda honest, parameters, o: _torch().SGD(
+              parameters, lr=0.0, momentum=o.momentum, weight_decay=0.1))), "scales", VELOCITY, "sgd"),
+    ("RMSprop: alpha of PyTorch", optimizer("rmsprop", lambda honest, parameters, o: _torch().RMSprop(
+        parameters, lr=0.0, alpha=0.99, eps=o.epsilon)), "scales", SQUARES, "rmsprop"),
+    ("gradients: clipped by their norm", optimizer("sgd", clipped), "scales", VELOCITY, "sgd"),
+    ("input: BGR", wrapped("_prepare", reversed_channels), "odd", ("images",)),
+    ("precision: a layer in float32", written("torch.tanh(x)", "torch.tanh(x.float()).to(x.dtype)"),
+     "odd", ("tanh1",), None, "it is what float32 is"),
+]  # fmt: skip
+
+TENSORFLOW: list[Row] = [
+    ("batch norm: epsilon of Keras", written("1e-05, 0.9, training", "0.001, 0.9, training"),
+     "odd", ("bn1",)),
+    ("batch norm: momentum of Keras", written("1e-05, 0.9, training", "1e-05, 0.99, training"),
+     "even", ("bn1.mean",), "sgd"),
+    ("batch norm: running variance biased",
+     written("batch_variance * n / tf.maximum(n - 1, 1)", "batch_variance"),
+     "scales", ("bn1.variance",), "sgd"),
+    ("batch norm: running averages never updated",
+     written("mean.assign(momentum * mean + (1 - momentum) * batch_mean)", "mean.assign(mean)"),
+     "scales", ("bn1.mean",), "sgd"),
+    ("padding same: as PyTorch's padding=1",
+     written('self.conv1_kernel, strides=2, padding="SAME"',
+             "self.conv1_kernel, strides=2, padding=((0, 0), (1, 1), (1, 1), (0, 0))"), "even", ("conv1",)),
+    ("average pool: padding counts",
+     written('tf.nn.avg_pool2d(x, ksize=2, strides=1, padding="SAME")',
+             'tf.nn.avg_pool2d(tf.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0))), 2, 1, "VALID")'),
+     "even", ("pool2",)),
+    ("concat: the other way round", written("tf.concat([pool1, x]", "tf.concat([x, pool1]"),
+     "odd", ("concat1",)),
+    ("dropout: another rate", written("0.25, masks", "0.3, masks"), "even", ("dropout1",)),
+    ("dropout: scaled down in evaluation", written("return x if masks", "return x * (1 - rate) if masks"),
+     "even", ("dropout1",)),
+    ("loss: summed over the batch",
+     rewritten("cross_entropy", ("tf.reduce_mean(", "tf.reduce_sum(")), "odd", LOSS),
+    ("loss: label smoothing forgotten",
+     rewritten("train_step", ("cross_entropy(logits, labels, label_smoothing)",
+                              "cross_entropy(logits, labels)")), "scales", VELOCITY, "sgd"),
+    ("Adam: epsilon added before the correction",
+     rewritten("Adam", ("self.epsilon * root", "self.epsilon")), "scales", DENSE, "adam"),
+    ("Adam: no correction of the bias",
+     rewritten("Adam", ("tf.cast(rate, tf.float64) * root / correction", "tf.cast(rate, tf.float64)")),
+     "scales", DENSE, "adam"),
+    ("RMSprop: epsilon inside the root",
+     rewritten("RMSprop", ("(tf.sqrt(s) + self.epsilon)", "tf.sqrt(s + self.epsilon)")),
+     "scales", DENSE, "rmsprop"),
+    ("RMSprop: 0.9 rounded to float32", rewritten("RMSprop", ("s.assign(self.decay *",
+                                                             "s.assign(float(np.float32(self.decay)) *")),
+     "scales", SQUARES, "rmsprop", "a float32 has no other 0.9"),
+    ("SGD: the learning rate inside the velocity", rewritten("SGD", (
+        "tf.raw_ops.ResourceApplyMomentum(\n"
+        "                var=w.handle, accum=v.handle, grad=g, lr=rate, "
+        "momentum=tf.constant(self.momentum, g.dtype)\n            )",
+        "v.assign(self.momentum * v + rate * g)\n            w.assign_sub(v)")), "scales", VELOCITY, "sgd"),
+    ("input: divided by 256", put("PIXEL_SCALE", 256.0), "odd", ("images",)),
+    ("labels: of the next picture", wrapped("gradients", rolled(2)), "odd", LOSS),
+]  # fmt: skip
+
+JAX: list[Row] = [
+    ("batch norm: epsilon of Keras",
+     written('"bn1", training, epsilon=1e-05', '"bn1", training, epsilon=1e-3'), "odd", ("bn1",)),
+    ("batch norm: momentum of Flax", written("momentum=0.9)", "momentum=0.99)"),
+     "even", ("bn1.mean",), "sgd"),
+    ("batch norm: running variance biased", written("variance * (n / max(n - 1, 1))", "variance"),
+     "even", ("bn1.variance",), "sgd"),
+    ("GELU: tanh form", written("approximate=False", "approximate=True"), "odd", ("gelu1",)),
+    ("padding same: the odd pixel at the beginning",
+     written('strides=(2, 2), padding="SAME") +', 'strides=(2, 2), padding="SAME_LOWER") +'),
+     "even", ("conv1",)),
+    ("max pool: padding of 0", written("padding, -jnp.inf)", "padding, 0)"), "odd", ("pool1",)),
+    ("average pool: padding counts", written("total / count", "total / (size[0] * size[1])"),
+     "even", ("pool2",)),
+    ("flatten: channels slowest",
+     written("x.reshape(x.shape[0], -1)", "x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)"),
+     "even", ("flatten1",)),
+    ("dropout: masks of another batch", wrapped("_masks", other_masks), "odd", ("dropout1",)),
+    ("Adam: epsilon inside the root",
+     rewritten("scale_by_adam", ("jnp.sqrt(v / second) + epsilon", "jnp.sqrt(v / second + epsilon)")),
+     "scales", DENSE, "adam"),
+    ("Adam: another beta2", rewritten("optax_for", ("optimizer.beta2", "0.99")), "scales", SECOND, "adam"),
+    ("RMSprop: epsilon inside the root", rewritten("optax_for", (", eps_in_sqrt=False", "")),
+     "scales", DENSE, "rmsprop"),
+    ("SGD: Nesterov's momentum",
+     rewritten("optax_for", ("optimizer.momentum)", "optimizer.momentum, nesterov=True)")),
+     "scales", DENSE, "sgd"),
+    ("AdamW: no decay", rewritten("train_step", ("if weight_decay:", "if False:")),
+     "scales", ("dense1.kernel",), "adamw"),
+    ("schedule: the first learning rate for ever", wrapped("make_step", first_rate), "scales", DENSE, "sgd"),
+    ("precision: a matrix product in bfloat16",
+     written("jnp.matmul(x.astype(kernel.dtype), kernel,",
+             "jnp.matmul(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16),"), "odd", ("dense1",)),
+]  # fmt: skip
+
+KERAS: list[Row] = [
+    ("batch norm: its own epsilon", written('epsilon=1e-05, name="bn1"', 'name="bn1"'), "odd", ("bn1",)),
+    ("batch norm: its own momentum", written("momentum=0.9, ", ""), "even", ("bn1.mean",), "sgd"),
+    ("batch norm: running variance biased", written("variance * (n / ops.maximum(n - 1, 1))", "variance"),
+     "even", ("bn1.variance",), "sgd"),
+    ("batch norm: running averages in training", written("if not training:\n            return super",
+                                                         "if True:\n            return super"),
+     "odd", ("bn1",)),
+    ("GELU: tanh form", written("0.5 * inputs * (1 + ops.erf(inputs / 2**0.5))",
+                               "ops.gelu(inputs, approximate=True)"), "odd", ("gelu1",)),
+    ("ReLU: leaky", written('layers.ReLU(name="relu1")', 'layers.LeakyReLU(0.01, name="relu1")'),
+     "odd", ("relu1",)),
+    ("average pool: padding counts", written("mean(inputs) / mean(ops.ones_like(inputs))", "mean(inputs)"),
+     "even", ("pool2",)),
+    ("dropout: mask says what to drop", written("ops.cast(keep,", "ops.cast(ops.logical_not(keep),"),
+     "even", ("dropout1",)),
+    ("precision: a layer in float32",
+     written('layers.Activation("tanh", name', 'layers.Activation("tanh", dtype="float32", name'),
+     "odd", ("tanh1",), None, "it is what float32 is"),
+    ("initial values: biases of its own", wrapped("load_weights", without_biases),
+     "odd", ("depthwise_conv1",)),
+    ("input: x / 127.5 - 1",
+     wrapped("_pixels", lambda honest: lambda state, images: images.astype(state.dtype) / 127.5 - 1),
+     "odd", ("images",)),
+    ("loss: logits taken for probabilities",
+     rewritten("compile_network", ("from_logits=True", "from_logits=False")), "odd", LOSS),
+    ("Adam: its own formula", optimizer("adam", lambda honest, o, **options: _keras().Adam(
+        beta_1=o.beta1, beta_2=o.beta2, epsilon=o.epsilon, **options)), "scales", DENSE, "adam"),
+    ("AdamW: decay of biases, too",
+     rewritten("compile_network", ("if len(v.shape) == 1", "if len(v.shape) == 0")),
+     "scales", ("dense1.bias",), "adamw"),
+    ("RMSprop: its own formula", optimizer("rmsprop", lambda honest, o, **options: _keras().RMSprop(
+        rho=o.decay, epsilon=o.epsilon, **options)), "scales", DENSE, "rmsprop"),
+    ("SGD: the learning rate inside the velocity",
+     rewritten("SGD", ("self.momentum * v + gradient", "self.momentum * v + learning_rate * gradient"),
+               ("variable, learning_rate * v", "variable, v")), "scales", VELOCITY, "sgd"),
+]  # fmt: skip
+
+
+def _torch() -> Any:
+    import torch
+
+    return torch.optim
+
+
+def _keras() -> Any:
+    import keras
+
+    return keras.optimizers
+
+
+MUTANTS = [
+    Mutant(framework, *row)
+    for framework, rows in (
+        ("pytorch", PYTORCH), ("tensorflow", TENSORFLOW), ("jax", JAX), ("keras", KERAS),
+    )
+    for row in rows
+]  # fmt: skip
+"""All of them; a mutant is known by its framework and name."""

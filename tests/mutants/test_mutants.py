@@ -1,0 +1,47 @@
+"""Every change in a framework is caught and rightly located; what is honest raises no alarm.
+
+Here in the two frameworks that are quick to ask; `make mutants` asks all four and prints the table.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.mutants.asking import PRECISIONS
+from tests.mutants.judging import FRAMEWORKS, ask, find
+from tests.mutants.mutants import MUTANTS
+
+from triptych.network.conventions import Precision
+
+QUICK = ("pytorch", "tensorflow")
+
+
+@pytest.fixture(scope="module")
+def exam(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mutants")
+    ask(folder, QUICK)
+    return folder
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, id=f"{mutant.framework}, {mutant.name}")
+        for number, mutant in enumerate(MUTANTS)
+        if mutant.framework in QUICK
+    ],
+)
+def test_a_mutant_is_caught_where_it_was_changed(exam: Path, number: int, precision: Precision) -> None:
+    found = find(exam, number, precision)
+    if precision == "float32" and found.mutant.float32:
+        assert found.difference is None, found.mutant.float32
+    else:
+        assert found.located, found.difference
+
+
+def test_there_are_mutants_of_every_framework() -> None:
+    assert len(MUTANTS) >= 40
+    assert min(sum(mutant.framework == name for mutant in MUTANTS) for name in FRAMEWORKS) >= 10
+    assert len({(mutant.framework, mutant.name) for mutant in MUTANTS}) == len(MUTANTS)
