@@ -159,7 +159,8 @@ def _show_result(result: Comparison, as_json: bool) -> None:
         terminal.show(
             *lines, *terminal.agreement_lines(result), f"Report: {Path(result.folder) / 'report.html'}"
         )
-    if result.failed or not any(one.status == "done" for one in result.frameworks.values()):
+    differ = result.equivalence is not None and result.equivalence.verdict == "different"
+    if differ or result.failed or not any(one.status == "done" for one in result.frameworks.values()):
         raise click.exceptions.Exit(1)
 
 
@@ -180,6 +181,7 @@ def _show_result(result: Comparison, as_json: bool) -> None:
 @click.option(
     "--seed", type=int, default=0, show_default=True, metavar="N", help="Decides all that is random."
 )
+@click.option("--no-probes", is_flag=True, help="Ask about this network only.")
 @click.option("--certificate", type=click.Path(path_type=Path), metavar="FILE",
               help="Ask a stored certificate's questions again.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where certificate and page go.")
@@ -188,7 +190,7 @@ def _show_result(result: Comparison, as_json: bool) -> None:
 @click.pass_context
 def verify(
     ctx: click.Context, /, network: str | None, file: str | None, certificate: Path | None, out: Path | None,
-    patience: float, as_json: bool, **given: Any,
+    patience: float, as_json: bool, no_probes: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Prove that the frameworks compute the same network, or name the first place where they do not.
 
@@ -209,7 +211,7 @@ def verify(
             done = verify_again(certificate, out=out, patience=patience, listen=progress)
         else:
             chosen = network or file or "sports-cnn"
-            done = verify(chosen, out=out, patience=patience, listen=progress, **given)
+            done = verify(chosen, probes=not no_probes, out=out, patience=patience, listen=progress, **given)
     if as_json:
         _print_json(done.certificate)
     else:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import filelock
 import msgspec
 
-from triptych.equality.certificate import Certificate, device_of, subject_of
+from triptych.equality.certificate import device_of, subject_of
 from triptych.equality.certify import certify
 from triptych.equality.judgement import Answered
 from triptych.equality.questions import first_step_case, nudged_reference
@@ -123,13 +124,23 @@ def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) 
         raise RunFolderError(f"{run.path}: another process is at work on this run") from None
     try:
         errors: dict[str, str] = {}
-        try:
-            for name in run.recipe().frameworks:
-                _train_or_say(run, registry.find(name), store, patience, listen, errors)
-            reference_loss, equivalence = _prove(run, store, patience)
-        except KeyboardInterrupt:
-            collect(run, errors, "the run was interrupted", None)
-            raise
+        reference_loss: float | str
+        case = _first_step(run, store)
+        with (
+            tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as exam,
+            ThreadPoolExecutor(1) as pool,  # the reference answers while the first framework is imported
+        ):
+            answers = pool.submit(_ask_reference, run, case, Path(exam), patience)
+            try:
+                for name in run.recipe().frameworks:
+                    _train_or_say(run, registry.find(name), store, patience, listen, errors)
+                reference_loss, equivalence = _judge(run, case, answers.result())
+            except WorkerFailed as error:
+                reference_loss = str(error)
+                equivalence = Equivalence(verdict="unknown", sentence=f"could not tell: {error}")
+            except KeyboardInterrupt:
+                collect(run, errors, "the run was interrupted", None)
+                raise
         result = collect(run, errors, reference_loss, equivalence)
         comparison = msgspec.convert(msgspec.to_builtins(result), Comparison)
         comparison.report()
@@ -162,55 +173,47 @@ def _train_or_say(
         listen(entry.name, {"event": "failed", "message": str(error)})
 
 
-def _prove(run: RunFolder, store: Store, patience: float) -> tuple[float | str, Equivalence | None]:
-    """The first step's loss by the reference, or why it could not say, and what the certificate says.
-
-    The certificate is about the frameworks that have finished.
-    """
-    recipe, architecture = run.recipe(), run.architecture()
-    batches = parts_of(run, store).train
+def _first_step(run: RunFolder, store: Store) -> Case:
+    """What every framework computes in its first step, to be asked of the reference."""
+    recipe, batches = run.recipe(), parts_of(run, store).train
     rate = recipe.schedule.at(0, recipe.epochs * len(batches))
-    weights = initial_weights(architecture, recipe.seed)
-    case = first_step_case(
-        architecture, weights, batches.batch(0, 0), recipe.precision, recipe.optimizer, rate
-    )
+    weights = initial_weights(run.architecture(), recipe.seed)
+    batch = batches.batch(0, 0)
+    return first_step_case(run.architecture(), weights, batch, recipe.precision, recipe.optimizer, rate)
+
+
+def _ask_reference(run: RunFolder, case: Case, exam: Path, patience: float) -> list[Answers]:
+    """The reference's answers to a case and to the nudged ones; raises WorkerFailed."""
     reference = registry.find(REFERENCE)
-    with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as folder:
-        names = [case.name]
-        case.write(Path(folder))
-        for nudged in nudged_reference(case):
-            nudged.write(Path(folder))
-            names.append(nudged.name)
-        job = {"job": "answer", "run": folder, "cases": names, "precision": "float64"}
-        try:
-            run_worker(reference, job, run.panel(reference).log, patience=patience)
-        except WorkerFailed as error:
-            return str(error), Equivalence(verdict="unknown", sentence=f"could not tell: {error}")
-        said = [StoredTensors(Path(folder) / REFERENCE / f"{name}.safetensors") for name in names]
-        certificate = _certificate(run, case, said)
-        loss = float(said[0][f"{case.trainings[0].name}/losses"].item())
-    if certificate is None:
-        return loss, None
-    write_json(run.path / "certificate.json", certificate)
-    return loss, Equivalence(verdict=certificate.verdict, sentence=certificate.sentence())
+    names = []
+    for one in (case, *nudged_reference(case)):
+        one.write(exam)
+        names.append(one.name)
+    job = {"job": "answer", "run": str(exam), "cases": names, "precision": "float64"}
+    run_worker(reference, job, run.panel(reference).log, patience=patience)
+    return [StoredTensors(exam / REFERENCE / f"{name}.safetensors") for name in names]
 
 
-def _certificate(run: RunFolder, case: Case, said: Sequence[Answers]) -> Certificate | None:
-    """Judged by the first steps that lie in the run folder; None if there are none."""
+def _judge(run: RunFolder, case: Case, said: Sequence[Answers]) -> tuple[float, Equivalence | None]:
+    """The first step's loss by the reference, and what the certificate says of those who have finished."""
+    loss = float(said[0][f"{case.trainings[0].name}/losses"].item())
     found = {}
     for name in run.recipe().frameworks:
         panel = run.panel(registry.find(name))
         if (facts := panel.facts()) is not None and panel.first_step.exists():
             found[name] = (facts, StoredTensors(panel.first_step))
     if not found:
-        return None
+        return loss, None
     answered = Answered(
         case, said[0], tuple(said[1:]),
         {name: answers for name, (_, answers) in found.items()}, {},
         {name: device_of(facts) for name, (facts, _) in found.items()},
     )  # fmt: skip
     subjects = {name: subject_of(facts) for name, (facts, _) in found.items()}
-    return certify([answered], subjects, {name: facts["versions"] for name, (facts, _) in found.items()})
+    versions = {name: facts["versions"] for name, (facts, _) in found.items()}
+    certificate = certify([answered], subjects, versions)
+    write_json(run.path / "certificate.json", certificate)
+    return loss, Equivalence(verdict=certificate.verdict, sentence=certificate.sentence())
 
 
 def _open(recipe: Recipe, listen: Listener) -> Store:

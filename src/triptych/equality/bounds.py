@@ -58,13 +58,14 @@ def _of_precision(precision: Precision) -> dict[Rule, Bound]:
     if precision == "float32":
         one_pass = Bound(16, 64, "rounding at every sum, ties set apart; seen up to 0.6 of this")
         steps = Bound(16, 256, "1 - 0.999 in float32 is off by 1e-5, and ties flip; seen up to 0.5 of this")
-        return _column(one_pass, {"step": steps, "trajectory": steps, "idle": steps})
+        idle = Bound(2, 256, "Adam makes a whole step of rounding: as far as the learning rates go, twice")
+        return _column(one_pass, {"step": steps, "trajectory": steps, "idle": idle})
     one_pass = Bound(8, 4, "outputs rounded to 8 bits, in places of each framework's own; seen up to 0.5")
     backward = Bound(64, 64, "the same, forward and back: the order of magnitude only; seen up to 0.9")
     steps = Bound(16, 16, "the same, through the steps; seen up to 0.4 of this")
     return _column(one_pass, {
         "activation_gradient": backward, "gradient": backward, "step": steps, "trajectory": steps,
-        "idle": steps,
+        "idle": replace(steps, factor=2.0),
     })  # fmt: skip
 
 

@@ -124,6 +124,12 @@ def idle(architecture: Architecture) -> set[str]:
     return found
 
 
+def _wander(case: Case, place: Place) -> float:
+    """How far noise alone can move a tensor: a learning rate a step is what Adam makes of any noise."""
+    training = next(one for one in case.trainings if one.name == place.training)
+    return sum(training.rates[: place.step])
+
+
 def scales(case: Case, answers: Answers) -> dict[str, float]:
     """By the name of an answer: the size of the largest number that its gap is relative to."""
     groups: dict[str, float] = {}
@@ -170,7 +176,8 @@ def judge(answered: Answered) -> list[Difference]:
         for place, key in compared:
             apart = place.quantity in ("step", "trajectory") and place.where in wanders
             rule = TABLE["idle" if apart else place.quantity, case.precision, answered.devices[name]]
-            far_may = rule.of(max(envelope.get(key, 0.0), own.get(key, 0.0)), case.precision)
+            moved = _wander(case, place) / size[key] if apart else max(envelope.get(key, 0), own.get(key, 0))
+            far_may = rule.of(moved, case.precision)
             bounds[name, key] = far_may
             if key not in answers:
                 far, note = math.inf, "gives no answer here"

@@ -53,11 +53,9 @@ _QUIET_TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
 _QUIET_JAX = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_TOP_PAD_": "65536",
-    "MALLOC_MMAP_THRESHOLD_": "20000000",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-"""XLA's threads and buffers leave glibc's heap in pieces; so it gives back 170 MiB in the default run.
+"""One heap for all of XLA's threads: 50 MiB less in the default run than with one for each.
 
 On a GPU JAX would take three quarters of the memory at once, whoever else is there.
 """

@@ -17,6 +17,7 @@ from triptych.pictures.split import split
 from triptych.pictures.store import Store
 from triptych.running.exam import Emit, recorded
 from triptych.running.folder import Panel, RunFolder
+from triptych.running.machine import release_memory
 from triptych.running.recipe import Recipe
 
 TELL_EVERY = 0.25
@@ -91,6 +92,7 @@ def train(
 
     for epoch in range(progress.epochs, recipe.epochs):
         state, figures = _train_epoch(step, state, recipe, parts.train, epoch, emit)
+        release_memory()
         started = time.perf_counter()
         accuracy, loss = _score(all_logits(framework, state, parts.validation, emit), parts.validation.labels)
         figures |= {"validation_accuracy": accuracy, "validation_loss": loss}

@@ -61,6 +61,7 @@ def verify(
     size: int | None = None,
     batch: int = 8,
     seed: int = 0,
+    probes: bool = True,
     out: Path | str | None = None,
     patience: float = PATIENCE,
     listen: Listener = _silence,
@@ -71,12 +72,13 @@ def verify(
     optimiser are then taken. It is looked at layer by layer and trained for `steps` steps with each of
     `optimizers` (AdamW), in batches of `batch`, on `pictures` or, without any, on seeded noise. Small
     networks that come along ask what the one at hand may not show: all layers at uneven sizes, all
-    optimisers.
+    optimisers; without `probes` they are left out.
 
     Gives the certificate, which the folder `out` holds as certificate.json with a page of plots; its verdict
     is "equal", "different" or "unknown". Raises TriptychError for what cannot be asked.
     """
     asked, run = _plan(str(network), frameworks, precision, steps, optimizers, pictures, size, batch, seed)
+    asked.probes = probes
     return _carry_out(asked, Path(out) if out else run, patience, listen)
 
 
@@ -181,7 +183,7 @@ def _cases(asked: Asked, listen: Listener) -> list[Case]:
         check_weights(architecture, weights)
     ways = zip(asked.optimizers, asked.schedules, strict=True)
     case = questions.network_case(architecture, weights, batches, asked.precision, ways, asked.steps)
-    return [case, *questions.probe_cases(asked.precision, asked.seed)]
+    return [case, *(questions.probe_cases(asked.precision, asked.seed) if asked.probes else [])]
 
 
 def _real(
