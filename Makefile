@@ -11,7 +11,7 @@ compare: $(READY)  ## train the talk's network in all four frameworks on the bui
 	$(BIN)/triptych compare sports
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 mutants: $(READY)  ## change one thing at a time in every framework; each must be caught
 	$(BIN)/python -m tests.mutants

@@ -72,7 +72,8 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stand
 FRAMEWORK = click.option(
     "--framework", metavar="NAME", help="As in: keras, tensorflow, pytorch, jax, keras:jax."
 )
-PATIENCE = click.option("--patience", type=float, default=600.0, show_default=True, metavar="SECONDS",
+PATIENCE = click.option("--patience", type=click.FloatRange(0, min_open=True), default=600.0,
+                        show_default=True, metavar="SECONDS",
                         help="End a framework that is silent for so long.")  # fmt: skip
 RECIPE_OPTIONS = options(
     click.option("--network", metavar="NAME|FILE", help="A network of the zoo, or a .toml file."),
@@ -203,11 +204,14 @@ def verify(
         raise click.UsageError(f"{network!r} and --network {file}: give one network")
     with terminal.ProofProgress() as progress:
         if certificate is not None:
-            asked = [
-                name for name in ctx.params if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
+            more = [
+                parameter.opts[0] if isinstance(parameter, click.Option) else str(network)
+                for parameter in ctx.command.params
+                if ctx.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE
+                and parameter.name not in ("certificate", "out", "patience", "as_json")
             ]
-            if more := set(asked) - {"certificate", "out", "patience", "as_json"}:
-                raise click.UsageError(f"--certificate says all that is asked; leave out --{min(more)}")
+            if more:
+                raise click.UsageError(f"--certificate says all that is asked; leave out {more[0]}")
             done = verify_again(certificate, out=out, patience=patience, listen=progress)
         else:
             chosen = network or file or "sports-cnn"
@@ -216,7 +220,8 @@ def verify(
         _print_json(done.certificate)
     else:
         terminal.show(*terminal.certificate_parts(done.certificate))
-        if (page := done.folder / "certificate.html").exists():
+        if done.folder is not None:
+            page = done.folder / "certificate.html"
             terminal.show(f"Certificate: {page.with_suffix('.json')}, to look at: {page}")
     if done.certificate.verdict != "equal":
         raise click.exceptions.Exit(1 if done.certificate.verdict == "different" else 2)
@@ -407,7 +412,8 @@ def _run() -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo(
-            "triptych: interrupted; go on with: triptych resume RUN ('triptych runs' lists them)", err=True
+            "triptych: interrupted; a run goes on with: triptych resume RUN ('triptych runs' lists them)",
+            err=True,
         )
         return INTERRUPTED
     return 0

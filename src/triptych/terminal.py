@@ -6,6 +6,7 @@ Progress goes to standard error, results to standard output, so that `--json` ca
 from __future__ import annotations
 
 import errno
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from triptych.frameworks import registry
+from triptych.running.exam import NUDGED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,6 +177,7 @@ class ProofProgress:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         self.states: dict[str, str] = {}
+        self.pictures = (0, 0)
         self.live: Live | None = None
 
     def __enter__(self) -> ProofProgress:
@@ -193,16 +196,23 @@ class ProofProgress:
         """Hear an event of a proof."""
         if event["event"] == "plan":
             self.states = dict.fromkeys(event["frameworks"], "waits")
+        elif event["event"] == "progress":
+            self.pictures = (event["done"], event["total"])
         elif event["event"] == "asked":
-            self.states[name] = f"{event['case']}: {event['what']}"
-        elif event["event"] in ("start", "finished"):
-            self.states[name] = {"start": "starts", "finished": "has answered"}[event["event"]]
+            case, _, nudged = event["case"].partition(NUDGED)
+            self.states[name] = f"{case}{', nudged' if nudged else ''}: {event['what']}"
+        elif event["event"] in ("start", "finished", "failed"):
+            said = {"start": "starts", "finished": "has answered", "failed": "failed"}
+            self.states[name] = said[event["event"]]
             if self.live is None:
                 self.console.print(f"{registry.find(name).title:<16} {self.states[name]}", soft_wrap=True)
 
     def render(self) -> Table:
         """The live picture."""
         grid = Table.grid(padding=(0, 2))
+        done, total = self.pictures
+        if done < total:
+            grid.add_row("Pictures", f"{done:,} of {total:,} prepared")
         for name, state in list(self.states.items()):
             entry = registry.find(name)
             grid.add_row(Text(entry.title, style=f"bold {entry.colour}"), Text(state))
@@ -214,24 +224,25 @@ def certificate_parts(certificate: Certificate) -> list[Any]:
     from triptych.equality.bounds import QUANTITIES
     from triptych.equality.certificate import tightest
 
-    table = _table(title=f"{certificate.network} in {certificate.precision}: largest gap (bound)")
+    table = _table(title=f"{certificate.network} in {certificate.precision}: how far from the reference")
     table.add_column("quantity", no_wrap=True)
     names = [name for name, one in certificate.frameworks.items() if one.status == "answered"]
     for name in names:
-        table.add_column(Text(certificate.frameworks[name].title, style=registry.find(name).colour),
-                         justify="right")  # fmt: skip
+        entry = registry.find(name)
+        table.add_column(Text(entry.title, style=entry.colour), justify="right", no_wrap=True)
+    table.add_column("of the bound", justify="right", no_wrap=True)
     found = {(one.quantity, one.framework): one for one in tightest(certificate)}
     for quantity in QUANTITIES:
-        cells = [found.get((quantity, name)) for name in names]
-        if any(cells):
-            table.add_row(quantity, *("" if one is None else _gap(one) for one in cells))
+        own = [found[quantity, name] for name in names if (quantity, name) in found]
+        if own:
+            share = max(math.inf if one.gap is None else one.gap / one.bound for one in own)
+            table.add_row(quantity, *(_gap(one) for one in own), f"{share:.1%}")
     verdict = {"equal": "green", "different": "red", "unknown": "yellow"}[certificate.verdict]
     return [table, Text(certificate.sentence(), style=f"bold {verdict}")]
 
 
 def _gap(one: Quantity) -> Text:
-    size = one.note if one.gap is None else f"{one.gap:.0e}"
-    return Text(f"{size} ({one.bound:.0e})", style="" if one.holds else "bold red")
+    return Text("none" if one.gap is None else f"{one.gap:.0e}", style="" if one.holds else "bold red")
 
 
 def _number(loss: float | None) -> str:

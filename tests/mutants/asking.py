@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.mutants.changes import applied
-from tests.mutants.mutants import MUTANTS
+from tests.mutants.mutants import MUTANTS, Mutant
 
-from triptych.equality.questions import nudged_kernel
+from triptych.equality.questions import NETWORK, nudged_kernel
 from triptych.frameworks import registry
 from triptych.network.conventions import Precision
-from triptych.running.exam import answer_case
+from triptych.running.exam import Case, answer_case
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
 """In this order: JAX, once it computes in 64 bits, does so for the rest of its process."""
@@ -33,8 +33,16 @@ def answer_as_mutants(module: Any, name: str, folder: Path) -> None:
         for number, mutant in enumerate(MUTANTS):
             if mutant.framework == name:
                 with applied(module, mutant.change):
-                    _answer(module, folder / precision, case_name(mutant.case, mutant.training),
-                            str(number), precision)  # fmt: skip
+                    _answer_with_nudged(module, folder / precision, mutant, str(number), precision)
+
+
+def _answer_with_nudged(module: Any, exam: Path, mutant: Mutant, folder: str, precision: Precision) -> None:
+    name = case_name(mutant.case, mutant.training)
+    _answer(module, exam, name, folder, precision)
+    if mutant.case == NETWORK:  # a mutant measures its own envelope, as any framework does
+        for one in nudged_kernel(Case.read(exam, name)):
+            one.write(exam)
+            _answer(module, exam, one.name, folder, precision)
 
 
 def answer_as_it_is(module: Any, name: str, folder: Path) -> None:

@@ -39,6 +39,7 @@ VELOCITY = ("optimizer.velocity.dense1.kernel", "optimizer.velocity.dense1.bias"
 MOMENTS = ("optimizer.first_moment.dense1.kernel", "optimizer.first_moment.dense1.bias")
 SECOND = ("optimizer.second_moment.dense1.kernel", "optimizer.second_moment.dense1.bias")
 SQUARES = ("optimizer.mean_square.dense1.kernel", "optimizer.mean_square.dense1.bias")
+ANYTHING = ("*",)
 DENSE = ("dense1.kernel", "dense1.bias")
 
 
@@ -84,6 +85,68 @@ def first_rate(honest: Any) -> Any:
         return once
 
     return make_step
+
+
+def spoiled(honest: Any) -> Any:
+    """A step after which nothing is a number."""
+
+    def make_step(state: Any, made: Any) -> Any:
+        step = honest(state, made)
+
+        def once(*arguments: Any) -> Any:
+            state, loss, correct = step(*arguments)
+            with _torch_module().no_grad():
+                for parameter in state.network.parameters():
+                    parameter.fill_(float("nan"))
+            return state, loss, correct
+
+        return once
+
+    return make_step
+
+
+def own_masks(honest: Any) -> Any:
+    """Dropout masks that the framework draws for itself, other ones every time."""
+
+    def make_step(state: Any, made: Any) -> Any:
+        step = honest(state, made)
+
+        def once(state: Any, images: Any, labels: Any, masks: Any, learning_rate: float) -> Any:
+            drawn = {name: np.random.default_rng().random(mask.shape) < 0.5 for name, mask in masks.items()}
+            return step(state, images, labels, drawn, learning_rate)
+
+        return once
+
+    return make_step
+
+
+def drifting(honest: Any) -> Any:
+    """A bias in front of a batch norm that moves, though its gradient is 0."""
+
+    def make_step(state: Any, made: Any) -> Any:
+        step = honest(state, made)
+
+        def once(*arguments: Any) -> Any:
+            state, loss, correct = step(*arguments)
+            with _torch_module().no_grad():
+                state.network.conv1.bias += 1e-5
+            return state, loss, correct
+
+        return once
+
+    return make_step
+
+
+def miscounted(honest: Any) -> Any:
+    """A state that has counted one step more than were taken."""
+
+    def dump_weights(state: Any) -> Any:
+        weights = honest(state)
+        if "optimizer.step" in weights:
+            weights["optimizer.step"] = weights["optimizer.step"] + 1
+        return weights
+
+    return dump_weights
 
 
 def without_biases(honest: Any) -> Any:
@@ -160,6 +223,14 @@ PYTORCH: list[Row] = [
         parameters, lr=0.0, alpha=0.99, eps=o.epsilon)), "scales", SQUARES, "rmsprop"),
     ("gradients: clipped by their norm", optimizer("sgd", clipped), "scales", VELOCITY, "sgd"),
     ("input: BGR", wrapped("_prepare", reversed_channels), "odd", ("images",)),
+    ("training: not a number from the second step on", wrapped("make_step", spoiled),
+     "network", ANYTHING),
+    ("training: dropout masks of its own", wrapped("make_step", own_masks), "network", ANYTHING),
+    ("training: the first learning rate for ever", wrapped("make_step", first_rate), "network", ANYTHING),
+    ("training: a bias drifts that batch norm takes away", wrapped("make_step", drifting),
+     "network", ("conv1.bias",), None, "as far as rounding may drive it there"),
+    ("resuming: one step too many counted", wrapped("dump_weights", miscounted),
+     "network", ("optimizer.step",)),
     ("precision: a layer in float32", written("torch.tanh(x)", "torch.tanh(x.float()).to(x.dtype)"),
      "odd", ("tanh1",), None, "it is what float32 is"),
 ]  # fmt: skip
@@ -286,10 +357,14 @@ KERAS: list[Row] = [
 ]  # fmt: skip
 
 
-def _torch() -> Any:
+def _torch_module() -> Any:
     import torch
 
-    return torch.optim
+    return torch
+
+
+def _torch() -> Any:
+    return _torch_module().optim
 
 
 def _keras() -> Any:

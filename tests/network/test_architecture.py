@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from triptych import equality
 from triptych.errors import ArchitectureError
 from triptych.frameworks import registry
 from triptych.network.architecture import INPUT, Architecture, Node, from_toml, sequence
@@ -304,7 +305,7 @@ def test_no_layer_takes_a_word_of_the_sources(framework: str) -> None:
     entry = registry.find(framework)
     if entry.missing():
         pytest.skip(entry.missing() or "")
-    odd = Path(__file__).parents[1] / "frameworks" / "odd.toml"
+    odd = Path(equality.__file__).parent / "probes" / "odd.toml"
     done = subprocess.run(
         [sys.executable, "-c", WORDS, framework, str(odd)],
         env=environment(entry), capture_output=True, text=True, timeout=120, check=False,

@@ -116,7 +116,7 @@ UPRIGHT = {  # from the EXIF standard: where row 0 and column 0 of the stored pi
 }
 
 
-@pytest.mark.parametrize("form", LOSSLESS.keys() - {"BMP"})
+@pytest.mark.parametrize("form", sorted(LOSSLESS.keys() - {"BMP"}))
 @pytest.mark.parametrize("mark", range(1, 9))
 def test_orientation_is_honoured(form: str, mark: int) -> None:
     pixels = noise(4, 3, 5)

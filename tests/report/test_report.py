@@ -75,11 +75,16 @@ def test_the_table_holds_every_figure(run: RunFolder) -> None:
 
 
 def test_agreement_is_shown_and_explained(traps: RunFolder) -> None:
-    found = read_result(traps).agreement
+    result = read_result(traps)
+    found = result.agreement
+    assert result.equivalence is not None
     shown = {
         item.one("dt").words(): item.all("dd") for item in page_of(traps).one("dl", "agreement").all("div")
     }
     figures = [found.first_step_loss_gap, found.reference_gap, found.test_logits_gap]
+    verdict, explanation = shown.pop("Certificate")
+    assert verdict.words() == result.equivalence.verdict
+    assert result.equivalence.sentence in explanation.words()
     for (first, explanation), figure in zip(list(shown.values())[:3], figures, strict=True):
         assert figure is not None
         assert float(first.words()) == pytest.approx(figure, rel=0.06)
@@ -90,7 +95,7 @@ def test_agreement_is_shown_and_explained(traps: RunFolder) -> None:
 
 def test_a_lone_framework_is_compared_with_the_reference_only(digits: RunFolder) -> None:
     terms = page_of(digits).one("dl", "agreement").all("dt")
-    assert [term.words() for term in terms] == ["Gap to the NumPy reference"]
+    assert [term.words() for term in terms] == ["Certificate", "Gap to the NumPy reference"]
 
 
 def test_confusion_matrices_are_those_of_the_result(run: RunFolder) -> None:

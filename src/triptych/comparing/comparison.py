@@ -5,29 +5,28 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import filelock
 import msgspec
 
-from triptych.equality.certificate import device_of, subject_of
+from triptych.equality.asking import ask_reference, gathered
+from triptych.equality.certificate import Subject, device_of, subject_of
 from triptych.equality.certify import certify
-from triptych.equality.judgement import Answered
-from triptych.equality.questions import first_step_case, nudged_reference
+from triptych.equality.questions import first_step_case
 from triptych.errors import FrameworkMissing, RunFolderError, WorkerFailed
 from triptych.frameworks import registry
 from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
-from triptych.network.weights import StoredTensors, initial_weights
+from triptych.network.weights import initial_weights
 from triptych.network.zoo import ZOO, find_network
 from triptych.pictures.sheet import describe
 from triptych.pictures.source import located, open_pictures
 from triptych.pictures.split import split
 from triptych.pictures.store import Store
 from triptych.report.page import write_report
-from triptych.running.exam import REFERENCE, Answers, Case
+from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, write_json
 from triptych.running.launch import PATIENCE, run_worker
 from triptych.running.recipe import Recipe, make_recipe, read_recipe
@@ -124,23 +123,17 @@ def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) 
         raise RunFolderError(f"{run.path}: another process is at work on this run") from None
     try:
         errors: dict[str, str] = {}
-        reference_loss: float | str
         case = _first_step(run, store)
-        with (
-            tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as exam,
-            ThreadPoolExecutor(1) as pool,  # the reference answers while the first framework is imported
-        ):
-            answers = pool.submit(_ask_reference, run, case, Path(exam), patience)
+        with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as folder:
+            exam = Path(folder)
+            unanswered = _ask_reference(run, case, exam, patience)
             try:
                 for name in run.recipe().frameworks:
                     _train_or_say(run, registry.find(name), store, patience, listen, errors)
-                reference_loss, equivalence = _judge(run, case, answers.result())
-            except WorkerFailed as error:
-                reference_loss = str(error)
-                equivalence = Equivalence(verdict="unknown", sentence=f"could not tell: {error}")
             except KeyboardInterrupt:
                 collect(run, errors, "the run was interrupted", None)
                 raise
+            reference_loss, equivalence = _judge(run, case, exam, unanswered)
         result = collect(run, errors, reference_loss, equivalence)
         comparison = msgspec.convert(msgspec.to_builtins(result), Comparison)
         comparison.report()
@@ -182,35 +175,40 @@ def _first_step(run: RunFolder, store: Store) -> Case:
     return first_step_case(run.architecture(), weights, batch, recipe.precision, recipe.optimizer, rate)
 
 
-def _ask_reference(run: RunFolder, case: Case, exam: Path, patience: float) -> list[Answers]:
-    """The reference's answers to a case and to the nudged ones; raises WorkerFailed."""
-    reference = registry.find(REFERENCE)
-    names = []
-    for one in (case, *nudged_reference(case)):
-        one.write(exam)
-        names.append(one.name)
-    job = {"job": "answer", "run": str(exam), "cases": names, "precision": "float64"}
-    run_worker(reference, job, run.panel(reference).log, patience=patience)
-    return [StoredTensors(exam / REFERENCE / f"{name}.safetensors") for name in names]
+def _ask_reference(run: RunFolder, case: Case, exam: Path, patience: float) -> str | None:
+    """Let the reference answer; why it could not, if so. Alone: a framework beside it would be slower."""
+    try:
+        ask_reference(exam, [case], run.panel(registry.find(REFERENCE)).log, patience)
+    except (WorkerFailed, OSError) as error:
+        return str(error)
+    return None
 
 
-def _judge(run: RunFolder, case: Case, said: Sequence[Answers]) -> tuple[float, Equivalence | None]:
+def _judge(
+    run: RunFolder, case: Case, exam: Path, unanswered: str | None
+) -> tuple[float | str, Equivalence | None]:
     """The first step's loss by the reference, and what the certificate says of those who have finished."""
-    loss = float(said[0][f"{case.trainings[0].name}/losses"].item())
-    found = {}
+    if unanswered is not None:
+        return unanswered, Equivalence(verdict="unknown", sentence=f"could not tell: {unanswered}")
+    facts: dict[str, dict[str, Any]] = {}
+    subjects: dict[str, Subject] = {}
     for name in run.recipe().frameworks:
-        panel = run.panel(registry.find(name))
-        if (facts := panel.facts()) is not None and panel.first_step.exists():
-            found[name] = (facts, StoredTensors(panel.first_step))
-    if not found:
+        entry = registry.find(name)
+        panel = run.panel(entry)
+        if (known := panel.facts()) is None:
+            continue
+        if panel.first_step.exists():
+            facts[name], subjects[name] = known, subject_of(known)
+        else:
+            error = f"{panel.first_step}: there is no such file, so its first step is not known"
+            subjects[name] = Subject(title=entry.title, status="failed", error=error)
+    folders = {name: run.panel(registry.find(name)).path for name in facts}
+    devices = {name: device_of(known) for name, known in facts.items()}
+    answered = gathered(exam, case, folders, devices)
+    loss = float(answered.reference[f"{case.trainings[0].name}/1/loss"].item())
+    if not subjects:
         return loss, None
-    answered = Answered(
-        case, said[0], tuple(said[1:]),
-        {name: answers for name, (_, answers) in found.items()}, {},
-        {name: device_of(facts) for name, (facts, _) in found.items()},
-    )  # fmt: skip
-    subjects = {name: subject_of(facts) for name, (facts, _) in found.items()}
-    versions = {name: facts["versions"] for name, (facts, _) in found.items()}
+    versions = {name: known["versions"] for name, known in facts.items()}
     certificate = certify([answered], subjects, versions)
     write_json(run.path / "certificate.json", certificate)
     return loss, Equivalence(verdict=certificate.verdict, sentence=certificate.sentence())

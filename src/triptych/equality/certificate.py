@@ -15,11 +15,13 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from triptych.equality.bounds import QUANTITIES, Device, Name, Rule
+from triptych.equality.questions import PROBES
 from triptych.errors import NotEqual, UsageError
 from triptych.frameworks.contract import Optimizer
 from triptych.network.conventions import Precision
 from triptych.running.exam import REFERENCE
 from triptych.running.folder import read_json
+from triptych.running.recipe import Fit
 from triptych.running.schedule import Schedule
 
 SCHEMA = 1
@@ -42,6 +44,7 @@ class Quantity(Struct, kw_only=True, omit_defaults=True):
         ),
     ]
     bound: float
+    rule: Annotated[Rule, Meta(description="The row of `bounds` that gave the bound, with its reason.")]
     holds: bool
     batch: int | None = None
     training: Annotated[str | None, Meta(description="Which training, if it is about steps.")] = None
@@ -86,13 +89,21 @@ class Drift(Struct, kw_only=True):
 
     framework: str
     training: str
-    steps: Annotated[list[int], Meta(description="Where the weights were looked at.")]
-    weights: Annotated[list[float | None], Meta(description="Largest gap of a parameter at these steps.")]
+    steps: Annotated[list[int], Meta(description="Where the weights were looked at.")] = field(
+        default_factory=list
+    )
+    weights: Annotated[list[float | None], Meta(description="Largest gap of a parameter at these steps.")] = (
+        field(default_factory=list)
+    )
     envelope: Annotated[
         list[float], Meta(description="How far it drifts from itself, one kernel nudged; zeros in float64.")
-    ]
-    flips: Annotated[list[int], Meta(description="Decisions other than the reference's at these steps.")]
-    loss: Annotated[list[float | None], Meta(description="Gap of the loss at every step.")]
+    ] = field(default_factory=list)
+    flips: Annotated[list[int], Meta(description="Decisions other than the reference's at these steps.")] = (
+        field(default_factory=list)
+    )
+    loss: Annotated[list[float | None], Meta(description="Gap of the loss at every step.")] = field(
+        default_factory=list
+    )
 
 
 class RuleOfBound(Struct, kw_only=True):
@@ -125,13 +136,15 @@ class Asked(Struct, kw_only=True):
     network: Annotated[str, Meta(description="The architecture file.")]
     frameworks: list[str]
     precision: Precision
-    steps: int
+    steps: Annotated[int, Meta(ge=1)]
     optimizers: list[Optimizer]
     schedules: Annotated[list[Schedule], Meta(description="One for each optimiser.")]
-    seed: int
-    batch: int
+    seed: Annotated[int, Meta(ge=0)]
+    batch: Annotated[int, Meta(ge=2)]
     probes: bool = True
     pictures: Annotated[str | None, Meta(description="null for seeded noise.")] = None
+    fit: Fit = "squash"
+    full: bool = False
     weights: Annotated[str | None, Meta(description="A safetensors file; null for seeded values.")] = None
 
 
@@ -167,13 +180,21 @@ class Certificate(Struct, kw_only=True):
     def sentence(self) -> str:
         """The verdict in one line."""
         answered = [one.title for one in self.frameworks.values() if one.status == "answered"]
+        names = f"{', '.join(answered)} and the NumPy reference"
         others = [one for one in self.frameworks.values() if one.status != "answered"]
         if self.first_difference is not None:
             return f"different: {describe(self.first_difference)}"
         if self.verdict == "unknown":
-            reasons = "; ".join(one.error or one.title for one in others) or "nothing was compared"
-            return f"could not tell: {reasons}"
-        return f"equal: {', '.join(answered)} compute the same {self.network} in {self.precision}"
+            reasons = [(one.error or one.title).splitlines()[0] for one in others]
+            return f"could not tell: {'; '.join(reasons) or 'nothing was compared'}"
+        reach = self._vague_from()
+        vague = f"; from step {reach} on rounding has grown too large to tell" if reach else ""
+        return f"equal: {names} compute the same {self.network} in {self.precision}{vague}"
+
+    def _vague_from(self) -> int | None:
+        """The first step after which a bound is as large as what it bounds, and so says nothing."""
+        steps = [one.step for one in self.quantities if one.bound >= 1 and one.step is not None]
+        return min(steps, default=None)
 
     def contradictions(self) -> list[str]:
         """What in the certificate does not follow from its own figures; empty for an honest one."""
@@ -229,17 +250,21 @@ def describe(one: Difference) -> str:
     size = one.note or "no number"
     if one.gap is not None:
         size = f"{one.gap:.1e} apart, where {one.bound:.1e} is allowed"
-    where = one.where + ("" if one.case == "network" else f" of the probe '{one.case}'")
+    where = one.where + (f" of the probe '{one.case}'" if one.case in PROBES else "")
     since = f", first after step {one.step}" if one.step else ""
     return f"{one.framework} against {one.against}: {one.quantity} at {where}{since}: {size}"
 
 
 def read_certificate(path: Path) -> Certificate:
-    """A stored certificate; raises UsageError if it is missing, damaged or of another make."""
+    """A stored certificate; raises RunFolderError if it cannot be read, UsageError if it is none."""
     try:
-        return msgspec.convert(read_json(path), Certificate)
+        stored = msgspec.convert(read_json(path), Certificate)
     except msgspec.ValidationError as reason:
         raise UsageError(f"{path}: is no certificate ({reason})") from None
+    asked = stored.asked
+    if stored.schema != SCHEMA or (asked and len(asked.optimizers) != len(asked.schedules)):
+        raise UsageError(f"{path}: is no certificate of this version of Triptych")
+    return stored
 
 
 def json_schema() -> dict[str, Any]:

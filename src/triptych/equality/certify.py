@@ -23,7 +23,7 @@ from triptych.equality.judgement import Answered, Difference, gap, idle, judge, 
 from triptych.equality.ties import flips
 from triptych.network.conventions import ULP, Precision
 from triptych.network.weights import Weights, weights_hash
-from triptych.running.exam import Case, Training, under
+from triptych.running.exam import Answers, Case, Training, under
 from triptych.running.machine import machine
 
 
@@ -64,7 +64,7 @@ def certify(
 def _quantity(one: Difference) -> Quantity:
     return Quantity(
         framework=one.framework, against=one.against, gap=_finite(one.gap), bound=one.bound, holds=one.holds,
-        note=one.note, **vars(one.place),
+        rule=one.rule, note=one.note, **vars(one.place),
     )  # fmt: skip
 
 
@@ -117,21 +117,25 @@ def _drift(answered: Answered, name: str, training: Training) -> Drift:
     """How a training of the network runs beside the reference's."""
     case, truth, answers = answered.case, answered.reference, answered.frameworks[name]
     size, own, apart = scales(case, truth), own_envelope(answered, name), idle(case.architecture)
-    weights: list[float | None] = []
-    envelope: list[float] = []
-    flipped: list[int] = []
+    drift = Drift(framework=name, training=training.name)
     for step in training.kept:
         keys = [f"{training.name}/{step}/{n}" for n in case.architecture.parameters if n not in apart]
-        weights.append(_finite(max(gap(answers[key], truth[key], size[key])[0] for key in keys)))
-        envelope.append(max(own.get(key, 0.0) for key in keys))
-        ours, theirs = (under(a, f"{training.name}/{step}/decisions") for a in (truth, answers))
-        flipped.append(sum(int((ours[layer] != theirs[layer]).sum()) for layer in ours))
-    losses = f"{training.name}/losses"
-    far = np.abs(answers[losses].astype(np.float64) - truth[losses].astype(np.float64)) / size[losses]
-    return Drift(
-        framework=name, training=training.name, steps=list(training.kept), weights=weights,
-        envelope=envelope, flips=flipped, loss=[_finite(float(one)) for one in far],
-    )  # fmt: skip
+        gaps = [gap(answers[key], truth[key], size[key])[0] if key in answers else np.inf for key in keys]
+        drift.steps.append(step)
+        drift.weights.append(_finite(max(gaps, default=0.0)))
+        drift.envelope.append(max((own.get(key, 0.0) for key in keys), default=0.0))
+        drift.flips.append(_other_decisions(truth, answers, f"{training.name}/{step}/decisions"))
+    for step in range(1, len(training.rates) + 1):
+        key = f"{training.name}/{step}/loss"
+        drift.loss.append(_finite(gap(answers[key], truth[key], size[key])[0]) if key in answers else None)
+    return drift
+
+
+def _other_decisions(truth: Answers, answers: Answers, prefix: str) -> int:
+    """How many decisions that stand under `prefix` differ."""
+    ours, theirs = under(truth, prefix), under(answers, prefix)
+    both = [layer for layer in ours if layer in theirs and ours[layer].shape == theirs[layer].shape]
+    return sum(int((ours[layer] != theirs[layer]).sum()) for layer in both)
 
 
 def _finite(value: float) -> float | None:

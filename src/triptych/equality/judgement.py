@@ -10,12 +10,26 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.equality.bounds import QUANTITIES, TABLE, Device, Name
+from triptych.equality.bounds import QUANTITIES, TABLE, Device, Name, Rule
 from triptych.equality.ties import deciding_as
 from triptych.network.architecture import Architecture
-from triptych.network.layers import BatchNorm
+from triptych.network.layers import (
+    Add,
+    AveragePool,
+    BatchNorm,
+    Concat,
+    Flatten,
+    GlobalAveragePool,
+    MaxPool,
+)
 from triptych.network.weights import Array
 from triptych.running.exam import LOGITS, REFERENCE, TRAJECTORY, Answers, Case, under
+
+HANDS_ON = (MaxPool, AveragePool, GlobalAveragePool, Flatten, Concat, Add)
+"""Layers in which a number added to a channel comes out as the same number."""
+
+TRUST = 4.0
+"""How much larger than the reference's envelope a framework's own may be: none vouches for itself alone."""
 
 TIED: tuple[Name, ...] = ("loss", "gradient", "activation_gradient")
 """What `deciding_as` finds anew for each framework."""
@@ -42,12 +56,14 @@ class Difference:
     against: str
     gap: float
     bound: float
+    rule: Rule
+    """The row of the table that gave the bound."""
     note: str = ""
 
     @property
     def holds(self) -> bool:
         """Whether they count as equal there; a gap that is no number never does."""
-        return self.gap <= self.bound
+        return math.isfinite(self.bound) and self.gap <= self.bound
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,7 @@ def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
     def rank(item: tuple[Place, str]) -> tuple[int, ...]:
         place, _ = item
         slot = place.where.startswith("optimizer.")
-        number = ranks.get(place.where.split(".", 2)[2] if slot else place.where, len(ranks))
+        number = ranks.get(place.where.split(".", 2)[-1] if slot else place.where, len(ranks))
         backwards = place.quantity in ("gradient", "activation_gradient")
         return quantities[place.quantity], place.step or 0, not slot, -number if backwards else number
 
@@ -99,29 +115,39 @@ def _place(case: Case, key: str) -> Place | None:
             return Place(name, case.name, where, batch=int(number))
     if (number, where) == ("0", LOGITS):
         return Place("forward", case.name, LOGITS, training=head)
-    if rest == "losses":
-        return Place("trajectory", case.name, "loss", training=head)
-    if not (where in case.weights or where.startswith("optimizer.")) or where == "optimizer.step":
+    if "/" in where:
         return None
     quantity: Name = "running" if where in case.architecture.statistics else "step"
-    if head.startswith(TRAJECTORY) and number != "1":
+    if where == "loss" or (head.startswith(TRAJECTORY) and number != "1"):
         quantity = "trajectory"
     return Place(quantity, case.name, where, training=head, step=int(number))
 
 
 def idle(architecture: Architecture) -> set[str]:
-    """The tensors that move by rounding alone: a bias that a batch norm takes away, and its running mean.
+    """The tensors that move by rounding alone: biases that a batch norm takes away, and its running mean.
 
     The true gradient of such a bias is 0. Adam and RMSprop divide what rounding leaves of it by its own size,
-    so the bias wanders, though nothing that is computed in training changes.
+    so the bias wanders, though nothing that is computed in training changes. It is taken away through every
+    layer that hands on what each channel has in common.
     """
-    found = set()
+
+    def norms(name: str) -> set[str] | None:
+        """The batch norms behind a layer's output; None if anything else reads it."""
+        found: set[str] = set()
+        for reader in (node for node in architecture.nodes if name in node.inputs):
+            behind = norms(reader.name) if isinstance(reader.layer, HANDS_ON) else None
+            if isinstance(reader.layer, BatchNorm):
+                behind = {reader.name}
+            if behind is None:
+                return None
+            found |= behind
+        return found or None
+
+    wandering: set[str] = set()
     for node in architecture.nodes:
-        readers = [other for other in architecture.nodes if node.name in other.inputs]
-        taken_away = bool(readers) and all(isinstance(reader.layer, BatchNorm) for reader in readers)
-        if taken_away and f"{node.name}.bias" in architecture.parameters:
-            found |= {f"{node.name}.bias", *(f"{reader.name}.mean" for reader in readers)}
-    return found
+        if f"{node.name}.bias" in architecture.parameters and (behind := norms(node.name)):
+            wandering |= {f"{node.name}.bias", *(f"{name}.mean" for name in behind)}
+    return wandering
 
 
 def _wander(case: Case, place: Place) -> float:
@@ -133,15 +159,20 @@ def _wander(case: Case, place: Place) -> float:
 def scales(case: Case, answers: Answers) -> dict[str, float]:
     """By the name of an answer: the size of the largest number that its gap is relative to."""
     groups: dict[str, float] = {}
-    kinds = {key: _group(key) for key in answers}
+    kinds = {key: _group(case, key) for key in answers}
     for key, group in kinds.items():
         groups[group] = max(groups.get(group, 0.0), float(np.abs(answers[key]).max(initial=0)))
     return {key: groups[group] or 1.0 for key, group in kinds.items()}
 
 
-def _group(key: str) -> str:
-    """What shares a scale: conv1.kernel and conv1.bias, and so the slots of both."""
-    return key.rpartition(".")[0] if "." in key.rpartition("/")[2] else key
+def _group(case: Case, key: str) -> str:
+    """What shares a scale: a layer's kernel and bias, their slots, its statistics; a training's losses."""
+    head, _, where = key.rpartition("/")
+    if where == "loss":
+        return key.split("/")[0]
+    if where in case.architecture.statistics:
+        return f"{head}/statistics of {where.rpartition('.')[0]}"
+    return key.rpartition(".")[0] if "." in where else key
 
 
 def gap(one: Array, other: Array, scale: float) -> tuple[float, str]:
@@ -165,38 +196,41 @@ def judge(answered: Answered) -> list[Difference]:
     size = scales(case, answered.reference)
     compared = places(case, answered.reference)
     envelope, wanders = _envelope(answered, size), idle(case.architecture)
-    found: list[Difference] = []
-    bounds: dict[tuple[str, str], float] = {}
     truths = {
         name: deciding_as(case, answered.reference, answers) for name, answers in answered.frameworks.items()
     }
+    found: list[Difference] = []
     for name, answers in answered.frameworks.items():
-        truth = truths[name]
         own = own_envelope(answered, name)
         for place, key in compared:
-            apart = place.quantity in ("step", "trajectory") and place.where in wanders
-            rule = TABLE["idle" if apart else place.quantity, case.precision, answered.devices[name]]
-            moved = _wander(case, place) / size[key] if apart else max(envelope.get(key, 0), own.get(key, 0))
-            far_may = rule.of(moved, case.precision)
-            bounds[name, key] = far_may
-            if key not in answers:
-                far, note = math.inf, "gives no answer here"
-            else:
-                far, note = gap(answers[key], truth[key], size[key])
-            found.append(Difference(place, name, REFERENCE, far, far_may, note))
+            rule: Rule = place.quantity
+            moved = envelope.get(key, 0.0)
+            moved = max(moved, min(own.get(key, 0.0), TRUST * moved))
+            if place.quantity in ("step", "trajectory") and place.where in wanders:
+                rule, moved = "idle", _wander(case, place) / size[key]
+            far_may = TABLE[rule, case.precision, answered.devices[name]].of(moved, case.precision)
+            far, note = math.inf, "gives no answer here"
+            if key in answers:
+                far, note = gap(answers[key], truths[name][key], size[key])
+            found.append(Difference(place, name, REFERENCE, far, far_may, rule, note))
+        for key in sorted(set(answers) - set(answered.reference)):
+            place = Place("forward", case.name, key)
+            found.append(Difference(place, name, REFERENCE, math.inf, 0.0, "forward", "nobody asked for it"))
     for one, other in combinations(answered.frameworks, 2):
-        found += _pair(answered, truths, compared, size, bounds, one, other)
+        found += _pair(answered, truths, compared, size, found, one, other)
     return found
 
 
 def _pair(
     answered: Answered, truths: Mapping[str, Answers], compared: list[tuple[Place, str]],
-    size: Mapping[str, float], bounds: Mapping[tuple[str, str], float], one: str, other: str,
+    size: Mapping[str, float], found: list[Difference], one: str, other: str,
 ) -> list[Difference]:  # fmt: skip
     """Two frameworks against each other: of each quantity the place where they come nearest to the bound.
 
-    Where they decided a tie differently, so that their truths differ, that difference is taken off.
+    Each may be as far from the reference as its own bound, so the two add up. Where they decided a tie
+    differently, so that their truths differ, that difference is taken off.
     """
+    bounds = {(d.framework, d.place): d for d in found if d.against == REFERENCE}
     worst: dict[Name, Difference] = {}
     ours, theirs = answered.frameworks[one], answered.frameworks[other]
     for place, key in compared:
@@ -205,7 +239,8 @@ def _pair(
             if place.quantity in TIED and mine.shape == theirs[key].shape:
                 mine = _float64(mine) + _float64(truths[other][key]) - _float64(truths[one][key])
             far, note = gap(mine, theirs[key], size[key])
-            here = Difference(place, one, other, far, bounds[one, key] + bounds[other, key], note)
+            may = bounds[one, place].bound + bounds[other, place].bound
+            here = Difference(place, one, other, far, may, bounds[one, place].rule, note)
             nearest = worst.setdefault(place.quantity, here)
             if here.gap / here.bound > nearest.gap / nearest.bound:
                 worst[place.quantity] = here
@@ -219,7 +254,8 @@ def _envelope(answered: Answered, size: Mapping[str, float]) -> dict[str, float]
         truth = deciding_as(answered.case, answered.reference, answers)
         for key, values in answers.items():
             if key in size:
-                found[key] = max(found.get(key, 0.0), gap(values, truth[key], size[key])[0])
+                far, _ = gap(values, truth[key], size[key])
+                found[key] = max(found.get(key, 0.0), far if math.isfinite(far) else 0.0)
     return _growing(answered.case, found)
 
 
@@ -242,5 +278,6 @@ def own_envelope(answered: Answered, name: str) -> dict[str, float]:
     for answers in answered.envelopes.get(name, ()):
         for key, values in answers.items():
             if key in own and key in size:
-                found[key] = max(found.get(key, 0.0), gap(values, own[key], size[key])[0])
+                far, _ = gap(values, own[key], size[key])
+                found[key] = max(found.get(key, 0.0), far if math.isfinite(far) else 0.0)
     return _growing(answered.case, found)

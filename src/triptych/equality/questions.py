@@ -15,7 +15,8 @@ from triptych.network.conventions import ULP, OptimizerName, Precision
 from triptych.network.streams import stream
 from triptych.network.weights import Weights, initial_weights
 from triptych.pictures.batches import Batch, Batches
-from triptych.running.exam import NUDGED, Case, Training, trajectory
+from triptych.running.exam import NUDGED, TRAJECTORY, Case, Training, trajectory
+from triptych.running.folder import FIRST_STEP
 from triptych.running.recipe import LEARNING_RATES
 from triptych.running.schedule import Schedule, ScheduleName
 
@@ -81,7 +82,7 @@ def first_step_case(
 ) -> Case:  # fmt: skip
     """What a run answers in passing: the logits before its first step, and everything after it."""
     training = Training(trajectory(optimizer), optimizer, (rate,), (1,))
-    return Case(NETWORK, architecture, weights, (batch,), precision, (), (training,))
+    return Case(FIRST_STEP, architecture, weights, (batch,), precision, (), (training,))
 
 
 def probe_cases(precision: Precision, seed: int) -> list[Case]:
@@ -134,7 +135,7 @@ def nudged_reference(case: Case) -> list[Case]:
     if case.precision == "float64":
         return []
     cases = [_nudged(case, f"{number}", 1) for number in range(1, NUDGES + 1)]
-    if case.name == NETWORK:
+    if _is_long(case):
         steps = [_nudged(case, f"steps{number}", FLIPPING) for number in range(1, NUDGES + 1)]
         cases = [dataclasses.replace(one, trainings=()) for one in cases if one.looked_at]
         cases += [dataclasses.replace(one, looked_at=()) for one in steps]
@@ -143,9 +144,11 @@ def nudged_reference(case: Case) -> list[Case]:
 
 def nudged_kernel(case: Case) -> list[Case]:
     """What a framework is asked besides: its long trainings with one kernel moved; nothing in float64."""
-    if case.precision == "float64" or case.name != NETWORK:
+    if case.precision == "float64" or not any(training.watched for training in case.trainings):
         return []
     kernels = [name for name in case.weights if name.endswith(".kernel")]
+    if not kernels:
+        return []
     cases = []
     for number in range(1, NUDGES + 1):
         chosen = kernels[(number - 1) % len(kernels)]
@@ -153,6 +156,10 @@ def nudged_kernel(case: Case) -> list[Case]:
         weights = case.weights | {chosen: whole.weights[chosen].astype(np.float32)}
         cases.append(dataclasses.replace(whole, weights=weights, looked_at=()))
     return cases
+
+
+def _is_long(case: Case) -> bool:
+    return any(training.name.startswith(TRAJECTORY) for training in case.trainings)
 
 
 def _nudged(case: Case, label: str, units: int) -> Case:

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.equality.bounds import TABLE
 from triptych.frameworks import reference
 from triptych.network.conventions import ULP, Precision
 from triptych.network.decisions import decisions
 from triptych.network.weights import Array, Weights
 from triptych.running.exam import Answers, Case, named_gradients, under
 
-TIE = 64.0
-"""Units in the last place, of the largest number of a layer, within which a decision counts as a tie."""
+TIE = 16.0
+"""Units in the last place, of a layer's largest number, within which a decision always counts as a tie."""
 
 
 def flips(case: Case, truth: Answers, answers: Answers, prefix: str) -> dict[str, int]:
@@ -60,4 +61,5 @@ def deciding_as(case: Case, truth: Answers, answers: Answers) -> Answers:
 
 def _near(ours: Array, theirs: Array, precision: Precision) -> bool:
     far = np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max(initial=0)
-    return bool(far <= TIE * ULP[precision] * np.abs(ours.astype(np.float64)).max(initial=0))
+    units = max(TIE, TABLE["forward_training", precision, "cpu"].floor)
+    return bool(far <= units * ULP[precision] * np.abs(ours.astype(np.float64)).max(initial=0))

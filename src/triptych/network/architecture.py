@@ -40,8 +40,8 @@ INPUT = "images"
 
 
 _WORDS_OF_SOURCES = """
-    x masks training weights averages logits self network reduce keep tap images keras layers ops tf
-    tensorflow torch nn F jax jnp lax Tensor Tensors Network BatchNormalization Dropout GELU PaddedAverage
+    x masks training weights averages logits optimizer self network reduce keep tap images keras layers ops
+    tf tensorflow torch nn F jax jnp lax Tensor Tensors Network BatchNormalization Dropout GELU PaddedAverage
     windows
 """
 _WORDS_OF_MODULES = """

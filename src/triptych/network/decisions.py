@@ -15,7 +15,7 @@ from triptych.network.architecture import Architecture
 from triptych.network.layers import MaxPool, ReLU, ReLU6
 from triptych.network.weights import Array
 
-Decisions = NDArray[np.uint8]
+Decisions = NDArray[np.uint16]
 
 
 def decisions(architecture: Architecture, activations: Mapping[str, Array]) -> dict[str, Decisions]:
@@ -33,7 +33,7 @@ def decisions(architecture: Architecture, activations: Mapping[str, Array]) -> d
             found[node.name] = _winners(node.layer, x)
         else:
             above = (x >= 6) if isinstance(node.layer, ReLU6) else np.zeros(x.shape, np.bool_)
-            found[node.name] = (x > 0).astype(np.uint8) + above
+            found[node.name] = (x > 0).astype(np.uint16) + above
     return found
 
 
@@ -42,5 +42,5 @@ def _winners(layer: MaxPool, x: NDArray[np.float64]) -> Decisions:
     windows = np.lib.stride_tricks.sliding_window_view(padded, layer.window, axis=(1, 2))
     rows, columns = layer.strides
     windows = windows[:, ::rows, ::columns]
-    winners: Decisions = windows.reshape(*windows.shape[:4], -1).argmax(axis=-1).astype(np.uint8)
+    winners: Decisions = windows.reshape(*windows.shape[:4], -1).argmax(axis=-1).astype(np.uint16)
     return winners

@@ -110,7 +110,7 @@ class StoredTensors(Mapping[str, Array]):
         except (SafetensorError, OSError) as reason:
             raise RunFolderError(f"{path}: cannot be read as safetensors ({reason})") from None
         self._file = opened
-        self._names = set[str](opened.keys())
+        self._names = dict[str, None].fromkeys(opened.keys())
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._names:

@@ -9,6 +9,7 @@ from typing import Any
 
 from triptych.equality.bounds import QUANTITIES, Rule
 from triptych.equality.certificate import Certificate, tightest
+from triptych.equality.questions import NETWORK, PROBES
 from triptych.errors import RunFolderError
 from triptych.frameworks import registry
 from triptych.report.plots import Curve, Pen, Plot, drift_plot, gaps_plot, pens
@@ -66,6 +67,7 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
         "pens": drawn,
         "rows": {quantity: row for quantity, row in rows.items() if row},
         "meanings": MEANINGS,
+        "probes": PROBES,
         **_plots(certificate, by_name),
     }
 
@@ -73,7 +75,7 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
 def _plots(certificate: Certificate, drawn: dict[str, Pen]) -> dict[str, Any]:
     forward = [
         one for one in certificate.quantities
-        if one.case == "network" and one.quantity == "forward_training" and one.against == "reference"
+        if one.case == NETWORK and one.quantity == "forward_training" and one.against == "reference"
     ]  # fmt: skip
     if not forward:
         return {"gaps_plot": None, "drift_plots": []}

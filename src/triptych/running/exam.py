@@ -10,6 +10,7 @@ the framework but to compute; every framework's answers go by the same names::
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,8 +44,11 @@ TRAJECTORY = "trajectory"
 NUDGED = "~"
 """What stands between a case's name and a number where the case is the same with its weights nudged."""
 
-LOGITS = "logits"
-"""Where `predict` is asked, besides the layers: its way to the logits need not be that of `trace`."""
+LOGITS = "predict()"
+"""Where `predict` is asked, besides the layers: its way to the logits need not be that of `trace`.
+
+No layer can have this name.
+"""
 
 
 def trajectory(optimizer: Optimizer) -> str:
@@ -188,7 +192,6 @@ def train(
     """The logits before the first step, the loss of every step, and all tensors after each that is kept."""
     state = framework.build(case.architecture, case.weights, precision)
     step = framework.make_step(state, training.optimizer)
-    losses = []
     said: Weights = {f"0/{LOGITS}": framework.predict(state, case.batches[0].images)}
     for number, rate in enumerate(training.rates, 1):
         tell(f"{training.name} {number}/{len(training.rates)}")
@@ -197,29 +200,41 @@ def train(
             seen = framework.trace(state, batch.images, True, batch.masks)
             said |= _named(f"{number}/decisions", decisions(case.architecture, seen))
         state, loss, correct = step(state, batch.images, batch.labels, batch.masks, rate)
-        losses.append(float(loss))
+        said[f"{number}/loss"] = np.array(float(loss))
         if number in training.kept:
-            said |= _named(f"{number}", framework.dump_weights(state))
-            said[f"{number}/correct"] = np.array(int(correct))
-    return said | {"losses": np.array(losses)}
+            said |= _after(framework, state, number, correct)
+    return said
 
 
-def recorded(framework: Framework, step: Step, optimizer: Optimizer, path: Path) -> Step:
-    """A step whose first call also writes down what `train` says of a training of one step."""
+def recorded(framework: Framework, step: Step, optimizer: Optimizer, path: Path) -> tuple[Step, list[float]]:
+    """A step whose first call also writes down what `train` says of a training of one step.
+
+    The list gets the seconds that the writing took, which are not the training's.
+    """
     waiting = True
+    aside: list[float] = []
 
     def first(state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float) -> Any:
         nonlocal waiting
         if not waiting:
             return step(state, images, labels, masks, learning_rate)
         waiting = False
-        said = {f"0/{LOGITS}": framework.predict(state, images)}
+        clock = time.perf_counter()
+        said: Weights = {f"0/{LOGITS}": framework.predict(state, images)}
+        aside.append(time.perf_counter() - clock)
         state, loss, correct = step(state, images, labels, masks, learning_rate)
-        said |= _named("1", framework.dump_weights(state)) | {"losses": np.array([float(loss)])}
+        clock = time.perf_counter()
+        said |= {"1/loss": np.array(float(loss))} | _after(framework, state, 1, correct)
         save_tensors(path, _named(trajectory(optimizer), said))
+        aside.append(time.perf_counter() - clock)
         return state, loss, correct
 
-    return first
+    return first, aside
+
+
+def _after(framework: Framework, state: State, number: int, correct: Any) -> Weights:
+    """All tensors after a step, and how many pictures were right before it."""
+    return _named(f"{number}", framework.dump_weights(state)) | {f"{number}/correct": np.array(int(correct))}
 
 
 def _named(prefix: str, arrays: Mapping[str, Array]) -> Weights:

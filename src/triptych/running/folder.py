@@ -38,6 +38,10 @@ RUNS = Path("runs")
 """Where runs go when nothing else is said."""
 
 
+FIRST_STEP = "first_step"
+"""The name of what a run answers in passing, as a case of an exam."""
+
+
 @dataclass(frozen=True)
 class Panel:
     """One framework's part of a run folder."""
@@ -67,7 +71,7 @@ class Panel:
     @property
     def first_step(self) -> Path:
         """What it computed in its first step, as in an exam: what the certificate is made from."""
-        return self.path / "first_step.safetensors"
+        return self.path / f"{FIRST_STEP}.safetensors"
 
     @property
     def log(self) -> Path:
@@ -106,11 +110,7 @@ class RunFolder:
         """A new run folder, under `runs/` if no path is given; raises RunFolderError if it cannot be."""
         if path is None:
             stem = Path(recipe.pictures).name.split(".")[0] or "pictures"
-            name = re.sub(r"[^\w.-]+", "-", f"{stem}-{architecture.name}")
-            base = RUNS / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-            path = next(
-                p for n in range(1, 1000) if not (p := base.with_name(base.name + f"-{n}" * (n > 1))).exists()
-            )
+            path = new_folder(f"{stem}-{architecture.name}")
         folder = cls(path)
         try:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -157,6 +157,20 @@ class RunFolder:
     def panel(self, entry: Entry) -> Panel:
         """The part of one framework."""
         return Panel(self.path / entry.folder)
+
+
+def new_folder(name: str) -> Path:
+    """A path under `runs/` for something of that name, with the time, that is not taken."""
+    base = re.sub(r"[^\w.-]+", "-", name) + time.strftime("-%Y%m%d-%H%M%S")
+    return next(p for n in range(1, 1000) if not (p := RUNS / (base + f"-{n}" * (n > 1))).exists())
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, unless it is there; raises RunFolderError if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise RunFolderError(f"{path}: cannot be written ({reason.strerror}); choose another --out") from None
 
 
 def write_json(path: Path, value: Any) -> Path:

@@ -90,20 +90,26 @@ def run_workers(
     `listen` is called from several threads. An interruption ends all workers and goes on.
     """
     processes: list[subprocess.Popen[bytes]] = []
+    ended = threading.Event()
+
+    def started(process: subprocess.Popen[bytes]) -> None:
+        processes.append(process)
+        if ended.is_set():
+            process.kill()
 
     def one(entry: Entry) -> dict[str, Any] | WorkerFailed:
         try:
-            return run_worker(
-                entry, job, log(entry), lambda event: listen(entry, event), patience, processes.append
-            )
+            return run_worker(entry, job, log(entry), lambda event: listen(entry, event), patience, started)
         except WorkerFailed as error:
+            listen(entry, {"event": "failed", "message": str(error)})
             return error
 
     with ThreadPoolExecutor(at_once) as pool:
         waiting = {entry.name: pool.submit(one, entry) for entry in entries}
         try:
             return {name: future.result() for name, future in waiting.items()}
-        except KeyboardInterrupt:
+        except BaseException:
+            ended.set()
             pool.shutdown(wait=False, cancel_futures=True)
             for process in processes:
                 process.kill()

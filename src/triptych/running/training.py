@@ -86,12 +86,13 @@ def train(
         stored = load_tensors(panel.checkpoint)
         progress = Progress.from_weights(stored)
         framework.load_weights(state, stored)
-    else:
-        step = recorded(framework, step, recipe.optimizer, panel.first_step)
+    aside: list[float] = []
+    if not progress.epochs:
+        step, aside = recorded(framework, step, recipe.optimizer, panel.first_step)
     events = [e for e in panel.events() if e["epoch"] <= progress.epochs]
 
     for epoch in range(progress.epochs, recipe.epochs):
-        state, figures = _train_epoch(step, state, recipe, parts.train, epoch, emit)
+        state, figures = _train_epoch(step, state, recipe, parts.train, epoch, emit, aside)
         release_memory()
         started = time.perf_counter()
         accuracy, loss = _score(all_logits(framework, state, parts.validation, emit), parts.validation.labels)
@@ -115,7 +116,7 @@ def train(
 
 
 def _train_epoch(
-    step: Step, state: State, recipe: Recipe, batches: Batches, epoch: int, emit: Emit
+    step: Step, state: State, recipe: Recipe, batches: Batches, epoch: int, emit: Emit, aside: list[float]
 ) -> tuple[State, dict[str, Any]]:
     steps = recipe.epochs * len(batches)
     losses, right = [], []
@@ -132,7 +133,7 @@ def _train_epoch(
             emit({"event": "step", "epoch": epoch + 1, "share": done, "loss": float(loss),
                   "pictures_per_second": done * len(batches.rows) / (now - started)})  # fmt: skip
     step_losses = [float(loss) for loss in losses]  # waits for the device
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started - (sum(aside) if epoch == 0 else 0)
     sizes = batches.sizes()
     return state, {
         "loss": float(np.average(step_losses, weights=sizes)),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -13,21 +11,22 @@ from typing import Any, get_args
 import numpy as np
 
 from triptych.equality import questions
+from triptych.equality.asking import ask_reference, gathered
 from triptych.equality.certificate import Asked, Certificate, Subject, device_of, read_certificate, subject_of
-from triptych.equality.certify import certify
+from triptych.equality.certify import batches_hash, certify
 from triptych.equality.judgement import Answered
 from triptych.errors import NotEqual, RunFolderError, UsageError, WorkerFailed, did_you_mean
 from triptych.frameworks import registry
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import PRECISIONS, OptimizerName, Precision
-from triptych.network.weights import StoredTensors, check_weights, load_tensors
+from triptych.network.weights import check_weights, load_tensors, weights_hash
 from triptych.network.zoo import ZOO, find_network
 from triptych.pictures.batches import Batch, Batches
 from triptych.pictures.source import located, open_pictures
 from triptych.pictures.split import split
-from triptych.running.exam import NUDGED, REFERENCE, Answers, Case
-from triptych.running.folder import RUNS, RunFolder
-from triptych.running.launch import PATIENCE, run_worker, run_workers
+from triptych.running.exam import REFERENCE, Case
+from triptych.running.folder import RunFolder, make_folder, new_folder
+from triptych.running.launch import PATIENCE, run_workers
 from triptych.running.recipe import LEARNING_RATES, make_optimizer
 from triptych.running.schedule import Schedule
 
@@ -44,10 +43,10 @@ def _silence(name: str, event: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Verification:
-    """A certificate, and the folder that it and its page lie in."""
+    """A certificate, and the folder that it and its page lie in, if they were to be kept."""
 
     certificate: Certificate
-    folder: Path
+    folder: Path | None
 
 
 def verify(
@@ -79,7 +78,9 @@ def verify(
     """
     asked, run = _plan(str(network), frameworks, precision, steps, optimizers, pictures, size, batch, seed)
     asked.probes = probes
-    return _carry_out(asked, Path(out) if out else run, patience, listen)
+    if out is None:
+        out = run / "proof" if run else new_folder(f"verify-{from_toml(asked.network).name}")
+    return _carry_out(asked, Path(out), patience, listen)
 
 
 def verify_again(
@@ -102,13 +103,7 @@ def verify_again(
             f"{certificate}: is the short certificate of a comparison; for one that can be asked again: "
             "triptych verify RUN"
         )
-    again = _carry_out(stored.asked, Path(out) if out else None, patience, listen, keep=out is not None)
-    for what in ("weights_sha256", "batches_sha256"):
-        if getattr(again.certificate, what) != getattr(stored, what):
-            raise UsageError(
-                f"{certificate}: its {what.partition('_')[0]} are no longer the same, so it cannot be checked"
-            )
-    return again
+    return _carry_out(stored.asked, Path(out) if out else None, patience, listen, stored)
 
 
 def _plan(
@@ -138,11 +133,16 @@ def _plan(
     schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
     if run and not optimizers:
         chosen, schedules = [run.recipe().optimizer], [run.recipe().schedule]
+    if len(set(frameworks or ())) < len(frameworks or ()):
+        raise UsageError("--frameworks: each can be named once")
+    if REFERENCE in (frameworks or ()):
+        raise UsageError("--frameworks: the reference is what every other is held against; leave it out")
     asked = Asked(
         network=architecture.to_toml(),
         frameworks=[registry.find(name).name for name in frameworks or registry.DEFAULT],
         precision=precision, steps=steps, optimizers=chosen, schedules=schedules,
-        seed=seed, batch=batch, pictures=None if pictures is None else located(pictures),
+        seed=run.recipe().seed if run else seed, batch=batch, fit=run.recipe().fit if run else "squash",
+        full=run.recipe().full if run else False, pictures=None if pictures is None else located(pictures),
         weights=str(_trained(run).resolve()) if run else None,
     )  # fmt: skip
     return asked, run.path if run else None
@@ -193,7 +193,7 @@ def _real(
     assert asked.pictures is not None
     height, width, _ = architecture.input_shape
     store = open_pictures(
-        asked.pictures, size=(height, width),
+        asked.pictures, size=(height, width), fit=asked.fit, full=asked.full,
         progress=lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total}),
     )  # fmt: skip
     architecture = architecture.adapted(classes=len(store.classes))
@@ -204,40 +204,46 @@ def _real(
 
 
 def _carry_out(
-    asked: Asked, out: Path | None, patience: float, listen: Listener, keep: bool = True
+    asked: Asked, out: Path | None, patience: float, listen: Listener, stored: Certificate | None = None
 ) -> Verification:
-    """Ask the reference, then the frameworks, judge, and leave certificate and page in a folder."""
+    """Ask the reference, then the frameworks, judge, and leave certificate and page in the folder `out`.
+
+    With a `stored` certificate, first see that weights and batches are those it is about.
+    """
     from triptych.report.certificate import write_page  # only now: it loads Matplotlib
 
     cases = _cases(asked, listen)
+    if stored is not None:
+        _check_same(cases, stored)
     entries = [registry.find(name) for name in asked.frameworks]
     there = [entry for entry in entries if entry.missing() is None]
     listen("plan", {"event": "plan", "frameworks": [REFERENCE, *(entry.name for entry in there)]})
-    folder = out or _new_folder(from_toml(asked.network))
+    if out is not None:
+        make_folder(out)
     with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as temporary:
         exam = Path(temporary)
-        besides = [one for case in cases for one in questions.nudged_reference(case)]
-        _ask_reference(exam, [*cases, *besides], patience, listen)
-        own = [one for case in cases for one in questions.nudged_kernel(case)]
-        outcomes = _ask(exam, there, [*cases, *own], asked.precision, patience, listen)
+        try:
+            log = exam / "reference.log"
+            ask_reference(exam, cases, log, patience, lambda event: listen(REFERENCE, event))
+        except WorkerFailed as error:
+            raise UsageError(f"could not tell: {error}") from None
+        outcomes = _ask(exam, there, cases, asked.precision, patience, listen)
         subjects = {entry.name: _subject(entry, outcomes.get(entry.name)) for entry in entries}
-        versions = {name: facts["versions"] for name, facts in _facts(outcomes).items()}
-        answered = [_answered(exam, case, besides, own, outcomes) for case in cases]
+        facts = {name: one["facts"] for name, one in outcomes.items() if not isinstance(one, WorkerFailed)}
+        answered = [_answered(exam, case, facts) for case in cases]
+        versions = {name: one["versions"] for name, one in facts.items()}
         certificate = certify(answered, subjects, versions, asked)
-    if keep:
-        write_page(folder, certificate)
-    return Verification(certificate, folder)
+    if out is not None:
+        write_page(out, certificate)
+    return Verification(certificate, out)
 
 
-def _ask_reference(exam: Path, cases: Sequence[Case], patience: float, listen: Listener) -> None:
-    entry = registry.find(REFERENCE)
-    for case in cases:
-        case.write(exam)
-    job = {"job": "answer", "run": str(exam), "cases": [case.name for case in cases], "precision": "float64"}
-    try:
-        run_worker(entry, job, exam / "reference.log", lambda event: listen(REFERENCE, event), patience)
-    except WorkerFailed as error:
-        raise UsageError(f"could not tell: {error}") from None
+def _check_same(cases: Sequence[Case], stored: Certificate) -> None:
+    """Raise UsageError if a stored certificate is about other weights or pictures."""
+    now = {"weights": weights_hash(cases[0].weights), "batches": batches_hash(cases)}
+    for what, value in now.items():
+        if getattr(stored, f"{what}_sha256") != value:
+            raise UsageError(f"the certificate's {what} are no longer the same, so it cannot be checked")
 
 
 def _ask(
@@ -245,9 +251,11 @@ def _ask(
     patience: float, listen: Listener,
 ) -> dict[str, dict[str, Any] | WorkerFailed]:  # fmt: skip
     """The frameworks' last words by name; the answers themselves are in the exam's folder."""
-    for case in cases:
+    own = [one for case in cases for one in questions.nudged_kernel(case)]
+    for case in own:
         case.write(exam)
-    job = {"job": "answer", "run": str(exam), "cases": [case.name for case in cases], "precision": precision}
+    names = [case.name for case in (*cases, *own)]
+    job = {"job": "answer", "run": str(exam), "cases": names, "precision": precision}
     return run_workers(
         sorted(entries, key=lambda entry: -entry.seconds),
         job,
@@ -257,9 +265,10 @@ def _ask(
     )
 
 
-def _facts(outcomes: Mapping[str, dict[str, Any] | WorkerFailed]) -> dict[str, dict[str, Any]]:
-    """What those who answered say of themselves."""
-    return {name: one["facts"] for name, one in outcomes.items() if not isinstance(one, WorkerFailed)}
+def _answered(exam: Path, case: Case, facts: dict[str, dict[str, Any]]) -> Answered:
+    """The answers to a case of those who said something of themselves."""
+    folders = {name: exam / registry.find(name).folder for name in facts}
+    return gathered(exam, case, folders, {name: device_of(one) for name, one in facts.items()})
 
 
 def _subject(entry: registry.Entry, outcome: dict[str, Any] | WorkerFailed | None) -> Subject:
@@ -268,33 +277,3 @@ def _subject(entry: registry.Entry, outcome: dict[str, Any] | WorkerFailed | Non
     if isinstance(outcome, WorkerFailed):
         return Subject(title=entry.title, status="failed", error=str(outcome))
     return subject_of(outcome["facts"])
-
-
-def _answered(
-    exam: Path, case: Case, besides: Sequence[Case], own: Sequence[Case],
-    outcomes: Mapping[str, dict[str, Any] | WorkerFailed],
-) -> Answered:  # fmt: skip
-    """The answers to one case, each read when it is needed."""
-
-    def answers(folder: str, names: Sequence[str]) -> tuple[Answers, ...]:
-        return tuple(StoredTensors(exam / folder / f"{name}.safetensors") for name in names)
-
-    folders = {name: registry.find(name).folder for name in _facts(outcomes)}
-    of_case = [one.name for one in besides if one.name.startswith(f"{case.name}{NUDGED}")]
-    nudged = [one.name for one in own if one.name.startswith(f"{case.name}{NUDGED}")]
-    devices = {name: device_of(facts) for name, facts in _facts(outcomes).items()}
-    return Answered(
-        case,
-        answers(REFERENCE, [case.name])[0],
-        answers(REFERENCE, of_case),
-        {name: answers(folder, [case.name])[0] for name, folder in folders.items()},
-        {name: answers(folder, nudged) for name, folder in folders.items()},
-        devices,
-    )
-
-
-def _new_folder(architecture: Architecture) -> Path:
-    """A name under runs/ that is not taken."""
-    stem = re.sub(r"[^\w.-]+", "-", architecture.name)
-    base = f"verify-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    return next(p for n in range(1, 1000) if not (p := RUNS / (base + f"-{n}" * (n > 1))).exists())

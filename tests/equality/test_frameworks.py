@@ -1,0 +1,47 @@
+"""Every framework, Keras' other backends included, against the reference: layers, gradients, steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.equality.asking import Asked, prove
+
+from triptych.equality.questions import probe_cases
+from triptych.network.conventions import Precision
+from triptych.running.exam import Case
+
+
+def cases(precision: Precision) -> list[Case]:
+    return probe_cases(precision, seed=5)
+
+
+@pytest.fixture(scope="module", params=["keras:jax", "keras:torch"])
+def backend(request: pytest.FixtureRequest) -> Iterator[Asked]:
+    asked = Asked(request.param)
+    yield asked
+    asked.end()
+
+
+@pytest.mark.parametrize("name", ["odd", "even", "scales"])
+def test_the_four_are_equal(tmp_path: Path, four: list[Asked], name: str) -> None:
+    case = next(case for case in cases("float64") if case.name == name)
+    prove(tmp_path, case, four).check()
+
+
+def test_other_backends_are_equal(tmp_path: Path, backend: Asked) -> None:
+    case = dataclasses.replace(cases("float64")[0], trainings=cases("float64")[1].trainings)
+    prove(tmp_path, case, [backend]).check()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+def test_state_goes_out_and_in_and_nothing_changes(tmp_path: Path, four: list[Asked], optimizer: str) -> None:
+    scales = cases("float64")[2]
+    training = next(one for one in scales.trainings if one.name == optimizer)
+    case = dataclasses.replace(scales, trainings=(training,))
+    case.write(tmp_path)
+    for one in four:
+        (tmp_path / one.name).mkdir()
+        one.ask("roundtrip", tmp_path, case)

@@ -1,0 +1,34 @@
+"""The reference itself: its gradients against finite differences, which know nothing of derivatives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from triptych.equality.questions import PROBES, moved_weights, noise, probe
+from triptych.frameworks import reference
+from triptych.network.streams import stream
+
+STEP = 1e-6
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_gradients_are_what_finite_differences_say(name: str) -> None:
+    network = probe(name)
+    weights = {n: w.astype(np.float64) for n, w in moved_weights(network, 3).items()}
+    batch = noise(network, (4,), 3)[0]
+
+    def loss(changed: dict[str, np.ndarray]) -> float:
+        state = reference.build(network, {**weights, **changed}, "float64")
+        return reference.gradients(state, batch.images, batch.labels, batch.masks)[0]
+
+    state = reference.build(network, dict(weights), "float64")
+    _, gradients = reference.gradients(state, batch.images, batch.labels, batch.masks)
+    for parameter in network.parameters:
+        direction = stream(0, "direction", parameter).standard_normal(weights[parameter].shape)
+        ahead, behind = (loss({parameter: weights[parameter] + s * direction}) for s in (STEP, -STEP))
+        measured = (ahead - behind) / (2 * STEP)
+        expected = float((gradients[parameter].astype(np.float64) * direction).sum())
+        assert measured == pytest.approx(expected, rel=1e-5, abs=1e-8), parameter
+        if abs(expected) > 1e-6:  # and the bound is not so wide that it lets another derivative pass
+            assert measured != pytest.approx(0.999 * expected, rel=1e-5, abs=1e-8), parameter

@@ -1,0 +1,215 @@
+"""triptych verify, as users and programs meet it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+import triptych
+from triptych.equality.certificate import json_schema, read_certificate
+from triptych.errors import NotEqual
+from triptych.network.weights import load_tensors, save_tensors
+from triptych.running.folder import write_json
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+NETWORK = """
+name = "small"
+input = [9, 8, 3]
+
+[[layers]]
+kind = "conv"
+filters = 4
+stride = 2
+
+[[layers]]
+kind = "batch_norm"
+
+[[layers]]
+kind = "relu"
+
+[[layers]]
+kind = "flatten"
+
+[[layers]]
+kind = "dropout"
+
+[[layers]]
+kind = "dense"
+units = 3
+"""
+
+QUICK = ("--no-probes", "--steps", "4", "--batch", "4")
+
+
+@pytest.fixture(scope="module")
+def proof(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A proof of a small network in all four frameworks; the folder it left."""
+    folder = tmp_path_factory.mktemp("proof")
+    (folder / "small.toml").write_text(NETWORK)
+    done = triptych.verify(
+        folder / "small.toml", steps=4, batch=4, optimizers=["adamw", "sgd"], probes=False,
+        out=folder / "out",
+    )  # fmt: skip
+    done.certificate.check()
+    return folder / "out"
+
+
+@pytest.fixture
+def certificate(proof: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((proof / "certificate.json").read_text())
+    return found
+
+
+def test_the_certificate_follows_its_schema(certificate: dict[str, Any]) -> None:
+    published = Path(triptych.__file__).parents[2] / "docs" / "certificate.schema.json"
+    assert json.loads(published.read_text()) == json_schema()
+    jsonschema.validate(certificate, json_schema())
+    assert certificate["verdict"] == "equal"
+    assert certificate["first_difference"] is None
+    assert set(certificate["frameworks"]) == {"keras", "tensorflow", "pytorch", "jax"}
+
+
+def test_everything_was_asked(certificate: dict[str, Any]) -> None:
+    places = {(one["quantity"], one["where"]) for one in certificate["quantities"]}
+    for where in ("images", "conv1", "bn1", "relu1", "flatten1", "dropout1", "dense1"):
+        for quantity in ("forward", "forward_training", "refed", "activation_gradient"):
+            assert (quantity, where) in places
+    for tensor in ("conv1.kernel", "conv1.bias", "bn1.scale", "bn1.offset", "dense1.kernel", "dense1.bias"):
+        for quantity in ("gradient", "step", "trajectory"):
+            assert (quantity, tensor) in places
+        assert ("step", f"optimizer.second_moment.{tensor}") in places
+    assert {("running", "bn1.mean"), ("running", "bn1.variance"), ("loss", "loss")} <= places
+    pairs = {(one["framework"], one["against"]) for one in certificate["quantities"]}
+    assert len(pairs) == 4 + 6
+
+
+def test_the_page_shows_gaps_and_drift(proof: Path) -> None:
+    page = (proof / "certificate.html").read_text()
+    assert page.count("<svg") > 3
+    assert "JAX and the NumPy reference compute the same small in float64" in page
+
+
+def test_the_same_twice_gives_the_same_bits(proof: Path, triptych: Command) -> None:
+    stored = json.loads((proof / "certificate.json").read_text())
+    done = triptych("verify", "--certificate", proof / "certificate.json", "--json")
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)
+    for name, subject in stored["frameworks"].items():
+        assert subject["trained_sha256"] is not None
+        assert again["frameworks"][name]["trained_sha256"] == subject["trained_sha256"], name
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        (lambda c: c["quantities"][0].update(gap=1.0), 1, "contradicts its own figures"),
+        (lambda c: c.update(verdict="different"), 1, "contradicts its own figures"),
+        (lambda c: c["asked"].update(seed=1), 2, "weights are no longer the same"),
+        (lambda c: c.pop("bounds"), 2, "is no certificate"),
+        (lambda c: c.update(asked=None), 2, "for one that can be asked again"),
+        (lambda c: c["asked"].update(batch=0), 2, "is no certificate"),
+        (lambda c: c["asked"].update(schedules=[]), 2, "is no certificate"),
+        (lambda c: c.update(schema=99), 2, "is no certificate"),
+    ],
+)
+def test_a_changed_certificate_is_not_believed(
+    certificate: dict[str, Any], tmp_path: Path, triptych: Command,
+    change: Callable[[dict[str, Any]], Any], code: int, says: str,
+) -> None:  # fmt: skip
+    if certificate["asked"]:
+        certificate["asked"] |= {"frameworks": ["pytorch"]}
+    change(certificate)
+    write_json(tmp_path / "certificate.json", certificate)
+    done = triptych("verify", "--certificate", "certificate.json")
+    assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_one_that_is_missing_leaves_it_open(tmp_path: Path, triptych: Command) -> None:
+    (tmp_path / "small.toml").write_text(NETWORK)
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "sitecustomize.py").write_text(
+        "import importlib.util as u\n"
+        "honest = u.find_spec\n"
+        "u.find_spec = lambda name, package=None: None if name == 'jax' else honest(name, package)\n"
+    )
+    done = triptych("verify", "small.toml", "--frameworks", "pytorch,jax", *QUICK, "--json",
+                    PYTHONPATH=str(tmp_path / "hidden"))  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    said = json.loads(done.stdout)
+    assert said["verdict"] == "unknown"
+    assert "pip install" in said["frameworks"]["jax"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("nothing",), "nothing"),
+        (("--precision", "float16"), "unknown precision"),
+        (("--optimizer", "adagrad"), "unknown optimizer"),
+        (("--frameworks", "pytorhc"), "did you mean"),
+        (("--steps", "0"), "--steps"),
+        (("--batch", "1"), "--batch"),
+        (("--size", "2"), "a larger picture"),
+        (("mlp", "--network", "lenet"), "give one network"),
+        (("--certificate", "none.json"), "no such file"),
+        (("--certificate", "none.json", "--steps", "3"), "leave out --steps"),
+        (("--certificate", "none.json", "--optimizer", "sgd"), "leave out --optimizer"),
+        (("--frameworks", "pytorch,pytorch"), "once"),
+        (("--frameworks", "reference"), "leave it out"),
+        (("--patience", "-1"), "--patience"),
+        (("--out", "/dev/null/x"), "cannot be written"),
+        (("--pictures", "none"), "none"),
+    ],
+)
+def test_wrong_use_is_one_line(triptych: Command, words: tuple[str, ...], says: str) -> None:
+    done = triptych("verify", *words)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+def test_real_pictures_a_run_and_bfloat16(tmp_path: Path) -> None:
+    """A comparison in bfloat16 in all four, and a proof of what it has learned, on its own pictures."""
+    run = triptych.compare("digits", epochs=1, size=20, precision="bfloat16", out=tmp_path / "run")
+    assert {one.status for one in run.frameworks.values()} == {"done"}
+    assert all((one.test_accuracy or 0) > 0.5 for one in run.frameworks.values())
+    assert run.equivalence is not None
+    assert run.equivalence.verdict == "equal", run.equivalence.sentence
+    done = triptych.verify(tmp_path / "run", precision="bfloat16", steps=2, probes=False)
+    done.certificate.check()
+    assert done.folder == tmp_path / "run" / "proof"
+    assert done.certificate.asked is not None
+    assert done.certificate.asked.pictures == "digits"
+
+
+def test_what_differs_is_not_ranked(tmp_path: Path, triptych: Command) -> None:
+    """A run in which a framework's first step was another: its table says so, and the exit code."""
+    run = tmp_path / "run"
+    done = triptych("compare", "digits", "--epochs", "1", "--size", "20", "--out", run, "--json",
+                    "--frameworks", "pytorch,tensorflow")  # fmt: skip
+    honest = json.loads(done.stdout)
+    assert honest["equivalence"]["verdict"] == "equal"
+    assert set(honest["ranking"]["pictures_per_second"]) == {"pytorch", "tensorflow"}
+    answers = load_tensors(run / "pytorch" / "first_step.safetensors")
+    name = next(name for name in answers if name.endswith("1/conv1.kernel"))
+    answers[name] = answers[name].astype(np.float32) * np.float32(1.001)
+    save_tensors(run / "pytorch" / "first_step.safetensors", answers)
+    again = triptych("resume", run)
+    assert again.returncode == 1
+    assert "pytorch against reference: step at conv1.kernel" in again.stdout
+    assert "not ranked" in again.stdout
+    assert json.loads((run / "result.json").read_text())["ranking"] is None
+    with pytest.raises(NotEqual, match=r"conv1\.kernel"):
+        read_certificate(run / "certificate.json").check()
+    shutil.rmtree(run)
