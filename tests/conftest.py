@@ -17,6 +17,14 @@ settings.load_profile("triptych")
 COMMAND = Path(sys.executable).with_name("triptych")
 
 
+SLOWEST = ("test_interruption", "test_verify", "test_compare")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest files first, so that of two processes none is left with them at the end."""
+    items.sort(key=lambda item: not any(name in item.nodeid for name in SLOWEST))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One cache for the whole session; a folder of tests may have its own under this name."""

@@ -165,6 +165,7 @@ def test_one_that_is_missing_leaves_it_open(tmp_path: Path, triptych: Command) -
         (("--certificate", "none.json", "--steps", "3"), "leave out --steps"),
         (("--certificate", "none.json", "--optimizer", "sgd"), "leave out --optimizer"),
         (("--frameworks", "pytorch,pytorch"), "once"),
+        (("--optimizer", "sgd,sgd"), "once"),
         (("--frameworks", "reference"), "leave it out"),
         (("--patience", "-1"), "--patience"),
         (("--out", "/dev/null/x"), "cannot be written"),

@@ -154,6 +154,7 @@ def test_a_dead_worker_is_reported_and_the_others_finish(tmp_path: Path) -> None
         "--json",
     ]
     with started(*words) as process:
+        wait_until((run / "pytorch" / "worker.log").exists)  # the reference, which comes first, has ended
         worker(process).send_signal(signal.SIGKILL)
         said, errors = process.communicate(timeout=200)
     assert process.returncode == 1

@@ -67,7 +67,7 @@ def verify(
 ) -> Verification:
     """Prove that `frameworks` compute the same network, each against the NumPy reference and the others.
 
-    `network` is a name of the zoo, an architecture file or a run, whose trained weights, pictures and
+    `network` is a name of the zoo, an architecture file or a run, whose trained weights, pictures, seed and
     optimiser are then taken. It is looked at layer by layer and trained for `steps` steps with each of
     `optimizers` (AdamW), in batches of `batch`, on `pictures` or, without any, on seeded noise. Small
     networks that come along ask what the one at hand may not show: all layers at uneven sizes, all
@@ -133,8 +133,9 @@ def _plan(
     schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
     if run and not optimizers:
         chosen, schedules = [run.recipe().optimizer], [run.recipe().schedule]
-    if len(set(frameworks or ())) < len(frameworks or ()):
-        raise UsageError("--frameworks: each can be named once")
+    for option, names in (("frameworks", frameworks or ()), ("optimizer", optimizers or ())):
+        if len(set(names)) < len(names):
+            raise UsageError(f"--{option}: each can be named once")
     if REFERENCE in (frameworks or ()):
         raise UsageError("--frameworks: the reference is what every other is held against; leave it out")
     asked = Asked(
