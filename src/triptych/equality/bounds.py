@@ -43,6 +43,10 @@ class Bound:
         return max(self.factor * envelope, self.floor * ULP[precision])
 
 
+WANDER = 8.0
+"""How many learning rates two noises may drive a number apart in a step: RMSprop's first is 1 / sqrt(0.1)."""
+
+
 def _of_precision(precision: Precision) -> dict[Rule, Bound]:
     """A column of the table, for a CPU."""
     if precision == "float64":
@@ -56,16 +60,20 @@ def _of_precision(precision: Precision) -> dict[Rule, Bound]:
         own: dict[Rule, Bound] = {"step": first, "trajectory": steps, "idle": idle}
         return _column(one_pass, own)
     if precision == "float32":
-        one_pass = Bound(16, 64, "rounding at every sum, ties set apart; seen up to 0.6 of this")
+        one_pass = Bound(16, 64, "rounding at every sum; seen up to 0.5 of this")
+        backward = Bound(16, 256, "sums over every pixel of a batch, ties set apart; seen up to 0.3 of this")
         steps = Bound(16, 256, "1 - 0.999 in float32 is off by 1e-5, and ties flip; seen up to 0.5 of this")
-        idle = Bound(2, 256, "Adam makes a whole step of rounding: as far as the learning rates go, twice")
-        return _column(one_pass, {"step": steps, "trajectory": steps, "idle": idle})
+        idle = Bound(WANDER, 1024, "Adam and RMSprop make whole steps of rounding, in either direction")
+        return _column(one_pass, {
+            "activation_gradient": backward, "gradient": backward, "step": steps, "trajectory": steps,
+            "idle": idle,
+        })  # fmt: skip
     one_pass = Bound(8, 4, "outputs rounded to 8 bits, in places of each framework's own; seen up to 0.5")
     backward = Bound(64, 64, "the same, forward and back: the order of magnitude only; seen up to 0.9")
     steps = Bound(16, 16, "the same, through the steps; seen up to 0.4 of this")
     return _column(one_pass, {
         "activation_gradient": backward, "gradient": backward, "step": steps, "trajectory": steps,
-        "idle": replace(steps, factor=2.0),
+        "idle": replace(steps, factor=WANDER, floor=64.0),
     })  # fmt: skip
 
 

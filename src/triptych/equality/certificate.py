@@ -192,8 +192,11 @@ class Certificate(Struct, kw_only=True):
         return f"equal: {names} compute the same {self.network} in {self.precision}{vague}"
 
     def _vague_from(self) -> int | None:
-        """The first step after which a bound is as large as what it bounds, and so says nothing."""
-        steps = [one.step for one in self.quantities if one.bound >= 1 and one.step is not None]
+        """The first step after which the bound of a weight or loss is as large as what it bounds."""
+        steps = [
+            one.step for one in self.quantities
+            if one.bound >= 1 and one.step and one.rule != "idle" and "optimizer." not in one.where
+        ]  # fmt: skip
         return min(steps, default=None)
 
     def contradictions(self) -> list[str]:

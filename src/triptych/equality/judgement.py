@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.equality.bounds import QUANTITIES, TABLE, Device, Name, Rule
+from triptych.equality.bounds import QUANTITIES, TABLE, WANDER, Device, Name, Rule
 from triptych.equality.ties import deciding_as
 from triptych.network.architecture import Architecture
 from triptych.network.layers import (
@@ -152,6 +152,8 @@ def idle(architecture: Architecture) -> set[str]:
 
 def _wander(case: Case, place: Place) -> float:
     """How far noise alone can move a tensor: a learning rate a step is what Adam makes of any noise."""
+    if place.training is None:  # a gradient: nothing has moved yet
+        return 0.0
     training = next(one for one in case.trainings if one.name == place.training)
     return sum(training.rates[: place.step])
 
@@ -175,14 +177,42 @@ def _group(case: Case, key: str) -> str:
     return key.rpartition(".")[0] if "." in where else key
 
 
-def gap(one: Array, other: Array, scale: float) -> tuple[float, str]:
-    """The largest difference relative to `scale`; infinite, with the reason, if the form differs."""
+def _undecided(
+    case: Case, place: Place, reference: Answers, bounds: Mapping[str, float], size: Mapping[str, float]
+) -> float | NDArray[np.float64]:
+    """How far each number of a parameter may be off because rounding chose the direction of its first step.
+
+    Adam and RMSprop first go by the sign of the gradient. Where all of a gradient lies within the bound of
+    what the optimiser remembers of it, one correct program goes up and another down. That is so in a user's
+    network below float64; the probes' gradients are small where they are because their inputs are.
+    """
+    if case.precision == "float64" or place.training is None or not place.training.startswith(TRAJECTORY):
+        return 0.0
+    training = next(one for one in case.trainings if one.name == place.training)
+    slot, root = {"rmsprop": ("mean_square", 0.5), "sgd": ("", 1.0)}.get(
+        training.optimizer.name, ("first_moment", 1.0)
+    )
+    key = f"{training.name}/1/optimizer.{slot}.{place.where}"
+    if key not in reference or key not in bounds:
+        return 0.0
+    remembered = np.abs(_float64(reference[key])) ** root
+    within = (bounds[key] * size[key]) ** root
+    return np.where(remembered <= within, WANDER * training.rates[0], 0.0)
+
+
+def gap(
+    one: Array, other: Array, scale: float, spared: float | NDArray[np.float64] = 0.0
+) -> tuple[float, str]:
+    """The largest difference relative to `scale`; infinite, with the reason, if the form differs.
+
+    So much as `spared`, number by number, is no difference.
+    """
     if one.shape != other.shape:
         return math.inf, f"shape {one.shape} instead of {other.shape}"
     if one.dtype.kind != other.dtype.kind:
         return math.inf, f"type {one.dtype} instead of {other.dtype}"
     with np.errstate(invalid="ignore", over="ignore"):
-        far = float(np.abs(_float64(one) - _float64(other)).max(initial=0)) / scale
+        far = float((np.abs(_float64(one) - _float64(other)) - spared).max(initial=0)) / scale
     return (far, "") if math.isfinite(far) else (math.inf, "not finite")
 
 
@@ -196,23 +226,26 @@ def judge(answered: Answered) -> list[Difference]:
     size = scales(case, answered.reference)
     compared = places(case, answered.reference)
     envelope, wanders = _envelope(answered, size), idle(case.architecture)
+    wandering = ("step", "trajectory") if case.precision == "float64" else ("gradient", "step", "trajectory")
     truths = {
         name: deciding_as(case, answered.reference, answers) for name, answers in answered.frameworks.items()
     }
     found: list[Difference] = []
     for name, answers in answered.frameworks.items():
         own = own_envelope(answered, name)
+        bounds: dict[str, float] = {}
         for place, key in compared:
             rule: Rule = place.quantity
             moved = envelope.get(key, 0.0)
             moved = max(moved, min(own.get(key, 0.0), TRUST * moved))
-            if place.quantity in ("step", "trajectory") and place.where in wanders:
+            if place.where in wanders and place.quantity in wandering:
                 rule, moved = "idle", _wander(case, place) / size[key]
-            far_may = TABLE[rule, case.precision, answered.devices[name]].of(moved, case.precision)
+            bounds[key] = TABLE[rule, case.precision, answered.devices[name]].of(moved, case.precision)
             far, note = math.inf, "gives no answer here"
             if key in answers:
-                far, note = gap(answers[key], truths[name][key], size[key])
-            found.append(Difference(place, name, REFERENCE, far, far_may, rule, note))
+                spared = _undecided(case, place, answered.reference, bounds, size)
+                far, note = gap(answers[key], truths[name][key], size[key], spared)
+            found.append(Difference(place, name, REFERENCE, far, bounds[key], rule, note))
         for key in sorted(set(answers) - set(answered.reference)):
             place = Place("forward", case.name, key)
             found.append(Difference(place, name, REFERENCE, math.inf, 0.0, "forward", "nobody asked for it"))
@@ -231,6 +264,8 @@ def _pair(
     differently, so that their truths differ, that difference is taken off.
     """
     bounds = {(d.framework, d.place): d for d in found if d.against == REFERENCE}
+    slots = {key: bounds[one, place].bound for place, key in compared}
+    case = answered.case
     worst: dict[Name, Difference] = {}
     ours, theirs = answered.frameworks[one], answered.frameworks[other]
     for place, key in compared:
@@ -238,7 +273,8 @@ def _pair(
             mine = ours[key]
             if place.quantity in TIED and mine.shape == theirs[key].shape:
                 mine = _float64(mine) + _float64(truths[other][key]) - _float64(truths[one][key])
-            far, note = gap(mine, theirs[key], size[key])
+            spared = 2 * _undecided(case, place, answered.reference, slots, size)
+            far, note = gap(mine, theirs[key], size[key], spared)
             may = bounds[one, place].bound + bounds[other, place].bound
             here = Difference(place, one, other, far, may, bounds[one, place].rule, note)
             nearest = worst.setdefault(place.quantity, here)
