@@ -9,6 +9,7 @@ from typing import get_args
 
 import numpy as np
 
+from triptych.equality.bounds import TABLE
 from triptych.frameworks.contract import Optimizer
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import ULP, OptimizerName, Precision
@@ -25,9 +26,6 @@ NETWORK = "network"
 
 NUDGES = 2
 """How often a case is asked again with its weights moved by one unit in the last place."""
-
-FLIPPING = 16
-"""Units in the last place that rounding was seen to be worth where it meets a ReLU or a pool, in float32."""
 
 PROBES = ("odd", "even", "scales")
 """Networks that come with this package for proofs: what each is for stands in its file."""
@@ -129,14 +127,15 @@ def milestones(steps: int) -> tuple[int, ...]:
 def nudged_reference(case: Case) -> list[Case]:
     """What the reference is asked besides, to see how far its own answers move: nothing in float64.
 
-    The steps of a user's network are asked with a larger nudge, of the size that rounding has by the time it
-    reaches a ReLU, so that about as many of its decisions flip as do in an honest framework.
+    The steps of a user's network are asked with a larger nudge, of the size that rounding may have by the
+    time it reaches a ReLU, so that at least as many of its decisions flip as do in an honest framework.
     """
     if case.precision == "float64":
         return []
     cases = [_nudged(case, f"{number}", 1) for number in range(1, NUDGES + 1)]
     if _is_long(case):
-        steps = [_nudged(case, f"steps{number}", FLIPPING) for number in range(1, NUDGES + 1)]
+        units = TABLE["forward", case.precision, "cpu"].floor
+        steps = [_nudged(case, f"steps{number}", units) for number in range(1, NUDGES + 1)]
         cases = [dataclasses.replace(one, trainings=()) for one in cases if one.looked_at]
         cases += [dataclasses.replace(one, looked_at=()) for one in steps]
     return cases
@@ -162,7 +161,7 @@ def _is_long(case: Case) -> bool:
     return any(training.name.startswith(TRAJECTORY) for training in case.trainings)
 
 
-def _nudged(case: Case, label: str, units: int) -> Case:
+def _nudged(case: Case, label: str, units: float) -> Case:
     """The same case with every weight moved up or down by units in the last place of its precision."""
     weights: Weights = {}
     for name, tensor in case.weights.items():
