@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,10 +105,23 @@ class Batches:
 
 def ahead(make: Callable[[int], Batch], count: int, depth: int = 2) -> Iterator[Batch]:
     """`make(0)`, `make(1)`, ... with up to `depth` of them made in advance by a thread."""
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-        waiting: deque[Future[Batch]] = deque()
+    waiting: deque[Future[Batch]] = deque()
+    try:
         for k in range(count + depth):
             if k < count:
-                waiting.append(pool.submit(make, k))
+                waiting.append(_preparer().submit(make, k))
             if k >= depth:
                 yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@cache
+def _preparer() -> ThreadPoolExecutor:
+    """The thread that makes batches, one for the process.
+
+    Not one for each epoch: a thread that finds no memory to begin with leaves whoever started it waiting
+    for ever (`threading.Thread.start`), so a worker that runs out of memory would hang instead of saying so.
+    """
+    return ThreadPoolExecutor(1, thread_name_prefix="batches")
