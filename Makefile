@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: compare test mutants check format clean
+.PHONY: compare test mutants notebooks check format clean
 
 compare: $(READY)  ## train the talk's network in all four frameworks on the built-in pictures
 	$(BIN)/triptych compare sports
@@ -15,6 +15,9 @@ test: $(READY)  ## the whole test suite
 
 mutants: $(READY)  ## change one thing at a time in every framework; each must be caught
 	$(BIN)/python -m tests.mutants
+
+notebooks: $(READY)  ## execute every notebook from a clean kernel, outputs included
+	cd notebooks && ../$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False $$(ls *.ipynb lessons/*.ipynb)
 
 check: $(READY)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

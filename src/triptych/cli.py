@@ -360,6 +360,26 @@ def show(network: str, framework: str | None, size: int | None, classes: int | N
 
 
 @cli.command()
+@click.argument("number", required=False, type=int, metavar="[NUMBER]")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("lessons"), show_default=True,
+              metavar="DIR", help="Where your copy of the lesson goes; one that is there stays.")  # fmt: skip
+@click.option("--no-open", is_flag=True, help="Only copy it.")
+@JSON
+def lessons(number: int | None, out: Path, no_open: bool, as_json: bool) -> None:
+    """List the lessons, or take one away and open it in JupyterLab."""
+    from triptych import teaching, terminal
+
+    if number is None:
+        found = teaching.list_lessons()
+        _print_json(found) if as_json else terminal.show(terminal.lessons_table(found))
+        return
+    mine = teaching.take_lesson(teaching.find_lesson(number), out)
+    _print_json({"lesson": mine}) if as_json else terminal.show(f"Lesson: {mine}")
+    if not no_open and not as_json and not teaching.open_notebook(mine):
+        terminal.show("To open it here: pip install 'triptych[lessons]'")
+
+
+@cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the shell's completion script; for bash: eval "$(triptych completion bash)"."""

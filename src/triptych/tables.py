@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import tomli_w
 
-from triptych.errors import TriptychError, UsageError, did_you_mean
+from triptych.errors import RunFolderError, TriptychError, UsageError, did_you_mean
 
 T = TypeVar("T")
 
@@ -71,6 +72,15 @@ def merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
             merge(into[key], value)
         elif value is not None:
             into[key] = value
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what writes to `path`: a failure becomes a RunFolderError that names it and says what to do."""
+    try:
+        yield
+    except OSError as reason:
+        raise RunFolderError(f"{path}: cannot be written ({reason.strerror}); choose another --out") from None
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

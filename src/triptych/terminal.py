@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from triptych.predicting import Evaluation, Prediction
     from triptych.running.result import Result
     from triptych.running.summary import Summary
+    from triptych.teaching import Lesson
 
 
 @dataclass
@@ -439,6 +440,18 @@ def networks_table(zoo: Sequence[ZooEntry]) -> Table:
         table.add_row(
             one.name, f"{height} x {width}", f"{one.parameters:,}", f"{one.flops / 1e6:,.1f}", one.summary
         )
+    return table
+
+
+def lessons_table(lessons: Sequence[Lesson]) -> Table:
+    """Number, title and subject of each lesson."""
+    table = _table()
+    table.add_column("", justify="right")
+    table.add_column("lesson", style="bold")
+    table.add_column("what it is about")
+    for one in lessons:
+        table.add_row(str(one.number), one.title, one.about)
+    table.caption = "triptych lessons NUMBER copies one to work on, and opens it"
     return table
 
 

@@ -10,12 +10,11 @@ from typing import Any
 from triptych.equality.bounds import QUANTITIES, Rule
 from triptych.equality.certificate import Certificate, tightest
 from triptych.equality.questions import NETWORK, PROBES
-from triptych.errors import RunFolderError
 from triptych.frameworks import registry
 from triptych.report.plots import Curve, Pen, Plot, drift_plot, gaps_plot, pens
 from triptych.report.template import render
 from triptych.running.folder import write_json
-from triptych.tables import write_atomic
+from triptych.tables import write_atomic, writing
 
 MEANINGS: dict[Rule, str] = {
     "forward": "layers' outputs, in evaluation",
@@ -35,13 +34,9 @@ MEANINGS: dict[Rule, str] = {
 def write_page(folder: Path, certificate: Certificate) -> Path:
     """Write certificate.json and certificate.html into `folder`; gives the page's path."""
     page = folder / "certificate.html"
-    try:
+    with writing(folder):
         write_atomic(page, render("certificate.html.j2", **_gather(folder, certificate)))
         write_json(folder / "certificate.json", certificate)
-    except OSError as reason:
-        raise RunFolderError(
-            f"{folder}: cannot be written ({reason.strerror}); choose another --out"
-        ) from None
     return page
 
 

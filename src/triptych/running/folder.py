@@ -32,7 +32,7 @@ from triptych.errors import RunFolderError
 from triptych.frameworks.registry import Entry
 from triptych.network.architecture import Architecture, from_toml
 from triptych.running.recipe import Recipe, make_recipe
-from triptych.tables import read_toml, write_atomic
+from triptych.tables import read_toml, write_atomic, writing
 
 RUNS = Path("runs")
 """Where runs go when nothing else is said."""
@@ -112,7 +112,7 @@ class RunFolder:
             stem = Path(recipe.pictures).name.split(".")[0] or "pictures"
             path = new_folder(f"{stem}-{architecture.name}")
         folder = cls(path)
-        try:
+        with writing(path):
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
                 raise RunFolderError(
                     f"{path}: is there already; choose another --out, or go on with: triptych resume {path}"
@@ -120,10 +120,6 @@ class RunFolder:
             write_atomic(path / "network.toml", architecture.to_toml())
             write_json(path / "pictures.json", pictures)
             write_atomic(path / "recipe.toml", recipe.to_toml())  # last: it makes the folder a run folder
-        except OSError as reason:
-            raise RunFolderError(
-                f"{path}: cannot be written ({reason.strerror}); choose another --out"
-            ) from None
         return folder
 
     @classmethod
@@ -167,10 +163,8 @@ def new_folder(name: str) -> Path:
 
 def make_folder(path: Path) -> None:
     """Make a folder, unless it is there; raises RunFolderError if it cannot be."""
-    try:
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as reason:
-        raise RunFolderError(f"{path}: cannot be written ({reason.strerror}); choose another --out") from None
 
 
 def write_json(path: Path, value: Any) -> Path:

@@ -1,0 +1,32 @@
+"""Code in one framework, run by itself: two frameworks never share a process, not even in a notebook."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from triptych.errors import FrameworkMissing, WorkerFailed
+from triptych.frameworks import registry
+from triptych.running.launch import environment
+
+
+def run_cell(framework: str, code: str) -> str:
+    """What `code` prints in a process of its own, which sees what a worker of that framework sees.
+
+    Raises UsageError for an unknown framework, FrameworkMissing, and WorkerFailed with the traceback.
+    """
+    entry = registry.find(framework)
+    if missing := entry.missing():
+        raise FrameworkMissing(missing)
+    with tempfile.TemporaryDirectory(prefix="triptych-cell-") as folder:
+        cell = Path(folder) / "cell.py"
+        cell.write_text(code, "utf-8")
+        done = subprocess.run(
+            [sys.executable, "-P", str(cell)],
+            capture_output=True, text=True, check=False, env=environment(entry),
+        )  # fmt: skip
+    if done.returncode:
+        raise WorkerFailed(f"{entry.title} failed in this cell:\n{done.stderr.strip()}")
+    return done.stdout

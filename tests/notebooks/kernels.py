@@ -1,0 +1,31 @@
+"""Notebooks run from a clean kernel, as `make notebooks` does, but into memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def read(path: Path) -> Any:
+    """A notebook, checked against the format's schema."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def execute(notebook: Any, folder: Path) -> Any:
+    """Every cell in turn, in `folder`; the first that raises fails with its traceback."""
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
+    return notebook
+
+
+def printed(cell: Any) -> str:
+    """What a cell writes to its standard output."""
+    return "".join(o["text"] for o in cell.get("outputs", []) if o.get("name") == "stdout")
