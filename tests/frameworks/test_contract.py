@@ -59,8 +59,8 @@ def faults(text: str) -> list[str]:
 
 def test_the_contract_is_the_one_that_was_designed() -> None:
     assert list(CONTRACT) == [
-        "facts", "write_network", "build", "load_weights", "dump_weights", "trace", "gradients", "make_step",
-        "predict", "save_native",
+        "facts", "write_network", "layouts", "build", "load_weights", "dump_weights", "trace", "gradients",
+        "make_step", "predict", "save_native",
     ]  # fmt: skip
     assert all(ast.get_docstring(function) for function in CONTRACT.values())
 

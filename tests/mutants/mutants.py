@@ -7,11 +7,13 @@ the split, the order of the pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from tests.mutants.changes import Change, both, optimizer, put, rewritten, wrapped, written
+
+from triptych.network.layouts import Layout
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,15 @@ def without_biases(honest: Any) -> Any:
 def mirrored(honest: Any) -> Any:
     """A convolution as mathematics defines it: its kernel mirrored."""
 
-    def to_native(state: Any, name: str, array: Any) -> Any:
-        return honest(state, name, array[::-1, ::-1] if name == "conv1.kernel" else array)
+    def to_native(array: Any, layout: Layout) -> Any:
+        return honest(array[::-1, ::-1] if layout.name == "conv1.weight" else array, layout)
 
     return to_native
+
+
+def never_flattened(honest: Any) -> Any:
+    """A map of weights that knows nothing of the order of flattened features."""
+    return lambda architecture: {n: replace(one, flattened=()) for n, one in honest(architecture).items()}
 
 
 def clipped(honest: Any, parameters: Any, given: Any) -> Any:
@@ -195,9 +202,9 @@ PYTORCH: list[Row] = [
     ("average pool: padding counts",
      written("average_pool(x, 2, 1, pads=(0, 1, 0, 1))", "F.avg_pool2d(F.pad(x, (0, 1, 0, 1)), 2, 1)"),
      "even", ("pool2",)),
-    ("flatten: weights mapped as if channels ran slowest", put("_order", lambda state, name: None),
+    ("flatten: weights mapped as if channels ran slowest", wrapped("layouts", never_flattened),
      "even", ("dense1",)),
-    ("kernel: mirrored", wrapped("_to_native", mirrored), "even", ("conv1",)),
+    ("kernel: mirrored", wrapped("to_native", mirrored), "even", ("conv1",)),
     ("dropout: mask says what to drop", written("x * masks[name]", "x * ~masks[name]"),
      "even", ("dropout1",)),
     ("dropout: kept units are not scaled up", written("masks[name] / (1 - rate)", "masks[name]"),

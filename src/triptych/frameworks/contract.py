@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from triptych.network import conventions
 from triptych.network.architecture import Architecture
 from triptych.network.conventions import OptimizerName, Precision
+from triptych.network.layouts import Layouts
 from triptych.network.weights import Array, Weights
 
 Images = NDArray[np.uint8]
@@ -98,6 +99,10 @@ class Framework(Protocol):
 
     def write_network(self, architecture: Architecture) -> str:
         """The network as idiomatic source text: a module that stands by itself and is what `build` runs."""
+        ...
+
+    def layouts(self, architecture: Architecture) -> Layouts:
+        """Where each canonical tensor stands among the network's own, by canonical name."""
         ...
 
     def build(self, architecture: Architecture, weights: Weights, precision: Precision) -> State:

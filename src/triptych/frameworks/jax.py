@@ -21,6 +21,7 @@ from triptych.frameworks.source import describe, run_source, run_with_taps, sour
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
+from triptych.network.layouts import Layout, Layouts, to_canonical, to_native
 from triptych.network.weights import Array, Weights
 
 FILENAME = "<network.py in JAX>"
@@ -38,6 +39,7 @@ class State:
     architecture: Architecture
     precision: Precision
     text: str
+    layouts: Layouts
     network: Network
     weights: Tensors
     averages: Tensors
@@ -239,6 +241,12 @@ def _bias(node: Node, bias: bool) -> str:
     return f' + weights["{node.name}.bias"]' if bias else ""
 
 
+def layouts(architecture: Architecture) -> Layouts:
+    """The canonical names; a depthwise kernel is one of a convolution in groups, HW1C."""
+    axes = {f"{node.name}.kernel": (0, 1, 3, 2) for node in architecture.nodes_of(layers.DepthwiseConv)}
+    return {n: Layout(n, axes.get(n)) for n in architecture.parameters | architecture.statistics}
+
+
 # ---- the contract --------------------------------------------------------------------------------------
 
 
@@ -247,7 +255,7 @@ def build(architecture: Architecture, weights: Weights, precision: Precision) ->
     if precision == "float64":
         jax.config.update("jax_enable_x64", True)
     text = write_network(architecture)
-    state = State(architecture, precision, text, _network(text), {}, {})
+    state = State(architecture, precision, text, layouts(architecture), _network(text), {}, {})
     load_weights(state, weights)
     return state
 
@@ -262,12 +270,12 @@ def _network(text: str) -> Network:
 def load_weights(state: State, weights: Weights) -> None:
     """Optimiser slots are matched by `State.slots`."""
     parameters, statistics = state.architecture.parameters, state.architecture.statistics
-    state.weights |= {n: _to_native(state, n, weights[n]) for n in parameters if n in weights}
-    state.averages |= {n: _to_native(state, n, weights[n]) for n in statistics if n in weights}
+    state.weights |= {n: _to_jax(state, n, weights[n]) for n in parameters if n in weights}
+    state.averages |= {n: _to_jax(state, n, weights[n]) for n in statistics if n in weights}
     if state.slots is not None and "optimizer.step" in weights:
         state.steps = int(weights["optimizer.step"])
         held = {
-            theirs: {n: _to_native(state, n, weights[f"optimizer.{slot}.{n}"]) for n in parameters}
+            theirs: {n: _to_jax(state, n, weights[f"optimizer.{slot}.{n}"]) for n in parameters}
             for slot, theirs in state.slots.items()
         }
         if "count" in state.moments._fields:
@@ -277,12 +285,12 @@ def load_weights(state: State, weights: Weights) -> None:
 
 def dump_weights(state: State) -> Weights:
     """Waits for a step that is under way."""
-    weights = {n: _to_canonical(state, n, tensor) for n, tensor in (state.weights | state.averages).items()}
+    weights = {n: _to_numpy(state, n, tensor) for n, tensor in (state.weights | state.averages).items()}
     if state.slots is not None:
         weights["optimizer.step"] = np.array(state.steps, dtype=np.int64)
         for slot, theirs in state.slots.items():
             for name, tensor in getattr(state.moments, theirs).items():
-                weights[f"optimizer.{slot}.{name}"] = _to_canonical(state, name, tensor)
+                weights[f"optimizer.{slot}.{name}"] = _to_numpy(state, name, tensor)
     return weights
 
 
@@ -376,7 +384,7 @@ def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tup
         jnp.array(labels),
         _masks(masks),
     )
-    return float(loss), {n: _to_canonical(state, n, tensor) for part in found for n, tensor in part.items()}
+    return float(loss), {n: _to_numpy(state, n, tensor) for part in found for n, tensor in part.items()}
 
 
 @partial(
@@ -484,21 +492,14 @@ def save_native(state: State, path: Path) -> Path:
 # ---- between canonical arrays and JAX's -----------------------------------------------------------------
 
 
-def _to_native(state: State, name: str, array: Array) -> jax.Array:
-    """A copy in the state's type; a depthwise kernel as a convolution of groups: HW1C."""
-    if _depthwise(state, name):
-        array = array.transpose(0, 1, 3, 2)
-    return jnp.array(array, state.dtype)
+def _to_jax(state: State, name: str, array: Array) -> jax.Array:
+    """A canonical tensor as the network takes it, in the state's type."""
+    return jnp.array(to_native(array, state.layouts[name]), state.dtype)
 
 
-def _to_canonical(state: State, name: str, tensor: jax.Array) -> Array:
-    array = np.array(tensor)
-    return np.ascontiguousarray(array.transpose(0, 1, 3, 2)) if _depthwise(state, name) else array
-
-
-def _depthwise(state: State, name: str) -> bool:
-    nodes = state.architecture.nodes_of(layers.DepthwiseConv)
-    return name in {f"{node.name}.kernel" for node in nodes}
+def _to_numpy(state: State, name: str, tensor: jax.Array) -> Array:
+    """A tensor, or its slot or gradient, in the canonical layout; an activation as it is."""
+    return to_canonical(np.asarray(tensor), state.layouts.get(name, Layout(name)))
 
 
 def _prepare(state: State, images: Images) -> jax.Array:

@@ -21,6 +21,7 @@ from triptych.frameworks.source import describe, run_source, sources, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
+from triptych.network.layouts import Layout, Layouts, to_canonical, to_native
 from triptych.network.weights import Array, Weights
 
 FILENAME = "<network.py in Keras>"
@@ -40,6 +41,7 @@ class State:
     architecture: Architecture
     precision: Precision
     text: str
+    layouts: Layouts
     network: keras.Model
     slots: dict[str, str] = field(default_factory=dict)
     """The optimiser's names for its slots, by ours."""
@@ -201,9 +203,9 @@ def _layer(architecture: Architecture, node: Node) -> str:
             size = _plain(conv.window)
             if isinstance(conv, layers.Conv):
                 return _call("layers.Conv2D", conv.filters, size, **options)
-            if conv.strides[0] == conv.strides[1]:
+            if not _in_groups(conv):
                 return _call("layers.DepthwiseConv2D", size, **options)
-            channels = architecture.shapes[node.name][2]  # TensorFlow's depthwise kernel has one stride
+            channels = architecture.shapes[node.name][2]
             return _call("layers.Conv2D", channels, size, groups=channels, **options)
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
             return _call("BatchNormalization", momentum=momentum, epsilon=epsilon, **name)
@@ -239,6 +241,11 @@ def _layer(architecture: Architecture, node: Node) -> str:
     raise NotImplementedError(node.layer.kind)
 
 
+def _in_groups(layer: layers.Layer) -> bool:
+    """Whether a depthwise convolution is written as one in groups: TensorFlow's has one stride for both."""
+    return isinstance(layer, layers.DepthwiseConv) and layer.strides[0] != layer.strides[1]
+
+
 def _padding(layer: layers.Conv | layers.DepthwiseConv | layers.MaxPool | layers.AveragePool) -> str | None:
     """Keras pads as the conventions do; "valid" is its default."""
     return None if layer.padding == "valid" else layer.padding
@@ -260,6 +267,26 @@ def _write(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
+NAMES = {
+    "scale": "gamma",
+    "offset": "beta",
+    "mean": "moving_mean",
+    "variance": "moving_variance",
+}
+
+
+def layouts(architecture: Architecture) -> Layouts:
+    """Names of layers and their attributes; kernels are canonical, but for one (see `_layer`)."""
+    found = {}
+    for name in architecture.parameters | architecture.statistics:
+        layer, tensor = name.split(".")
+        found[name] = Layout(f"{layer}.{NAMES.get(tensor, tensor)}")
+    for node in architecture.nodes_of(layers.DepthwiseConv):
+        if _in_groups(node.layer):
+            found[f"{node.name}.kernel"] = Layout(f"{node.name}.kernel", (0, 1, 3, 2))
+    return found
+
+
 # ---- the contract --------------------------------------------------------------------------------------
 
 
@@ -267,7 +294,8 @@ def build(architecture: Architecture, weights: Weights, precision: Precision) ->
     """The source text is executed and its `network` called under a dtype policy of that precision."""
     _configure(precision)
     text = write_network(architecture)
-    state = State(architecture, precision, text, run_source(text, FILENAME)["network"]())
+    network = run_source(text, FILENAME)["network"]()
+    state = State(architecture, precision, text, layouts(architecture), network)
     load_weights(state, weights)
     return state
 
@@ -276,11 +304,12 @@ def load_weights(state: State, weights: Weights) -> None:
     """Optimiser slots are matched by `State.slots`."""
     for name, variable in _variables(state).items():
         if name in weights:
-            variable.assign(weights[name].reshape(variable.shape))
+            variable.assign(to_native(weights[name], state.layouts[name]))
     if state.slots and "optimizer.step" in weights:
         state.network.optimizer.iterations.assign(int(weights["optimizer.step"]))
-        for name, slot in _slots(state).items():
-            slot.assign(weights[name].reshape(slot.shape))
+        for slot, theirs in state.slots.items():
+            for name, variable in _of_each_parameter(state, getattr(state.network.optimizer, theirs)).items():
+                variable.assign(to_native(weights[f"optimizer.{slot}.{name}"], state.layouts[name]))
 
 
 def dump_weights(state: State) -> Weights:
@@ -288,7 +317,9 @@ def dump_weights(state: State) -> Weights:
     weights = {name: _to_canonical(state, name, variable) for name, variable in _variables(state).items()}
     if state.slots:
         weights["optimizer.step"] = np.array(int(state.network.optimizer.iterations), dtype=np.int64)
-        weights |= {name: _to_canonical(state, name, slot) for name, slot in _slots(state).items()}
+        for slot, theirs in state.slots.items():
+            for name, variable in _of_each_parameter(state, getattr(state.network.optimizer, theirs)).items():
+                weights[f"optimizer.{slot}.{name}"] = _to_canonical(state, name, variable)
     return weights
 
 
@@ -477,13 +508,6 @@ def save_native(state: State, path: Path) -> Path:
 
 # ---- between canonical arrays and Keras' ----------------------------------------------------------------
 
-NAMES = {
-    "scale": "gamma",
-    "offset": "beta",
-    "mean": "moving_mean",
-    "variance": "moving_variance",
-}
-
 
 def _configure(precision: Precision) -> None:
     """Keras keeps these for the process, not for the network."""
@@ -516,12 +540,8 @@ def _run(
 
 def _variables(state: State) -> dict[str, keras.Variable]:
     """Parameters and running averages by canonical name."""
-    canonical = state.architecture.parameters | state.architecture.statistics
-    layer_and_tensor = {name: name.split(".") for name in canonical}
-    return {
-        name: getattr(state.network.get_layer(layer), NAMES.get(tensor, tensor))
-        for name, (layer, tensor) in layer_and_tensor.items()
-    }
+    places = {name: layout.name.split(".") for name, layout in state.layouts.items()}
+    return {n: getattr(state.network.get_layer(layer), tensor) for n, (layer, tensor) in places.items()}
 
 
 def _of_each_parameter(state: State, values: list[keras.Variable]) -> dict[str, keras.Variable]:
@@ -529,15 +549,6 @@ def _of_each_parameter(state: State, values: list[keras.Variable]) -> dict[str, 
     places = {id(variable): place for place, variable in enumerate(state.network.trainable_variables)}
     own = _variables(state)
     return {name: values[places[id(own[name])]] for name in state.architecture.parameters}
-
-
-def _slots(state: State) -> dict[str, keras.Variable]:
-    """The optimiser's slots by canonical name."""
-    return {
-        f"optimizer.{slot}.{name}": variable
-        for slot, theirs in state.slots.items()
-        for name, variable in _of_each_parameter(state, getattr(state.network.optimizer, theirs)).items()
-    }
 
 
 @contextmanager
@@ -553,10 +564,8 @@ def _averages_kept(state: State) -> Iterator[None]:
 
 
 def _to_canonical(state: State, name: str, variable: keras.Variable) -> Array:
-    """A variable, or its slot or gradient; only a depthwise kernel can have another shape in Keras."""
-    canonical = state.architecture.parameters | state.architecture.statistics
-    shape = canonical[".".join(name.split(".")[-2:])]
-    return _to_numpy(state, variable).reshape(shape)
+    """A variable, or its slot or gradient, in the canonical layout."""
+    return to_canonical(_to_numpy(state, variable), state.layouts[name])
 
 
 def _to_numpy(state: State, value: Any) -> Array:

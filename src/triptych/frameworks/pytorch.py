@@ -19,6 +19,7 @@ from triptych.frameworks.source import describe, run_source, run_with_taps, sour
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
+from triptych.network.layouts import Layout, Layouts, channels_first, to_canonical, to_native
 from triptych.network.weights import Array, Weights
 
 FILENAME = "<network.py in PyTorch>"
@@ -31,6 +32,7 @@ class State:
     architecture: Architecture
     precision: Precision
     text: str
+    layouts: Layouts
     network: nn.Module
     device: torch.device
     optimizer: torch.optim.Optimizer | None = None
@@ -180,6 +182,30 @@ def _options(**options: Any) -> str:
     return "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
 
 
+NAMES = {
+    "kernel": "weight",
+    "scale": "weight",
+    "offset": "bias",
+    "mean": "running_mean",
+    "variance": "running_var",
+}
+
+
+def layouts(architecture: Architecture) -> Layouts:
+    """Names of the state dict; kernels OIHW and (out, in), features channels first."""
+    found = {}
+    for node in architecture.nodes:
+        shapes = architecture.input_shapes(node)
+        depthwise, dense = (isinstance(node.layer, of) for of in (layers.DepthwiseConv, layers.Dense))
+        axes = {4: (2, 3, 0, 1) if depthwise else (3, 2, 0, 1), 2: (1, 0)}
+        for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():
+            meets_input = tensor == "kernel" or not dense  # a dense bias meets the layer's own output
+            flattened = architecture.flattened.get(node.inputs[0], ()) if meets_input else ()
+            name = f"{node.name}.{NAMES.get(tensor, tensor)}"
+            found[f"{node.name}.{tensor}"] = Layout(name, axes.get(len(shape)), flattened)
+    return found
+
+
 # ---- the contract --------------------------------------------------------------------------------------
 
 
@@ -188,7 +214,8 @@ def build(architecture: Architecture, weights: Weights, precision: Precision) ->
     text = write_network(architecture)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     _strict()
-    state = State(architecture, precision, text, run_source(text, FILENAME)["Network"](), device)
+    network = run_source(text, FILENAME)["Network"]()
+    state = State(architecture, precision, text, layouts(architecture), network, device)
     state.network.to(device, state.dtype, memory_format=torch.channels_last)
     load_weights(state, weights)
     return state
@@ -200,28 +227,28 @@ def load_weights(state: State, weights: Weights) -> None:
     with torch.no_grad():
         for name, tensor in tensors.items():
             if name in weights:
-                tensor.copy_(torch.from_numpy(_to_native(state, name, weights[name])))
+                tensor.copy_(torch.from_numpy(to_native(weights[name], state.layouts[name])))
     if state.optimizer is not None and "optimizer.step" in weights:
         state.steps = int(weights["optimizer.step"])
         for name in state.architecture.parameters:
             held = state.optimizer.state[tensors[name]]
             held["step"] = torch.tensor(float(state.steps))
             for slot, theirs in state.slots.items():
-                native = _to_native(state, name, weights[f"optimizer.{slot}.{name}"])
+                native = to_native(weights[f"optimizer.{slot}.{name}"], state.layouts[name])
                 held[theirs] = torch.empty_like(tensors[name]).copy_(torch.from_numpy(native))
 
 
 def dump_weights(state: State) -> Weights:
     """Slots that the optimiser makes at its first step are zeros until then."""
     tensors = _tensors(state)
-    weights = {name: _to_canonical(state, name, tensor) for name, tensor in tensors.items()}
+    weights = {name: _to_numpy(state, name, tensor) for name, tensor in tensors.items()}
     if state.optimizer is not None:
         weights["optimizer.step"] = np.array(state.steps, dtype=np.int64)
         for name in state.architecture.parameters:
             held = state.optimizer.state.get(tensors[name], {})
             for slot, theirs in state.slots.items():
                 value = held.get(theirs, torch.zeros_like(tensors[name]))
-                weights[f"optimizer.{slot}.{name}"] = _to_canonical(state, name, value)
+                weights[f"optimizer.{slot}.{name}"] = _to_numpy(state, name, value)
     return weights
 
 
@@ -256,7 +283,7 @@ def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tup
         loss = F.cross_entropy(logits.to(state.dtype), torch.from_numpy(labels).to(state.device))
         loss.backward()
     tensors = _tensors(state)
-    found = {n: _to_canonical(state, n, tensors[n].grad) for n in state.architecture.parameters}
+    found = {n: _to_numpy(state, n, tensors[n].grad) for n in state.architecture.parameters}
     found |= {n: _activation_to_canonical(state, n, zero.grad) for n, zero in zeros.items()}
     state.network.zero_grad()
     return loss.item(), found
@@ -355,69 +382,24 @@ def save_native(state: State, path: Path) -> Path:
 
 # ---- between canonical arrays and PyTorch's -------------------------------------------------------------
 
-NAMES = {
-    "kernel": "weight",
-    "scale": "weight",
-    "offset": "bias",
-    "mean": "running_mean",
-    "variance": "running_var",
-}
-
 
 def _tensors(state: State) -> dict[str, Tensor]:
     """Parameters and running averages by canonical name."""
     own = dict(state.network.named_parameters()) | dict(state.network.named_buffers())
-    canonical = state.architecture.parameters | state.architecture.statistics
-    layer_and_tensor = {name: name.split(".") for name in canonical}
-    return {name: own[f"{layer}.{NAMES.get(t, t)}"] for name, (layer, t) in layer_and_tensor.items()}
+    return {name: own[layout.name] for name, layout in state.layouts.items()}
 
 
-def _to_native(state: State, name: str, array: Array) -> Array:
-    """A canonical tensor in PyTorch's layout: OIHW, (out, in), features channels first."""
-    order = _order(state, name)
-    if array.ndim == 4:
-        array = array.transpose(2, 3, 0, 1) if _depthwise(state, name) else array.transpose(3, 2, 0, 1)
-    elif array.ndim == 2:
-        array = (array if order is None else array[order]).T
-    elif order is not None:
-        array = array[order]
-    return np.array(array)
-
-
-def _to_canonical(state: State, name: str, tensor: Tensor | None) -> Array:
+def _to_numpy(state: State, name: str, tensor: Tensor | None) -> Array:
+    """A tensor, or its slot or gradient, in the canonical layout."""
     assert tensor is not None
-    array = tensor.detach().cpu().numpy()
-    order = _order(state, name)
-    if array.ndim == 4:
-        array = array.transpose(2, 3, 0, 1) if _depthwise(state, name) else array.transpose(2, 3, 1, 0)
-    elif array.ndim == 2:
-        array = array.T if order is None else array.T[np.argsort(order)]
-    elif order is not None:
-        array = array[np.argsort(order)]
-    return np.array(array)
-
-
-def _depthwise(state: State, name: str) -> bool:
-    return isinstance(_node(state, name).layer, layers.DepthwiseConv)
-
-
-def _node(state: State, name: str) -> Node:
-    return next(node for node in state.architecture.nodes if node.name == name.split(".")[0])
-
-
-def _order(state: State, name: str) -> Any:
-    """The order of the features that a tensor of a layer meets; a dense bias meets the layer's own output."""
-    node = _node(state, name)
-    if isinstance(node.layer, layers.Dense) and not name.endswith(".kernel"):
-        return None
-    return state.architecture.feature_orders.get(node.inputs[0])
+    return to_canonical(tensor.detach().cpu().numpy(), state.layouts[name])
 
 
 def _activation_to_native(state: State, name: str, array: Array, like: Tensor) -> Tensor:
     if array.ndim == 4:
         array = array.transpose(0, 3, 1, 2)
-    elif (order := state.architecture.feature_orders.get(name)) is not None:
-        array = array[:, order]
+    elif shapes := state.architecture.flattened.get(name):
+        array = array[:, channels_first(shapes)]
     return torch.empty_like(like).copy_(torch.from_numpy(np.ascontiguousarray(array)))
 
 
@@ -426,8 +408,8 @@ def _activation_to_canonical(state: State, name: str, value: Tensor | None) -> A
     array = value.detach().to(state.dtype).cpu().numpy()
     if array.ndim == 4:
         return np.array(array.transpose(0, 2, 3, 1))
-    order = state.architecture.feature_orders.get(name)
-    return np.array(array if order is None else array[:, np.argsort(order)])
+    shapes = state.architecture.flattened.get(name)
+    return np.array(array[:, np.argsort(channels_first(shapes))] if shapes else array)
 
 
 def _prepare(state: State, images: Images) -> Tensor:
@@ -446,8 +428,9 @@ def _masks(state: State, masks: Masks) -> dict[str, Tensor] | None:
     """Dropout masks in PyTorch's layout; None, which keeps every unit, if there are none."""
     native = {}
     for name, mask in masks.items():
-        order = state.architecture.feature_orders.get(name)
-        mask = mask.transpose(0, 3, 1, 2) if mask.ndim == 4 else mask if order is None else mask[:, order]
+        shapes = state.architecture.flattened.get(name)
+        mask = mask.transpose(0, 3, 1, 2) if mask.ndim == 4 else mask
+        mask = mask[:, channels_first(shapes)] if shapes else mask
         native[name] = torch.from_numpy(np.ascontiguousarray(mask)).to(state.device)
     return native or None
 

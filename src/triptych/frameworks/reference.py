@@ -19,6 +19,7 @@ from triptych.frameworks.source import describe, run_source, run_with_taps, vari
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, SLOTS, Precision
+from triptych.network.layouts import Layout, Layouts
 from triptych.network.weights import Array, Weights, save_tensors
 
 FILENAME = "<network.py in NumPy>"
@@ -88,6 +89,11 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
         case layers.Dropout(rate=rate):
             arguments.append(f'{rate}, masks.get("{name}")')
     return f"{kind}({', '.join(arguments)})"
+
+
+def layouts(architecture: Architecture) -> Layouts:
+    """The canonical names and layouts: what these mean, they mean here."""
+    return {name: Layout(name) for name in architecture.parameters | architecture.statistics}
 
 
 # ---- the contract --------------------------------------------------------------------------------------

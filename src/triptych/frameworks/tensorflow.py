@@ -21,6 +21,7 @@ from triptych.frameworks.source import describe, run_source, run_with_taps, sour
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, SLOTS, Precision
+from triptych.network.layouts import Layout, Layouts
 from triptych.network.weights import Array, Weights
 
 FILENAME = "<network.py in TensorFlow>"
@@ -230,6 +231,12 @@ def _assignment(target: str, expression: str) -> str:
     function, _, call = expression.partition("(")
     arguments, _, rest = call.rpartition(")")
     return f"        {target} = {function}(\n            {arguments}\n        ){rest}\n"
+
+
+def layouts(architecture: Architecture) -> Layouts:
+    """Attributes of the module, each in the canonical layout."""
+    names = architecture.parameters | architecture.statistics
+    return {name: Layout(name.replace(".", "_")) for name in names}
 
 
 # ---- the contract --------------------------------------------------------------------------------------
@@ -471,8 +478,8 @@ def save_native(state: State, path: Path) -> Path:
 
 def _tensors(state: State) -> dict[str, tf.Variable]:
     """Parameters and running averages by canonical name."""
-    names = state.architecture.parameters | state.architecture.statistics
-    return {name: getattr(state.network, name.replace(".", "_")) for name in names}
+    found = layouts(state.architecture)
+    return {name: getattr(state.network, layout.name) for name, layout in found.items()}
 
 
 def _slots(state: State) -> dict[str, tf.Variable]:

@@ -28,11 +28,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from triptych.errors import ArchitectureError, did_you_mean
 from triptych.network.layers import VOCABULARY, Dense, Flatten, Layer, Shape
+from triptych.network.layouts import channels_first
 from triptych.tables import from_table, read_toml, to_toml
 
 INPUT = "images"
@@ -104,7 +102,7 @@ class Architecture:
                 f"{self.name}: layer {self.nodes[-1].name!r}: the last layer must give one number a class; "
                 "end with a dense layer"
             )
-        _ = self.feature_orders  # raises if flattened features meet others in an add
+        _ = self.flattened  # raises if flattened features meet others in an add
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -161,36 +159,32 @@ class Architecture:
         return [node for node in self.nodes if isinstance(node.layer, layer)]
 
     @cached_property
-    def feature_orders(self) -> dict[str, NDArray[np.int64]]:
-        """For a framework that flattens channels first: where its feature j stands in the canonical order.
+    def flattened(self) -> dict[str, tuple[Shape, ...]]:
+        """The nodes whose flat output is made of pictures, and the shapes of these, one after another.
 
-        Holds the nodes whose flat output such a framework has in another order than ours (channels last):
-        `native = canonical[..., order]`. A dense layer mixes all features and so ends the matter.
+        (n,) stands for n features in between that were flat before. A framework that keeps channels first has
+        these features in another order: see `layouts.channels_first`. A dense layer mixes all features and so
+        ends the matter.
         """
-        orders: dict[str, NDArray[np.int64]] = {}
+        flattened: dict[str, tuple[Shape, ...]] = {}
         for node in self.nodes:
             shapes = self.input_shapes(node)
             if isinstance(node.layer, Flatten) and len(shapes[0]) == 3:
-                place = np.arange(math.prod(shapes[0])).reshape(shapes[0])
-                orders[node.name] = place.transpose(2, 0, 1).ravel()
-            elif not isinstance(node.layer, Dense) and any(name in orders for name in node.inputs):
+                flattened[node.name] = (shapes[0],)
+            elif not isinstance(node.layer, Dense) and any(name in flattened for name in node.inputs):
                 parts = [
-                    orders.get(name, np.arange(shape[0]))
-                    for name, shape in zip(node.inputs, shapes, strict=True)
+                    flattened.get(name, (shape,)) for name, shape in zip(node.inputs, shapes, strict=True)
                 ]
                 if node.layer.kind == "concat":
-                    starts = np.cumsum([0, *(shape[0] for shape in shapes[:-1])])
-                    orders[node.name] = np.concatenate(
-                        [start + part for start, part in zip(starts, parts, strict=True)]
-                    )
-                elif all(np.array_equal(part, parts[0]) for part in parts):
-                    orders[node.name] = parts[0]
+                    flattened[node.name] = tuple(shape for part in parts for shape in part)
+                elif len({channels_first(part).tobytes() for part in parts}) == 1:
+                    flattened[node.name] = parts[0]
                 else:
                     raise ArchitectureError(
                         f"{self.name}: layer {node.name!r} adds flattened features to others; "
                         "put a dense layer between"
                     )
-        return orders
+        return flattened
 
     def adapted(self, size: tuple[int, int] | None = None, classes: int | None = None) -> Architecture:
         """The same layers for pictures of `size` (height, width) and that many `classes`.
