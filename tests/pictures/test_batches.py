@@ -43,7 +43,7 @@ def make(
 ) -> Batches:
     """Every second picture of a store, in training; label i belongs to picture i."""
     rows = np.arange(pictures) * 2 % 256
-    return Batches(plain(256), rows + 1000, rows, size, seed, augmentation, architecture)
+    return Batches(plain(256), rows + 1000, rows, size, seed, augmentation, architecture.dropouts)
 
 
 def ids(batch: Batch) -> list[int]:
@@ -91,7 +91,7 @@ def test_any_batch_without_its_past(
 
     def fresh() -> Batches:
         rows = np.arange(pictures)
-        return Batches(noise, rows, rows, size, seed, Augmentation(), NETWORK)
+        return Batches(noise, rows, rows, size, seed, Augmentation(), NETWORK.dropouts)
 
     whole = list(fresh().epoch(epoch))
     assert len(whole) == len(fresh())
@@ -154,7 +154,7 @@ def test_a_picture_and_its_draws_do_not_depend_on_the_batch_size() -> None:
     rows = np.arange(20)
 
     def pictures(size: int) -> Any:
-        batches = Batches(noise, rows, rows, size, 0, Augmentation(), NETWORK)
+        batches = Batches(noise, rows, rows, size, 0, Augmentation(), NETWORK.dropouts)
         return np.concatenate([batch.images for batch in batches.epoch(4)])
 
     np.testing.assert_array_equal(pictures(3), pictures(20))
@@ -163,12 +163,12 @@ def test_a_picture_and_its_draws_do_not_depend_on_the_batch_size() -> None:
 def test_augmented_by_the_draws_of_the_epoch() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
     rows = np.arange(30)[::-1].copy()
-    batches = Batches(noise, np.arange(30), rows, 30, 5, Augmentation(), NETWORK)
+    batches = Batches(noise, np.arange(30), rows, 30, 5, Augmentation(), NETWORK.dropouts)
     batch = batches.batch(2, 0)
     draws = draw_augmentation(Augmentation(), 30, (16, 16), 5, 2)
     moved = gather(noise, rows, draws)  # in the order of the rows; the labels say where each went
     np.testing.assert_array_equal(batch.images, moved[batch.labels])
-    plain = Batches(noise, np.arange(30), rows, 30, 5, None, NETWORK).batch(2, 0)
+    plain = Batches(noise, np.arange(30), rows, 30, 5, None, NETWORK.dropouts).batch(2, 0)
     np.testing.assert_array_equal(plain.images, noise[rows][plain.labels])
     np.testing.assert_array_equal(plain.labels, batch.labels)
     assert (plain.images != batch.images).any()

@@ -54,7 +54,7 @@ def noise(architecture: Architecture, sizes: Sequence[int], seed: int) -> tuple[
         images = generator.integers(0, 256, (size, *architecture.input_shape), dtype=np.uint8)
         labels = generator.integers(0, architecture.classes, size)
         rows = np.arange(size)
-        made = Batches(images, labels, rows, size, seed + number, architecture=architecture)
+        made = Batches(images, labels, rows, size, seed + number, dropouts=architecture.dropouts)
         batches.append(made.batch(0, 0))
     return tuple(batches)
 

@@ -45,8 +45,8 @@ class State:
     network: keras.Model
     slots: dict[str, str] = field(default_factory=dict)
     """The optimiser's names for its slots, by ours."""
-    functions: dict[tuple[str, int, bool], Any] = field(default_factory=dict)
-    """Keras' compiled functions: see `_run`."""
+    functions: dict[Any, Any] = field(default_factory=dict)
+    """Keras' compiled functions: see `run_by_size`."""
 
     @property
     def dtype(self) -> str:
@@ -525,16 +525,22 @@ def _configure(precision: Precision) -> None:
 def _run(
     state: State, model: keras.Model, function: Callable[..., Any], images: Images, masks: Masks, *values: Any
 ) -> Any:
-    """`function(model, inputs, *values)` with a compiled function of its own for each size of batch.
+    key = (id(model), len(images), bool(masks))
+    return run_by_size(state.functions, key, model, function, _inputs(state, images, masks), *values)
+
+
+def run_by_size(
+    functions: dict[Any, Any], key: Any, model: keras.Model, function: Callable[..., Any], *values: Any
+) -> Any:
+    """`function(model, *values)` with a compiled function of its own for each `key`: each size of batch.
 
     Keras' one function, in TensorFlow, is compiled for any size once it has met a second one, and then
     rounds otherwise: what a step gives would depend on the batches before it.
     """
-    kind = "predict_function" if function is not train_step else "train_function"
-    key = (f"{kind} of {id(model)}", len(images), bool(masks))
-    setattr(model, kind, state.functions.get(key))
-    result = function(model, _inputs(state, images, masks), *values)
-    state.functions[key] = getattr(model, kind)
+    kind = "train_function" if function is train_step else "predict_function"
+    setattr(model, kind, functions.get((kind, key)))
+    result = function(model, *values)
+    functions[kind, key] = getattr(model, kind)
     return result
 
 
@@ -573,11 +579,14 @@ def _to_numpy(state: State, value: Any) -> Array:
 
 
 def _pixels(state: State, images: Images) -> Array:
+    return prepare(images, state.architecture.mean, state.architecture.std, state.dtype)
+
+
+def prepare(images: Images, mean: tuple[float, ...], std: tuple[float, ...], dtype: str) -> Array:
     """Pictures as the network sees them: (pixel / 255 - mean) / std."""
-    pixels: Array = images.astype(state.dtype) / PIXEL_SCALE
-    if any(state.architecture.mean) or set(state.architecture.std) != {1.0}:
-        mean, std = (np.array(v, state.dtype) for v in (state.architecture.mean, state.architecture.std))
-        pixels = (pixels - mean) / std
+    pixels: Array = images.astype(dtype) / PIXEL_SCALE
+    if any(mean) or set(std) != {1.0}:
+        pixels = (pixels - np.array(mean, dtype)) / np.array(std, dtype)
     return pixels
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from triptych.frameworks.source import describe, run_source, run_with_taps, sour
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
-from triptych.network.layouts import Layout, Layouts, channels_first, to_canonical, to_native
+from triptych.network.layouts import Layout, Layouts, Shape, channels_first, to_canonical, to_native
 from triptych.network.weights import Array, Weights
 
 FILENAME = "<network.py in PyTorch>"
@@ -413,25 +413,35 @@ def _activation_to_canonical(state: State, name: str, value: Tensor | None) -> A
 
 
 def _prepare(state: State, images: Images) -> Tensor:
+    return prepare(images, state.architecture.mean, state.architecture.std, state.dtype, state.device)
+
+
+def prepare(
+    images: Images, mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
     """Pictures as the network sees them: NCHW of (pixel / 255 - mean) / std, channels last in memory."""
-    pixels = torch.from_numpy(images).to(state.device).permute(0, 3, 1, 2).to(state.dtype) / PIXEL_SCALE
-    if any(state.architecture.mean) or set(state.architecture.std) != {1.0}:
-        mean, std = (
-            torch.tensor(values, dtype=state.dtype, device=state.device).view(1, -1, 1, 1)
-            for values in (state.architecture.mean, state.architecture.std)
+    pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).to(dtype) / PIXEL_SCALE
+    if any(mean) or set(std) != {1.0}:
+        centre, spread = (
+            torch.tensor(values, dtype=dtype, device=device).view(1, -1, 1, 1) for values in (mean, std)
         )
-        pixels = (pixels - mean) / std
+        pixels = (pixels - centre) / spread
     return pixels
 
 
 def _masks(state: State, masks: Masks) -> dict[str, Tensor] | None:
+    return native_masks(masks, state.architecture.flattened, state.device)
+
+
+def native_masks(
+    masks: Masks, flattened: Mapping[str, tuple[Shape, ...]], device: torch.device
+) -> dict[str, Tensor] | None:
     """Dropout masks in PyTorch's layout; None, which keeps every unit, if there are none."""
     native = {}
     for name, mask in masks.items():
-        shapes = state.architecture.flattened.get(name)
         mask = mask.transpose(0, 3, 1, 2) if mask.ndim == 4 else mask
-        mask = mask[:, channels_first(shapes)] if shapes else mask
-        native[name] = torch.from_numpy(np.ascontiguousarray(mask)).to(state.device)
+        mask = mask[:, channels_first(flattened[name])] if name in flattened else mask
+        native[name] = torch.from_numpy(np.ascontiguousarray(mask)).to(device)
     return native or None
 
 

@@ -496,13 +496,16 @@ def _slots(state: State) -> dict[str, tf.Variable]:
 
 
 def _prepare(state: State, images: Images | tf.Tensor) -> tf.Tensor:
+    return prepare(images, state.architecture.mean, state.architecture.std, state.dtype)
+
+
+def prepare(
+    images: Images | tf.Tensor, mean: tuple[float, ...], std: tuple[float, ...], dtype: tf.DType
+) -> tf.Tensor:
     """Pictures as the network sees them: (pixel / 255 - mean) / std."""
-    pixels = tf.cast(images, state.dtype) / PIXEL_SCALE
-    if any(state.architecture.mean) or set(state.architecture.std) != {1.0}:
-        mean, std = (
-            tf.constant(values, state.dtype) for values in (state.architecture.mean, state.architecture.std)
-        )
-        pixels = (pixels - mean) / std
+    pixels = tf.cast(images, dtype) / PIXEL_SCALE
+    if any(mean) or set(std) != {1.0}:
+        pixels = (pixels - tf.constant(mean, dtype)) / tf.constant(std, dtype)
     return pixels
 
 

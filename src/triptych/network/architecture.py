@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.errors import ArchitectureError, did_you_mean
-from triptych.network.layers import VOCABULARY, Dense, Flatten, Layer, Shape
+from triptych.network.layers import VOCABULARY, Dense, Dropout, Flatten, Layer, Shape
 from triptych.network.layouts import channels_first
 from triptych.tables import from_table, read_toml, to_toml
 
@@ -153,6 +153,15 @@ class Architecture:
     def flops(self) -> int:
         """Floating-point operations of one picture's forward pass; a multiply-add counts as two."""
         return sum(node.layer.flops(*self.input_shapes(node)) for node in self.nodes)
+
+    @property
+    def dropouts(self) -> dict[str, tuple[float, Shape]]:
+        """The rate of each dropout layer, and the shape of what it masks."""
+        return {
+            node.name: (node.layer.rate, self.shapes[node.name])
+            for node in self.nodes
+            if isinstance(node.layer, Dropout)
+        }
 
     def nodes_of(self, layer: type[Layer]) -> list[Node]:
         """The nodes whose layer is a `layer`."""

@@ -7,7 +7,7 @@ that resumes needs no state of this module.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -15,8 +15,6 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.network.architecture import Architecture
-from triptych.network.layers import Dropout
 from triptych.network.streams import stream
 from triptych.pictures.augment import Augmentation, Draws, draw, gather
 
@@ -33,8 +31,9 @@ class Batch:
 class Batches:
     """One part of the pictures, in batches.
 
-    `images` is the whole store, `rows` the part's place in it, `labels` one for each of `rows`. Without an
-    `architecture` the batches are for looking at: in order, as they are, no masks.
+    `images` is the whole store, `rows` the part's place in it, `labels` one for each of `rows`. `dropouts`
+    holds the rate of each dropout layer and the shape of its mask (see `Architecture.dropouts`); without it,
+    which is not without any layer, the batches are for looking at: in order, as they are, no masks.
     """
 
     def __init__(
@@ -45,10 +44,10 @@ class Batches:
         size: int,
         seed: int = 0,
         augmentation: Augmentation | None = None,
-        architecture: Architecture | None = None,
+        dropouts: Mapping[str, tuple[float, tuple[int, ...]]] | None = None,
     ) -> None:
         self.images, self.labels, self.rows, self.size = images, labels, rows, size
-        self.seed, self.augmentation, self.architecture = seed, augmentation, architecture
+        self.seed, self.augmentation, self.dropouts = seed, augmentation, dropouts
         self._epoch = lru_cache(maxsize=2)(self._draw_epoch)
 
     def __len__(self) -> int:
@@ -56,7 +55,7 @@ class Batches:
 
         A single picture left over joins the batch before it: batch norm knows no variance of one.
         """
-        left_over = self.architecture is not None and self.size > 1 and len(self.rows) % self.size == 1
+        left_over = self.dropouts is not None and self.size > 1 and len(self.rows) % self.size == 1
         return max(-(-len(self.rows) // self.size) - left_over, min(len(self.rows), 1))
 
     def sizes(self) -> list[int]:
@@ -68,7 +67,7 @@ class Batches:
         """Batch `k` of `epoch`."""
         start = k * self.size
         stop = len(self.rows) if k == len(self) - 1 else start + self.size
-        if self.architecture is None:
+        if self.dropouts is None:
             return Batch(self.images[self.rows[start:stop]], self.labels[start:stop])
         order, draws = self._epoch(epoch)
         chosen = order[start:stop]
@@ -78,7 +77,11 @@ class Batches:
             if draws
             else self.images[rows]
         )
-        return Batch(images, self.labels[chosen], self._masks(epoch, k, len(chosen)))
+        masks = {
+            name: stream(self.seed, "mask", name, epoch, k).random((len(chosen), *shape), np.float32) >= rate
+            for name, (rate, shape) in self.dropouts.items()
+        }
+        return Batch(images, self.labels[chosen], masks)
 
     def epoch(self, epoch: int = 0) -> Iterator[Batch]:
         """All batches of an epoch in turn, the next ones prepared by a thread meanwhile."""
@@ -91,16 +94,6 @@ class Batches:
         if self.augmentation is None:
             return order, None
         return order, draw(self.augmentation, count, (height, width), self.seed, epoch)
-
-    def _masks(self, epoch: int, k: int, count: int) -> dict[str, NDArray[np.bool_]]:
-        assert self.architecture is not None
-        masks = {}
-        for node in self.architecture.nodes_of(Dropout):
-            assert isinstance(node.layer, Dropout)
-            shape = (count, *self.architecture.shapes[node.name])
-            numbers = stream(self.seed, "mask", node.name, epoch, k).random(shape, dtype=np.float32)
-            masks[node.name] = numbers >= node.layer.rate
-        return masks
 
 
 def ahead(make: Callable[[int], Batch], count: int, depth: int = 2) -> Iterator[Batch]:

@@ -47,7 +47,7 @@ _MAGIC = {
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
 }
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -57,7 +57,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What undoes each value of the EXIF orientation mark; 1 and unknown values ask for nothing."""
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
@@ -73,7 +73,8 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int], fit: str = "squash")
 
     Raises UsageError for an unknown `fit` or a size below one pixel.
     """
-    return np.array(_fit(Image.fromarray(image), size, fit))
+    check_fit(size, fit)
+    return np.array(fit_to(Image.fromarray(image), size, fit))
 
 
 def prepare(data: bytes, size: tuple[int, int], fit: str) -> tuple[NDArray[np.uint8], bytes]:
@@ -82,8 +83,9 @@ def prepare(data: bytes, size: tuple[int, int], fit: str) -> tuple[NDArray[np.ui
     Shape (height, width, 3). Equal digests mean equal pixels, in whatever format they were saved.
     Raises UnreadablePicture.
     """
+    check_fit(size, fit)
     image = _open_upright(data)
-    return np.array(_fit(image, size, fit)), pixel_digest(image)
+    return np.array(fit_to(image, size, fit)), pixel_digest(image)
 
 
 def read_picture(path: Path, size: tuple[int, int], fit: str = "squash") -> NDArray[np.uint8]:
@@ -131,12 +133,7 @@ def _open_upright(data: bytes) -> Image.Image:
         try:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
             _check_size(image.width, image.height)
-            image.load()
-            # Only after loading: TIFF has turned itself by then, PNG may keep the mark at its end.
-            turn = _TURNS.get(_orientation(image))
-            rgb = _to_rgb(image)
-            del image  # a large picture should not be held twice
-            return rgb if turn is None else rgb.transpose(turn)
+            return upright_rgb(image)
         except UnreadablePicture:
             raise
         except Image.DecompressionBombError as error:
@@ -150,9 +147,18 @@ def _check_size(width: int, height: int) -> None:
         raise UnreadablePicture("too large", f"{width} x {height} pixels")
 
 
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An opened picture, loaded, as RGB, and turned as its orientation mark says."""
+    image.load()
+    # Only after loading: TIFF has turned itself by then, PNG may keep the mark at its end.
+    turn = TURNS.get(_orientation(image))
+    rgb = _to_rgb(image)
+    return rgb if turn is None else rgb.transpose(turn)
+
+
 def _orientation(image: Image.Image) -> int:
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # damaged EXIF data: the pixels are there, and viewers show them as stored
         return 1
 
@@ -212,8 +218,8 @@ def check_fit(size: tuple[int, int], fit: str) -> None:
         raise UsageError(f"picture size {size[0]} x {size[1]}: give at least one pixel each way")
 
 
-def _fit(image: Image.Image, size: tuple[int, int], fit: str) -> Image.Image:
-    check_fit(size, fit)
+def fit_to(image: Image.Image, size: tuple[int, int], fit: str) -> Image.Image:
+    """A picture at `size` = (height, width), by one of FITS."""
     height, width = size
     bilinear = Image.Resampling.BILINEAR
     if fit == "squash":

@@ -43,7 +43,7 @@ def parts_of(run: RunFolder, store: Store) -> Parts:
         return Batches(store.images, labels, rows, recipe.batch, recipe.seed, **training)
 
     return Parts(
-        part(sides.train, augmentation=recipe.augmentation, architecture=architecture),
+        part(sides.train, augmentation=recipe.augmentation, dropouts=architecture.dropouts),
         part(sides.validation),
         part(sides.test),
     )

@@ -200,7 +200,7 @@ def _real(
     architecture = architecture.adapted(classes=len(store.classes))
     rows = split(store.labels, store.sides, asked.seed).train
     labels = np.asarray(store.labels)[rows].astype(np.int64)
-    batches = Batches(store.images, labels, rows, asked.batch, asked.seed, architecture=architecture)
+    batches = Batches(store.images, labels, rows, asked.batch, asked.seed, dropouts=architecture.dropouts)
     return architecture, tuple(batches.batch(0, k) for k in range(min(BATCHES, len(batches))))
 
 
