@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from triptych.errors import RunFolderError
 from triptych.network.architecture import Architecture, Node
@@ -28,27 +29,50 @@ Array = NDArray[np.generic]
 Weights = dict[str, Array]
 
 
+@dataclass(frozen=True)
+class Draw:
+    """How one tensor begins: `normal` with standard deviation `size`, `uniform` in +-size, or `constant`."""
+
+    shape: Shape
+    law: Literal["normal", "uniform", "constant"]
+    size: float
+
+
 def initial_weights(architecture: Architecture, seed: int) -> Weights:
-    """Every parameter and running statistic before training, float32, each drawn from (seed, its name).
+    """Every parameter and running statistic before training, float32, each drawn from (seed, its name)."""
+    draws = initial_draws(architecture)
+    return {name: draw(how, stream(seed, "initial", name)) for name, how in draws.items()}
+
+
+def draw(how: Draw, generator: np.random.Generator) -> NDArray[np.float32]:
+    """The values of a tensor before training."""
+    if how.law == "constant":
+        return np.full(how.shape, how.size, np.float32)
+    if how.law == "uniform":
+        return generator.uniform(-how.size, how.size, how.shape).astype(np.float32)
+    return (generator.standard_normal(how.shape) * how.size).astype(np.float32)
+
+
+def initial_draws(architecture: Architecture) -> dict[str, Draw]:
+    """How each parameter and running statistic begins.
 
     Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, unless the layer names
     another; biases and offsets 0, scales 1, running means 0 and variances 1.
     """
-    weights: Weights = {}
+    draws = {}
     for node in architecture.nodes:
         shapes = architecture.input_shapes(node)
         for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():
-            name = f"{node.name}.{tensor}"
             if tensor == "kernel":
                 assert isinstance(node.layer, Conv | DepthwiseConv | Dense)
                 law = node.layer.initial
                 if law == "auto":
                     law = "he_normal" if _rectified(architecture, node) else "glorot_uniform"
-                values = _draw(law, shape, stream(seed, "initial", name))
+                how = _by_paper(law, shape)
             else:
-                values = np.full(shape, 1.0 if tensor in ("scale", "variance") else 0.0)
-            weights[name] = values.astype(np.float32)
-    return weights
+                how = Draw(shape, "constant", 1.0 if tensor in ("scale", "variance") else 0.0)
+            draws[f"{node.name}.{tensor}"] = how
+    return draws
 
 
 def _rectified(architecture: Architecture, node: Node) -> bool:
@@ -65,8 +89,8 @@ def _rectified(architecture: Architecture, node: Node) -> bool:
     return False
 
 
-def _draw(law: Initial, shape: Shape, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Values of `shape` by a law named after its paper.
+def _by_paper(law: Initial, shape: Shape) -> Draw:
+    """A kernel's draw by a law named after its paper.
 
     He et al. (2015), Glorot and Bengio (2010), LeCun et al. (1998).
     """
@@ -77,9 +101,8 @@ def _draw(law: Initial, shape: Shape, generator: np.random.Generator) -> NDArray
     family, _, form = law.partition("_")
     variance = {"he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out), "lecun": 1 / fan_in, "zeros": 0.0}[family]
     if form == "uniform":
-        limit = math.sqrt(3 * variance)
-        return generator.uniform(-limit, limit, shape)
-    return generator.standard_normal(shape) * math.sqrt(variance)
+        return Draw(shape, "uniform", math.sqrt(3 * variance))
+    return Draw(shape, "normal", math.sqrt(variance))
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Array]) -> None:
@@ -90,13 +113,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Array]) -> None:
 
 def load_tensors(path: Path) -> Weights:
     """The tensors of a safetensors file; raises RunFolderError if it is missing or damaged."""
-    try:
-        tensors: Weights = load(path.read_bytes())
-        return tensors
-    except FileNotFoundError:
-        raise RunFolderError(f"{path}: there is no such file") from None
-    except (SafetensorError, OSError) as reason:
-        raise RunFolderError(f"{path}: cannot be read as safetensors ({reason})") from None
+    return dict(StoredTensors(path))
 
 
 class StoredTensors(Mapping[str, Array]):
