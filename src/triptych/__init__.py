@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from triptych.comparing import Comparison, compare, resume
+    from triptych.ejecting import eject
     from triptych.errors import TriptychError
     from triptych.predicting import Evaluation, Prediction, evaluate, predict
     from triptych.verifying import Verification, verify, verify_again
@@ -27,6 +28,7 @@ _HOME = {
     "TriptychError": "errors",
     "Verification": "verifying",
     "compare": "comparing",
+    "eject": "ejecting",
     "evaluate": "predicting",
     "predict": "predicting",
     "resume": "comparing",
@@ -41,6 +43,7 @@ __all__ = [
     "TriptychError",
     "Verification",
     "compare",
+    "eject",
     "evaluate",
     "predict",
     "resume",

@@ -283,12 +283,18 @@ def runs(as_json: bool) -> None:
 @click.option("--sheet", type=click.Path(path_type=Path), default=Path("contact-sheet.png"),
               show_default=True, metavar="FILE", help="Where the contact sheet goes.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the split.")
+@click.option("--save-to", type=click.Path(path_type=Path), metavar="DIR",
+              help="Also write the pictures, as decoded, to a folder of PNG files.")  # fmt: skip
 @click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 pictures.")
 @click.option("--strict", is_flag=True, help="End with exit code 2 if any picture has a problem.")
 @JSON
-def pictures(source: str, size: int, sheet: Path, seed: int, full: bool, strict: bool, as_json: bool) -> None:
+def pictures(
+    source: str, size: int, sheet: Path, seed: int, save_to: Path | None, full: bool, strict: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Check a folder or archive of pictures: problems, counts per class, a contact sheet."""
     from triptych import terminal
+    from triptych.pictures.export import save_pictures
     from triptych.pictures.sheet import contact_sheet, describe
     from triptych.pictures.source import open_pictures
     from triptych.pictures.split import split
@@ -297,6 +303,8 @@ def pictures(source: str, size: int, sheet: Path, seed: int, full: bool, strict:
         store = open_pictures(
             source, size=(size, size), full=full, strict=strict, progress=progress.pictures_bar
         )
+    if save_to is not None:
+        save_pictures(store, save_to)
     contact_sheet(store, sheet)
     found = describe(store, split(store.labels, store.sides, seed))
     if as_json:
@@ -357,6 +365,32 @@ def show(network: str, framework: str | None, size: int | None, classes: int | N
         terminal.show_source(written(architecture, [framework])[framework])
     else:
         terminal.show_sources(written(architecture))
+
+
+@cli.command()
+@click.argument("network", default="sports-cnn", metavar="[NETWORK|FILE|RUN]")
+@click.option("--framework", default="pytorch", show_default=True, metavar="NAME",
+              help="keras, tensorflow, pytorch or jax.")  # fmt: skip
+@click.option("--as", "form", default="script", show_default=True, metavar="FORM",
+              help="script, notebook or package.")  # fmt: skip
+@click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE", help="How it is to be trained.")
+@click.option("--size", type=int, metavar="PX", help="Height and width of its pictures.")
+@click.option("--classes", type=click.IntRange(2), metavar="N", help="How many classes it tells apart.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where it goes.")
+@JSON
+def eject(as_json: bool, **given: Any) -> None:
+    """Write a program that trains, evaluates and predicts, and does not need Triptych.
+
+    From a run it takes recipe and weights along.
+    """
+    from triptych import terminal
+    from triptych.ejecting import eject
+
+    done = eject(**given)
+    if as_json:
+        _print_json(done)
+    else:
+        terminal.show(f"Ejected: {done.path}", *(f"  {path}" for path in done.files if path != done.path))
 
 
 @cli.command()

@@ -37,8 +37,8 @@ from triptych.network.layers import (
     Sigmoid,
     Tanh,
 )
+from triptych.network.layouts import Array
 from triptych.network.weights import (
-    Array,
     check_weights,
     initial_weights,
     load_tensors,

@@ -22,7 +22,7 @@ from triptych.network.layers import (
     GlobalAveragePool,
     MaxPool,
 )
-from triptych.network.weights import Array
+from triptych.network.layouts import Array
 from triptych.running.exam import LOGITS, REFERENCE, TRAJECTORY, Answers, Case, under
 
 HANDS_ON = (MaxPool, AveragePool, GlobalAveragePool, Flatten, Concat, Add)

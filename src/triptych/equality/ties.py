@@ -12,7 +12,8 @@ from triptych.equality.bounds import TABLE
 from triptych.frameworks import reference
 from triptych.network.conventions import ULP, Precision
 from triptych.network.decisions import decisions
-from triptych.network.weights import Array, Weights
+from triptych.network.layouts import Array
+from triptych.network.weights import Weights
 from triptych.running.exam import Answers, Case, named_gradients, under
 
 TIE = 16.0

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from triptych.network import conventions
 from triptych.network.architecture import Architecture
 from triptych.network.conventions import OptimizerName, Precision
-from triptych.network.layouts import Layouts
-from triptych.network.weights import Array, Weights
+from triptych.network.layouts import Array, Layouts
+from triptych.network.weights import Weights
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]

@@ -21,8 +21,8 @@ from triptych.frameworks.source import describe, run_source, sources, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
-from triptych.network.layouts import Layout, Layouts, to_canonical, to_native
-from triptych.network.weights import Array, Weights
+from triptych.network.layouts import Array, Layout, Layouts, to_canonical, to_native
+from triptych.network.weights import Weights
 
 FILENAME = "<network.py in Keras>"
 

@@ -19,8 +19,9 @@ from triptych.frameworks.source import describe, run_source, run_with_taps, sour
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
-from triptych.network.layouts import Layout, Layouts, Shape, channels_first, to_canonical, to_native
-from triptych.network.weights import Array, Weights
+from triptych.network.layers import Shape
+from triptych.network.layouts import Array, Layout, Layouts, channels_first, to_canonical, to_native
+from triptych.network.weights import Weights
 
 FILENAME = "<network.py in PyTorch>"
 
@@ -322,7 +323,7 @@ def train_step(
     loss.backward()
     if weight_decay:  # decoupled from the gradient, on kernels only
         with torch.no_grad():
-            kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+            kernels: list[Tensor] = [parameter for parameter in network.parameters() if parameter.ndim > 1]
             torch._foreach_mul_(kernels, 1 - learning_rate * weight_decay)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate

@@ -19,8 +19,8 @@ from triptych.frameworks.source import describe, run_source, run_with_taps, vari
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, SLOTS, Precision
-from triptych.network.layouts import Layout, Layouts
-from triptych.network.weights import Array, Weights, save_tensors
+from triptych.network.layouts import Array, Layout, Layouts
+from triptych.network.weights import Weights, save_tensors
 
 FILENAME = "<network.py in NumPy>"
 

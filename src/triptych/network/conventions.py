@@ -13,7 +13,7 @@ OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 Precision = Literal["float64", "float32", "bfloat16"]
 
 PIXEL_SCALE = 255.0
-"""Pictures cross the boundary as uint8; the network sees (pixel / 255 - mean) / std."""
+"""Pictures are uint8; the network sees (pixel / 255 - mean) / std."""
 
 BATCH_NORM_EPSILON = 1e-5
 """Added to the variance. Keras 1e-3; PyTorch and Flax 1e-5."""

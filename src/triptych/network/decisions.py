@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from triptych.network.architecture import Architecture
 from triptych.network.layers import MaxPool, ReLU, ReLU6
-from triptych.network.weights import Array
+from triptych.network.layouts import Array
 
 Decisions = NDArray[np.uint16]
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.network.layers import Shape
+
 Array = NDArray[np.generic]
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -22,15 +22,15 @@ from safetensors.numpy import save
 from triptych.errors import RunFolderError
 from triptych.network.architecture import Architecture, Node
 from triptych.network.layers import GELU, Activation, Conv, Dense, DepthwiseConv, Initial, ReLU, ReLU6, Shape
+from triptych.network.layouts import Array
 from triptych.network.streams import stream
 from triptych.tables import write_atomic
 
-Array = NDArray[np.generic]
 Weights = dict[str, Array]
 
 
 @dataclass(frozen=True)
-class Draw:
+class Distribution:
     """How one tensor begins: `normal` with standard deviation `size`, `uniform` in +-size, or `constant`."""
 
     shape: Shape
@@ -40,12 +40,12 @@ class Draw:
 
 def initial_weights(architecture: Architecture, seed: int) -> Weights:
     """Every parameter and running statistic before training, float32, each drawn from (seed, its name)."""
-    draws = initial_draws(architecture)
-    return {name: draw(how, stream(seed, "initial", name)) for name, how in draws.items()}
+    how = initial_distributions(architecture)
+    return {name: sample(one, stream(seed, "initial", name)) for name, one in how.items()}
 
 
-def draw(how: Draw, generator: np.random.Generator) -> NDArray[np.float32]:
-    """The values of a tensor before training."""
+def sample(how: Distribution, generator: np.random.Generator) -> NDArray[np.float32]:
+    """A tensor before training, float32."""
     if how.law == "constant":
         return np.full(how.shape, how.size, np.float32)
     if how.law == "uniform":
@@ -53,13 +53,13 @@ def draw(how: Draw, generator: np.random.Generator) -> NDArray[np.float32]:
     return (generator.standard_normal(how.shape) * how.size).astype(np.float32)
 
 
-def initial_draws(architecture: Architecture) -> dict[str, Draw]:
+def initial_distributions(architecture: Architecture) -> dict[str, Distribution]:
     """How each parameter and running statistic begins.
 
     Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, unless the layer names
     another; biases and offsets 0, scales 1, running means 0 and variances 1.
     """
-    draws = {}
+    found = {}
     for node in architecture.nodes:
         shapes = architecture.input_shapes(node)
         for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():
@@ -70,9 +70,9 @@ def initial_draws(architecture: Architecture) -> dict[str, Draw]:
                     law = "he_normal" if _rectified(architecture, node) else "glorot_uniform"
                 how = _by_paper(law, shape)
             else:
-                how = Draw(shape, "constant", 1.0 if tensor in ("scale", "variance") else 0.0)
-            draws[f"{node.name}.{tensor}"] = how
-    return draws
+                how = Distribution(shape, "constant", 1.0 if tensor in ("scale", "variance") else 0.0)
+            found[f"{node.name}.{tensor}"] = how
+    return found
 
 
 def _rectified(architecture: Architecture, node: Node) -> bool:
@@ -89,8 +89,8 @@ def _rectified(architecture: Architecture, node: Node) -> bool:
     return False
 
 
-def _by_paper(law: Initial, shape: Shape) -> Draw:
-    """A kernel's draw by a law named after its paper.
+def _by_paper(law: Initial, shape: Shape) -> Distribution:
+    """A kernel's distribution by a law named after its paper.
 
     He et al. (2015), Glorot and Bengio (2010), LeCun et al. (1998).
     """
@@ -101,8 +101,8 @@ def _by_paper(law: Initial, shape: Shape) -> Draw:
     family, _, form = law.partition("_")
     variance = {"he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out), "lecun": 1 / fan_in, "zeros": 0.0}[family]
     if form == "uniform":
-        return Draw(shape, "uniform", math.sqrt(3 * variance))
-    return Draw(shape, "normal", math.sqrt(variance))
+        return Distribution(shape, "uniform", math.sqrt(3 * variance))
+    return Distribution(shape, "normal", math.sqrt(variance))
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Array]) -> None:

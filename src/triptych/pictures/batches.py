@@ -32,8 +32,8 @@ class Batches:
     """One part of the pictures, in batches.
 
     `images` is the whole store, `rows` the part's place in it, `labels` one for each of `rows`. `dropouts`
-    holds the rate of each dropout layer and the shape of its mask (see `Architecture.dropouts`); without it,
-    which is not without any layer, the batches are for looking at: in order, as they are, no masks.
+    holds the rate of each dropout layer and the shape of its mask; where it is not given the batches are for
+    looking at: in order, as they are, no masks.
     """
 
     def __init__(

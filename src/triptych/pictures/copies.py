@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 
 class Copy(NamedTuple):
-    """Row `row` is left out because row `of` has the same pixels; `kind` is a problem kind."""
+    """Row `row` is left out because row `of` has the same pixels; `kind` says where."""
 
     row: int
     of: int
@@ -31,8 +31,9 @@ def find_copies(
 ) -> list[Copy]:
     """The rows to leave out, in rising order.
 
-    `digests` (rows, 16) stand for the pixels; `labels` and `sides` (rows,) are a store's; rows that are not
-    `usable` (rows,) have no pixels and are no copies of anything.
+    `digests` (rows, 16) stand for the pixels; `labels` and `sides` are those of the rows; what is not
+    `usable` has no pixels and is no copy of anything. A copy of a picture in another class is left out with
+    it; of copies in one class one stays: on the test side, else validation, else train.
     """
     rows = np.flatnonzero(usable)
     halves = np.ascontiguousarray(digests[rows]).view(np.uint64).reshape(-1, 2)
@@ -49,12 +50,13 @@ def find_copies(
 
 
 def _judge(group: NDArray[np.int64], labels: NDArray[np.int32], sides: NDArray[np.uint8]) -> list[Copy]:
-    """The rule of this module for one group of rows with the same pixels, rising."""
+    """Which to leave out of one group of rows with the same pixels, rising."""
     rows = [int(row) for row in group]
     if len({int(labels[row]) for row in rows}) > 1:
         others = {row: next(r for r in rows if labels[r] != labels[row]) for row in rows}
         return [Copy(row, other, "copy across classes") for row, other in others.items()]
-    kept = max(rows, key=lambda row: (sides[row], -row))  # sides are numbered train < validation < test
+    # Sides are numbered train < validation < test.
+    kept = max(rows, key=lambda row: (sides[row], -row))
     return [
         Copy(row, kept, "copy" if sides[row] == sides[kept] else "copy across sides")
         for row in rows

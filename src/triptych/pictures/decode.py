@@ -109,7 +109,8 @@ def pixel_digest(image: Image.Image) -> bytes:
     """16 bytes of BLAKE2b over the shape and the pixels of an RGB image."""
     digest = hashlib.blake2b(f"{image.width}x{image.height}".encode(), digest_size=16)
     rows = max(1, 1_000_000 // max(1, image.width))
-    for top in range(0, image.height, rows):  # in strips: a copy of the whole would double the memory
+    # In strips: a copy of the whole would double the memory.
+    for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         digest.update(strip.tobytes())
     return digest.digest()
@@ -159,7 +160,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # damaged EXIF data: the pixels are there, and viewers show them as stored
+    except Exception:  # noqa: BLE001 - a damaged mark: viewers show the pixels as stored
         return 1
 
 
@@ -219,7 +220,7 @@ def check_fit(size: tuple[int, int], fit: str) -> None:
 
 
 def fit_to(image: Image.Image, size: tuple[int, int], fit: str) -> Image.Image:
-    """A picture at `size` = (height, width), by one of FITS."""
+    """A picture at `size` = (height, width), stretched, cropped or padded to it."""
     height, width = size
     bilinear = Image.Resampling.BILINEAR
     if fit == "squash":

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from triptych.errors import UsageError
 
 UNDECIDED, TRAIN, VALIDATION, TEST = range(4)
-"""The sides of a store. Undecided pictures come from plain class folders and are shared out here."""
+"""The sides of a picture. Undecided are those from plain class folders, until they are shared out."""
 SIDE_NAMES = ("undecided", "train", "validation", "test")
 
-_STREAM = 0x73706C6974  # "split": no other draw from the same seed uses these numbers
+_STREAM = 0x73706C6974
+"""The word "split": no other draw from the same seed uses these numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of a store, int64, rising; no row is on two sides, none is missing."""
+    """Rows, int64, rising; no row is on two sides, none is missing."""
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -43,8 +44,8 @@ def split(
     train keeps one picture of each class, then test gets one of each class that has two, then validation
     one of each class that still has three. A share of 0 takes nothing.
 
-    The split of one class does not depend on the pictures of another. A store holds every picture once
-    (see `copies`), so no picture can be on two sides.
+    The split of one class does not depend on the pictures of another. Copies were left out beforehand, so
+    no picture can be on two sides.
 
     Raises UsageError when the shares are negative or leave nothing for train.
     """

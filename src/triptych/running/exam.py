@@ -23,7 +23,8 @@ from triptych.frameworks.contract import Framework, Images, Labels, Masks, Optim
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import Precision
 from triptych.network.decisions import decisions
-from triptych.network.weights import Array, StoredTensors, Weights, load_tensors, save_tensors
+from triptych.network.layouts import Array
+from triptych.network.weights import StoredTensors, Weights, load_tensors, save_tensors
 from triptych.pictures.batches import Batch
 from triptych.running.folder import write_json
 

@@ -90,8 +90,10 @@ def do_answer(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
 
 
 def do_write(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
-    """The source text of the architecture `job["network"]`."""
-    return {"text": framework.write_network(from_toml(job["network"]))}
+    """The source text of the architecture `job["network"]`, and where it keeps the canonical tensors."""
+    architecture = from_toml(job["network"])
+    layouts = msgspec.to_builtins(framework.layouts(architecture))
+    return {"text": framework.write_network(architecture), "layouts": layouts}
 
 
 JOBS: dict[str, Callable[[Framework, Job, Panel, Emit], Job]] = {
@@ -121,7 +123,7 @@ def main() -> int:
     except TriptychError as error:
         emit({"event": "error", "message": str(error)})
         return 1
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it was, the parent hears of it
         traceback.print_exc()
         emit({"event": "error", "message": f"{type(error).__name__}: {str(error).strip() or 'no message'}"})
         return 1

@@ -16,6 +16,6 @@ def check(answer: Any, right: Callable[[Any], Any], hint: str) -> None:
         return
     try:
         solved, reason = bool(right(answer)), ""
-    except Exception as error:  # whatever a learner's answer does, it is an answer
+    except Exception as error:  # noqa: BLE001 - whatever a learner's answer does, it is an answer
         solved, reason = False, f" ({type(error).__name__}: {error})"
     print("✓ right" if solved else f"✗ not yet{reason}: {hint}")

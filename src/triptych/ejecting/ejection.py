@@ -1,0 +1,151 @@
+"""`triptych eject`: from a network or a run to files of one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from safetensors.numpy import save
+
+from triptych.ejecting import forms
+from triptych.ejecting.program import Source, Trained
+from triptych.errors import RunFolderError, UsageError, did_you_mean
+from triptych.frameworks import registry
+from triptych.network.layers import pair
+from triptych.network.weights import check_weights, load_tensors
+from triptych.network.zoo import ZOO, find_network
+from triptych.running.folder import RUNS, RunFolder
+from triptych.running.recipe import make_recipe, read_recipe
+from triptych.running.sources import write
+from triptych.tables import write_atomic, writing
+
+Form = Literal["script", "notebook", "package"]
+
+WRITERS: dict[Form, Callable[[Source, str], forms.Files]] = {
+    "script": forms.as_script,
+    "notebook": forms.as_notebook,
+    "package": forms.as_package,
+}
+WEIGHTS: dict[Form, str] = {
+    "script": "{name}.safetensors",
+    "notebook": "{name}.safetensors",
+    "package": "{name}/weights.safetensors",
+}
+"""Where each form looks for its weights."""
+
+
+@dataclass(frozen=True)
+class Ejected:
+    """What was written."""
+
+    path: Path
+    """The script, the notebook, or the package's folder."""
+    files: tuple[Path, ...]
+
+
+def eject(
+    network: str | Path = "sports-cnn",
+    framework: str = "pytorch",
+    form: Form = "script",
+    *,
+    out: Path | str | None = None,
+    recipe: Path | str | Mapping[str, Any] | None = None,
+    size: int | None = None,
+    classes: int | None = None,
+) -> Ejected:
+    """Write a program that trains, evaluates and predicts without Triptych.
+
+    `network` is a name of the zoo, an architecture file, or a run, whose recipe and weights come along.
+    `out` is the script, the notebook, or the package's folder; by default it is named after network and
+    framework, in the current folder. What is there already is never overwritten: raises UsageError then, and
+    for anything that does not fit.
+    """
+    if form not in get_args(Form):
+        raise UsageError(f"there is no form {form!r}: {did_you_mean(form, get_args(Form))}")
+    source = _source(network, framework, recipe, size, classes)
+    plain = re.sub(r"\W+", "_", f"{source.architecture.name}_{source.entry.folder}").strip("_")
+    suffix = {"script": ".py", "notebook": ".ipynb", "package": ""}[form]
+    target = Path(out) if out is not None else Path(plain + suffix)
+    if target.suffix != suffix:
+        raise UsageError(f"{target}: a {form} is written to {'a folder' if not suffix else f'*{suffix}'}")
+    name = target.stem if target.stem.isidentifier() else plain
+    if form != "notebook" and importlib.util.find_spec(name) is not None:
+        raise UsageError(f"{target}: would hide the package {name!r}; choose another --out")
+    return _write(source, form, name, target)
+
+
+def _write(source: Source, form: Form, name: str, target: Path) -> Ejected:
+    folder = target if form == "package" else target.parent
+    texts = WRITERS[form](source, name)
+    files: dict[Path, str | bytes] = {folder / path: text for path, text in texts.items()}
+    if form != "package":  # the one file goes where it was asked for, whatever it is called
+        files = dict.fromkeys([target], *texts.values())
+    if source.trained is not None:
+        metadata = {"classes": json.dumps(source.trained.classes)}
+        weights = folder / WEIGHTS[form].format(name=target.stem if form != "package" else name)
+        files[weights] = save(source.trained.weights, metadata)
+    for path in [*files, *([target] if form == "package" else [])]:
+        if path.exists():
+            raise UsageError(f"{path}: is there already; choose another --out")
+    with writing(target):
+        for path, content in files.items():
+            write_atomic(path, content)
+    return Ejected(target, tuple(files))
+
+
+def _source(
+    network: str | Path,
+    framework: str,
+    recipe: Path | str | Mapping[str, Any] | None,
+    size: int | None,
+    classes: int | None,
+) -> Source:
+    entry = registry.find(framework)
+    if framework not in registry.DEFAULT:
+        raise UsageError(f"{entry.title} cannot be ejected; choose one of {', '.join(registry.DEFAULT)}")
+    if (run := _as_run(network)) is not None:
+        if recipe is not None or size is not None or classes is not None:
+            raise UsageError("a run has its own recipe, size and classes; leave these options out")
+        return _from_run(run, entry)
+    tables = read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
+    plan = make_recipe(tables, {"network": str(network), "frameworks": [framework], "size": size})
+    architecture = find_network(str(network))
+    if plan.network not in ZOO and "size" not in tables and size is None:  # it knows its size
+        plan = dataclasses.replace(plan, size=(architecture.input_shape[0], architecture.input_shape[1]))
+    architecture = architecture.adapted(pair(plan.size), classes)
+    written = write(architecture, entry)
+    return Source(plan, architecture, entry, written.text, written.layouts)
+
+
+def _as_run(network: str | Path) -> RunFolder | None:
+    """The run of that name or folder; None if it is the name of a network."""
+    if str(network) in ZOO or not any((where / network).is_dir() for where in (Path(), RUNS)):
+        return None
+    return RunFolder.open(network)
+
+
+def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
+    """With the text and the weights of that framework's panel, or of another: weights are canonical."""
+    recipe, architecture = run.recipe(), run.architecture()
+    panels = [run.panel(registry.find(name)) for name in dict.fromkeys((entry.name, *recipe.frameworks))]
+    trained = [panel for panel in panels if panel.weights.exists()]
+    if not trained:
+        raise RunFolderError(
+            f"{run.path}: nothing is trained in it yet; go on with: triptych resume {run.path}"
+        )
+    weights = load_tensors(trained[0].weights)
+    check_weights(architecture, weights)
+    written = write(architecture, entry)
+    text = panels[0].network.read_text("utf-8") if panels[0].network.exists() else written.text
+    history = tuple(
+        {"loss": e["loss"], "accuracy": e["accuracy"], "validation": e["validation_accuracy"]}
+        for e in trained[0].events()
+    )
+    known = Trained(weights, tuple(run.pictures()["classes"]), history)
+    return Source(recipe, architecture, entry, text, written.layouts, known)

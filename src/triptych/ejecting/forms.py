@@ -1,0 +1,133 @@
+"""The three forms of a program: one file, a notebook, a package. Each gives files by their path, as text."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from triptych.ejecting.pieces import Part
+from triptych.ejecting.program import Source, fill, needs, write_program
+
+Files = dict[str, str]
+
+WIDTH = 88
+"""Of a line: what formatters and linters expect unless they are told otherwise."""
+
+
+def as_script(source: Source, name: str) -> Files:
+    """One file, with its parts one after another."""
+    parts = write_program(source, 'Path(__file__).with_suffix(".safetensors")', "command")
+    bodies = [f"# ---- {part.about.partition('.')[0]}\n\n{part.code()}" for part in parts.values()]
+    head = fill("script.py.j2", **_facts(source, name))
+    return {f"{name}.py": tidy(f"{head}\n{_outside(parts)}\n\n\n" + "\n\n".join(bodies))}
+
+
+def as_package(source: Source, name: str) -> Files:
+    """A folder that pip can install, one module a part."""
+    parts = write_program(source, 'Path(__file__).with_name("weights.safetensors")', "command")
+    modules = {part: made.about.partition("\n")[0] for part, made in parts.items()}
+    files = {
+        "README.md": fill("README.md.j2", modules=modules, **_facts(source, name)),
+        "pyproject.toml": fill("pyproject.toml.j2", **_facts(source, name)),
+        f"{name}/__init__.py": f'"""{_about(source)}"""\n',
+        f"{name}/__main__.py": f"from {name}.command import main\n\nmain()\n",
+    }
+    for part, made in parts.items():
+        below = "".join(
+            f"from {name}.{other} import {', '.join(sorted(names))}\n"
+            for other, names in needs(parts, part).items()
+        )
+        text = f'"""{made.about}"""\n\n{_outside({part: made})}\n{below}\n\n{made.code()}'
+        files[f"{name}/{part}.py"] = tidy(text, first_party=name)
+    return files
+
+
+def as_notebook(source: Source, name: str) -> Files:
+    """Cells with the parts and a story around them; what is long and the same everywhere is folded."""
+    parts = write_program(source, f'Path("{name}.safetensors")')
+    text = fill(
+        "notebook.py.j2",
+        **_facts(source, name),
+        network=source.architecture.name, title=source.title, recipe=source.recipe,
+        size=source.architecture.input_shape, classes=source.architecture.classes,
+        dropouts=source.architecture.dropouts, colour=source.entry.colour,
+        pictures=Path(source.recipe.pictures).name, drawn=source.recipe.pictures == "sports",
+        history=source.trained.history if source.trained else (),
+        imports=f"{_outside(parts)}\nimport matplotlib.pyplot as plt\n",
+        settings=parts["settings"].code(), part={key: part.code() for key, part in parts.items()},
+    )  # fmt: skip
+    notebook = nbformat.v4.new_notebook(metadata=KERNEL, cells=list(_cells(text)))
+    nbformat.validate(notebook)
+    return {f"{name}.ipynb": nbformat.writes(notebook) + "\n"}
+
+
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+FOLDED = {"jupyter": {"source_hidden": True}}
+
+
+def _cells(text: str) -> Iterator[Any]:
+    """A notebook's cells from their text, in which each begins with a line `# %%`, its kind beside it."""
+    for number, cell in enumerate(re.split(r"^# %%", text, flags=re.MULTILINE)[1:]):
+        kind, _, body = cell.partition("\n")
+        if kind.strip() == "[markdown]":
+            prose = re.sub(r"^# ?", "", body.strip(), flags=re.MULTILINE)
+            made = nbformat.v4.new_markdown_cell(prose)
+        else:
+            metadata = FOLDED if kind.strip() == "folded" else {}
+            made = nbformat.v4.new_code_cell(tidy(body).strip(), metadata=metadata)
+        made.id = f"cell-{number:02}"  # not a random one: equal notebooks are equal files
+        yield made
+
+
+def _outside(parts: Mapping[str, Part]) -> str:
+    """The imports from outside of several parts."""
+    return "\n".join(sorted({line for part in parts.values() for line in part.outside.values()}))
+
+
+def _facts(source: Source, name: str) -> dict[str, Any]:
+    return {
+        "name": name, "about": _about(source), "needs": requirements(source),
+        "version": version("triptych"), "trained": source.trained is not None,
+    }  # fmt: skip
+
+
+def _about(source: Source) -> str:
+    height, width, _ = source.architecture.input_shape
+    return (
+        f"{source.architecture.name} in {source.title}, for pictures of {height} x {width} pixels "
+        f"and {source.architecture.classes} classes."
+    )
+
+
+def requirements(source: Source) -> list[str]:
+    """What the program needs besides Python, with the versions that it was written with as lower bounds."""
+    packages = [*source.entry.needs, "numpy", "pillow", "safetensors"]
+    return [f"{package}>={version(package).partition('+')[0]}" for package in packages]
+
+
+UNTYPED = ("keras", "optax", "tensorflow")
+"""What mypy finds no types for."""
+
+
+def tidy(text: str, first_party: str = "", filename: str = "program.py") -> str:
+    """The text with its imports sorted and its lines as ruff breaks them."""
+    options = ["--isolated", "--line-length", str(WIDTH), "--quiet", "--stdin-filename", filename]
+    known = ["--config", f'lint.isort.known-first-party = ["{first_party}"]'] if first_party else []
+    for words in (["check", "--select", "I", "--fix-only", *known], ["format"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", words[0], *options, *words[1:], "-"],
+            input=text, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        text = done.stdout
+    untyped = rf"^( *(?:import|from) (?:{'|'.join(UNTYPED)})\b.*)$"
+    return re.sub(untyped, r"\1  # type: ignore[import-untyped]", text, flags=re.MULTILINE)

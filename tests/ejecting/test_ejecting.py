@@ -1,0 +1,275 @@
+"""What is ejected is what ran: the same losses, clean code, and weights that go along."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import triptych
+from triptych.ejecting.pieces import global_names, shake
+from triptych.errors import RunFolderError, UsageError
+from triptych.frameworks import registry
+from triptych.network.zoo import ZOO
+from triptych.running.launch import environment
+
+SIZE = 20
+RECIPES: dict[str, dict[str, Any]] = {
+    "mlp": {"optimizer": {"name": "sgd", "label_smoothing": 0.1}, "schedule": {"name": "constant"}},
+    "lenet": {"optimizer": {"name": "rmsprop"}, "schedule": {"name": "cosine"}, "augmentation": False},
+    "sports-cnn": {"optimizer": {"name": "adamw"}, "fit": "crop"},
+    "compact-cnn": {"optimizer": {"name": "adam", "weight_decay": 0.1}, "fit": "pad"},
+}
+"""Every optimiser, schedule and fit once; networks beyond these have the defaults."""
+CHILD = Path(__file__).parent / "child.py"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of three classes that are not square, with a copy, a broken file and a hidden one."""
+    folder = tmp_path_factory.mktemp("photos")
+    noise = np.random.default_rng(0)
+    for side, count in (("train", 18), ("test", 5)):
+        for number, name in enumerate(("bees", "cows", "dogs")):
+            (folder / side / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = noise.integers(0, 256, (24, 30, 3), np.uint8)
+                pixels[:, :, number] //= 3
+                Image.fromarray(pixels).save(folder / side / name / f"{index:02}.png")
+    first = folder / "train" / "bees" / "00.png"
+    (folder / "train" / "bees" / "copy.png").write_bytes(first.read_bytes())
+    (folder / "train" / "bees" / "again.bmp").write_bytes(b"BM")
+    (folder / "train" / "bees" / ".hidden.png").write_bytes(first.read_bytes())
+    return folder
+
+
+def jobs(framework: str, precision: str, folder: Path, out: Path) -> list[dict[str, Any]]:
+    """A program for every network of the zoo, and where the library is to train the same."""
+    made = []
+    for network in ZOO:
+        recipe = {"pictures": str(folder), "network": network, "precision": precision, "batch": 16,
+                  "epochs": 2, "size": SIZE, **RECIPES.get(network, {})}  # fmt: skip
+        script = out / f"{network.replace('-', '_')}_{precision}.py"
+        triptych.eject(network, framework, classes=3, recipe=recipe, out=script)
+        made.append({"recipe": recipe, "size": SIZE, "script": str(script),
+                     "out": str(out / f"{network}-{precision}")})  # fmt: skip
+    return made
+
+
+def losses(framework: str, words: Sequence[str], order: list[dict[str, Any]]) -> list[list[float]]:
+    done = subprocess.run(
+        [sys.executable, "-P", str(CHILD), *words], input=json.dumps(order), capture_output=True, text=True,
+        check=False, env=environment(registry.find(framework)),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: list[list[float]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("framework", registry.DEFAULT)
+def test_a_program_trains_as_the_library_does(framework: str, folder: Path, tmp_path: Path) -> None:
+    if missing := registry.find(framework).missing():
+        pytest.skip(missing)
+    order = [
+        job for precision in ("float64", "float32") for job in jobs(framework, precision, folder, tmp_path)
+    ]
+    theirs = losses(framework, ["ejected"], order)
+    ours = losses(framework, ["library", framework], order)
+    for job, our, their in zip(order, ours, theirs, strict=True):
+        assert len(our) == 6, job
+        assert our == their, job  # to the bit, in both precisions
+        assert our[0] != our[-1]
+
+
+# ---- form -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A script and a package of each framework."""
+    out = tmp_path_factory.mktemp("programs")
+    for framework in registry.DEFAULT:
+        if not registry.find(framework).missing():
+            triptych.eject("sports-cnn", framework, out=out / f"{framework}_script.py")
+            triptych.eject("lenet", framework, "package", out=out / f"my_{framework}")
+    return sorted(out.rglob("*.py"))
+
+
+TOOLS = [
+    ("ruff", "check", "--isolated"),
+    ("ruff", "format", "--isolated", "--check"),
+    ("mypy", "--config-file=", "--no-error-summary"),
+]
+
+
+@pytest.mark.parametrize("words", TOOLS, ids=" ".join)
+def test_programs_pass_linter_formatter_and_types(words: Sequence[str], programs: list[Path]) -> None:
+    """By the tools' own defaults, not by ours."""
+    out = next(program.parent for program in programs if program.name.endswith("_script.py"))
+    rounds = [[".", out]]
+    if words[0] == "mypy":  # a package is checked from the folder that holds it
+        rounds = [[*(one.name for one in out.glob("*.py")), out]]
+        rounds += [["-p", home.name, home] for home in out.iterdir() if home.is_dir()]
+    for *one, home in rounds:
+        done = subprocess.run(
+            [sys.executable, "-m", *words, *one], cwd=home, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_programs_import_the_framework_and_three_packages_only(programs: list[Path]) -> None:
+    allowed = {"numpy", "PIL", "safetensors"} | set(sys.stdlib_module_names)
+    for program in programs:
+        text = program.read_text()
+        own = next(f for f in registry.DEFAULT if f"{f}_script" in program.name or f"my_{f}" in program.parts)
+        imported = set(re.findall(r"^ *(?:from|import) (\w+)", text, flags=re.MULTILINE))
+        strangers = imported - allowed - set(registry.find(own).needs) - {f"my_{own}"}
+        assert not strangers, program
+
+
+# ---- a run's weights ------------------------------------------------------------------------------------
+
+
+def command(*words: object, at: Path, framework: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", *map(str, words)], cwd=at, capture_output=True, text=True, check=False,
+        env=environment(registry.find(framework)),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "run"
+    triptych.compare(
+        folder, network="sports-cnn", frameworks=["pytorch"], epochs=6, size=SIZE, batch=16, out=path
+    )
+    return path
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "jax"])
+def test_a_runs_weights_go_along_into_any_framework(
+    framework: str, run: Path, folder: Path, tmp_path: Path
+) -> None:
+    script = triptych.eject(run, framework, out=tmp_path / "mine.py").path
+    done = command(script, "evaluate", folder, at=tmp_path, framework=framework)
+    wanted = json.loads((run / "result.json").read_text())["frameworks"]["pytorch"]["test_accuracy"]
+    assert f"test {wanted:.1%} of 15" in done.stdout, done.stderr
+    picture = folder / "test" / "dogs" / "00.png"
+    (ours,) = triptych.predict(run, [picture])
+    said = command(script, "predict", picture, at=tmp_path, framework=framework).stdout
+    assert f": {ours.label} ({ours.probabilities[ours.label]:.1%})" in said
+    assert "left out" in done.stderr  # the copy and the broken file
+
+
+def test_a_package_is_installed_and_finds_its_weights(run: Path, folder: Path, tmp_path: Path) -> None:
+    triptych.eject(run, "pytorch", "package", out=tmp_path / "mine")
+    home = tmp_path / "mine"
+    assert (home / "README.md").exists()
+    picture = folder / "test" / "cows" / "01.png"
+    said = command("-c", "import sys; sys.path.insert(0, '.'); sys.argv[0] = 'x'; "
+                   "from mine.command import main; main()", "predict", picture,
+                   at=home, framework="pytorch")  # fmt: skip
+    assert triptych.predict(run, [picture])[0].label in said.stdout, said.stderr
+
+
+def test_a_program_does_not_lose_weights(run: Path, folder: Path, tmp_path: Path) -> None:
+    script = triptych.eject(run, "pytorch", out=tmp_path / "mine.py").path
+    before = script.with_suffix(".safetensors").read_bytes()
+    done = command(script, "train", folder, at=tmp_path, framework="pytorch")
+    assert done.returncode == 1
+    assert "is there already" in done.stderr
+    assert script.with_suffix(".safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "nowhere"], "nowhere: needs one folder a class"),
+        (["predict", "nowhere.png"], "there are no weights yet"),
+        (["predict", "nowhere.png", "--weights", "mine.py"], "cannot be read"),
+        (["train", "PHOTOS"], "3 classes, the network tells 10 apart"),
+    ],
+)
+def test_a_program_says_what_is_wrong_in_a_line(
+    words: list[str], said: str, folder: Path, tmp_path: Path
+) -> None:
+    script = triptych.eject("mlp", "pytorch", out=tmp_path / "mine.py").path
+    given = [str(folder) if word == "PHOTOS" else word for word in words]
+    done = command(script, *given, at=tmp_path, framework="pytorch")
+    assert done.returncode != 0
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+# ---- the command ----------------------------------------------------------------------------------------
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("years of work")
+    with pytest.raises(UsageError, match="is there already"):
+        triptych.eject("mlp", out=tmp_path / "mine.py")
+    assert (tmp_path / "mine.py").read_text() == "years of work"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"form": "skript"}, "did you mean 'script'"),
+        ({"framework": "torch"}, "known:"),
+        ({"framework": "keras:jax"}, "cannot be ejected"),
+        ({"network": "lenett"}, "did you mean 'lenet'"),
+        ({"out": "mine.txt"}, r"a script is written to \*\.py"),
+        ({"form": "package", "out": "mine.py"}, "a package is written to a folder"),
+        ({"out": "torch.py"}, "would hide the package 'torch'"),
+        ({"size": 3}, "between 4 and 1024"),
+    ],
+)
+def test_wrong_use_is_one_line(given: dict[str, Any], said: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(triptych.TriptychError, match=said) as error:
+        triptych.eject(**{"network": "mlp", **given})
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_decides_for_itself(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="leave these options out"):
+        triptych.eject(run, size=32, out=tmp_path / "mine.py")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunFolderError, match="is no run folder"):
+        triptych.eject(tmp_path / "empty", out=tmp_path / "mine.py")
+
+
+def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
+    words = ["-m", "triptych.cli", "eject", "mlp", "--framework", "pytorch", "--json"]
+    done = command(*words, at=tmp_path, framework="pytorch")
+    assert json.loads(done.stdout)["path"] == "mlp_pytorch.py", done.stderr
+    again = command(*words, at=tmp_path, framework="pytorch")
+    assert again.returncode == 2
+    assert again.stderr.count("\n") == 1
+
+
+# ---- taking from the sources ----------------------------------------------------------------------------
+
+
+def test_only_global_names_are_followed() -> None:
+    text = "def f(a: A, gradients=1):\n    b = [c for c in a]\n    return b, D(gradients), e.f\n"
+    assert global_names(text) == {"A", "D", "e"}
+
+
+def test_what_checks_input_stays_behind() -> None:
+    text = "from triptych.running.schedule import Schedule\n\nSchedule('cosine', 1.0)\n"
+    part = shake({"one": text}, {"triptych.running.schedule": "one"})["one"]
+    assert "RecipeError" not in part.code()
+    assert "def at(" in part.code()
+    assert part.outside == {"math": "import math", "dataclass": "from dataclasses import dataclass",
+                            "Literal": "from typing import Literal"}  # fmt: skip
