@@ -34,40 +34,9 @@ from triptych.network.architecture import sequence
 from triptych.network.layers import BatchNorm, Conv, Dense, Dropout, GlobalAveragePool, Layer, MaxPool, ReLU
 from triptych.pictures.source import open_pictures
 from triptych.pictures.split import TEST
+from triptych.teaching.features import hog
 
 Sides = tuple[NDArray[np.uint8], NDArray[np.int32]]  # pictures and their labels
-
-CELL, ORIENTATIONS = 8, 9
-
-
-def hog(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Histograms of oriented gradients (Dalal and Triggs, 2005): 8 x 8 cells, 9 bins, 2 x 2 blocks."""
-    light = np.sqrt(pictures.astype(np.float32) / 255)
-    down, right = np.zeros_like(light), np.zeros_like(light)
-    down[:, 1:-1] = light[:, 2:] - light[:, :-2]
-    right[:, :, 1:-1] = light[:, :, 2:] - light[:, :, :-2]
-    # Of the three colours the one with the strongest gradient speaks for the pixel.
-    strongest = np.hypot(down, right).argmax(axis=-1)[..., None]
-    down, right = (np.take_along_axis(part, strongest, axis=-1)[..., 0] for part in (down, right))
-    strength = np.hypot(down, right)
-    position = np.arctan2(down, right) % np.pi / np.pi * ORIENTATIONS - 0.5
-    lower = np.floor(position)
-    upper_share = position - lower
-
-    many, cells = len(pictures), pictures.shape[1] // CELL
-    grid = np.empty((many, cells, cells, ORIENTATIONS), np.float32)
-    for orientation in range(ORIENTATIONS):
-        share = (lower % ORIENTATIONS == orientation) * (1 - upper_share)
-        share += ((lower + 1) % ORIENTATIONS == orientation) * upper_share
-        inside = (strength * share)[:, : cells * CELL, : cells * CELL]
-        grid[..., orientation] = inside.reshape(many, cells, CELL, cells, CELL).sum(axis=(2, 4))
-
-    corners = [grid[:, i : cells - 1 + i, j : cells - 1 + j] for i in (0, 1) for j in (0, 1)]
-    blocks = np.concatenate(corners, axis=-1)
-    for ceiling in (0.2, np.inf):  # L2 norm, clipped, L2 norm again
-        blocks /= np.sqrt((blocks**2).sum(axis=-1, keepdims=True) + 1e-3)
-        blocks = np.minimum(blocks, ceiling)
-    return blocks.reshape(many, -1)
 
 
 def linear_accuracy(train: Sides, test: Sides) -> float:

@@ -572,3 +572,10 @@ def test_the_sixth_relu_is_named_like_no_relu6() -> None:
     layers: list[Layer] = [Flatten(), *[ReLU()] * 7, ReLU6(), Dense(3)]
     names = [node.name for node in sequence("deep", (4, 4, 3), layers).nodes]
     assert names == ["flatten1", *(f"relu{n}" for n in range(1, 6)), "relu_6", "relu7", "relu6_1", "dense1"]
+
+
+def test_a_sequence_prepares_its_pictures_as_it_is_told() -> None:
+    told = sequence("n", (1, 1, 2), [Flatten(), Dense(2)], mean=(0.5, 0.5), std=(0.5, 0.25))
+    untold = sequence("n", (1, 1, 2), [Flatten(), Dense(2)])
+    assert (told.mean, told.std) == ((0.5, 0.5), (0.5, 0.25))
+    assert (untold.mean, untold.std) == ((0.0, 0.0), (1.0, 1.0))

@@ -231,10 +231,21 @@ class Architecture:
         return to_toml({**head, "layers": layers})
 
 
-def sequence(name: str, input_shape: Shape, layers: Iterable[Layer | tuple[str, Layer]]) -> Architecture:
-    """An architecture in which each layer reads the one above; layers are named by kind and number."""
+def sequence(
+    name: str,
+    input_shape: Shape,
+    layers: Iterable[Layer | tuple[str, Layer]],
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+) -> Architecture:
+    """An architecture in which each layer reads the one above; layers are named by kind and number.
+
+    `mean` and `std` are 0 and 1 in every channel unless given.
+    """
     tables = [layer if isinstance(layer, tuple) else (None, layer) for layer in layers]
-    return Architecture(name, input_shape, tuple(_named((given, layer, None) for given, layer in tables)))
+    nodes = tuple(_named((given, layer, None) for given, layer in tables))
+    channels = len(input_shape) and input_shape[-1]
+    return Architecture(name, input_shape, nodes, mean or (0.0,) * channels, std or (1.0,) * channels)
 
 
 def from_toml(text_or_path: str | Path) -> Architecture:
