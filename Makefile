@@ -17,7 +17,7 @@ mutants: $(READY)  ## change one thing at a time in every framework; each must b
 	$(BIN)/python -m tests.mutants
 
 notebooks: $(READY)  ## execute every notebook from a clean kernel, outputs included
-	cd notebooks && ../$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False $$(ls *.ipynb lessons/*.ipynb)
+	$(BIN)/python -m tests.notebooks
 
 check: $(READY)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -114,11 +114,11 @@ TOOLS = [
 def test_programs_pass_linter_formatter_and_types(words: Sequence[str], programs: list[Path]) -> None:
     """By the tools' own defaults, not by ours."""
     out = next(program.parent for program in programs if program.name.endswith("_script.py"))
-    rounds = [[".", out]]
+    rounds: list[tuple[list[str], Path]] = [(["."], out)]
     if words[0] == "mypy":  # a package is checked from the folder that holds it
-        rounds = [[*(one.name for one in out.glob("*.py")), out]]
-        rounds += [["-p", home.name, home] for home in out.iterdir() if home.is_dir()]
-    for *one, home in rounds:
+        rounds = [([one.name for one in out.glob("*.py")], out)]
+        rounds += [(["-p", home.name], home) for home in out.iterdir() if home.is_dir()]
+    for one, home in rounds:
         done = subprocess.run(
             [sys.executable, "-m", *words, *one], cwd=home, capture_output=True, text=True, check=False
         )

@@ -8,7 +8,11 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from triptych.frameworks import registry
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+CASE_STUDY = {name: NOTEBOOKS / f"cnn_{name}.ipynb" for name in registry.DEFAULT}
+"""The talk's notebooks, and one for JAX."""
 
 
 def read(path: Path) -> Any:
@@ -21,8 +25,9 @@ def read(path: Path) -> Any:
 def execute(notebook: Any, folder: Path) -> Any:
     """Every cell in turn, in `folder`; the first that raises fails with its traceback."""
     NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    ).execute()
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+    ).execute()  # fmt: skip
     return notebook
 
 

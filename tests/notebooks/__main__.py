@@ -1,0 +1,39 @@
+"""`make notebooks`: eject the case study, then execute every notebook from a clean kernel.
+
+Names on the command line choose some of them.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from tests.notebooks.kernels import CASE_STUDY, NOTEBOOKS, execute, read
+
+from triptych.ejecting import eject
+from triptych.pictures.export import save_pictures
+from triptych.pictures.source import open_pictures
+
+
+def main() -> None:
+    """Each in a folder that holds the drawn sports, so that nothing is left beside the notebooks."""
+    for framework, path in CASE_STUDY.items():
+        path.unlink(missing_ok=True)
+        eject("sports-cnn", framework, "notebook", out=path)
+    chosen = [*CASE_STUDY.values(), *sorted((NOTEBOOKS / "lessons").glob("*.ipynb"))]
+    with tempfile.TemporaryDirectory(prefix="triptych-notebooks-") as folder:
+        save_pictures(open_pictures("sports", size=(48, 48)), Path(folder) / "sports")
+        for path in chosen:
+            if len(sys.argv) > 1 and path.stem not in sys.argv[1:]:
+                continue
+            started = time.perf_counter()
+            notebook = execute(read(path), Path(folder))
+            nbformat.write(notebook, path)
+            print(f"{path.relative_to(NOTEBOOKS)!s:34} {time.perf_counter() - started:5.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
