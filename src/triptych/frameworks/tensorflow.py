@@ -174,6 +174,8 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
             tensors = ", ".join(f"{own}_{tensor}" for tensor in ("scale", "offset", "mean", "variance"))
             return f"batch_norm({x}, {tensors}, {epsilon}, {momentum}, training)"
+        case layers.Bias():
+            return f"tf.nn.bias_add({x}, {own}_bias)" if len(shape) == 3 else f"{x} + {own}_bias"
         case layers.Dense(bias=bias):
             return f"{x} @ {own}_kernel" + (f" + {own}_bias" if bias else "")
         case layers.MaxPool() | layers.AveragePool() as pool:
