@@ -84,9 +84,11 @@ RECIPE_OPTIONS = options(
     click.option("--precision", metavar="NAME", help="float32, float64 or bfloat16."),
     click.option("--optimizer", metavar="NAME", help="adamw, adam, sgd or rmsprop."),
     click.option("--learning-rate", type=float, metavar="X", help="The top of the schedule."),
-    click.option("--schedule", metavar="NAME", help="one-cycle, cosine or constant."),
+    click.option("--schedule", metavar="NAME", help="one-cycle, cosine, constant or inverse-time."),
     click.option("--fit", metavar="NAME", help="squash, crop or pad pictures that are not square."),
-    click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE", help="All this as a file."),
+    click.option("--resize", metavar="NAME", help="bilinear or nearest."),
+    click.option("--recipe", type=click.Path(path_type=Path), metavar="NAME|FILE",
+                 help="All this as a file, or 2017-keras, 2017-tensorflow, 2017-pytorch."),
     click.option("--full", is_flag=True, default=None, help="sports with 7,096 and 1,775 pictures."),
     click.option("--strict", is_flag=True, default=None, help="End if any picture has a problem."),
     click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder."),
@@ -119,7 +121,8 @@ def train(**given: Any) -> None:
 
 def _compare(
     *, optimizer: str | None, learning_rate: float | None, schedule: str | None, fit: str | None,
-    recipe: Path | None, as_json: bool, frameworks_otherwise: list[str] | None = None, **given: Any,
+    resize: str | None, recipe: Path | None, as_json: bool, frameworks_otherwise: list[str] | None = None,
+    **given: Any,
 ) -> None:  # fmt: skip
     from triptych.comparing import compare
     from triptych.running.recipe import read_recipe
@@ -129,7 +132,7 @@ def _compare(
     tables = read_recipe(recipe) if recipe else {}
     if frameworks_otherwise is not None:
         tables.setdefault("frameworks", frameworks_otherwise)
-    merge(tables, {"fit": fit, "optimizer": {"name": optimizer},
+    merge(tables, {"fit": fit, "resize": resize, "optimizer": {"name": optimizer},
                    "schedule": {"name": schedule, "learning_rate": learning_rate}})  # fmt: skip
     with Progress() as progress:
         result = compare(recipe=tables, listen=progress, **given)

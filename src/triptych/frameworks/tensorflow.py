@@ -146,6 +146,9 @@ def write_network(architecture: Architecture) -> str:
 
 def _variable(node: Node, tensor: str, shape: layers.Shape) -> str:
     """How a layer's variable is made."""
+    law = {"kernel": "initial", "bias": "bias_initial"}.get(tensor, "")
+    if getattr(node.layer, law, None) == "normal":
+        return f"tf.Variable(tf.random.normal({shape}, dtype=dtype))"
     match tensor:
         case "kernel":
             inputs = shape[:2] if isinstance(node.layer, layers.DepthwiseConv) else shape[:-1]
