@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from triptych.comparing import Comparison, compare, resume
     from triptych.errors import TriptychError
     from triptych.predicting import Evaluation, Prediction, evaluate, predict
+    from triptych.replaying import Replay, replay
     from triptych.verifying import Verification, verify, verify_again
 
 __version__ = "0.1.0"
@@ -24,11 +25,13 @@ _HOME = {
     "Comparison": "comparing",
     "Evaluation": "predicting",
     "Prediction": "predicting",
+    "Replay": "replaying",
     "TriptychError": "errors",
     "Verification": "verifying",
     "compare": "comparing",
     "evaluate": "predicting",
     "predict": "predicting",
+    "replay": "replaying",
     "resume": "comparing",
     "verify": "verifying",
     "verify_again": "verifying",
@@ -38,11 +41,13 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "Prediction",
+    "Replay",
     "TriptychError",
     "Verification",
     "compare",
     "evaluate",
     "predict",
+    "replay",
     "resume",
     "verify",
     "verify_again",

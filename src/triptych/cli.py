@@ -265,6 +265,54 @@ def evaluate(run: str, pictures: str, framework: str | None, as_json: bool) -> N
 
 
 @cli.command()
+@click.argument("pictures", default="sports", metavar="[FOLDER|ARCHIVE|sports|digits|REPLAY]")
+@click.option("--recipes", callback=_names, metavar="NAMES|FILES",
+              help="Separated by commas; the talk's three notebooks otherwise.")  # fmt: skip
+@click.option("--seeds", type=int, default=3, show_default=True, metavar="N", help="Trainings of each step.")
+@click.option("--framework", default="pytorch", show_default=True, metavar="NAME",
+              help="The one that all is trained in.")  # fmt: skip
+@click.option("--epochs", type=int, default=12, show_default=True, metavar="N", help="For all recipes alike.")
+@click.option("--size", type=int, default=32, show_default=True, metavar="PX", help="For all recipes alike.")
+@click.option(
+    "--unscaled", is_flag=True, help="Each recipe's own epochs and size, as in 2017: days on a CPU."
+)
+@click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 pictures.")
+@click.option("--worst", metavar="NAME", help="Where the walk begins; the recipe of the lowest accuracy.")
+@click.option("--best", metavar="NAME", help="Where it ends; the recipe of the highest accuracy.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where figures and page go.")
+@PATIENCE
+@JSON
+def replay(
+    pictures: str, recipes: list[str] | None, unscaled: bool, epochs: int, size: int, as_json: bool,
+    **given: Any,
+) -> None:  # fmt: skip
+    """Why 70, 64 and 17 %? Train the talk's notebooks, then change one thing at a time.
+
+    From the worst to the best recipe and back, with what each difference was worth. A replay that was
+    interrupted goes on when its folder is given; what is trained is not trained again.
+    """
+    from triptych import terminal
+    from triptych.replaying import replay
+
+    if recipes is not None:
+        given["recipes"] = recipes
+    given |= {"epochs": None, "size": None} if unscaled else {"epochs": epochs, "size": size}
+    progress = terminal.ReplayProgress()
+    try:
+        with progress:
+            done = replay(pictures, listen=progress, **given)
+    except KeyboardInterrupt:
+        if progress.folder is None:
+            raise
+        click.echo(f"triptych: interrupted; it goes on with: triptych replay {progress.folder}", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    if as_json:
+        _print_json(done)
+    else:
+        terminal.show(*terminal.replay_parts(done))
+
+
+@cli.command()
 @JSON
 def runs(as_json: bool) -> None:
     """List the runs under runs/, newest first."""

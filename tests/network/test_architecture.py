@@ -339,7 +339,7 @@ ANYWHERE: st.SearchStrategy[Layer] = st.one_of(
         momentum=st.floats(0, 1),
     ),
     st.builds(Dropout, rate=st.floats(0, 1, exclude_max=True)),
-    st.builds(Bias, bias_initial=st.sampled_from(["zeros", "normal"])),
+    st.builds(Bias, bias_initial=BIAS_INITIAL),
 )
 ON_IMAGES: st.SearchStrategy[Layer] = st.one_of(
     st.builds(

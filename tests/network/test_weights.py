@@ -153,13 +153,14 @@ def test_laws_of_biases() -> None:
     """A bias beside a kernel knows its number of inputs; PyTorch draws both between the same limits."""
     layers: Chain = [
         Flatten(), Dense(4096, bias_initial="fan_in_uniform"), Dense(4096, bias_initial="normal"),
-        Bias("normal"), Bias(), Dense(2),
+        Bias("normal"), Bias(), Bias("fan_in_uniform"), Dense(2),
     ]  # fmt: skip
     weights = initial_weights(sequence("n", (5, 5, 3), layers), 0)
     assert follows(weights["dense1.bias"], "uniform", 1 / 3 / 75)
     assert follows(weights["dense2.bias"], "normal", 1.0)
     assert follows(weights["bias1.bias"], "normal", 1.0)
     assert not weights["bias2.bias"].any()
+    assert follows(weights["bias3.bias"], "uniform", 1 / 3 / 4096)
     assert not weights["dense3.bias"].any()
 
 

@@ -23,7 +23,7 @@ Initial = Literal[
 ]  # fmt: skip
 """The law that a kernel is drawn by: see `triptych.network.weights`."""
 BiasInitial = Literal["zeros", "fan_in_uniform", "normal"]
-"""The law that a bias is drawn by; `fan_in_uniform` takes the number of inputs from the kernel beside it."""
+"""The law that a bias is drawn by; `fan_in_uniform` counts the inputs of the kernel beside or before it."""
 
 
 def pair(value: Pair) -> tuple[int, int]:
@@ -235,7 +235,7 @@ class Bias(Layer):
     """One trained number a channel (or feature), added to it: where a bias does not stand in a layer."""
 
     kind = "bias"
-    bias_initial: Literal["zeros", "normal"] = "zeros"
+    bias_initial: BiasInitial = "zeros"
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"bias": inputs[0][-1:]}
