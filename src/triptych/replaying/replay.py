@@ -165,7 +165,7 @@ def _carry_out(asked: Asked, subjects: dict[str, Subject], trainings: Trainings)
     facts, pictures = trainings.facts(), trainings.pictures()
     return Replay(
         folder=str(trainings.path),
-        asked=msgspec.to_builtins(asked),
+        asked=msgspec.json.decode(msgspec.json.encode(asked)),
         pictures=pictures,
         framework=trainings.entry.title,
         versions=facts["versions"],
