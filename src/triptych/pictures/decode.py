@@ -236,9 +236,7 @@ def check_fit(size: tuple[int, int], fit: str, method: str = "bilinear") -> None
         raise UsageError(f"picture size {size[0]} x {size[1]}: give at least one pixel each way")
 
 
-def fit_to(
-    image: Image.Image, size: tuple[int, int], fit: str, method: str = "bilinear"
-) -> Image.Image:
+def fit_to(image: Image.Image, size: tuple[int, int], fit: str, method: str = "bilinear") -> Image.Image:
     """A picture at `size` = (height, width), by one of FITS and one of RESIZES."""
     height, width = size
     how = Image.Resampling[method.upper()]
