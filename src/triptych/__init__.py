@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from triptych.ejecting import eject
     from triptych.errors import TriptychError
     from triptych.predicting import Evaluation, Prediction, evaluate, predict
+    from triptych.replaying import Replay, replay
     from triptych.verifying import Verification, verify, verify_again
 
 __version__ = "0.1.0"
@@ -25,12 +26,14 @@ _HOME = {
     "Comparison": "comparing",
     "Evaluation": "predicting",
     "Prediction": "predicting",
+    "Replay": "replaying",
     "TriptychError": "errors",
     "Verification": "verifying",
     "compare": "comparing",
     "eject": "ejecting",
     "evaluate": "predicting",
     "predict": "predicting",
+    "replay": "replaying",
     "resume": "comparing",
     "verify": "verifying",
     "verify_again": "verifying",
@@ -40,12 +43,14 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "Prediction",
+    "Replay",
     "TriptychError",
     "Verification",
     "compare",
     "eject",
     "evaluate",
     "predict",
+    "replay",
     "resume",
     "verify",
     "verify_again",

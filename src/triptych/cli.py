@@ -84,9 +84,11 @@ RECIPE_OPTIONS = options(
     click.option("--precision", metavar="NAME", help="float32, float64 or bfloat16."),
     click.option("--optimizer", metavar="NAME", help="adamw, adam, sgd or rmsprop."),
     click.option("--learning-rate", type=float, metavar="X", help="The top of the schedule."),
-    click.option("--schedule", metavar="NAME", help="one-cycle, cosine or constant."),
+    click.option("--schedule", metavar="NAME", help="one-cycle, cosine, constant or inverse-time."),
     click.option("--fit", metavar="NAME", help="squash, crop or pad pictures that are not square."),
-    click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE", help="All this as a file."),
+    click.option("--resize", metavar="NAME", help="bilinear or nearest."),
+    click.option("--recipe", type=click.Path(path_type=Path), metavar="NAME|FILE",
+                 help="All this as a file, or 2017-keras, 2017-tensorflow, 2017-pytorch."),
     click.option("--full", is_flag=True, default=None, help="sports with 7,096 and 1,775 pictures."),
     click.option("--strict", is_flag=True, default=None, help="End if any picture has a problem."),
     click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder."),
@@ -119,7 +121,8 @@ def train(**given: Any) -> None:
 
 def _compare(
     *, optimizer: str | None, learning_rate: float | None, schedule: str | None, fit: str | None,
-    recipe: Path | None, as_json: bool, frameworks_otherwise: list[str] | None = None, **given: Any,
+    resize: str | None, recipe: Path | None, as_json: bool, frameworks_otherwise: list[str] | None = None,
+    **given: Any,
 ) -> None:  # fmt: skip
     from triptych.comparing import compare
     from triptych.running.recipe import read_recipe
@@ -129,7 +132,7 @@ def _compare(
     tables = read_recipe(recipe) if recipe else {}
     if frameworks_otherwise is not None:
         tables.setdefault("frameworks", frameworks_otherwise)
-    merge(tables, {"fit": fit, "optimizer": {"name": optimizer},
+    merge(tables, {"fit": fit, "resize": resize, "optimizer": {"name": optimizer},
                    "schedule": {"name": schedule, "learning_rate": learning_rate}})  # fmt: skip
     with Progress() as progress:
         result = compare(recipe=tables, listen=progress, **given)
@@ -259,6 +262,54 @@ def evaluate(run: str, pictures: str, framework: str | None, as_json: bool) -> N
         _print_json(evaluation)
     else:
         terminal.show(*terminal.evaluation_parts(evaluation))
+
+
+@cli.command()
+@click.argument("pictures", default="sports", metavar="[FOLDER|ARCHIVE|sports|digits|REPLAY]")
+@click.option("--recipes", callback=_names, metavar="NAMES|FILES",
+              help="Separated by commas; the talk's three notebooks otherwise.")  # fmt: skip
+@click.option("--seeds", type=int, default=3, show_default=True, metavar="N", help="Trainings of each step.")
+@click.option("--framework", default="pytorch", show_default=True, metavar="NAME",
+              help="The one that all is trained in.")  # fmt: skip
+@click.option("--epochs", type=int, default=12, show_default=True, metavar="N", help="For all recipes alike.")
+@click.option("--size", type=int, default=32, show_default=True, metavar="PX", help="For all recipes alike.")
+@click.option(
+    "--unscaled", is_flag=True, help="Each recipe's own epochs and size, as in 2017: days on a CPU."
+)
+@click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 pictures.")
+@click.option("--worst", metavar="NAME", help="Where the walk begins; the recipe of the lowest accuracy.")
+@click.option("--best", metavar="NAME", help="Where it ends; the recipe of the highest accuracy.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where figures and page go.")
+@PATIENCE
+@JSON
+def replay(
+    pictures: str, recipes: list[str] | None, unscaled: bool, epochs: int, size: int, as_json: bool,
+    **given: Any,
+) -> None:  # fmt: skip
+    """Why 70, 64 and 17 %? Train the talk's notebooks, then change one thing at a time.
+
+    From the worst to the best recipe and back, with what each difference was worth. A replay that was
+    interrupted goes on when its folder is given; what is trained is not trained again.
+    """
+    from triptych import terminal
+    from triptych.replaying import replay
+
+    if recipes is not None:
+        given["recipes"] = recipes
+    given |= {"epochs": None, "size": None} if unscaled else {"epochs": epochs, "size": size}
+    progress = terminal.ReplayProgress()
+    try:
+        with progress:
+            done = replay(pictures, listen=progress, **given)
+    except KeyboardInterrupt:
+        if progress.folder is None:
+            raise
+        click.echo(f"triptych: interrupted; it goes on with: triptych replay {progress.folder}", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    if as_json:
+        _print_json(done)
+    else:
+        terminal.show(*terminal.replay_parts(done))
 
 
 @cli.command()

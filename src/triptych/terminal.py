@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from triptych.network.zoo import ZooEntry
     from triptych.pictures.cache import StoreFacts
     from triptych.predicting import Evaluation, Prediction
+    from triptych.replaying.result import Crossing, Replay, Trained
     from triptych.running.result import Result
     from triptych.running.summary import Summary
     from triptych.teaching import Lesson
@@ -218,6 +219,127 @@ class ProofProgress:
             entry = registry.find(name)
             grid.add_row(Text(entry.title, style=f"bold {entry.colour}"), Text(state))
         return grid
+
+
+class ReplayProgress:
+    """Shows a replay while it goes on: a line a training at work; without a terminal, one when it ends."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.folder: str | None = None
+        self.labels: dict[str, str] = {}
+        self.shares: dict[str, float] = {}
+        self.done = 0
+        self.live: Live | None = None
+        self.pictures = (0, 0)
+        self.began, self.first = time.monotonic(), 0
+
+    def __enter__(self) -> ReplayProgress:
+        if self.console.is_terminal:
+            self.live = Live(
+                get_renderable=self.render, console=self.console, refresh_per_second=5, transient=True
+            )
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def __call__(self, name: str, event: dict[str, Any]) -> None:
+        """Hear an event of a replay; from several threads."""
+        kind = event["event"]
+        if kind == "plan":
+            self.folder, self.labels, self.done = event["folder"], dict(event["labels"]), event["done"]
+            self.shares, self.began, self.first = {}, time.monotonic(), self.done
+            if self.live is None:
+                self.console.print(f"{self.done} of {len(self.labels)} trainings done", soft_wrap=True)
+        elif kind == "progress":
+            self.pictures = (event["done"], event["total"])
+        elif kind in ("start", "step", "epoch"):
+            epochs = event.get("epoch", 1) - 1 + event.get("share", kind == "epoch")
+            self.shares[name] = epochs
+        elif kind == "finished":
+            self.shares.pop(name, None)
+            self.done += 1
+            if self.live is None:
+                line = f"{self.done:>3} of {len(self.labels)}  {clock(self.seconds_left):>9} left"
+                self.console.print(f"{line}  {self.labels[name]}", soft_wrap=True, highlight=False)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of the trainings that are planned, at the pace so far."""
+        gained = self.done - self.first
+        left = len(self.labels) - self.done
+        return (time.monotonic() - self.began) / gained * left if gained else None
+
+    def render(self) -> Group:
+        """The live picture."""
+        grid = Table.grid(padding=(0, 2))
+        done, total = self.pictures
+        if done < total:
+            grid.add_row(ProgressBar(total, done, width=24), f"{done:,} of {total:,} pictures prepared")
+        if self.labels:
+            bar = ProgressBar(len(self.labels), self.done, width=24)
+            planned = f"{self.done} of {len(self.labels)} trainings, {clock(self.seconds_left)} left"
+            grid.add_row(bar, planned)
+        for name, epochs in list(self.shares.items()):
+            grid.add_row("", Text(f"{self.labels[name]}: epoch {epochs:.1f}", style="dim"))
+        return Group(grid)
+
+
+def replay_parts(done: Replay) -> list[Any]:
+    """A replay on the terminal: the recipes, the two suspects crossed, both walks, where the page is."""
+    seeds = done.asked["seeds"]
+    recipes = _table(title=f"{done.pictures['source']} in {done.framework}, {seeds} seed(s) each")
+    recipes.add_column("recipe", no_wrap=True)
+    for heading in ("test (95 %)", "in training"):
+        recipes.add_column(heading, justify="right", no_wrap=True)
+    for one in done.recipes:
+        recipes.add_row(Text(one.name), _accuracy(one.trained), f"{_mean(one.trained.train):.1%}")
+    parts: list[Any] = [
+        recipes,
+        f"Guessing has {done.chance:.1%}, always the largest class {done.largest:.1%}.",
+    ]
+    if done.cause is not None:
+        parts += ["", _crossing_table(done.cause), done.cause.sentence()]
+    for walk in (done.forwards, done.backwards):
+        table = _table(title=f"from {walk.start} to {walk.end}, one thing more each")
+        for heading in ("thing", "is now"):
+            table.add_column(heading, overflow="fold")
+        for heading in ("test", "worth, points (95 %)"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for step in walk.changes:
+            worth = f"{100 * step.worth:+.1f}{_span(step.worth_interval, '+')}"
+            table.add_row(step.thing, Text(step.now), f"{step.trained.mean:.1%}", worth)
+        parts += ["", table]
+    return [*parts, f"Figures: {done.folder}/replay.json, to look at: {done.folder}/replay.html"]
+
+
+def _crossing_table(cause: Crossing) -> Table:
+    table = _table(title=f"{cause.recipe}: which of the two was it?")
+    table.add_column(cause.things[0])
+    table.add_column(f"{cause.things[1]}: {cause.was[1]}", justify="right")
+    table.add_column(cause.now[1], justify="right")
+    for words, row in zip((cause.was[0], cause.now[0]), cause.cells, strict=True):
+        table.add_row(Text(words), *(_accuracy(cell) for cell in row))
+    return table
+
+
+def _accuracy(trained: Trained) -> str:
+    return f"{trained.mean:.1%}{_span(trained.interval)}"
+
+
+def _span(interval: tuple[float, float] | None, sign: str = "") -> str:
+    """An interval in points, within what an accuracy can be unless it is a gain."""
+    if interval is None:
+        return ""
+    low, high = interval if sign else (max(interval[0], 0.0), min(interval[1], 1.0))
+    return f" ({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def certificate_parts(certificate: Certificate) -> list[Any]:

@@ -25,7 +25,9 @@ def by_the_library(framework: str, jobs: list[dict[str, Any]]) -> list[list[floa
     losses = []
     for job in jobs:
         recipe = make_recipe(job["recipe"])
-        store = open_pictures(recipe.pictures, size=(job["size"], job["size"]), fit=recipe.fit)
+        store = open_pictures(
+            recipe.pictures, size=(job["size"], job["size"]), fit=recipe.fit, resize=recipe.resize
+        )
         architecture = find_network(recipe.network).adapted((job["size"],) * 2, len(store.classes))
         run = RunFolder.create(Path(job["out"]), recipe, architecture, {})
         panel = run.panel(entry)

@@ -23,12 +23,13 @@ from triptych.running.launch import environment
 
 SIZE = 20
 RECIPES: dict[str, dict[str, Any]] = {
-    "mlp": {"optimizer": {"name": "sgd", "label_smoothing": 0.1}, "schedule": {"name": "constant"}},
+    "mlp": {"optimizer": {"name": "sgd", "label_smoothing": 0.1}, "resize": "nearest", "keep": "last",
+            "schedule": {"name": "inverse-time", "decay": 0.1}},
     "lenet": {"optimizer": {"name": "rmsprop"}, "schedule": {"name": "cosine"}, "augmentation": False},
     "sports-cnn": {"optimizer": {"name": "adamw"}, "fit": "crop"},
     "compact-cnn": {"optimizer": {"name": "adam", "weight_decay": 0.1}, "fit": "pad"},
-}
-"""Every optimiser, schedule and fit once; networks beyond these have the defaults."""
+}  # fmt: skip
+"""Every optimiser and fit, and other schedules than the usual one; networks beyond these have the defaults."""
 CHILD = Path(__file__).parent / "child.py"
 
 

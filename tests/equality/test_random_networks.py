@@ -17,6 +17,7 @@ from triptych.network.layers import (
     Add,
     AveragePool,
     BatchNorm,
+    Bias,
     Concat,
     Conv,
     Dense,
@@ -43,8 +44,9 @@ WINDOWS: list[st.SearchStrategy[Layer]] = [
     st.builds(AveragePool, size=PAIRS, stride=PAIRS, padding=PADDINGS),
 ]  # fmt: skip
 ANYWHERE: list[st.SearchStrategy[Layer]] = [
-    st.just(BatchNorm()), st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()), st.just(Sigmoid()),
-    st.just(GELU()), st.builds(Dropout, rate=st.sampled_from([0.25, 0.5])),
+    st.builds(BatchNorm, momentum=st.sampled_from([0.9, 1.0])), st.just(Bias()),
+    st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()), st.just(Sigmoid()), st.just(GELU()),
+    st.builds(Dropout, rate=st.sampled_from([0.25, 0.5])),
 ]  # fmt: skip
 DENSE: st.SearchStrategy[Layer] = st.builds(Dense, units=st.integers(2, 6), bias=st.booleans())
 

@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triptych import equality
@@ -25,6 +25,7 @@ from triptych.network.layers import (
     Add,
     AveragePool,
     BatchNorm,
+    Bias,
     Concat,
     Conv,
     Dense,
@@ -328,7 +329,8 @@ def test_other_names_are_free(name: str) -> None:
 NAMES = st.sampled_from(["stem", "mid_1", "größe", "A", "conv_x", "tail", "b2", "Ω", "left", "right"])
 SIDE_OR_PAIR = st.integers(1, 3) | st.tuples(st.integers(1, 3), st.integers(1, 3))
 PADDING = st.sampled_from(["same", "valid"])
-INITIAL = st.sampled_from(["auto", "he_uniform", "lecun_normal", "zeros"])
+INITIAL = st.sampled_from(["auto", "he_uniform", "lecun_normal", "normal", "zeros"])
+BIAS_INITIAL = st.sampled_from(["zeros", "fan_in_uniform", "normal"])
 ANYWHERE: st.SearchStrategy[Layer] = st.one_of(
     st.sampled_from([ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU()]),
     st.builds(
@@ -337,6 +339,7 @@ ANYWHERE: st.SearchStrategy[Layer] = st.one_of(
         momentum=st.floats(0, 1),
     ),
     st.builds(Dropout, rate=st.floats(0, 1, exclude_max=True)),
+    st.builds(Bias, bias_initial=BIAS_INITIAL),
 )
 ON_IMAGES: st.SearchStrategy[Layer] = st.one_of(
     st.builds(
@@ -347,13 +350,14 @@ ON_IMAGES: st.SearchStrategy[Layer] = st.one_of(
         padding=PADDING,
         bias=st.booleans(),
         initial=INITIAL,
+        bias_initial=BIAS_INITIAL,
     ),
     st.builds(DepthwiseConv, kernel=SIDE_OR_PAIR, stride=SIDE_OR_PAIR, padding=PADDING, bias=st.booleans()),
     st.builds(MaxPool, size=SIDE_OR_PAIR, stride=st.none() | SIDE_OR_PAIR, padding=PADDING),
     st.builds(AveragePool, size=SIDE_OR_PAIR, stride=st.none() | SIDE_OR_PAIR, padding=PADDING),
 )
 ON_FEATURES: st.SearchStrategy[Layer] = st.builds(
-    Dense, units=st.integers(1, 9), bias=st.booleans(), initial=INITIAL
+    Dense, units=st.integers(1, 9), bias=st.booleans(), initial=INITIAL, bias_initial=BIAS_INITIAL
 )
 
 
@@ -421,6 +425,7 @@ def test_every_layer_gives_its_shape(network: Architecture) -> None:
 def test_the_drawn_networks_hold_every_kind() -> None:
     seen: set[str] = set()
 
+    @settings(max_examples=300)
     @given(network=architectures())
     def look(network: Architecture) -> None:
         seen.update(node.layer.kind for node in network.nodes)

@@ -23,6 +23,7 @@ from triptych.network.layers import (
     GELU,
     Add,
     BatchNorm,
+    Bias,
     Conv,
     Dense,
     DepthwiseConv,
@@ -112,6 +113,8 @@ LAWS: dict[Initial, tuple[str, float]] = {
     "glorot_normal": ("normal", 2 / (576 + 1152)),
     "glorot_uniform": ("uniform", 2 / (576 + 1152)),
     "lecun_normal": ("normal", 1 / 576),
+    "fan_in_uniform": ("uniform", 1 / 3 / 576),
+    "normal": ("normal", 1.0),
 }
 """Shape and variance of each law for a kernel of 3 x 3 x 64 x 128."""
 
@@ -144,6 +147,21 @@ def test_laws(law: Initial) -> None:
 def test_zeros() -> None:
     network = sequence("n", (4, 4, 3), [Flatten(), Dense(3, initial="zeros")])
     assert not initial_weights(network, 0)["dense1.kernel"].any()
+
+
+def test_laws_of_biases() -> None:
+    """A bias beside a kernel knows its number of inputs; PyTorch draws both between the same limits."""
+    layers: Chain = [
+        Flatten(), Dense(4096, bias_initial="fan_in_uniform"), Dense(4096, bias_initial="normal"),
+        Bias("normal"), Bias(), Bias("fan_in_uniform"), Dense(2),
+    ]  # fmt: skip
+    weights = initial_weights(sequence("n", (5, 5, 3), layers), 0)
+    assert follows(weights["dense1.bias"], "uniform", 1 / 3 / 75)
+    assert follows(weights["dense2.bias"], "normal", 1.0)
+    assert follows(weights["bias1.bias"], "normal", 1.0)
+    assert not weights["bias2.bias"].any()
+    assert follows(weights["bias3.bias"], "uniform", 1 / 3 / 4096)
+    assert not weights["dense3.bias"].any()
 
 
 def test_fans_of_other_kernels() -> None:

@@ -252,6 +252,16 @@ def test_fits_are_what_they_say(shape: tuple[int, int], size: tuple[int, int]) -
     assert {resize(pixels, size, fit).shape for fit in FITS} == {(*size, 3)}
 
 
+@pytest.mark.parametrize("fit", FITS)
+def test_nearest_picks_single_pixels(fit: str) -> None:
+    stripes: NDArray[np.uint8] = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    picked = resize(stripes, (8, 8), fit, "nearest")
+    assert set(np.unique(picked)) <= {0, 255}
+    every = np.arange(64, dtype=np.uint8).reshape(8, 8, 1).repeat(3, 2)
+    np.testing.assert_array_equal(resize(every, (4, 4), fit, "nearest"), every[1::2, 1::2])
+
+
 def test_fits_differ_and_shrinking_is_antialiased() -> None:
     pixels = noise(9, 40, 20)
     assert len({resize(pixels, (10, 10), fit).tobytes() for fit in FITS}) == 3

@@ -89,6 +89,8 @@ def test_unknown_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         open_pictures(tmp_path / "digits", size=(8, 8))
     with pytest.raises(UsageError, match="unknown fit"):
         open_pictures("digits", size=(8, 8), fit="stretch")
+    with pytest.raises(UsageError, match="unknown resize 'neraest': did you mean 'nearest'"):
+        open_pictures("digits", size=(8, 8), resize="neraest")
     with pytest.raises(UsageError, match="seed -1"):
         open_pictures("sports", size=(8, 8), seed=-1)
 

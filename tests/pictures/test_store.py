@@ -67,17 +67,19 @@ def test_the_second_time_nothing_is_decoded(folder: Path, tmp_path: Path) -> Non
 
 
 def test_the_key_follows_every_input(folder: Path) -> None:
-    def key(size: tuple[int, int] = (6, 6), fit: str = "squash") -> str:
-        return open_pictures(folder, size=size, fit=fit).key
+    def key(size: tuple[int, int] = (6, 6), fit: str = "squash", resize: str = "bilinear") -> str:
+        store = open_pictures(folder, size=size, fit=fit, resize=resize)
+        assert (store.fit, store.resize) == (fit, resize)
+        return store.key
 
-    keys = [key(), key((6, 7)), key((7, 6)), key(fit="crop"), key(fit="pad")]
+    keys = [key(), key((6, 7)), key((7, 6)), key(fit="crop"), key(fit="pad"), key(resize="nearest")]
     fill(folder, {"train/a/0.png": saved(noise(77))})
     keys.append(key())
     (folder / "train/a/0.png").rename(folder / "train/b/0 moved.png")
     keys.append(key())
     (folder / "train/a/1.png").unlink()
     keys.append(key())
-    assert len(set(keys)) == 8
+    assert len(set(keys)) == 9
 
 
 def test_strict_is_fatal_on_both_runs(folder: Path) -> None:
@@ -245,7 +247,7 @@ def test_few_files_are_held_at_once(tmp_path: Path) -> None:
         reader = Counting(root)
         read = _Read.of(replace(scan(root), reader=reader))
         reader.reads = 0
-        with closing(_decoded(read, (4, 4), "squash")) as decoded:
+        with closing(_decoded(read, (4, 4), "squash", "bilinear")) as decoded:
             next(decoded)
             return reader.reads
 

@@ -95,6 +95,18 @@ def test_constant(top: float, steps: int) -> None:
 
 
 @given(top=TOPS, steps=STEPS)
+def test_inverse_time_is_what_keras_did(top: float, steps: int) -> None:
+    """lr / (1 + decay step), whatever the length of the run."""
+    made = Schedule("inverse-time", top, decay=1e-6)
+    assert made.at(0, steps) == top
+    assert made.at(1_000_000, steps) == pytest.approx(top / 2)
+    with pytest.raises(RecipeError, match="schedule: cosine has no decay, only inverse-time has"):
+        Schedule("cosine", top, decay=1e-6)
+    with pytest.raises(RecipeError, match="schedule: decay is -1"):
+        Schedule("inverse-time", top, decay=-1)
+
+
+@given(top=TOPS, steps=STEPS)
 def test_cosine_falls_from_the_top(top: float, steps: int) -> None:
     rates = [Schedule("cosine", top).at(step, steps) for step in range(steps)]
     assert rates[0] == top

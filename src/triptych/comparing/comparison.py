@@ -219,6 +219,7 @@ def _open(recipe: Recipe, listen: Listener) -> Store:
         recipe.pictures,
         size=pair(recipe.size),
         fit=recipe.fit,
+        resize=recipe.resize,
         full=recipe.full,
         strict=recipe.strict,
         progress=lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total}),

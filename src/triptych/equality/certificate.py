@@ -21,7 +21,7 @@ from triptych.frameworks.contract import Optimizer
 from triptych.network.conventions import Precision
 from triptych.running.exam import REFERENCE
 from triptych.running.folder import read_json
-from triptych.running.recipe import Fit
+from triptych.running.recipe import Fit, Resize
 from triptych.running.schedule import Schedule
 
 SCHEMA = 1
@@ -144,6 +144,7 @@ class Asked(Struct, kw_only=True):
     probes: bool = True
     pictures: Annotated[str | None, Meta(description="null for seeded noise.")] = None
     fit: Fit = "squash"
+    resize: Resize = "bilinear"
     full: bool = False
     weights: Annotated[str | None, Meta(description="A safetensors file; null for seeded values.")] = None
 

@@ -17,6 +17,7 @@ from triptych.network.layers import (
     Add,
     AveragePool,
     BatchNorm,
+    Bias,
     Concat,
     Flatten,
     GlobalAveragePool,
@@ -25,7 +26,7 @@ from triptych.network.layers import (
 from triptych.network.layouts import Array
 from triptych.running.exam import LOGITS, REFERENCE, TRAJECTORY, Answers, Case, under
 
-HANDS_ON = (MaxPool, AveragePool, GlobalAveragePool, Flatten, Concat, Add)
+HANDS_ON = (Bias, MaxPool, AveragePool, GlobalAveragePool, Flatten, Concat, Add)
 """Layers in which a number added to a channel comes out as the same number."""
 
 TRUST = 4.0
@@ -131,23 +132,25 @@ def idle(architecture: Architecture) -> set[str]:
     layer that hands on what each channel has in common.
     """
 
-    def norms(name: str) -> set[str] | None:
-        """The batch norms behind a layer's output; None if anything else reads it."""
-        found: set[str] = set()
-        for reader in (node for node in architecture.nodes if name in node.inputs):
-            behind = norms(reader.name) if isinstance(reader.layer, HANDS_ON) else None
-            if isinstance(reader.layer, BatchNorm):
-                behind = {reader.name}
-            if behind is None:
-                return None
-            found |= behind
-        return found or None
-
     wandering: set[str] = set()
     for node in architecture.nodes:
-        if f"{node.name}.bias" in architecture.parameters and (behind := norms(node.name)):
-            wandering |= {f"{node.name}.bias", *(f"{name}.mean" for name in behind)}
+        own = {f"{node.name}.bias", f"{node.name}.offset"} & architecture.parameters.keys()
+        if own and (behind := _norms_behind(architecture, node.name)):
+            wandering |= own | {f"{name}.mean" for name in behind}
     return wandering
+
+
+def _norms_behind(architecture: Architecture, name: str) -> set[str]:
+    """The batch norms behind a layer's output; none if anything else reads it, too."""
+    found: set[str] = set()
+    for reader in (node for node in architecture.nodes if name in node.inputs):
+        behind = _norms_behind(architecture, reader.name) if isinstance(reader.layer, HANDS_ON) else set()
+        if isinstance(reader.layer, BatchNorm):
+            behind = {reader.name}
+        if not behind:
+            return set()
+        found |= behind
+    return found
 
 
 def _wander(case: Case, place: Place) -> float:
@@ -161,20 +164,40 @@ def _wander(case: Case, place: Place) -> float:
 def scales(case: Case, answers: Answers) -> dict[str, float]:
     """By the name of an answer: the size of the largest number that its gap is relative to."""
     groups: dict[str, float] = {}
-    kinds = {key: _group(case, key) for key in answers}
+    beside = _kernels_beside_biases(case.architecture)
+    kinds = {key: _group(case, key, beside) for key in answers}
     for key, group in kinds.items():
         groups[group] = max(groups.get(group, 0.0), float(np.abs(answers[key]).max(initial=0)))
     return {key: groups[group] or 1.0 for key, group in kinds.items()}
 
 
-def _group(case: Case, key: str) -> str:
+def _kernels_beside_biases(architecture: Architecture) -> dict[str, str]:
+    """By layers without a kernel whose bias is idle: the nearest layer with one, before it if there is any.
+
+    By itself, a bias whose true gradient is 0 would be measured by its own rounding.
+    """
+    names = [node.name for node in architecture.nodes]
+    with_kernel = [name for name in names if f"{name}.kernel" in architecture.parameters]
+    found = {}
+    for node in architecture.nodes_of(Bias) + architecture.nodes_of(BatchNorm):
+        if _norms_behind(architecture, node.name):
+            before = [name for name in with_kernel if names.index(name) < names.index(node.name)]
+            found[node.name] = (before[-1:] or with_kernel[:1] or [node.name])[0]
+    return found
+
+
+def _group(case: Case, key: str, beside: Mapping[str, str]) -> str:
     """What shares a scale: a layer's kernel and bias, their slots, its statistics; a training's losses."""
     head, _, where = key.rpartition("/")
     if where == "loss":
         return key.split("/")[0]
     if where in case.architecture.statistics:
         return f"{head}/statistics of {where.rpartition('.')[0]}"
-    return key.rpartition(".")[0] if "." in where else key
+    if "." not in where:
+        return key
+    owner = where.rpartition(".")[0]  # a layer, or an optimiser's slot of one
+    slot, dot, layer = owner.rpartition(".")
+    return f"{head}/{slot}{dot}{beside.get(layer, layer)}"
 
 
 def _undecided(

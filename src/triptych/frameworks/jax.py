@@ -215,6 +215,8 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
             options = f"epsilon={epsilon}, momentum={momentum}"
             return f'batch_norm({x}, weights, averages, "{node.name}", training, {options})'
+        case layers.Bias():
+            return x + _bias(node, True)
         case layers.MaxPool() | layers.AveragePool() as layer:
             options = f'size={layer.window}, strides={layer.strides}, padding="{layer.padding.upper()}"'
             return f"{layer.kind}({x}, {options})"

@@ -90,6 +90,17 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 @keras.saving.register_keras_serializable("triptych")
+class Bias(keras.layers.Layer):
+    """Adds one trained number a channel; Keras has biases inside other layers only."""
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        self.bias = self.add_weight(shape=shape[-1:], initializer="zeros", name="bias")
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return inputs + self.bias
+
+
+@keras.saving.register_keras_serializable("triptych")
 class PaddedAverage(keras.layers.Layer):
     """Average pool in which padding never counts; Keras' own repeats the edge on PyTorch at uneven ends."""
 
@@ -148,8 +159,8 @@ def write_network(architecture: Architecture) -> str:
     else:
         body = _functional(architecture, held | {INPUT: INPUT})
     network = f"\n\ndef network() -> keras.Model:\n{body}"
-    pieces = sources((BatchNormalization, PaddedAverage, Dropout, GELU), network)
-    imports = f"import keras\nfrom keras import layers{', ops' if pieces else ''}\n"
+    pieces = sources((BatchNormalization, Bias, PaddedAverage, Dropout, GELU), network)
+    imports = f"import keras\nfrom keras import layers{', ops' if 'ops.' in pieces else ''}\n"
     return f'"""{describe(architecture, "Keras")}"""\n\n{imports}{pieces}{network}'
 
 
@@ -209,6 +220,8 @@ def _layer(architecture: Architecture, node: Node) -> str:
             return _call("layers.Conv2D", channels, size, groups=channels, **options)
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
             return _call("BatchNormalization", momentum=momentum, epsilon=epsilon, **name)
+        case layers.Bias():
+            return _call("Bias", **name)
         case layers.Dense(units=units, bias=bias):
             return _call("layers.Dense", units, use_bias=None if bias else False, **name)
         case layers.AveragePool(padding="same") as pool:

@@ -166,6 +166,12 @@ def batch_norm(
     return Tensor(normal * scale.values + offset.values, (x, scale, offset), derivative), running
 
 
+def bias(x: Tensor, values: Tensor) -> Tensor:
+    """One number a channel, added; its gradient is the sum over all places."""
+    axes = tuple(range(x.values.ndim - 1))
+    return Tensor(x.values + values.values, (x, values), lambda gradient: (gradient, gradient.sum(axis=axes)))
+
+
 def max_pool(x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads: Pads) -> Tensor:
     """The largest pixel of each window; the first of equals gets the gradient."""
     padded = pad(x.values, pads, filler=-np.inf)

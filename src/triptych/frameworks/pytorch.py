@@ -74,6 +74,17 @@ def dropout(x: Tensor, rate: float, masks: dict[str, Tensor] | None, name: str) 
     return x if masks is None else x * masks[name] / (1 - rate)
 
 
+class Bias(nn.Module):
+    """Adds one trained number a channel; PyTorch has biases inside other modules only."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias.view(-1, *(1,) * (x.ndim - 2))
+
+
 def average_pool(
     x: Tensor, size: int | tuple[int, int], stride: int | tuple[int, int], pads: tuple[int, int, int, int]
 ) -> Tensor:
@@ -100,7 +111,7 @@ def write_network(architecture: Architecture) -> str:
         f"{''.join(forward)}"
         f"        return {held[architecture.nodes[-1].name]}\n"
     )
-    pieces = sources((dropout, average_pool), network)
+    pieces = sources((Bias, dropout, average_pool), network)
     functional = "import torch.nn.functional as F\n" if "F." in pieces + network else ""
     return (
         f'"""{describe(architecture, "PyTorch")}"""\n\n'
@@ -126,6 +137,8 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> tuple[s
             kind = "BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"
             made = f"nn.{kind}({shape[-1]}, eps={eps}, momentum={round(1 - kept, 12)})"
             return made, f"self.{node.name}({x})"
+        case layers.Bias():
+            return f"Bias({shape[-1]})", f"self.{node.name}({x})"
         case layers.Dense(units=units, bias=bias):
             made = f"nn.Linear({shape[0]}, {units}{_options(bias=None if bias else False)})"
             return made, f"self.{node.name}({x})"

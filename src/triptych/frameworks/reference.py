@@ -86,6 +86,8 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
                 f'weights["{name}.scale"], weights["{name}.offset"], averages["{name}"], '
                 f"{epsilon}, {momentum}, training"
             )
+        case layers.Bias():
+            arguments.append(f'weights["{name}.bias"]')
         case layers.Dropout(rate=rate):
             arguments.append(f'{rate}, masks.get("{name}")')
     return f"{kind}({', '.join(arguments)})"

@@ -146,6 +146,9 @@ def write_network(architecture: Architecture) -> str:
 
 def _variable(node: Node, tensor: str, shape: layers.Shape) -> str:
     """How a layer's variable is made."""
+    law = {"kernel": "initial", "bias": "bias_initial"}.get(tensor, "")
+    if getattr(node.layer, law, None) == "normal":
+        return f"tf.Variable(tf.random.normal({shape}, dtype=dtype))"
     match tensor:
         case "kernel":
             inputs = shape[:2] if isinstance(node.layer, layers.DepthwiseConv) else shape[:-1]
@@ -174,6 +177,8 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
             tensors = ", ".join(f"{own}_{tensor}" for tensor in ("scale", "offset", "mean", "variance"))
             return f"batch_norm({x}, {tensors}, {epsilon}, {momentum}, training)"
+        case layers.Bias():
+            return f"tf.nn.bias_add({x}, {own}_bias)" if len(shape) == 3 else f"{x} + {own}_bias"
         case layers.Dense(bias=bias):
             return f"{x} @ {own}_kernel" + (f" + {own}_bias" if bias else "")
         case layers.MaxPool() | layers.AveragePool() as pool:

@@ -39,8 +39,8 @@ INPUT = "images"
 
 _WORDS_OF_SOURCES = """
     x masks training weights averages logits optimizer self network reduce keep tap images keras layers ops
-    tf tensorflow torch nn F jax jnp lax Tensor Tensors Network BatchNormalization Dropout GELU PaddedAverage
-    windows
+    tf tensorflow torch nn F jax jnp lax Tensor Tensors Network BatchNormalization Bias Dropout GELU
+    PaddedAverage windows
 """
 _WORDS_OF_MODULES = """
     T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double

@@ -18,8 +18,12 @@ from triptych.network.conventions import Padding
 Shape = tuple[int, ...]
 Pair = int | tuple[int, int]
 Initial = Literal[
-    "auto", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "zeros"
-]
+    "auto", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "fan_in_uniform",
+    "normal", "zeros",
+]  # fmt: skip
+"""The law that a kernel is drawn by: see `triptych.network.weights`."""
+BiasInitial = Literal["zeros", "fan_in_uniform", "normal"]
+"""The law that a bias is drawn by; `fan_in_uniform` counts the inputs of the kernel beside or before it."""
 
 
 def pair(value: Pair) -> tuple[int, int]:
@@ -124,6 +128,7 @@ class Conv(_Window):
     stride: Pair = 1
     bias: bool = True
     initial: Initial = "auto"
+    bias_initial: BiasInitial = "zeros"
 
     @property
     def window(self) -> tuple[int, int]:
@@ -154,6 +159,7 @@ class DepthwiseConv(_Window):
     stride: Pair = 1
     bias: bool = True
     initial: Initial = "auto"
+    bias_initial: BiasInitial = "zeros"
 
     @property
     def window(self) -> tuple[int, int]:
@@ -210,6 +216,7 @@ class Dense(Layer):
     units: int
     bias: bool = True
     initial: Initial = "auto"
+    bias_initial: BiasInitial = "zeros"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         _features(inputs[0])
@@ -221,6 +228,20 @@ class Dense(Layer):
 
     def flops(self, *inputs: Shape) -> int:
         return self.units * (2 * inputs[0][0] + self.bias)
+
+
+@dataclass(frozen=True)
+class Bias(Layer):
+    """One trained number a channel (or feature), added to it: where a bias does not stand in a layer."""
+
+    kind = "bias"
+    bias_initial: BiasInitial = "zeros"
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"bias": inputs[0][-1:]}
+
+    def flops(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -381,7 +402,7 @@ class Concat(Layer):
 VOCABULARY: dict[str, type[Layer]] = {
     layer.kind: layer
     for layer in (
-        Conv, DepthwiseConv, BatchNorm, Dense, MaxPool, AveragePool, GlobalAveragePool,
+        Conv, DepthwiseConv, BatchNorm, Bias, Dense, MaxPool, AveragePool, GlobalAveragePool,
         ReLU, ReLU6, Tanh, Sigmoid, GELU, Dropout, Flatten, Add, Concat,
     )
 }  # fmt: skip

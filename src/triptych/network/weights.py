@@ -21,7 +21,19 @@ from safetensors.numpy import save
 
 from triptych.errors import RunFolderError
 from triptych.network.architecture import Architecture, Node
-from triptych.network.layers import GELU, Activation, Conv, Dense, DepthwiseConv, Initial, ReLU, ReLU6, Shape
+from triptych.network.layers import (
+    GELU,
+    Activation,
+    Bias,
+    BiasInitial,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Initial,
+    ReLU,
+    ReLU6,
+    Shape,
+)
 from triptych.network.layouts import Array
 from triptych.network.streams import stream
 from triptych.tables import write_atomic
@@ -56,8 +68,8 @@ def sample(how: Distribution, generator: np.random.Generator) -> NDArray[np.floa
 def initial_distributions(architecture: Architecture) -> dict[str, Distribution]:
     """How each parameter and running statistic begins.
 
-    Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, unless the layer names
-    another; biases and offsets 0, scales 1, running means 0 and variances 1.
+    Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, and biases 0, unless the
+    layer names another law; offsets 0, scales 1, running means 0 and variances 1.
     """
     found = {}
     for node in architecture.nodes:
@@ -68,7 +80,10 @@ def initial_distributions(architecture: Architecture) -> dict[str, Distribution]
                 law = node.layer.initial
                 if law == "auto":
                     law = "he_normal" if _rectified(architecture, node) else "glorot_uniform"
-                how = _by_paper(law, shape)
+                how = _law(law, shape, _fans(shape))
+            elif tensor == "bias":
+                assert isinstance(node.layer, Conv | DepthwiseConv | Dense | Bias)
+                how = _law(node.layer.bias_initial, shape, _fans(_kernel(architecture, node)))
             else:
                 how = Distribution(shape, "constant", 1.0 if tensor in ("scale", "variance") else 0.0)
             found[f"{node.name}.{tensor}"] = how
@@ -89,18 +104,40 @@ def _rectified(architecture: Architecture, node: Node) -> bool:
     return False
 
 
-def _by_paper(law: Initial, shape: Shape) -> Distribution:
-    """A kernel's distribution by a law named after its paper.
+def _kernel(architecture: Architecture, node: Node) -> Shape:
+    """The shape of the kernel beside a bias, or of the nearest before it; (1, 1) if there is none."""
+    before = {other.name: other for other in architecture.nodes}
+    while f"{node.name}.kernel" not in architecture.parameters:
+        if node.inputs[0] not in before:
+            return 1, 1
+        node = before[node.inputs[0]]
+    return architecture.parameters[f"{node.name}.kernel"]
 
-    He et al. (2015), Glorot and Bengio (2010), LeCun et al. (1998).
-    """
-    *window, fan_in, fan_out = shape
+
+def _fans(kernel: Shape) -> tuple[int, int]:
+    """How many numbers an output of a kernel reads, and how many outputs read a number."""
+    *window, fan_in, fan_out = kernel
     if len(window) == 2 and fan_out == 1:  # depthwise: each output reads one channel
         fan_in = 1
-    fan_in, fan_out = fan_in * math.prod(window), fan_out * math.prod(window)
+    return fan_in * math.prod(window), fan_out * math.prod(window)
+
+
+def _law(law: Initial | BiasInitial, shape: Shape, fans: tuple[int, int]) -> Distribution:
+    """The distribution by a law that mostly has the name of its paper.
+
+    He et al. (2015), Glorot and Bengio (2010), LeCun et al. (1998). `fan_in_uniform` is uniform between
+    -1 / sqrt(fan_in) and 1 / sqrt(fan_in), which PyTorch draws kernels and biases from unasked (for kernels
+    it says "Kaiming uniform with a = sqrt(5)"); `normal` has variance 1 whatever the layer's size.
+    """
+    if law == "zeros":
+        return Distribution(shape, "constant", 0.0)
+    fan_in, fan_out = fans
     family, _, form = law.partition("_")
-    variance = {"he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out), "lecun": 1 / fan_in, "zeros": 0.0}[family]
-    if form == "uniform":
+    variance = {
+        "he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out), "lecun": 1 / fan_in, "fan": 1 / (3 * fan_in),
+        "normal": 1.0,
+    }[family]  # fmt: skip
+    if form.endswith("uniform"):
         return Distribution(shape, "uniform", math.sqrt(3 * variance))
     return Distribution(shape, "normal", math.sqrt(variance))
 

@@ -66,14 +66,22 @@ ZOO: dict[str, Callable[..., Architecture]] = {
 """Every built-in network by name."""
 
 
+FILES = Path(__file__).parent / "files"
+NOTEBOOKS = ("2017-keras", "2017-tensorflow", "2017-pytorch")
+"""What the talk's three notebooks trained, by name: files of the folder FILES, to be read and changed."""
+
+
 def find_network(name: str) -> Architecture:
     """The network of that name, or of that TOML file; raises ArchitectureError with the known names."""
     if name in ZOO:
         return ZOO[name]()
+    if name in NOTEBOOKS:
+        return from_toml(FILES / f"{name}.toml")
     if name.endswith(".toml") or Path(name).is_file():
         return from_toml(Path(name))
     raise ArchitectureError(
-        f"there is no network {name!r}: {did_you_mean(name, ZOO)}; a network of your own is a .toml file"
+        f"there is no network {name!r}: {did_you_mean(name, [*ZOO, *NOTEBOOKS])}; "
+        "a network of your own is a .toml file"
     )
 
 

@@ -32,6 +32,12 @@ FITS = ("squash", "crop", "pad")
 - `crop`: its largest centred part of the target's shape: `ImageOps.fit(image, target, BILINEAR)`;
 - `pad`: whole, centred, on grey 128: `ImageOps.pad(image, target, BILINEAR, (128, 128, 128))`.
 """
+RESIZES = ("bilinear", "nearest")
+"""What a pixel of the smaller picture is made of.
+
+- `bilinear`: of all pixels that it covers (antialiased);
+- `nearest`: of the one at its middle; the others are lost: the default of Keras in 2017.
+"""
 MAX_PIXELS = 100_000_000
 PAD_GREY = 128
 
@@ -68,27 +74,33 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     return np.array(_open_upright(data))
 
 
-def resize(image: NDArray[np.uint8], size: tuple[int, int], fit: str = "squash") -> NDArray[np.uint8]:
-    """`image` (height, width, 3) brought to `size` = (height, width): bilinear, antialiased, one of FITS.
+def resize(
+    image: NDArray[np.uint8], size: tuple[int, int], fit: str = "squash", method: str = "bilinear"
+) -> NDArray[np.uint8]:
+    """`image` (height, width, 3) brought to `size` = (height, width), by one of FITS and one of RESIZES.
 
-    Raises UsageError for an unknown `fit` or a size below one pixel.
+    Raises UsageError for an unknown `fit` or `method`, or a size below one pixel.
     """
-    check_fit(size, fit)
-    return np.array(fit_to(Image.fromarray(image), size, fit))
+    check_fit(size, fit, method)
+    return np.array(fit_to(Image.fromarray(image), size, fit, method))
 
 
-def prepare(data: bytes, size: tuple[int, int], fit: str) -> tuple[NDArray[np.uint8], bytes]:
+def prepare(
+    data: bytes, size: tuple[int, int], fit: str, method: str = "bilinear"
+) -> tuple[NDArray[np.uint8], bytes]:
     """The picture in `data` at `size`, and 16 bytes that stand for its pixels at full resolution.
 
     Shape (height, width, 3). Equal digests mean equal pixels, in whatever format they were saved.
     Raises UnreadablePicture.
     """
-    check_fit(size, fit)
+    check_fit(size, fit, method)
     image = _open_upright(data)
-    return np.array(fit_to(image, size, fit)), pixel_digest(image)
+    return np.array(fit_to(image, size, fit, method)), pixel_digest(image)
 
 
-def read_picture(path: Path, size: tuple[int, int], fit: str = "squash") -> NDArray[np.uint8]:
+def read_picture(
+    path: Path, size: tuple[int, int], fit: str = "squash", method: str = "bilinear"
+) -> NDArray[np.uint8]:
     """The picture in the file at `path`, as a store would hold it. Shape (height, width, 3), uint8.
 
     Raises UnreadablePicture, naming the file.
@@ -98,7 +110,7 @@ def read_picture(path: Path, size: tuple[int, int], fit: str = "squash") -> NDAr
             data = file.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:
             raise UnreadablePicture("too large", f"over {MAX_FILE / 1e6:,.0f} MB")
-        return prepare(data, size, fit)[0]
+        return prepare(data, size, fit, method)[0]
     except OSError as error:
         raise UnreadablePicture("unreadable", f"{path}: {error.strerror}") from error
     except UnreadablePicture as error:
@@ -211,31 +223,35 @@ def _is_cut(data: bytes, claimed: str) -> bool:
             return int.from_bytes(start, order) >= len(data)  # type: ignore[arg-type]
 
 
-def check_fit(size: tuple[int, int], fit: str) -> None:
-    """Raises UsageError for an unknown `fit` or a size below one pixel."""
-    if fit not in FITS:
-        raise UsageError(f"unknown fit {fit!r}: {did_you_mean(fit, FITS)}")
+def way(fit: str, method: str) -> str:
+    """How a picture comes to its size, in the key of a store."""
+    return fit if method == "bilinear" else f"{fit} {method}"
+
+
+def check_fit(size: tuple[int, int], fit: str, method: str = "bilinear") -> None:
+    """Raises UsageError for an unknown `fit` or `method`, or a size below one pixel."""
+    for what, name, known in (("fit", fit, FITS), ("resize", method, RESIZES)):
+        if name not in known:
+            raise UsageError(f"unknown {what} {name!r}: {did_you_mean(name, known)}")
     if min(size) < 1:
         raise UsageError(f"picture size {size[0]} x {size[1]}: give at least one pixel each way")
 
 
-def fit_to(image: Image.Image, size: tuple[int, int], fit: str) -> Image.Image:
-    """A picture at `size` = (height, width), stretched, cropped or padded to it."""
+def fit_to(image: Image.Image, size: tuple[int, int], fit: str, method: str = "bilinear") -> Image.Image:
+    """A picture at `size` = (height, width), stretched, cropped or padded to it by a resampling of Pillow."""
     height, width = size
-    bilinear = Image.Resampling.BILINEAR
+    how = Image.Resampling[method.upper()]
     if fit == "squash":
-        return image.resize((width, height), bilinear)
+        return image.resize((width, height), how)
     if fit == "crop":
         wide = min(image.width, image.height * width / height)
         high = min(image.height, image.width * height / width)
         left, top = (image.width - wide) / 2, (image.height - high) / 2
-        return image.resize((width, height), bilinear, box=(left, top, left + wide, top + high))
+        return image.resize((width, height), how, box=(left, top, left + wide, top + high))
     inner = min(width, max(1, round(image.width / image.height * height)))
     outer = min(height, max(1, round(image.height / image.width * width)))
     paper = Image.new("RGB", (width, height), (PAD_GREY,) * 3)
-    paper.paste(
-        image.resize((inner, outer), bilinear), (round((width - inner) / 2), round((height - outer) / 2))
-    )
+    paper.paste(image.resize((inner, outer), how), (round((width - inner) / 2), round((height - outer) / 2)))
     return paper
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from triptych.errors import PicturesError
-from triptych.pictures.decode import pixel_digest, resize
+from triptych.pictures.decode import pixel_digest, resize, way
 from triptych.pictures.reader import Names
 from triptych.pictures.split import UNDECIDED
 from triptych.pictures.store import SCHEMA, Contents, Picture
@@ -25,10 +25,12 @@ _WHITE = 16
 """The largest value in the file; 0 is black."""
 
 
-def contents(size: tuple[int, int], fit: str) -> Contents:
+def contents(size: tuple[int, int], fit: str, method: str = "bilinear") -> Contents:
     """What a store of the digits holds, at `size` = (height, width). Raises PicturesError."""
     labels = _table()[:, 64].astype(np.int32)
-    key = hashlib.blake2b(f"digits 1 {SCHEMA} {size[0]}x{size[1]} {fit}".encode(), digest_size=20)
+    key = hashlib.blake2b(
+        f"digits 1 {SCHEMA} {size[0]}x{size[1]} {way(fit, method)}".encode(), digest_size=20
+    )
     return Contents(
         key=key.hexdigest(),
         source="digits",
@@ -38,15 +40,16 @@ def contents(size: tuple[int, int], fit: str) -> Contents:
         names=Names.of(f"{label}/{row:04}" for row, label in enumerate(labels)),
         labels=labels,
         sides=np.full(len(labels), UNDECIDED, np.uint8),
+        resize=method,
     )
 
 
-def pictures(size: tuple[int, int], fit: str) -> Generator[Picture]:
+def pictures(size: tuple[int, int], fit: str, method: str = "bilinear") -> Generator[Picture]:
     """The digits as RGB, brought to `size` like any picture."""
     grey = np.rint(_table()[:, :64].reshape(-1, 8, 8) * (255 / _WHITE)).astype(np.uint8)
     for row, small in enumerate(grey):
         picture = np.repeat(small[:, :, None], 3, axis=2)
-        yield Picture(row, resize(picture, size, fit), pixel_digest(Image.fromarray(picture)))
+        yield Picture(row, resize(picture, size, fit, method), pixel_digest(Image.fromarray(picture)))
 
 
 def _table() -> NDArray[np.float64]:

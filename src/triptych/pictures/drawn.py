@@ -23,12 +23,15 @@ from PIL import Image
 
 from triptych.errors import WorkerFailed
 from triptych.pictures import sports
-from triptych.pictures.decode import pixel_digest, resize
+from triptych.pictures.decode import pixel_digest, resize, way
 from triptych.pictures.reader import Names
 from triptych.pictures.split import SIDE_NAMES, TEST, TRAIN
 from triptych.pictures.store import SCHEMA, Contents, Picture
 
 TRAIN_PICTURES, TEST_PICTURES = 1800, 450
+
+LARGER = 2
+"""How much larger a picture is drawn that is to lose its other pixels: the talk's photos came from there."""
 
 _CHILD = "from triptych.pictures.drawn import draw_for_parent; draw_for_parent()"
 
@@ -46,7 +49,7 @@ class Plan:
         with ExitStack() as stack:
             count = max(1, min(os.cpu_count() or 1, len(self.keys)))
             children = [
-                stack.enter_context(_child(self.contents.size, self.keys[first::count]))
+                stack.enter_context(_child(self.contents.size, self.contents.resize, self.keys[first::count]))
                 for first in range(count)
             ]
             # In turns: the children stay level, and the pipes between hold little.
@@ -56,9 +59,10 @@ class Plan:
                 yield Picture(row, pixels, pixel_digest(Image.fromarray(pixels)))
 
 
-def plan(size: tuple[int, int], seed: int, full: bool) -> Plan:
+def plan(size: tuple[int, int], seed: int, full: bool, method: str = "bilinear") -> Plan:
     """The plan of the set at `size` = (height, width): 1,800 + 450 pictures, or the talk's 7,096 + 1,775.
 
+    They are drawn at their size, antialiased, and for a `method` of "nearest" at twice of it first.
     Its key holds everything that the pictures depend on, the text of the drawing code included.
     """
     totals = (sum(sports.TALK_TRAIN), sum(sports.TALK_TEST)) if full else (TRAIN_PICTURES, TEST_PICTURES)
@@ -69,7 +73,7 @@ def plan(size: tuple[int, int], seed: int, full: bool) -> Plan:
         for label, many in enumerate(per_class)
         for index in range(many)
     ]
-    facts = f"sports {_version()} {SCHEMA} {size[0]}x{size[1]} {seed} {counts}"
+    facts = f"sports {_version()} {SCHEMA} {size[0]}x{size[1]} {seed} {counts}{way('', method)}"
     return Plan(
         Contents(
             key=hashlib.blake2b(facts.encode(), digest_size=20).hexdigest(),
@@ -80,6 +84,7 @@ def plan(size: tuple[int, int], seed: int, full: bool) -> Plan:
             names=Names.of(f"{SIDE_NAMES[side]}/{sports.CLASSES[c]}/{i:04}" for _, side, c, i in keys),
             labels=np.array([label for _, _, label, _ in keys], dtype=np.int32),
             sides=np.array([side for _, side, _, _ in keys], dtype=np.uint8),
+            resize=method,
         ),
         keys,
     )
@@ -89,10 +94,11 @@ def draw_for_parent() -> None:
     """What a child does: draw the pictures named on standard input, write their bytes to standard output."""
     order = json.load(sys.stdin)
     height, width = order["size"]
+    side = max(height, width) * (LARGER if order["resize"] == "nearest" else 1)
     for key in order["keys"]:
-        picture = sports.draw(sports.CLASSES[key[2]], max(height, width), tuple(key))
-        if height != width:
-            picture = resize(picture, (height, width))
+        picture = sports.draw(sports.CLASSES[key[2]], side, tuple(key))
+        if picture.shape[:2] != (height, width):
+            picture = resize(picture, (height, width), method=order["resize"])
         sys.stdout.buffer.write(picture.tobytes())
     sys.stdout.buffer.flush()
 
@@ -106,7 +112,7 @@ def _version() -> str:
 
 
 @contextmanager
-def _child(size: tuple[int, int], keys: list[tuple[int, int, int, int]]) -> Iterator[_Draws]:
+def _child(size: tuple[int, int], method: str, keys: list[tuple[int, int, int, int]]) -> Iterator[_Draws]:
     """A process that draws `keys`; ended on the way out."""
     # The child finds the package where this process found it, installed or not.
     home = str(Path(sports.__file__).parents[3])
@@ -121,7 +127,7 @@ def _child(size: tuple[int, int], keys: list[tuple[int, int, int, int]]) -> Iter
         )
         try:
             assert child.stdin is not None
-            child.stdin.write(json.dumps({"size": size, "keys": keys}).encode())
+            child.stdin.write(json.dumps({"size": size, "resize": method, "keys": keys}).encode())
             child.stdin.close()
             yield _Draws(child, said)
         finally:

@@ -35,6 +35,7 @@ def describe(store: Store, split: Split) -> dict[str, Any]:
         "key": store.key,
         "size": list(store.size),
         "fit": store.fit,
+        "resize": store.resize,
         **{side: len(rows) for side, rows in sides.items()},
         "classes": list(store.classes),
         "class_counts": {side: many.tolist() for side, many in counts.items()},

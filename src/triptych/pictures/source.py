@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from triptych.errors import PicturesError, UnreadablePicture, UsageError, did_you_mean
 from triptych.pictures import digits, drawn
 from triptych.pictures.cache import cache_folder, keep
-from triptych.pictures.decode import check_fit, prepare, read_picture
+from triptych.pictures.decode import check_fit, prepare, read_picture, way
 from triptych.pictures.folder import Listing, scan
 from triptych.pictures.store import SCHEMA, Contents, Picture, Progress, Store, write_store
 
@@ -46,6 +46,7 @@ def open_pictures(
     *,
     size: tuple[int, int],
     fit: str = "squash",
+    resize: str = "bilinear",
     seed: int = 0,
     full: bool = False,
     strict: bool = False,
@@ -56,22 +57,25 @@ def open_pictures(
 
     `source` is a folder, a zip or tar archive, or the name of a built-in set: `sports` (drawn from `seed`,
     in the talk's numbers when `full`) or `digits`. A folder of that name is reached as `./sports`, or as a
-    Path. `fit` is one of FITS. `progress(done, total)` is called while pictures are decoded.
+    Path. `fit` is one of FITS, `resize` one of RESIZES. `progress(done, total)` is called while pictures are
+    decoded.
 
     Raises PicturesError when nothing can be learned from it, when `strict` and there is any problem, and
-    when the store cannot be written; UsageError for an impossible `size`, `fit` or `seed`.
+    when the store cannot be written; UsageError for an impossible `size`, `fit`, `resize` or `seed`.
     """
-    check_fit(size, fit)
+    check_fit(size, fit, resize)
     if seed < 0:
         raise UsageError(f"seed {seed}: give 0 or more")
     at = cache_folder(cache)
     if source == "digits":
-        store = _built_in(digits.contents(size, fit), lambda: digits.pictures(size, fit), at, progress)
+        store = _built_in(
+            digits.contents(size, fit, resize), lambda: digits.pictures(size, fit, resize), at, progress
+        )
     elif source == "sports":
-        plan = drawn.plan(size, seed, full)
+        plan = drawn.plan(size, seed, full, resize)
         store = _built_in(plan.contents, plan.pictures, at, progress)
     else:
-        store = _from_files(_existing(source), size, fit, at, progress)
+        store = _from_files(_existing(source), size, fit, resize, at, progress)
     if strict and store.problems:
         first = store.problems[0]
         raise PicturesError(
@@ -107,12 +111,14 @@ def _bytes(contents: Contents) -> int:
     return len(contents.labels) * contents.size[0] * contents.size[1] * 3
 
 
-def _from_files(path: Path, size: tuple[int, int], fit: str, cache: Path, progress: Progress | None) -> Store:
+def _from_files(
+    path: Path, size: tuple[int, int], fit: str, resize: str, cache: Path, progress: Progress | None
+) -> Store:
     listing = scan(path)
     with closing(listing.reader):
         read = _Read.of(listing)
         contents = Contents(
-            key=read.key(size, fit),
+            key=read.key(size, fit, resize),
             source=listing.source,
             size=size,
             fit=fit,
@@ -120,8 +126,9 @@ def _from_files(path: Path, size: tuple[int, int], fit: str, cache: Path, progre
             names=listing.names,
             labels=listing.labels,
             sides=listing.sides,
+            resize=resize,
         )
-        store = _built_in(contents, lambda: _decoded(read, size, fit), cache, progress)
+        store = _built_in(contents, lambda: _decoded(read, size, fit, resize), cache, progress)
     # What was found among the names is not part of the key, so it is that of this run.
     return replace(store, problems=(*listing.problems, *store.problems))
 
@@ -150,9 +157,11 @@ class _Read:
             digests[row] = np.frombuffer(_digest(data), np.uint8)
         return cls(listing, order, digests, failures)
 
-    def key(self, size: tuple[int, int], fit: str) -> str:
+    def key(self, size: tuple[int, int], fit: str, resize: str) -> str:
         """Hexadecimal, from every path and every byte, and from what is made of them."""
-        digest = hashlib.blake2b(f"{SCHEMA} {size[0]}x{size[1]} {fit}\n".encode(), digest_size=20)
+        digest = hashlib.blake2b(
+            f"{SCHEMA} {size[0]}x{size[1]} {way(fit, resize)}\n".encode(), digest_size=20
+        )
         for name, data in zip(self.listing.names, self.digests, strict=True):
             digest.update(name.encode() + b"\0" + data.tobytes())
         return digest.hexdigest()
@@ -162,7 +171,7 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _decoded(read: _Read, size: tuple[int, int], fit: str) -> Generator[Picture]:
+def _decoded(read: _Read, size: tuple[int, int], fit: str, resize: str) -> Generator[Picture]:
     """Every candidate, decoded in threads (Pillow lets go of the interpreter), never far ahead of its use."""
     waiting: deque[tuple[Future[Picture], int]] = deque()
     held = 0
@@ -176,7 +185,7 @@ def _decoded(read: _Read, size: tuple[int, int], fit: str) -> Generator[Picture]
                 future, length = waiting.popleft()
                 held -= length
                 yield future.result()
-            waiting.append((pool.submit(_decode_one, row, data, size, fit), len(data)))
+            waiting.append((pool.submit(_decode_one, row, data, size, fit, resize), len(data)))
             held += len(data)
         while waiting:
             yield waiting.popleft()[0].result()
@@ -196,9 +205,9 @@ def _again(read: _Read, row: int) -> bytes:
     return data
 
 
-def _decode_one(row: int, data: bytes, size: tuple[int, int], fit: str) -> Picture:
+def _decode_one(row: int, data: bytes, size: tuple[int, int], fit: str, resize: str) -> Picture:
     try:
-        pixels, digest = prepare(data, size, fit)
+        pixels, digest = prepare(data, size, fit, resize)
     except UnreadablePicture as failure:
         return Picture(row, failure=failure)
     return Picture(row, pixels, digest)

@@ -46,6 +46,7 @@ class Contents:
     names: Names
     labels: NDArray[np.int32]
     sides: NDArray[np.uint8]
+    resize: str = "bilinear"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ class Store:
 
     path: Path
     key: str
-    """Hexadecimal; equal keys mean equal pictures, size and fit."""
+    """Hexadecimal; equal keys mean equal pictures, size, fit and resize."""
     source: str
     size: tuple[int, int]
     fit: str
@@ -76,6 +77,7 @@ class Store:
     names: Names = field(repr=False)
     classes: tuple[str, ...]
     problems: tuple[Problem, ...] = field(repr=False)
+    resize: str = "bilinear"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -125,6 +127,7 @@ class Store:
             names=Names(names, ends),
             classes=classes,
             problems=tuple(Problem(*problem) for problem in facts["problems"]),
+            resize=facts.get("resize", "bilinear"),
         )
 
 
@@ -202,6 +205,7 @@ def _write_index(folder: Path, contents: Contents, kept: NDArray[np.int64], prob
         "source": contents.source,
         "size": list(contents.size),
         "fit": contents.fit,
+        "resize": contents.resize,
         "pictures": len(kept),
         "classes": list(contents.classes),
         "index": _index_digest(folder),

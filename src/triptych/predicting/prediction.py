@@ -55,7 +55,9 @@ def predict(
     recipe = folder.recipe()
     if not pictures:
         raise UsageError("name one picture or more")
-    images = np.stack([read_picture(Path(path), pair(recipe.size), recipe.fit) for path in pictures])
+    images = np.stack(
+        [read_picture(Path(path), pair(recipe.size), recipe.fit, recipe.resize) for path in pictures]
+    )
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
         path = Path(scratch) / "images.safetensors"
         save_tensors(path, {"images": images})
@@ -79,7 +81,7 @@ def evaluate(run: Path | str, pictures: Path | str, *, framework: str | None = N
     folder = RunFolder.open(run)
     entry = _choose(folder, framework)
     recipe = folder.recipe()
-    store = open_pictures(pictures, size=pair(recipe.size), fit=recipe.fit)
+    store = open_pictures(pictures, size=pair(recipe.size), fit=recipe.fit, resize=recipe.resize)
     classes: list[str] = folder.pictures()["classes"]
     unknown = sorted(set(store.classes) - set(classes))
     if unknown:

@@ -156,9 +156,42 @@ def drift_plot(
     )
 
 
-def _axes(across: str, up: str) -> tuple[Any, Any]:
+@dataclass(frozen=True)
+class Step:
+    """A row of a walk: what was changed, and the accuracy then, with its interval and every seed's."""
+
+    label: str
+    mean: float
+    interval: tuple[float, float] | None
+    every: Sequence[float]
+
+
+def walk_plot(name: str, colour: str, steps: Sequence[Step], blind: float) -> Plot:
+    """The accuracy after each step of a walk, from top to bottom; `blind` is what needs no network."""
+    pen = Pen(name, name, colour, 2.2, "none", "o")
+    figure, axes = _axes("test accuracy", "", height=1.2 + 0.42 * len(steps), width=8.6)
+    places = range(len(steps))
+    axes.plot([step.mean for step in steps], places, color=colour, linewidth=1, linestyle=":")
+    for place, step in enumerate(steps):
+        if step.interval is not None:
+            low, high = (min(max(end, 0.0), 1.0) for end in step.interval)
+            axes.plot(
+                [low, high], [place, place], color=colour, linewidth=3, alpha=0.35, solid_capstyle="round"
+            )
+        axes.plot(step.every, [place] * len(step.every), color=_INK, linestyle="", marker="|", markersize=9)
+        axes.plot([step.mean], [place], color=colour, marker=pen.marker, markersize=8)
+    axes.axvline(blind, color=_INK, linewidth=1, linestyle=":")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(steps) - 0.5, -0.5)
+    axes.set_yticks(places, [step.label for step in steps], fontsize=10)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{100 * value:.4g} %"))
+    words = "; ".join(f"{step.label} {step.mean:.1%}" for step in steps)
+    return Plot(_svg(figure, name, [Curve(pen, [])]), f"Test accuracy after each step {name}: {words}.")
+
+
+def _axes(across: str, up: str, height: float = 3.8, width: float = 5.8) -> tuple[Any, Any]:
     with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(5.8, 3.8), layout="constrained", facecolor="none")
+        figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
         axes = figure.add_subplot(facecolor="none")
         axes.set_xlabel(across)
         axes.set_ylabel(up)

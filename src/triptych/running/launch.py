@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,15 @@ LOG_LINES = 12
 """How much of a failed worker's log goes into the message."""
 
 
-def environment(entry: Entry) -> dict[str, str]:
+def environment(entry: Entry, threads: int | None = None) -> dict[str, str]:
     """What a worker sees: the framework's own settings and one thread a core, named in each dialect.
 
     Threads that wait must sleep: where they spin, as OpenMP's do unasked, a training next to any other work
     was seen to fall to a tenth of its speed, while alone it gains nothing that we could measure.
     """
-    threads = str(cores())
+    count = str(threads or cores())
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
-    ours = {**dict.fromkeys(names, threads), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0"}
+    ours = {**dict.fromkeys(names, count), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0"}
     return {**ours, **os.environ, **STRICT, **entry.environment}
 
 
@@ -53,6 +54,7 @@ def run_worker(
     listen: Callable[[dict[str, Any]], None] = lambda event: None,
     patience: float = PATIENCE,
     started: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """Do `job` in a process of its own and give its final event; `listen` hears every other.
 
@@ -67,7 +69,7 @@ def run_worker(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
-            env=environment(entry),
+            env=environment(entry, threads),
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers in order
         )
     started(process)
@@ -89,6 +91,30 @@ def run_workers(
 
     `listen` is called from several threads. An interruption ends all workers and goes on.
     """
+
+    def task(entry: Entry) -> Task:
+        return Task(entry, job, log(entry), lambda event: listen(entry, event))
+
+    return run_tasks({entry.name: task(entry) for entry in entries}, patience, at_once)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job for a worker, with its log and who hears of it."""
+
+    entry: Entry
+    job: dict[str, Any]
+    log: Path
+    listen: Callable[[dict[str, Any]], None]
+
+
+def run_tasks(
+    tasks: Mapping[str, Task], patience: float = PATIENCE, at_once: int = 2, threads: int | None = None
+) -> dict[str, dict[str, Any] | WorkerFailed]:
+    """Jobs of any kind, `at_once` at a time, as `run_workers`; each worker may use so many `threads`.
+
+    Whatever a listener raises ends all workers, too.
+    """
     processes: list[subprocess.Popen[bytes]] = []
     ended = threading.Event()
 
@@ -97,15 +123,15 @@ def run_workers(
         if ended.is_set():
             process.kill()
 
-    def one(entry: Entry) -> dict[str, Any] | WorkerFailed:
+    def one(task: Task) -> dict[str, Any] | WorkerFailed:
         try:
-            return run_worker(entry, job, log(entry), lambda event: listen(entry, event), patience, started)
+            return run_worker(task.entry, task.job, task.log, task.listen, patience, started, threads)
         except WorkerFailed as error:
-            listen(entry, {"event": "failed", "message": str(error)})
+            task.listen({"event": "failed", "message": str(error)})
             return error
 
     with ThreadPoolExecutor(at_once) as pool:
-        waiting = {entry.name: pool.submit(one, entry) for entry in entries}
+        waiting = {name: pool.submit(one, task) for name, task in tasks.items()}
         try:
             return {name: future.result() for name, future in waiting.items()}
         except BaseException:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from triptych.errors import RecipeError, UsageError
+from triptych.errors import RecipeError, UsageError, did_you_mean
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Optimizer
 from triptych.network import conventions
@@ -31,6 +31,8 @@ from triptych.running.schedule import Schedule
 from triptych.tables import from_table, merge, read_toml, to_toml
 
 Fit = Literal["squash", "crop", "pad"]
+Resize = Literal["bilinear", "nearest"]
+Keep = Literal["best", "last"]
 
 LEARNING_RATES: dict[OptimizerName, float] = {"sgd": 0.05, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3}
 """The top of the schedule when none is given: what trains the zoo well at batch 32."""
@@ -49,6 +51,7 @@ class Recipe:
     size: int | tuple[int, int] = 64
     """Side of the pictures in pixels, or [height, width]."""
     fit: Fit = "squash"
+    resize: Resize = "bilinear"
     full: bool = False
     """The built-in sports set at the talk's size: 7,096 and 1,775 pictures instead of 1,800 and 450."""
     strict: bool = False
@@ -58,6 +61,8 @@ class Recipe:
     optimizer: Optimizer = field(default_factory=lambda: make_optimizer({}))
     schedule: Schedule = field(default_factory=Schedule)
     augmentation: Augmentation | None = field(default_factory=Augmentation)
+    keep: Keep = "best"
+    """Whose weights are kept and tested: the epoch's that is best on the validation part, or the last's."""
 
     def __post_init__(self) -> None:
         for name, least in {"epochs": 1, "batch": 1, "seed": 0}.items():
@@ -134,8 +139,21 @@ def make_optimizer(table: Mapping[str, Any]) -> Optimizer:
     return optimizer
 
 
+SHIPPED = Path(__file__).parent / "recipes"
+NOTEBOOKS = ("2017-keras", "2017-tensorflow", "2017-pytorch")
+"""The talk's three notebooks, by name: recipes that come with Triptych in the folder SHIPPED."""
+
+
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The tables of a recipe file, for `make_recipe`; a relative network file is looked for beside it."""
+    """The tables of a recipe, for `make_recipe`: of a file, or of one of NOTEBOOKS.
+
+    A relative network file is looked for beside it.
+    """
+    if str(path) in NOTEBOOKS:
+        path = SHIPPED / f"{path}.toml"
+    elif not path.suffix and not path.exists():
+        hint = did_you_mean(str(path), NOTEBOOKS)
+        raise RecipeError(f"there is no recipe {str(path)!r}: {hint}; one of your own is a .toml file")
     tables = read_toml(path, RecipeError)
     network = tables.get("network")
     if isinstance(network, str) and network.endswith(".toml") and not Path(network).is_absolute():

@@ -56,7 +56,11 @@ class FrameworkResult(Struct, kw_only=True):
     ] = None
     validation_accuracy: Annotated[float | None, Meta(description="Of the best epoch.")] = None
     best_epoch: Annotated[
-        int | None, Meta(description="The first of the highest validation accuracy, from 1.")
+        int | None,
+        Meta(
+            description="Whose weights were kept, from 1: the first of the highest validation accuracy, or "
+            "the last if the recipe keeps that."
+        ),
     ] = None
     first_step_loss: Annotated[float | None, Meta(description="Before any update.")] = None
     train_seconds: Annotated[float | None, Meta(description="All training steps, compilation included.")] = (

@@ -8,7 +8,7 @@ from typing import Literal
 
 from triptych.errors import RecipeError
 
-ScheduleName = Literal["constant", "cosine", "one-cycle"]
+ScheduleName = Literal["constant", "cosine", "one-cycle", "inverse-time"]
 
 WARM_UP = 0.3
 START = 1 / 25
@@ -23,12 +23,19 @@ class Schedule:
     - cosine:    from `learning_rate` to 0 along half a cosine (Loshchilov and Hutter, 2017)
     - one-cycle: up from 1/25 of it over the first 30 % of the steps, then down to 1/10,000 of that start,
       both along half a cosine (Smith and Topin, 2018, in the form that PyTorch ships)
+    - inverse-time: `learning_rate` / (1 + `decay` step), the `decay` of Keras' optimisers in 2017
     """
 
     name: ScheduleName = "one-cycle"
     learning_rate: float = 3e-3
+    decay: float = 0.0
+    """Of inverse-time alone."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.decay < math.inf:
+            raise RecipeError(f"schedule: decay is {self.decay}, but must be 0 or more")
+        if self.decay and self.name != "inverse-time":
+            raise RecipeError(f"schedule: {self.name} has no decay, only inverse-time has")
         if not 0 <= self.learning_rate < math.inf:
             raise RecipeError(f"schedule: learning_rate is {self.learning_rate}, but must be 0 or more")
 
@@ -37,6 +44,8 @@ class Schedule:
         top = self.learning_rate
         if self.name == "constant":
             return top
+        if self.name == "inverse-time":
+            return top / (1 + self.decay * step)
         if self.name == "cosine":
             return _half_cosine(top, 0.0, step / steps)
         turn = max(WARM_UP * steps - 1, 1)

@@ -75,9 +75,9 @@ def train(
     """Train, from the panel's checkpoint if it has one, and leave everything in the panel's folder.
 
     After each epoch: the figures go to events.jsonl, the weights to weights.safetensors if they are the best
-    on the validation part so far, then everything to checkpoint.safetensors. Whenever it is killed, what
-    follows the last checkpoint is done again and comes out the same to the bit. The test part is looked at
-    once, at the end, with the best weights.
+    on the validation part so far or the recipe keeps the last, then everything to checkpoint.safetensors.
+    Whenever it is killed, what follows the last checkpoint is done again and comes out the same to the bit.
+    The test part is looked at once, at the end, with the weights that were kept.
     """
     state = framework.build(architecture, initial_weights(architecture, recipe.seed), recipe.precision)
     step = framework.make_step(state, recipe.optimizer)
@@ -100,7 +100,7 @@ def train(
         figures["validation_seconds"] = time.perf_counter() - started
         weights = framework.dump_weights(state)
         progress.epochs = epoch + 1
-        if accuracy is None or accuracy > progress.best_accuracy:
+        if accuracy is None or accuracy > progress.best_accuracy or recipe.keep == "last":
             progress.best_epoch = progress.epochs
             progress.best_accuracy = -1.0 if accuracy is None else accuracy
             save_tensors(panel.weights, _without_optimizer(weights))

@@ -143,6 +143,7 @@ def _plan(
         frameworks=[registry.find(name).name for name in frameworks or registry.DEFAULT],
         precision=precision, steps=steps, optimizers=chosen, schedules=schedules,
         seed=run.recipe().seed if run else seed, batch=batch, fit=run.recipe().fit if run else "squash",
+        resize=run.recipe().resize if run else "bilinear",
         full=run.recipe().full if run else False, pictures=None if pictures is None else located(pictures),
         weights=str(_trained(run).resolve()) if run else None,
     )  # fmt: skip
@@ -194,7 +195,7 @@ def _real(
     assert asked.pictures is not None
     height, width, _ = architecture.input_shape
     store = open_pictures(
-        asked.pictures, size=(height, width), fit=asked.fit, full=asked.full,
+        asked.pictures, size=(height, width), fit=asked.fit, resize=asked.resize, full=asked.full,
         progress=lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total}),
     )  # fmt: skip
     architecture = architecture.adapted(classes=len(store.classes))

@@ -1,0 +1,136 @@
+"""replay.json: what was trained, and what each difference was worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta, Struct
+
+SCHEMA = 1
+FILE = "replay.json"
+
+Interval = tuple[float, float]
+
+
+class Trained(Struct, kw_only=True):
+    """One recipe, trained once with each seed."""
+
+    test: Annotated[list[float], Meta(description="Test accuracy of each seed, 0 to 1.")]
+    train: Annotated[
+        list[float], Meta(description="Training accuracy over the last epoch, dropout active, of each seed.")
+    ]
+    mean: Annotated[float, Meta(description="Of the test accuracies.")]
+    interval: Annotated[
+        Interval | None, Meta(description="Student's 95 % interval of that mean; null for one seed.")
+    ] = None
+    folders: Annotated[list[str], Meta(description="Of each seed's training, below the replay's.")]
+
+
+class Known(Struct, kw_only=True):
+    """A recipe that was replayed."""
+
+    name: str
+    things: Annotated[dict[str, str], Meta(description="What can differ, in words.")]
+    trained: Trained
+
+
+class Change(Struct, kw_only=True):
+    """One step of a walk: one thing changed, everything else as in the step before."""
+
+    thing: str
+    was: str
+    now: str
+    trained: Trained
+    worth: Annotated[float, Meta(description="Mean gain of test accuracy, each seed against itself.")]
+    worth_interval: Annotated[Interval | None, Meta(description="Student's 95 % interval of the gain.")] = (
+        None
+    )
+
+
+class Walk(Struct, kw_only=True):
+    """From one recipe to another, one thing at a time."""
+
+    start: str
+    end: str
+    changes: list[Change]
+
+
+class Crossing(Struct, kw_only=True):
+    """Two suspects of the worst recipe, each as it was and as another recipe had it: four trainings."""
+
+    recipe: str
+    things: tuple[str, str]
+    was: tuple[str, str]
+    now: tuple[str, str]
+    cells: Annotated[
+        list[list[Trained]],
+        Meta(description="Rows: the first thing as it was, then changed; columns: the second."),
+    ]
+
+    def sentence(self) -> str:
+        """What each is worth alone and what both are, in points of test accuracy."""
+        (was, second), (first, both) = self.cells
+        alone = [change("", "", "", was, one) for one in (first, second, both)]
+        parts = [_points(one) for one in alone]
+        return (
+            f"Changing {self.things[0]} alone is worth {parts[0]} points, {self.things[1]} alone {parts[1]}, "
+            f"both {parts[2]}."
+        )
+
+
+class Replay(Struct, kw_only=True):
+    """All that a replay found: the content of replay.json and of what --json prints."""
+
+    schema: int = SCHEMA
+    folder: str
+    asked: Annotated[dict[str, Any], Meta(description="As in replay.toml.")]
+    pictures: dict[str, Any]
+    framework: Annotated[str, Meta(description="Its title, with versions in `versions`.")]
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    chance: Annotated[float, Meta(description="What guessing has: 1 / classes.")]
+    largest: Annotated[float, Meta(description="The share of the largest class in the test part.")]
+    trainings: Annotated[int, Meta(description="How many there are, each counted once.")]
+    seconds: Annotated[float, Meta(description="That the trainings took, one after the other.")]
+    recipes: Annotated[list[Known], Meta(description="The best first.")]
+    forwards: Annotated[Walk, Meta(description="From the worst recipe, taking one thing more of the best.")]
+    backwards: Annotated[Walk, Meta(description="From the best, taking one thing more of the worst.")]
+    cause: Crossing | None = None
+
+
+def _points(one: Change) -> str:
+    """A gain with its interval, for people."""
+    if one.worth_interval is None:
+        return f"{100 * one.worth:+.1f}"
+    low, high = one.worth_interval
+    return f"{100 * one.worth:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def interval(values: Sequence[float]) -> Interval | None:
+    """Student's 95 % interval of the mean; None for a single value."""
+    if len(values) < 2:
+        return None
+    from scipy.stats import t  # half a second to import: only where a figure needs it
+
+    middle, n = float(np.mean(values)), len(values)
+    half = float(t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
+    return middle - half, middle + half
+
+
+def trained(test: list[float], train: list[float], folders: list[str]) -> Trained:
+    """The figures of one recipe's trainings."""
+    return Trained(
+        test=test, train=train, mean=float(np.mean(test)), interval=interval(test), folders=folders
+    )
+
+
+def change(thing: str, was: str, now: str, before: Trained, after: Trained) -> Change:
+    """A step of a walk; a seed is compared with itself, so that what both share counts for neither."""
+    gains = [b - a for a, b in zip(before.test, after.test, strict=True)]
+    worth = float(np.mean(gains))
+    return Change(
+        thing=thing, was=was, now=now, trained=after, worth=worth, worth_interval=interval(gains)
+    )  # fmt: skip

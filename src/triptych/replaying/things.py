@@ -1,0 +1,265 @@
+"""Recipes and networks taken apart into things that can be changed one at a time.
+
+A thing is what people name when they say how two trainings differ: initial values, optimiser, input range.
+Which things differ between two recipes is found here by comparing them; nothing is known of any in advance.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from triptych.errors import RecipeError
+from triptych.network.architecture import Architecture, sequence
+from triptych.network.layers import (
+    BatchNorm,
+    Bias,
+    BiasInitial,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Initial,
+    Layer,
+    Shape,
+)
+from triptych.running.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What stands behind a layer of the trunk, and whether that layer has a bias of its own."""
+
+    bias: bool
+    norms: tuple[Layer, ...] = ()
+    """Batch norms, without their share of running values, and biases, without their law."""
+    dropouts: tuple[Dropout, ...] = ()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is trained: a recipe, and its network, a chain of layers, in parts."""
+
+    recipe: Recipe
+    input_shape: Shape
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    trunk: tuple[Layer, ...]
+    """The layers that compute, without initial values; what is normalised or dropped between is in `gaps`."""
+    laws: tuple[tuple[Initial, BiasInitial], ...]
+    """The laws of kernel and bias of each layer of the trunk that has a kernel."""
+    gaps: tuple[Gap, ...]
+    """What stands before the trunk and behind each of its layers."""
+    kept: float | None
+    """The share of the running values that every batch norm keeps; None without batch norm."""
+
+    @classmethod
+    def of(cls, name: str, recipe: Recipe, network: Architecture) -> Subject:
+        """Take a network apart; raises RecipeError, naming the recipe `name`, if it is no chain."""
+        nodes = network.nodes
+        above = ["images", *(node.name for node in nodes)]
+        if any(node.inputs != (before,) for node, before in zip(nodes, above, strict=False)):
+            raise RecipeError(f"{name}: its network has branches; replay takes chains of layers")
+        trunk: list[Layer] = []
+        laws: list[tuple[Initial, BiasInitial]] = []
+        gaps = [Gap(False)]
+        kept: set[float] = set()
+        for layer in (node.layer for node in nodes):
+            match layer:
+                case BatchNorm():
+                    kept.add(layer.momentum)
+                    gaps[-1] = _behind(gaps[-1], dataclasses.replace(layer, momentum=BatchNorm.momentum))
+                case Bias():
+                    gaps[-1] = _behind(gaps[-1], Bias())
+                    if laws:
+                        laws[-1] = laws[-1][0], layer.bias_initial
+                case Dropout():
+                    gaps[-1] = dataclasses.replace(gaps[-1], dropouts=(*gaps[-1].dropouts, layer))
+                case Conv() | DepthwiseConv() | Dense():
+                    laws.append((layer.initial, layer.bias_initial))
+                    gaps.append(Gap(layer.bias))
+                    trunk.append(dataclasses.replace(layer, initial="auto", bias_initial="zeros", bias=True))
+                case _:
+                    gaps.append(Gap(False))
+                    trunk.append(layer)
+        if len(kept) > 1:
+            raise RecipeError(f"{name}: its batch norms keep different shares of their running values")
+        return cls(
+            recipe, network.input_shape, network.mean, network.std, tuple(trunk), tuple(laws), tuple(gaps),
+            kept.pop() if kept else None,
+        )  # fmt: skip
+
+    @property
+    def network(self) -> Architecture:
+        """The parts put together again."""
+        layers: list[Layer] = []
+        laws = iter(self.laws)
+        biased: BiasInitial = "zeros"
+        for layer, gap in zip((None, *self.trunk), self.gaps, strict=True):
+            if isinstance(layer, Conv | DepthwiseConv | Dense):
+                initial, biased = next(laws)
+                own = biased if gap.bias else "zeros"
+                layers.append(dataclasses.replace(layer, initial=initial, bias_initial=own, bias=gap.bias))
+            elif layer is not None:
+                layers.append(layer)
+            for norm in gap.norms:
+                if isinstance(norm, BatchNorm) and self.kept is not None:
+                    layers.append(dataclasses.replace(norm, momentum=self.kept))
+                else:
+                    layers.append(Bias(biased))
+            layers += gap.dropouts
+        made = sequence("replay", self.input_shape, layers)
+        return dataclasses.replace(made, mean=self.mean, std=self.std)
+
+    def parts(self, of: str) -> tuple[tuple[Any, ...], ...]:
+        """One field of every gap."""
+        if of == "norms":
+            return tuple((gap.bias, gap.norms) for gap in self.gaps)
+        return tuple(gap.dropouts for gap in self.gaps)
+
+
+def _behind(gap: Gap, norm: Layer) -> Gap:
+    return dataclasses.replace(gap, norms=(*gap.norms, norm))
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that two trainings can differ in."""
+
+    name: str
+    of: Callable[[Subject], Any]
+    """What it is in a training, to be compared; None where there is no such thing."""
+    take: Callable[[Subject, Subject], Subject]
+    """The first training, with this thing from the second."""
+    words: Callable[[Subject], str]
+    """What it is, for people."""
+
+
+def differences(one: Subject, other: Subject) -> list[Thing]:
+    """The things in which two trainings differ, in the order of THINGS.
+
+    Raises RecipeError if their networks differ in more than things: in the layers that compute.
+    """
+    if (one.trunk, one.input_shape) != (other.trunk, other.input_shape):
+        raise RecipeError(
+            "the recipes' networks differ in the layers that compute, not only in how they are used; "
+            "replay compares ways to train one network"
+        )
+    return [thing for thing in THINGS if differs(thing, one, other)]
+
+
+def differs(thing: Thing, one: Subject, other: Subject) -> bool:
+    """Whether both have such a thing, and not the same."""
+    first, second = thing.of(one), thing.of(other)
+    return first is not None and second is not None and first != second
+
+
+def _of_recipe(name: str, *fields: str) -> Thing:
+    """A thing that is some fields of the recipe."""
+
+    def of(subject: Subject) -> Any:
+        return tuple(getattr(subject.recipe, field) for field in fields)
+
+    def take(subject: Subject, giver: Subject) -> Subject:
+        taken = {field: getattr(giver.recipe, field) for field in fields}
+        return dataclasses.replace(subject, recipe=dataclasses.replace(subject.recipe, **taken))
+
+    return Thing(
+        name, of, take, lambda subject: ", ".join("none" if one is None else str(one) for one in of(subject))
+    )
+
+
+def _take(*fields: str) -> Callable[[Subject, Subject], Subject]:
+    """Take some fields of the network's parts."""
+    return lambda subject, giver: dataclasses.replace(
+        subject, **{field: getattr(giver, field) for field in fields}
+    )
+
+
+def _take_norms(subject: Subject, giver: Subject) -> Subject:
+    """The giver's batch norms; their share of running values comes along where there was none before."""
+    gaps = tuple(
+        dataclasses.replace(gap, dropouts=own.dropouts)
+        for own, gap in zip(subject.gaps, giver.gaps, strict=True)
+    )
+    return dataclasses.replace(
+        subject, gaps=gaps, kept=subject.kept if subject.kept is not None else giver.kept
+    )
+
+
+def _take_dropout(subject: Subject, giver: Subject) -> Subject:
+    gaps = tuple(
+        dataclasses.replace(own, dropouts=gap.dropouts)
+        for own, gap in zip(subject.gaps, giver.gaps, strict=True)
+    )
+    return dataclasses.replace(subject, gaps=gaps)
+
+
+_LAWS = {"normal": "N(0, 1)", "zeros": "0", "fan_in_uniform": "U(±1/√n)", "auto": "He or Glorot"}
+
+
+def _laws(subject: Subject) -> str:
+    kernels, biases = (
+        " and ".join(dict.fromkeys(_LAWS.get(law, law.replace("_", " ")) for law in laws))
+        for laws in zip(*subject.laws, strict=True)
+    )
+    return f"all {kernels}" if kernels == biases else f"{kernels}, biases {biases}"
+
+
+def _norms(subject: Subject) -> str:
+    """How many batch norms there are, and where a bias comes after one."""
+    every = [layer for gap in subject.gaps for layer in gap.norms]
+    count = sum(isinstance(layer, BatchNorm) for layer in every)
+    return f"{count or 'none'}{', then the bias' * any(isinstance(layer, Bias) for layer in every)}"
+
+
+def _range(subject: Subject) -> str:
+    ends = {(-mean / std, (1 - mean) / std) for mean, std in zip(subject.mean, subject.std, strict=True)}
+    return " and ".join(
+        f"{low:g} to {high:g}" for low, high in sorted((low + 0.0, high) for low, high in ends)
+    )
+
+
+def _dropout(subject: Subject) -> str:
+    return ", ".join(f"{layer.rate:g}" for gap in subject.gaps for layer in gap.dropouts) or "none"
+
+
+def _resize(subject: Subject) -> str:
+    recipe = subject.recipe
+    return recipe.resize if recipe.fit == "squash" else f"{recipe.resize}, {recipe.fit}"
+
+
+def _optimiser(subject: Subject) -> str:
+    schedule = subject.recipe.schedule
+    over_time = "" if schedule.name == "constant" else f", {schedule.name}"
+    over_time += f" {schedule.decay:g}" * bool(schedule.decay)
+    return f"{subject.recipe.optimizer.name} {schedule.learning_rate:g}{over_time}"
+
+
+_GROUPED = ("fit", "resize", "optimizer", "schedule", "batch", "epochs")
+_GIVEN = ("pictures", "network", "frameworks", "seed", "strict", "full")
+"""What `replay` decides itself, for all trainings alike."""
+
+THINGS: tuple[Thing, ...] = (
+    Thing("initial values", lambda s: s.laws, _take("laws"), _laws),
+    Thing(
+        "running averages", lambda s: s.kept, _take("kept"),
+        lambda s: "none" if s.kept is None else "never updated" if s.kept == 1 else f"{s.kept:g} kept",
+    ),
+    Thing("batch norm", lambda s: s.parts("norms"), _take_norms, _norms),
+    Thing("input range", lambda s: (s.mean, s.std), _take("mean", "std"), _range),
+    dataclasses.replace(_of_recipe("resize", "fit", "resize"), words=_resize),
+    dataclasses.replace(_of_recipe("optimiser", "optimizer", "schedule"), words=_optimiser),
+    _of_recipe("batch size", "batch"),
+    Thing("dropout", lambda s: s.parts("dropouts"), _take_dropout, _dropout),
+    _of_recipe("epochs", "epochs"),
+    *(
+        _of_recipe(field.name, field.name)
+        for field in dataclasses.fields(Recipe) if field.name not in (*_GROUPED, *_GIVEN)
+    ),
+)  # fmt: skip
+"""Everything that recipes and chains of layers can differ in, in the order in which a walk changes them."""
+
+INITIAL_VALUES, RUNNING_AVERAGES = THINGS[:2]
