@@ -29,7 +29,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "sports-cnn": {"optimizer": {"name": "adamw"}, "fit": "crop"},
     "compact-cnn": {"optimizer": {"name": "adam", "weight_decay": 0.1}, "fit": "pad"},
 }  # fmt: skip
-"""Every optimiser and fit, and other schedules than the usual one; networks beyond these have the defaults."""
+"""Every optimiser and fit, and other schedules than usual; other networks have the defaults."""
 CHILD = Path(__file__).parent / "child.py"
 
 
