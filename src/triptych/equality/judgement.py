@@ -21,11 +21,13 @@ from triptych.network.layers import (
     Flatten,
     GlobalAveragePool,
     MaxPool,
+    Recurrent,
+    Rows,
 )
 from triptych.network.layouts import Array
 from triptych.running.exam import LOGITS, REFERENCE, TRAJECTORY, Answers, Case, under
 
-HANDS_ON = (MaxPool, AveragePool, GlobalAveragePool, Flatten, Concat, Add)
+HANDS_ON = (MaxPool, AveragePool, GlobalAveragePool, Flatten, Rows, Concat, Add)
 """Layers in which a number added to a channel comes out as the same number."""
 
 TRUST = 4.0
@@ -128,7 +130,8 @@ def idle(architecture: Architecture) -> set[str]:
 
     The true gradient of such a bias is 0. Adam and RMSprop divide what rounding leaves of it by its own size,
     so the bias wanders, though nothing that is computed in training changes. It is taken away through every
-    layer that hands on what each channel has in common.
+    layer that hands on what each channel has in common. A recurrent layer's biases are no such: they stand
+    inside its gates.
     """
 
     def norms(name: str) -> set[str] | None:
@@ -145,6 +148,8 @@ def idle(architecture: Architecture) -> set[str]:
 
     wandering: set[str] = set()
     for node in architecture.nodes:
+        if isinstance(node.layer, Recurrent):
+            continue
         if f"{node.name}.bias" in architecture.parameters and (behind := norms(node.name)):
             wandering |= {f"{node.name}.bias", *(f"{name}.mean" for name in behind)}
     return wandering

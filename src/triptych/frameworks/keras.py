@@ -224,6 +224,10 @@ def _layer(architecture: Architecture, node: Node) -> str:
             return _call("layers.GlobalAveragePooling2D", **name)
         case layers.Flatten():
             return _call("layers.Flatten", **name)
+        case layers.Rows():
+            return _call("layers.Reshape", architecture.shapes[node.name], **name)
+        case layers.Recurrent(units=units, sequence=sequence) as layer:
+            return _call(f"layers.{layer.kind.upper()}", units, return_sequences=sequence or None, **name)
         case layers.ReLU():
             return _call("layers.ReLU", **name)
         case layers.ReLU6():
@@ -402,7 +406,10 @@ def _with_zeros(state: State, batch: int) -> tuple[keras.Model, dict[str, Zero]]
 
 def compile_network(network: keras.Model, optimizer: keras.Optimizer, label_smoothing: float = 0.0) -> None:
     """Get ready to train: cross-entropy from logits, and weight decay, if any, on kernels only."""
-    optimizer.exclude_from_weight_decay([v for v in network.trainable_variables if len(v.shape) == 1])
+    others = [
+        v for v in network.trainable_variables if not v.name.endswith("kernel")
+    ]  # a GRU's biases are 2-D
+    optimizer.exclude_from_weight_decay(others)
     optimizer.build(network.trainable_variables)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
     network.compile(optimizer, loss, metrics=["accuracy"])

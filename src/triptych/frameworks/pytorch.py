@@ -90,6 +90,11 @@ def write_network(architecture: Architecture) -> str:
         module, call = _layer(architecture, node, [held[name] for name in node.inputs])
         if module:
             init.append(f"        self.{node.name} = {module}\n")
+        if isinstance(node.layer, layers.LSTM):
+            init.append(
+                "        # The same sum has another bias already: two would train twice as fast.\n"
+                f"        self.{node.name}.bias_hh_l0.requires_grad_(False).zero_()\n"
+            )
         forward.append(f"        {held[node.name]} = {call}\n")
     network = (
         "\n\nclass Network(nn.Module):\n"
@@ -144,6 +149,11 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> tuple[s
             return None, f"{x}.mean(dim=(2, 3))"
         case layers.Flatten():
             return None, f"torch.flatten({x}, start_dim=1)"
+        case layers.Rows():  # NCHW to (batch, rows, columns * channels): a view, since channels are last in memory
+            return None, f"{x}.permute(0, 2, 3, 1).flatten(start_dim=2)"
+        case layers.Recurrent(units=units, sequence=sequence) as layer:
+            made = f"nn.{layer.kind.upper()}({shape[1]}, {units}, batch_first=True)"
+            return made, f"self.{node.name}({x})[0]{'' if sequence else '[:, -1]'}"
         case layers.ReLU():
             return None, f"F.relu({x})"
         case layers.ReLU6():
@@ -159,7 +169,7 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> tuple[s
         case layers.Add():
             return None, " + ".join(inputs)
         case layers.Concat():
-            return None, f"torch.cat([{', '.join(inputs)}], dim=1)"
+            return None, f"torch.cat([{', '.join(inputs)}], dim={2 if len(shape) == 2 else 1})"
     raise NotImplementedError(node.layer.kind)
 
 
