@@ -360,7 +360,7 @@ def gru(
 
 
 def _of_step(gradient: Values, step: int, steps: int, sequence: bool) -> Values | float:
-    """What the loss wants of the state after a step by itself; without `sequence` it sees the last one only."""
+    """What the loss wants of the state after a step; without `sequence` it sees the last one only."""
     if sequence:
         return np.asarray(gradient[:, step])
     return gradient if step == steps - 1 else 0.0

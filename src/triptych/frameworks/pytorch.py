@@ -149,7 +149,7 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> tuple[s
             return None, f"{x}.mean(dim=(2, 3))"
         case layers.Flatten():
             return None, f"torch.flatten({x}, start_dim=1)"
-        case layers.Rows():  # NCHW to (batch, rows, columns * channels): a view, since channels are last in memory
+        case layers.Rows():  # of NCHW pictures; a view, since their channels are last in memory
             return None, f"{x}.permute(0, 2, 3, 1).flatten(start_dim=2)"
         case layers.Recurrent(units=units, sequence=sequence) as layer:
             made = f"nn.{layer.kind.upper()}({shape[1]}, {units}, batch_first=True)"

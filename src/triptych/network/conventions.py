@@ -41,8 +41,8 @@ Keras 1; PyTorch near 0.
 GRU_GATES = "rzn"
 """Reset, update, candidate: the order of the gates along the last axis of a GRU's tensors.
 
-As in PyTorch; Keras has z, r, h. The reset gate acts on the product h recurrent_kernel + recurrent_bias, as in
-cuDNN, PyTorch and Keras' `reset_after`; Cho et al. (2014) let it act on h before the product. h becomes
+As in PyTorch; Keras has z, r, h. The reset gate acts on the product h recurrent_kernel + recurrent_bias, as
+in cuDNN, PyTorch and Keras' `reset_after`; Cho et al. (2014) let it act on h before the product. h becomes
 (1 - z) n + z h, as there; Chung et al. (2014) swap z and 1 - z.
 """
 

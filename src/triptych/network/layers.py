@@ -209,7 +209,9 @@ class BatchNorm(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) == 2:
-            raise ArchitectureError(f"normalises pictures or flat features, but gets a sequence {inputs[0]}")
+            raise ArchitectureError(
+                f"normalises pictures or flat features, but gets a sequence of {inputs[0]}"
+            )
         return inputs[0]
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:

@@ -66,7 +66,7 @@ def row_lstm(size: int = 32, classes: int = 10) -> Architecture:
 
 
 def row_gru(size: int = 32, classes: int = 10) -> Architecture:
-    """A GRU of 64 units that reads the picture row by row: three gates and one state, where LSTM has 4 and 2."""
+    """A GRU of 64 units that reads the picture row by row, with three gates and no memory but its state."""
     return sequence("row-gru", (size, size, 3), [Rows(), GRU(64), Dense(classes)])
 
 
