@@ -20,7 +20,15 @@ from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
 from triptych.network.layers import Shape
-from triptych.network.layouts import Array, Layout, Layouts, channels_first, to_canonical, to_native
+from triptych.network.layouts import (
+    Array,
+    Layout,
+    Layouts,
+    channels_first,
+    gate_order,
+    to_canonical,
+    to_native,
+)
 from triptych.network.weights import Weights
 
 FILENAME = "<network.py in PyTorch>"
@@ -200,6 +208,14 @@ NAMES = {
     "mean": "running_mean",
     "variance": "running_var",
 }
+RECURRENT_NAMES = {
+    "kernel": "weight_ih_l0",
+    "recurrent_kernel": "weight_hh_l0",
+    "bias": "bias_ih_l0",
+    "recurrent_bias": "bias_hh_l0",
+}
+GATES = {"lstm": "ifgo", "gru": "rzn"}
+"""The order of the gates in PyTorch, in the letters of the conventions."""
 
 
 def layouts(architecture: Architecture) -> Layouts:
@@ -209,11 +225,14 @@ def layouts(architecture: Architecture) -> Layouts:
         shapes = architecture.input_shapes(node)
         depthwise, dense = (isinstance(node.layer, of) for of in (layers.DepthwiseConv, layers.Dense))
         axes = {4: (2, 3, 0, 1) if depthwise else (3, 2, 0, 1), 2: (1, 0)}
+        recurrent = isinstance(node.layer, layers.Recurrent)
+        names = RECURRENT_NAMES if recurrent else NAMES
+        gates = gate_order(node.layer.GATES, GATES[node.layer.kind]) if recurrent else ()
         for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():
             meets_input = tensor == "kernel" or not dense  # a dense bias meets the layer's own output
             flattened = architecture.flattened.get(node.inputs[0], ()) if meets_input else ()
-            name = f"{node.name}.{NAMES.get(tensor, tensor)}"
-            found[f"{node.name}.{tensor}"] = Layout(name, axes.get(len(shape)), flattened)
+            name = f"{node.name}.{names.get(tensor, tensor)}"
+            found[f"{node.name}.{tensor}"] = Layout(name, axes.get(len(shape)), flattened, gates)
     return found
 
 

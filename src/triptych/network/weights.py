@@ -113,7 +113,9 @@ def _recurrent(layer: Recurrent, tensor: str, shape: Shape) -> Distribution:
         case "recurrent_kernel":
             return Distribution(shape, "orthogonal", 1.0)
         case "bias" if isinstance(layer, LSTM):
-            return Distribution(shape, "constant", LSTM_FORGET_BIAS, tuple(float(g == "f") for g in layer.GATES))
+            return Distribution(
+                shape, "constant", LSTM_FORGET_BIAS, tuple(float(g == "f") for g in layer.GATES)
+            )
     return Distribution(shape, "constant", 0.0)
 
 
