@@ -225,9 +225,10 @@ def layouts(architecture: Architecture) -> Layouts:
         shapes = architecture.input_shapes(node)
         depthwise, dense = (isinstance(node.layer, of) for of in (layers.DepthwiseConv, layers.Dense))
         axes = {4: (2, 3, 0, 1) if depthwise else (3, 2, 0, 1), 2: (1, 0)}
-        recurrent = isinstance(node.layer, layers.Recurrent)
-        names = RECURRENT_NAMES if recurrent else NAMES
-        gates = gate_order(node.layer.GATES, GATES[node.layer.kind]) if recurrent else ()
+        names = RECURRENT_NAMES if isinstance(node.layer, layers.Recurrent) else NAMES
+        gates = tuple[int, ...]()
+        if isinstance(node.layer, layers.Recurrent):
+            gates = gate_order(node.layer.GATES, GATES[node.layer.kind])
         for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():
             meets_input = tensor == "kernel" or not dense  # a dense bias meets the layer's own output
             flattened = architecture.flattened.get(node.inputs[0], ()) if meets_input else ()
