@@ -1,4 +1,4 @@
-"""Twenty-six honest proofs that must not raise an alarm: other networks, sizes, seeds, batches, thread counts."""
+"""Honest proofs that must not raise an alarm: other networks, sizes, seeds, batches, thread counts."""
 
 from __future__ import annotations
 

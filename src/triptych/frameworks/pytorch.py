@@ -114,10 +114,11 @@ def write_network(architecture: Architecture) -> str:
         f"        return {held[architecture.nodes[-1].name]}\n"
     )
     pieces = sources((dropout, average_pool), network)
+    whole = "import torch\n" if "torch." in pieces + network else ""
     functional = "import torch.nn.functional as F\n" if "F." in pieces + network else ""
     return (
         f'"""{describe(architecture, "PyTorch")}"""\n\n'
-        f"import torch\n{functional}from torch import Tensor, nn\n{pieces}{network}"
+        f"{whole}{functional}from torch import Tensor, nn\n{pieces}{network}"
     )
 
 

@@ -303,12 +303,14 @@ def _plain(pair: tuple[int, int]) -> int | tuple[int, int]:
 
 
 def _assignment(target: str, expression: str) -> str:
-    """A statement of `__call__`; a long call's arguments stand on a line of their own."""
+    """A statement of `__call__`; a long call's arguments stand on a line of their own, or on one each."""
     line = f"        {target} = {expression}\n"
     if len(line) <= 111 or "(" not in expression:
         return line
     function, _, call = expression.partition("(")
     arguments, _, rest = call.rpartition(")")
+    if len(arguments) > 98 and "(" not in arguments:
+        arguments = arguments.replace(", ", ",\n            ") + ","
     return f"        {target} = {function}(\n            {arguments}\n        ){rest}\n"
 
 
