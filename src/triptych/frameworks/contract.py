@@ -62,8 +62,7 @@ class Optimizer:
     - adamw:   adam, with a weight decay of its own by default
     - rmsprop: s = decay s + (1 - decay) g^2;  w = w - lr g / (sqrt(s) + epsilon)
 
-    Before the step, every kernel, recurrent ones included (no bias, no batch norm), is multiplied by
-    1 - lr weight_decay.
+    Before the step, kernels (recurrent ones, too) are multiplied by 1 - lr weight_decay; nothing else is.
     `label_smoothing` e makes the target (1 - e) one_hot + e / classes: it is part of the loss.
     """
 
