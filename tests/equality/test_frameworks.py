@@ -25,7 +25,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Asked]:
     asked.end()
 
 
-@pytest.mark.parametrize("name", ["odd", "even", "scales"])
+@pytest.mark.parametrize("name", ["odd", "even", "scales", "rows"])
 def test_the_four_are_equal(tmp_path: Path, four: list[Asked], name: str) -> None:
     case = next(case for case in cases("float64") if case.name == name)
     prove(tmp_path, case, four).check()
@@ -36,11 +36,18 @@ def test_other_backends_are_equal(tmp_path: Path, backend: Asked) -> None:
     prove(tmp_path, case, [backend]).check()
 
 
+def test_other_backends_read_rows_alike(tmp_path: Path, backend: Asked) -> None:
+    prove(tmp_path, cases("float64")[3], [backend]).check()
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
-def test_state_goes_out_and_in_and_nothing_changes(tmp_path: Path, four: list[Asked], optimizer: str) -> None:
-    scales = cases("float64")[2]
+@pytest.mark.parametrize("number", [2, 3], ids=["scales", "rows"])
+def test_state_goes_out_and_in_and_nothing_changes(
+    tmp_path: Path, four: list[Asked], number: int, optimizer: str
+) -> None:
+    *_, scales, _ = cases("float64")
     training = next(one for one in scales.trainings if one.name == optimizer)
-    case = dataclasses.replace(scales, trainings=(training,))
+    case = dataclasses.replace(cases("float64")[number], trainings=(training,))
     case.write(tmp_path)
     for one in four:
         (tmp_path / one.name).mkdir()

@@ -14,6 +14,8 @@ from triptych.errors import ArchitectureError
 from triptych.network.architecture import Architecture, Node
 from triptych.network.layers import (
     GELU,
+    GRU,
+    LSTM,
     Add,
     AveragePool,
     BatchNorm,
@@ -29,6 +31,7 @@ from triptych.network.layers import (
     MaxPool,
     ReLU,
     ReLU6,
+    Rows,
     Sigmoid,
     Tanh,
 )
@@ -44,29 +47,42 @@ WINDOWS: list[st.SearchStrategy[Layer]] = [
     st.builds(AveragePool, size=PAIRS, stride=PAIRS, padding=PADDINGS),
 ]  # fmt: skip
 ANYWHERE: list[st.SearchStrategy[Layer]] = [
-    st.builds(BatchNorm, momentum=st.sampled_from([0.9, 1.0])), st.just(Bias()),
-    st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()), st.just(Sigmoid()), st.just(GELU()),
-    st.builds(Dropout, rate=st.sampled_from([0.25, 0.5])),
+    st.just(Bias()), st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()), st.just(Sigmoid()),
+    st.just(GELU()), st.builds(Dropout, rate=st.sampled_from([0.25, 0.5])),
 ]  # fmt: skip
+NORM = st.builds(BatchNorm, momentum=st.sampled_from([0.9, 1.0]))
+STATES, LAST_STATE = (
+    [st.builds(kind, units=st.integers(1, 5), sequence=st.just(sequence)) for kind in (LSTM, GRU)]
+    for sequence in (True, False)
+)
 DENSE: st.SearchStrategy[Layer] = st.builds(Dense, units=st.integers(2, 6), bias=st.booleans())
 
 
 @st.composite
 def networks(draw: st.DrawFn) -> Architecture:
-    """Some layers on pictures, perhaps a branch, then flat ones, then the logits."""
+    """Some layers on pictures, perhaps a branch, perhaps on their rows, then flat ones, then the logits."""
     layers: list[tuple[Layer, tuple[str, ...]]] = []
 
     def follow(layer: Layer, *inputs: str) -> str:
         layers.append((layer, inputs or (f"layer{len(layers) - 1}" if layers else "images",)))
         return f"layer{len(layers) - 1}"
 
-    for layer in draw(st.lists(st.one_of(*WINDOWS, *ANYWHERE), min_size=1, max_size=3)):
+    for layer in draw(st.lists(st.one_of(*WINDOWS, *ANYWHERE, NORM), min_size=1, max_size=3)):
         last = follow(layer)
     if draw(st.booleans()):
-        branch = follow(draw(st.one_of(*ANYWHERE)), last)
+        branch = follow(draw(st.one_of(*ANYWHERE, NORM)), last)
         follow(draw(st.sampled_from([Add(), Concat()])), last, branch)
-    follow(draw(st.sampled_from([Flatten(), GlobalAveragePool()])))
-    for layer in draw(st.lists(st.one_of(DENSE, *ANYWHERE), max_size=2)):
+    if draw(st.booleans()):
+        last = follow(Rows())
+        for layer in draw(st.lists(st.one_of(*STATES, *ANYWHERE), max_size=2)):
+            last = follow(layer)
+        if draw(st.booleans()):
+            branch = follow(draw(st.one_of(*ANYWHERE)), last)
+            follow(draw(st.sampled_from([Add(), Concat()])), last, branch)
+        follow(draw(st.one_of(*LAST_STATE, st.just(Flatten()))))
+    else:
+        follow(draw(st.sampled_from([Flatten(), GlobalAveragePool()])))
+    for layer in draw(st.lists(st.one_of(DENSE, *ANYWHERE, NORM), max_size=2)):
         follow(layer)
     follow(Dense(units=draw(st.integers(2, 5))))
     nodes = tuple(Node(f"layer{n}", layer, inputs) for n, (layer, inputs) in enumerate(layers))

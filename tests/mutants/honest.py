@@ -1,4 +1,4 @@
-"""Twenty honest proofs that must not raise an alarm: other networks, sizes, seeds, batches, thread counts."""
+"""Honest proofs that must not raise an alarm: other networks, sizes, seeds, batches, thread counts."""
 
 from __future__ import annotations
 
@@ -55,6 +55,9 @@ RUNS = (
     Honest("lenet", 28, 8, "adam", "cosine", 4, "float64", 1),
     Honest("mlp", 9, 9, "adamw", "constant", 16, "float64", 2),
     Honest("sports-cnn", 48, 10, "adamw", "one-cycle", 16, "float32", 2),
+    Honest("row-lstm", 12, 21, "adamw", "cosine", 5, "float64", 2),
+    Honest("row-gru", 14, 22, "rmsprop", "one-cycle", 6, "float64", 1),
+    Honest("rows", 0, 23, "adam", "constant", 4, "float64", 2),
     Honest("odd", 0, 11, "adamw", "one-cycle", 6, "float64", 2),
     Honest("even", 0, 12, "rmsprop", "cosine", 5, "float64", 1),
     Honest("sports-cnn", 16, 13, "adamw", "one-cycle", 6, "float32", 2),
@@ -65,6 +68,9 @@ RUNS = (
     Honest("mlp", 12, 18, "rmsprop", "constant", 7, "float32", 1),
     Honest("odd", 0, 19, "adam", "cosine", 4, "float32", 2),
     Honest("even", 0, 20, "sgd", "one-cycle", 6, "float32", 1),
+    Honest("row-lstm", 14, 24, "adam", "one-cycle", 6, "float32", 1),
+    Honest("row-gru", 12, 25, "adamw", "cosine", 5, "float32", 2),
+    Honest("rows", 0, 26, "sgd", "cosine", 4, "float32", 2),
 )
 
 

@@ -43,6 +43,8 @@ SECOND = ("optimizer.second_moment.dense1.kernel", "optimizer.second_moment.dens
 SQUARES = ("optimizer.mean_square.dense1.kernel", "optimizer.mean_square.dense1.bias")
 ANYTHING = ("*",)
 DENSE = ("dense1.kernel", "dense1.bias")
+TENSORFLOW_1, KERAS_GATES = {"lstm": "igfo", "gru": "rzn"}, {"lstm": "ifgo", "gru": "zrn"}
+"""The order of an LSTM's gates in TensorFlow 1, and of a GRU's in Keras."""
 
 
 def rolled(position: int) -> Any:
@@ -174,6 +176,19 @@ def never_flattened(honest: Any) -> Any:
     return lambda architecture: {n: replace(one, flattened=()) for n, one in honest(architecture).items()}
 
 
+def swapped_biases(honest: Any) -> Any:
+    """A GRU's two biases, each in the place of the other."""
+
+    def layouts(architecture: Any) -> Any:
+        found = honest(architecture)
+        for name in [name for name in found if name.endswith(".recurrent_bias")]:
+            other = name.replace("recurrent_bias", "bias")
+            found[name], found[other] = found[other], found[name]
+        return found
+
+    return layouts
+
+
 def clipped(honest: Any, parameters: Any, given: Any) -> Any:
     """An optimiser that clips the norm of all gradients, as PyTorch users do."""
     import torch
@@ -240,6 +255,16 @@ PYTORCH: list[Row] = [
      "network", ("optimizer.step",)),
     ("precision: a layer in float32", written("torch.tanh(x)", "torch.tanh(x.float()).to(x.dtype)"),
      "odd", ("tanh1",), None, "it is what float32 is"),
+    ("rows: channels run slowest", written("permute(0, 2, 3, 1)", "permute(0, 2, 1, 3)"), "rows", ("rows1",)),
+    ("LSTM: gates of TensorFlow 1", put("GATES", TENSORFLOW_1), "rows", ("lstm1",)),
+    ("LSTM: the second bias as PyTorch draws it", written(".requires_grad_(False).zero_()", ""),
+     "rows", ("lstm1",)),
+    ("LSTM: the second bias trained, too", written(".requires_grad_(False).zero_()", ".data.zero_()"),
+     "rows", ("optimizer.velocity.lstm1.kernel",), "sgd"),
+    ("LSTM: the state after the first step",
+     written("self.lstm2(concat1)[0][:, -1]", "self.lstm2(concat1)[0][:, 0]"), "rows", ("lstm2",)),
+    ("GRU: gates of Keras", put("GATES", KERAS_GATES), "rows", ("gru1",)),
+    ("GRU: its biases swapped", wrapped("layouts", swapped_biases), "rows", ("gru1",)),
 ]  # fmt: skip
 
 TENSORFLOW: list[Row] = [
@@ -288,6 +313,18 @@ TENSORFLOW: list[Row] = [
         "v.assign(self.momentum * v + rate * g)\n            w.assign_sub(v)")), "scales", VELOCITY, "sgd"),
     ("input: divided by 256", put("PIXEL_SCALE", 256.0), "odd", ("images",)),
     ("labels: of the next picture", wrapped("gradients", rolled(2)), "odd", LOSS),
+    ("LSTM: gates of TensorFlow 1", written("i, f, g, o = tf.split", "i, g, f, o = tf.split"),
+     "rows", ("lstm1",)),
+    ("LSTM: forget bias in the cell, as in TensorFlow 1",
+     written("tf.sigmoid(f) * c", "tf.sigmoid(f + 1) * c"), "rows", ("lstm1",)),
+    ("LSTM: memory handed out without tanh", written("tf.sigmoid(o) * tf.tanh(c)", "tf.sigmoid(o) * c"),
+     "rows", ("lstm1",)),
+    ("GRU: reset gate before the product", written(
+        "n = tf.tanh(n + tf.sigmoid(r + r_h) * n_h)",
+        "n_h = tf.split((h * tf.sigmoid(r + r_h)) @ recurrent_kernel + recurrent_bias, 3, axis=1)[2]\n"
+        "        n = tf.tanh(n + n_h)"), "rows", ("gru1",)),
+    ("GRU: update gate the other way round", written("(1 - z) * n + z * h", "z * n + (1 - z) * h"),
+     "rows", ("gru1",)),
 ]  # fmt: skip
 
 JAX: list[Row] = [
@@ -323,6 +360,15 @@ JAX: list[Row] = [
     ("precision: a matrix product in bfloat16",
      written("jnp.matmul(x.astype(kernel.dtype), kernel,",
              "jnp.matmul(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16),"), "odd", ("dense1",)),
+    ("rows: read from the bottom up", written("(zeros, zeros), from_x.swapaxes(0, 1))",
+                                             "(zeros, zeros), from_x.swapaxes(0, 1), reverse=True)"),
+     "rows", ("lstm1",)),
+    ("GRU: gates of Keras", written("(r, z, n), (r_h, z_h, n_h)", "(z, r, n), (z_h, r_h, n_h)"),
+     "rows", ("gru1",)),
+    ("GRU: one bias only", written(' + weights[f"{name}.recurrent_bias"]', ""), "rows", ("gru1",)),
+    ("decay: not of recurrent kernels",
+     rewritten("train_step", ("if w.ndim > 1", 'if name.endswith(".kernel")')),
+     "rows", ("lstm1.recurrent_kernel",), "sgd"),
 ]  # fmt: skip
 
 KERAS: list[Row] = [
@@ -354,13 +400,21 @@ KERAS: list[Row] = [
     ("Adam: its own formula", optimizer("adam", lambda honest, o, **options: _keras().Adam(
         beta_1=o.beta1, beta_2=o.beta2, epsilon=o.epsilon, **options)), "scales", DENSE, "adam"),
     ("AdamW: decay of biases, too",
-     rewritten("compile_network", ("if len(v.shape) == 1", "if len(v.shape) == 0")),
+     rewritten("compile_network", ('not v.name.endswith("kernel")', "not v.name")),
      "scales", ("dense1.bias",), "adamw"),
     ("RMSprop: its own formula", optimizer("rmsprop", lambda honest, o, **options: _keras().RMSprop(
         rho=o.decay, epsilon=o.epsilon, **options)), "scales", DENSE, "rmsprop"),
     ("SGD: the learning rate inside the velocity",
      rewritten("SGD", ("self.momentum * v + gradient", "self.momentum * v + learning_rate * gradient"),
                ("variable, learning_rate * v", "variable, v")), "scales", VELOCITY, "sgd"),
+    ("LSTM: gates of TensorFlow 1", put("GATES", TENSORFLOW_1 | {"gru": "zrn"}), "rows", ("lstm1",)),
+    ("LSTM: hard sigmoid, as Keras had it", written(
+        "layers.LSTM(7, ", 'layers.LSTM(7, recurrent_activation="hard_sigmoid", '), "rows", ("lstm1",)),
+    ("GRU: gates of PyTorch", put("GATES", {"lstm": "ifgo", "gru": "rzn"}), "rows", ("gru1",)),
+    ("GRU: its biases swapped", wrapped("layouts", swapped_biases), "rows", ("gru1",)),
+    ("decay: of what is two-dimensional, a GRU's biases included",
+     rewritten("compile_network", ('not v.name.endswith("kernel")', "len(v.shape) == 1")),
+     "rows", ("gru1.bias",), "sgd"),
 ]  # fmt: skip
 
 

@@ -21,6 +21,8 @@ from triptych.frameworks import registry
 from triptych.network.architecture import INPUT, Architecture, Node, from_toml, sequence
 from triptych.network.layers import (
     GELU,
+    GRU,
+    LSTM,
     VOCABULARY,
     Add,
     AveragePool,
@@ -35,8 +37,10 @@ from triptych.network.layers import (
     GlobalAveragePool,
     Layer,
     MaxPool,
+    Recurrent,
     ReLU,
     ReLU6,
+    Rows,
     Sigmoid,
     Tanh,
 )
@@ -145,6 +149,23 @@ MISFITS = {
         HEAD + layer('kind="conv"\nfilters=3'),
         r"layer 'conv1' \(conv\): needs an input of \(height, width, channels\), but gets \(3,\)",
     ),
+    "recurrent layer on a picture": (
+        layer('kind="lstm"\nunits=3'),
+        r"layer 'lstm1' \(lstm\): needs a sequence of \(steps, features\), but gets \(64, 64, 3\): put",
+    ),
+    "a state is no sequence": (
+        layer('kind="rows"') + 2 * layer('kind="gru"\nunits=3'),
+        r"layer 'gru2' \(gru\): needs a sequence of .*, but gets \(3,\): .* sequence = true",
+    ),
+    "dense on a sequence": (
+        layer('kind="rows"') + layer('kind="lstm"\nunits=3\nsequence=true') + layer('kind="dense"\nunits=3'),
+        r"layer 'dense1' \(dense\): needs a flat input, but gets a sequence of \(64, 3\)",
+    ),
+    "batch norm of a sequence": (
+        layer('kind="rows"') + layer('kind="batch_norm"') + HEAD,
+        r"layer 'bn1' \(batch_norm\): normalises pictures or flat features, but gets a sequence",
+    ),
+    "ends with a sequence": (layer('kind="rows"'), "layer 'rows1': the last layer must give one number"),
     "add of two shapes": (
         layer('kind="max_pool"') + layer('name="sum"\nkind="add"\ninputs=["pool1", "images"]') + HEAD,
         r"layer 'sum' \(add\): adds inputs of one shape, but gets \(32, 32, 3\), \(64, 64, 3\)",
@@ -301,14 +322,15 @@ def refused(name: str) -> bool:
     return True
 
 
+@pytest.mark.parametrize("probe", ["odd", "rows"])
 @pytest.mark.parametrize("framework", ["keras:torch", "tensorflow", "pytorch", "jax", "reference"])
-def test_no_layer_takes_a_word_of_the_sources(framework: str) -> None:
+def test_no_layer_takes_a_word_of_the_sources(framework: str, probe: str) -> None:
     entry = registry.find(framework)
     if entry.missing():
         pytest.skip(entry.missing() or "")
-    odd = Path(equality.__file__).parent / "probes" / "odd.toml"
+    network = Path(equality.__file__).parent / "probes" / f"{probe}.toml"
     done = subprocess.run(
-        [sys.executable, "-c", WORDS, framework, str(odd)],
+        [sys.executable, "-c", WORDS, framework, str(network)],
         env=environment(entry), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -360,6 +382,10 @@ ON_FEATURES: st.SearchStrategy[Layer] = st.builds(
     Dense, units=st.integers(1, 9), bias=st.booleans(), initial=INITIAL, bias_initial=BIAS_INITIAL
 )
 
+ON_SEQUENCES: st.SearchStrategy[Layer] = st.one_of(
+    *(st.builds(kind, units=st.integers(1, 4), sequence=st.just(value=True)) for kind in (LSTM, GRU))
+)
+
 
 @st.composite
 def architectures(draw: st.DrawFn) -> Architecture:
@@ -394,7 +420,9 @@ def architectures(draw: st.DrawFn) -> Architecture:
         right = put(Conv(filters=shape[2], kernel=draw(SIDE_OR_PAIR)), at)
         merge = draw(st.sampled_from([Add(), Concat()]))
         at, shape = put(merge, left, right), merge.output_shape(shape, shape)
-    end = draw(st.sampled_from([Flatten(), GlobalAveragePool()]))
+    end = draw(st.sampled_from([Flatten(), GlobalAveragePool(), LSTM(3), GRU(2)]))
+    if isinstance(end, Recurrent):
+        at, shape = chain(put(Rows(), at), Rows().output_shape(shape), ANYWHERE | ON_SEQUENCES)
     at, shape = chain(put(end, at), end.output_shape(shape), ANYWHERE | ON_FEATURES)
     if draw(st.booleans()):
         at = put(Concat(), at, put(Dense(2), at))

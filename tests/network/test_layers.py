@@ -16,6 +16,8 @@ from triptych.network import layers
 from triptych.network.conventions import Padding
 from triptych.network.layers import (
     GELU,
+    GRU,
+    LSTM,
     VOCABULARY,
     Add,
     AveragePool,
@@ -31,6 +33,7 @@ from triptych.network.layers import (
     MaxPool,
     ReLU,
     ReLU6,
+    Rows,
     Shape,
     Sigmoid,
     Tanh,
@@ -93,7 +96,12 @@ def test_valid_padding_by_brute_force(
         (GlobalAveragePool(), (5, 6, 7), (7,)),
         (Flatten(), (5, 6, 7), (210,)),
         (Flatten(), (210,), (210,)),
+        (Flatten(), (5, 6), (30,)),
         (Dense(3), (8,), (3,)),
+        (Rows(), (5, 6, 7), (5, 42)),
+        *((layer(4), (5, 42), (4,)) for layer in (LSTM, GRU)),
+        *((layer(4, sequence=True), (5, 42), (5, 4)) for layer in (LSTM, GRU)),
+        *((layer, (5, 42), (5, 42)) for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU(), Dropout())),
         *((layer, (5, 6, 7), (5, 6, 7)) for layer in (BatchNorm(), ReLU(), ReLU6(), Tanh(), Sigmoid())),
         *((layer, (9,), (9,)) for layer in (BatchNorm(), GELU(), Dropout())),
     ],
@@ -106,6 +114,8 @@ def test_shapes_of_what_merges() -> None:
     assert Add().output_shape((5, 6, 7), (5, 6, 7), (5, 6, 7)) == (5, 6, 7)
     assert Concat().output_shape((5, 6, 7), (5, 6, 1), (5, 6, 2)) == (5, 6, 10)
     assert Concat().output_shape((7,), (1,)) == (8,)
+    assert Add().output_shape((5, 7), (5, 7)) == (5, 7)
+    assert Concat().output_shape((5, 7), (5, 1)) == (5, 8)
     assert {kind for kind, layer in VOCABULARY.items() if layer.merges} == {"add", "concat"}
 
 
@@ -128,6 +138,13 @@ def test_shapes_of_what_merges() -> None:
         *((layer, [(6, 7, 3)], 0, 0, 126) for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU())),
         (Dropout(), [(6, 7, 3)], 0, 0, 0),
         (Flatten(), [(6, 7, 3)], 0, 0, 0),
+        (Rows(), [(6, 7, 3)], 0, 0, 0),
+        # 4 gates, each of 5 + 3 multiply-adds and a bias; 5 functions, 3 products, 1 sum
+        (LSTM(3), [(6, 5)], 4 * 3 * (5 + 3 + 1), 0, 6 * 3 * (4 * 17 + 9)),
+        (LSTM(3, sequence=True), [(6, 5)], 108, 0, 6 * 3 * 77),
+        # 3 gates, each of 5 + 3 multiply-adds and two biases; 3 functions, 3 products, 2 sums
+        (GRU(3), [(6, 5)], 3 * 3 * (5 + 3 + 2), 0, 6 * 3 * (3 * 18 + 8)),
+        (GRU(3, sequence=True), [(6, 5)], 90, 0, 6 * 3 * 62),
         (Add(), [(6, 7, 3)] * 3, 0, 0, 2 * 126),
         (Concat(), [(6, 7, 3)] * 3, 0, 0, 0),
     ],
@@ -144,6 +161,10 @@ def test_canonical_shapes() -> None:
     assert Conv(filters=4, kernel=(2, 3)).parameters((9, 9, 5)) == {"kernel": (2, 3, 5, 4), "bias": (4,)}
     assert DepthwiseConv(kernel=(2, 3)).parameters((9, 9, 5)) == {"kernel": (2, 3, 5, 1), "bias": (5,)}
     assert Dense(4).parameters((5,)) == {"kernel": (5, 4), "bias": (4,)}
+    assert LSTM(3).parameters((9, 5)) == {"kernel": (5, 12), "recurrent_kernel": (3, 12), "bias": (12,)}
+    assert GRU(3).parameters((9, 5)) == {
+        "kernel": (5, 9), "recurrent_kernel": (3, 9), "bias": (9,), "recurrent_bias": (9,),
+    }  # fmt: skip
     assert BatchNorm().parameters((9, 9, 5)) == {"scale": (5,), "offset": (5,)}
     assert BatchNorm().statistics((9, 9, 5)) == {"mean": (5,), "variance": (5,)}
 
@@ -160,6 +181,33 @@ def test_canonical_shapes() -> None:
         (MaxPool(), [(1, 8, 3)], r"its window of \(2, 2\) is larger than its input of \(1, 8, 3\)"),
         (AveragePool(size=(1, 9)), [(1, 8, 3)], "is larger than its input"),
         (Add(), [(4, 4, 8), (4, 4, 9)], r"adds inputs of one shape, but gets \(4, 4, 8\), \(4, 4, 9\)"),
+        (Rows(), [(8,)], "needs an input of"),
+        (Rows(), [(4, 8)], "needs an input of"),
+        (
+            LSTM(3),
+            [(4, 4, 8)],
+            r"needs a sequence of \(steps, features\), but gets \(4, 4, 8\): put a rows layer",
+        ),
+        (GRU(3), [(8,)], "give every recurrent layer but the last one sequence = true"),
+        (
+            Dense(3),
+            [(4, 8)],
+            r"but gets a sequence of \(4, 8\): put a flatten before it, or let the recurrent",
+        ),
+        (BatchNorm(), [(4, 8)], r"normalises pictures or flat features, but gets a sequence of \(4, 8\)"),
+        *(
+            (layer, [(4, 8)], r"of \(height, width, channels\), but gets \(4, 8\)")
+            for layer in (
+                Conv(filters=4),
+                DepthwiseConv(),
+                MaxPool(),
+                AveragePool(),
+                GlobalAveragePool(),
+            )
+        ),
+        (Add(), [(4, 8), (4, 9)], "adds inputs of one shape"),
+        (Concat(), [(4, 8), (5, 8)], "or of one number of steps"),
+        (Concat(), [(4, 8), (8,)], "or of one number of steps"),
         (Concat(), [(4, 4, 8), (4, 5, 8)], "joins inputs of one height and width"),
         (Concat(), [(4, 4, 8), (128,)], "joins inputs of one height and width"),
     ],
@@ -188,6 +236,8 @@ def test_windows_and_strides_are_1_or_more(bad: layers.Pair, padding: Padding) -
     [
         (lambda: Conv(filters=0), "filters is 0"),
         (lambda: Dense(-3), "units is -3"),
+        (lambda: LSTM(0), "units is 0"),
+        (lambda: GRU(-1), "units is -1"),
         (lambda: BatchNorm(epsilon=0.0), "epsilon is 0.0"),
         (lambda: BatchNorm(epsilon=math.nan), "epsilon is nan"),
         (lambda: BatchNorm(momentum=1.1), "momentum is 1.1"),

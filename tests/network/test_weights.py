@@ -21,6 +21,8 @@ from triptych.errors import RunFolderError
 from triptych.network.architecture import INPUT, Architecture, Node, sequence
 from triptych.network.layers import (
     GELU,
+    GRU,
+    LSTM,
     Add,
     BatchNorm,
     Bias,
@@ -35,6 +37,7 @@ from triptych.network.layers import (
     MaxPool,
     ReLU,
     ReLU6,
+    Rows,
     Sigmoid,
     Tanh,
 )
@@ -218,6 +221,28 @@ def test_auto_through_a_branch() -> None:
     )
     network = Architecture("n", (2, 2, 3), nodes)
     assert follows(initial_weights(network, 0)["side.kernel"], *HE)
+
+
+def test_a_recurrent_layer_gate_by_gate() -> None:
+    layers: list[Layer] = [Rows(), LSTM(64, sequence=True), GRU(48), ReLU(), Dense(3)]
+    weights = initial_weights(sequence("n", (4, 100, 3), layers), 0)
+    for name, inputs, units, gates in (("lstm1", 300, 64, 4), ("gru1", 64, 48, 3)):
+        kernels = np.split(weights[f"{name}.kernel"], gates, axis=1)
+        assert all(follows(kernel, "uniform", 2 / (inputs + units)) for kernel in kernels)
+        squares = np.split(weights[f"{name}.recurrent_kernel"].astype(np.float64), gates, axis=1)
+        for square in squares:
+            np.testing.assert_allclose(square @ square.T, np.eye(units), atol=1e-6)
+            assert 0.3 < (np.diagonal(square) > 0).mean() < 0.7  # no side of the axes is preferred
+        assert not np.array_equal(squares[0], squares[1])
+    forget = np.repeat(np.array([0, 1, 0, 0], np.float32), 64)
+    np.testing.assert_array_equal(weights["lstm1.bias"], forget, strict=True)
+    for name in ("gru1.bias", "gru1.recurrent_bias"):
+        np.testing.assert_array_equal(weights[name], np.zeros(3 * 48, np.float32), strict=True)
+
+
+def test_a_recurrent_layer_is_no_rectifier() -> None:
+    layers: list[Layer] = [Conv(filters=64, kernel=1), Conv(filters=64), Rows(), GRU(4), ReLU(), Dense(2)]
+    assert follows(initial_weights(sequence("n", (2, 2, 3), layers), 3)["conv2.kernel"], *GLOROT)
 
 
 def test_auto_at_the_end_is_glorot() -> None:

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from triptych.errors import ArchitectureError
-from triptych.network.zoo import ZOO, compact_cnn, find_network, lenet, list_zoo, mlp, sports_cnn
+from triptych.network.zoo import (
+    ZOO,
+    compact_cnn,
+    find_network,
+    lenet,
+    list_zoo,
+    mlp,
+    row_gru,
+    row_lstm,
+    sports_cnn,
+)
 
 
 def test_the_talks_network_has_its_parameters() -> None:
@@ -23,6 +33,8 @@ def test_parameters_by_hand() -> None:
     assert lenet().parameter_count == 456 + 2_416 + 48_120 + 10_164 + 850
     convolutions = 27 * 32 + 288 * 64 + 576 * 128 + 1_152 * 256
     assert compact_cnn().parameter_count == convolutions + 2 * (32 + 64 + 128 + 256) + (256 * 6 + 6)
+    assert row_lstm().parameter_count == 4 * (96 * 64 + 64 * 64 + 64) + 650
+    assert row_gru().parameter_count == 3 * (96 * 64 + 64 * 64 + 2 * 64) + 650
 
 
 def test_work_by_hand() -> None:
@@ -33,6 +45,9 @@ def test_work_by_hand() -> None:
         + 10 * 10 * 16 * (2 * 150 + 2) + 5 * 5 * 16 * 4
         + 120 * (2 * 400 + 2) + 84 * (2 * 120 + 2) + 10 * (2 * 84 + 1)
     )  # fmt: skip
+    products = 2 * 96 + 2 * 64
+    assert row_lstm().flops == 32 * 64 * (4 * (products + 1) + 5 + 3 + 1) + 10 * (2 * 64 + 1)
+    assert row_gru().flops == 32 * 64 * (3 * (products + 2) + 3 + 3 + 2) + 10 * (2 * 64 + 1)
 
 
 def test_the_compact_network_ends_its_last_stage_in_a_global_pool() -> None:
@@ -53,7 +68,9 @@ def test_every_network_takes_its_size_and_classes(name: str) -> None:
 
 def test_the_list_tells_of_every_network() -> None:
     entries = {entry.name: entry for entry in list_zoo()}
-    assert list(entries) == list(ZOO) == ["mlp", "lenet", "sports-cnn", "compact-cnn"]
+    assert list(entries) == list(ZOO) == [
+        "mlp", "lenet", "sports-cnn", "compact-cnn", "row-lstm", "row-gru",
+    ]  # fmt: skip
     for name, entry in entries.items():
         made = ZOO[name]()
         assert (entry.parameters, entry.flops) == (made.parameter_count, made.flops)

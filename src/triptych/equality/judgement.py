@@ -22,11 +22,13 @@ from triptych.network.layers import (
     Flatten,
     GlobalAveragePool,
     MaxPool,
+    Recurrent,
+    Rows,
 )
 from triptych.network.layouts import Array
 from triptych.running.exam import LOGITS, REFERENCE, TRAJECTORY, Answers, Case, under
 
-HANDS_ON = (Bias, MaxPool, AveragePool, GlobalAveragePool, Flatten, Concat, Add)
+HANDS_ON = (Bias, MaxPool, AveragePool, GlobalAveragePool, Flatten, Rows, Concat, Add)
 """Layers in which a number added to a channel comes out as the same number."""
 
 TRUST = 4.0
@@ -129,11 +131,14 @@ def idle(architecture: Architecture) -> set[str]:
 
     The true gradient of such a bias is 0. Adam and RMSprop divide what rounding leaves of it by its own size,
     so the bias wanders, though nothing that is computed in training changes. It is taken away through every
-    layer that hands on what each channel has in common.
+    layer that hands on what each channel has in common. A recurrent layer's biases are no such: they stand
+    inside its gates.
     """
 
     wandering: set[str] = set()
     for node in architecture.nodes:
+        if isinstance(node.layer, Recurrent):
+            continue
         own = {f"{node.name}.bias", f"{node.name}.offset"} & architecture.parameters.keys()
         if own and (behind := _norms_behind(architecture, node.name)):
             wandering |= own | {f"{name}.mean" for name in behind}

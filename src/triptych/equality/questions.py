@@ -27,7 +27,7 @@ NETWORK = "network"
 NUDGES = 2
 """How often a case is asked again with its weights moved by one unit in the last place."""
 
-PROBES = ("odd", "even", "scales")
+PROBES = ("odd", "even", "scales", "rows")
 """Networks that come with this package for proofs: what each is for stands in its file."""
 
 
@@ -84,8 +84,11 @@ def first_step_case(
 
 
 def probe_cases(precision: Precision, seed: int) -> list[Case]:
-    """Layers of every kind at uneven sizes, a batch of one, a short last batch; every optimiser, schedule."""
-    odd, even, scales = (probe(name) for name in PROBES)
+    """Layers of every kind at uneven sizes, a batch of one, a short last batch; every optimiser, schedule.
+
+    What an optimiser does to a recurrent layer shows in plain steps, in which nothing is divided by its size.
+    """
+    odd, even, scales, rows = (probe(name) for name in PROBES)
     trainings = tuple(_through_the_schedules(name) for name in get_args(OptimizerName))
     return [
         Case("odd", odd, moved_weights(odd, seed), noise(odd, (5,), seed), precision, (0,)),
@@ -106,6 +109,15 @@ def probe_cases(precision: Precision, seed: int) -> list[Case]:
             precision,
             (0,),
             trainings,
+        ),
+        Case(
+            "rows",
+            rows,
+            moved_weights(rows, seed),
+            noise(rows, (4, 4), seed),
+            precision,
+            (0,),
+            tuple(one for one in trainings if one.name == "sgd"),
         ),
     ]
 
@@ -145,7 +157,7 @@ def nudged_kernel(case: Case) -> list[Case]:
     """What a framework is asked besides: its long trainings with one kernel moved; nothing in float64."""
     if case.precision == "float64" or not any(training.watched for training in case.trainings):
         return []
-    kernels = [name for name in case.weights if name.endswith(".kernel")]
+    kernels = [name for name in case.weights if name.endswith("kernel")]
     if not kernels:
         return []
     cases = []

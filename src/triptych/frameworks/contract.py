@@ -62,7 +62,7 @@ class Optimizer:
     - adamw:   adam, with a weight decay of its own by default
     - rmsprop: s = decay s + (1 - decay) g^2;  w = w - lr g / (sqrt(s) + epsilon)
 
-    Before the step, every kernel (no bias, no batch norm) is multiplied by 1 - lr weight_decay.
+    Before the step, kernels (recurrent ones, too) are multiplied by 1 - lr weight_decay; nothing else is.
     `label_smoothing` e makes the target (1 - e) one_hot + e / classes: it is part of the loss.
     """
 
@@ -108,8 +108,8 @@ class Framework(Protocol):
     def build(self, architecture: Architecture, weights: Weights, precision: Precision) -> State:
         """A network that holds `weights` and computes in `precision`.
 
-        bfloat16 means: convolutions and dense layers in bfloat16; weights, batch norm's averages, loss and
-        optimiser in float32. Raises UsageError for a precision that does not work here.
+        bfloat16 means: layers with a kernel in bfloat16; weights, batch norm's averages, loss and optimiser
+        in float32. Raises UsageError for a precision that does not work here.
         """
         ...
 

@@ -59,7 +59,7 @@ class State:
 
     @property
     def kernel_type(self) -> Any:
-        """What convolutions and dense layers compute in."""
+        """What layers with a kernel compute in."""
         return jnp.bfloat16 if self.precision == "bfloat16" else self.dtype
 
 
@@ -157,6 +157,42 @@ def average_pool(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], 
     return total / count
 
 
+def lstm(x: jax.Array, weights: Tensors, name: str, sequence: bool = False) -> jax.Array:
+    """Long short-term memory over axis 1; its last state, or every state. Gates in the order i, f, g, o."""
+
+    def step(carried: tuple[jax.Array, ...], from_x: jax.Array) -> tuple[tuple[jax.Array, ...], jax.Array]:
+        h, c = carried
+        i, f, g, o = jnp.split(from_x + dense(h, weights[f"{name}.recurrent_kernel"]), 4, axis=-1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    from_x = dense(x, weights[f"{name}.kernel"]) + weights[f"{name}.bias"]
+    zeros = jnp.zeros((x.shape[0], from_x.shape[-1] // 4), x.dtype)
+    (h, _), states = lax.scan(step, (zeros, zeros), from_x.swapaxes(0, 1))
+    return states.swapaxes(0, 1) if sequence else h
+
+
+def gru(x: jax.Array, weights: Tensors, name: str, sequence: bool = False) -> jax.Array:
+    """Gated recurrent unit over axis 1; its last state, or every state. Gates in the order r, z, n.
+
+    The reset gate acts after the recurrent product, so that one product serves all gates.
+    """
+
+    def step(h: jax.Array, from_x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        from_h = dense(h, weights[f"{name}.recurrent_kernel"]) + weights[f"{name}.recurrent_bias"]
+        (r, z, n), (r_h, z_h, n_h) = (jnp.split(part, 3, axis=-1) for part in (from_x, from_h))
+        n = jnp.tanh(n + jax.nn.sigmoid(r + r_h) * n_h)
+        z = jax.nn.sigmoid(z + z_h)
+        h = (1 - z) * n + z * h
+        return h, h
+
+    from_x = dense(x, weights[f"{name}.kernel"]) + weights[f"{name}.bias"]
+    zeros = jnp.zeros((x.shape[0], from_x.shape[-1] // 3), x.dtype)
+    h, states = lax.scan(step, zeros, from_x.swapaxes(0, 1))
+    return states.swapaxes(0, 1) if sequence else h
+
+
 def dropout(x: jax.Array, rate: float, masks: Tensors | None, name: str) -> jax.Array:
     """Inverted dropout; the mask says which units to keep, and without masks all are kept."""
     return x if masks is None else jnp.where(masks[name], x / (1 - rate), 0)
@@ -188,8 +224,12 @@ def write_network(architecture: Architecture) -> str:
         f"    return {held[architecture.nodes[-1].name]}, averages\n"
     )
     pieces = sources((max_pool, average_pool), network)
-    pieces = sources((conv, dense, batch_norm), network) + sources((windows,), pieces) + pieces
-    text = f"\n\nTensors = dict[str, jax.Array]\n{pieces}{sources((dropout,), network)}{network}"
+    recurrent = sources((lstm, gru), network)
+    pieces = (
+        sources((conv, dense, batch_norm), network + recurrent)
+        + sources((windows,), pieces) + pieces + recurrent + sources((dropout,), network)
+    )  # fmt: skip
+    text = f"\n\nTensors = dict[str, jax.Array]\n{pieces}{network}"
     imports = {
         "from functools import reduce\n\n": "reduce(",
         "import jax\n": "jax.",
@@ -224,6 +264,10 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
             return f"{x}.mean((1, 2))"
         case layers.Flatten():
             return f"{x}.reshape({x}.shape[0], -1)"
+        case layers.Rows():
+            return f"{x}.reshape(*{x}.shape[:2], -1)"
+        case layers.Recurrent(sequence=sequence) as layer:
+            return f'{layer.kind}({x}, weights, "{node.name}"{", sequence=True" if sequence else ""})'
         case layers.ReLU() | layers.ReLU6() | layers.Sigmoid() as layer:
             return f"jax.nn.{layer.kind}({x})"
         case layers.Tanh():

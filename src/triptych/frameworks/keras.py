@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from triptych.frameworks.source import describe, run_source, sources, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
-from triptych.network.layouts import Array, Layout, Layouts, to_canonical, to_native
+from triptych.network.layouts import Array, Layout, Layouts, gate_order, to_canonical, to_native
 from triptych.network.weights import Weights
 
 FILENAME = "<network.py in Keras>"
@@ -237,6 +238,10 @@ def _layer(architecture: Architecture, node: Node) -> str:
             return _call("layers.GlobalAveragePooling2D", **name)
         case layers.Flatten():
             return _call("layers.Flatten", **name)
+        case layers.Rows():
+            return _call("layers.Reshape", architecture.shapes[node.name], **name)
+        case layers.Recurrent(units=units, sequence=sequence) as layer:
+            return _call(f"layers.{layer.kind.upper()}", units, return_sequences=sequence or None, **name)
         case layers.ReLU():
             return _call("layers.ReLU", **name)
         case layers.ReLU6():
@@ -286,14 +291,28 @@ NAMES = {
     "mean": "moving_mean",
     "variance": "moving_variance",
 }
+GATES = {"lstm": "ifgo", "gru": "zrn"}
+"""The order of the gates in Keras, in the letters of the conventions."""
 
 
 def layouts(architecture: Architecture) -> Layouts:
-    """Names of layers and their attributes; kernels are canonical, but for one (see `_layer`)."""
+    """Names of layers and their attributes; kernels are canonical, but for one (see `_layer`).
+
+    The gates of a GRU are in another order.
+    """
     found = {}
     for name in architecture.parameters | architecture.statistics:
         layer, tensor = name.split(".")
         found[name] = Layout(f"{layer}.{NAMES.get(tensor, tensor)}")
+    for node in architecture.nodes:
+        if isinstance(node.layer, layers.Recurrent):
+            gates = gate_order(node.layer.GATES, GATES[node.layer.kind])
+            for tensor in node.layer.parameters(*architecture.input_shapes(node)):
+                found[f"{node.name}.{tensor}"] = Layout(f"{node.name}.cell.{tensor}", gates=gates)
+        if isinstance(node.layer, layers.GRU):  # both biases are rows of one variable
+            for row, tensor in enumerate(("bias", "recurrent_bias")):
+                biases = Layout(f"{node.name}.cell.bias", gates=gates, row=row)
+                found[f"{node.name}.{tensor}"] = biases
     for node in architecture.nodes_of(layers.DepthwiseConv):
         if _in_groups(node.layer):
             found[f"{node.name}.kernel"] = Layout(f"{node.name}.kernel", (0, 1, 3, 2))
@@ -317,12 +336,12 @@ def load_weights(state: State, weights: Weights) -> None:
     """Optimiser slots are matched by `State.slots`."""
     for name, variable in _variables(state).items():
         if name in weights:
-            variable.assign(to_native(weights[name], state.layouts[name]))
+            _assign(state, name, variable, weights[name])
     if state.slots and "optimizer.step" in weights:
         state.network.optimizer.iterations.assign(int(weights["optimizer.step"]))
         for slot, theirs in state.slots.items():
             for name, variable in _of_each_parameter(state, getattr(state.network.optimizer, theirs)).items():
-                variable.assign(to_native(weights[f"optimizer.{slot}.{name}"], state.layouts[name]))
+                _assign(state, name, variable, weights[f"optimizer.{slot}.{name}"])
 
 
 def dump_weights(state: State) -> Weights:
@@ -415,7 +434,10 @@ def _with_zeros(state: State, batch: int) -> tuple[keras.Model, dict[str, Zero]]
 
 def compile_network(network: keras.Model, optimizer: keras.Optimizer, label_smoothing: float = 0.0) -> None:
     """Get ready to train: cross-entropy from logits, and weight decay, if any, on kernels only."""
-    optimizer.exclude_from_weight_decay([v for v in network.trainable_variables if len(v.shape) == 1])
+    others = [
+        v for v in network.trainable_variables if not v.name.endswith("kernel")
+    ]  # a GRU's biases are 2-D
+    optimizer.exclude_from_weight_decay(others)
     optimizer.build(network.trainable_variables)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
     network.compile(optimizer, loss, metrics=["accuracy"])
@@ -559,8 +581,8 @@ def run_by_size(
 
 def _variables(state: State) -> dict[str, keras.Variable]:
     """Parameters and running averages by canonical name."""
-    places = {name: layout.name.split(".") for name, layout in state.layouts.items()}
-    return {n: getattr(state.network.get_layer(layer), tensor) for n, (layer, tensor) in places.items()}
+    places = {name: layout.name.partition(".") for name, layout in state.layouts.items()}
+    return {n: attrgetter(path)(state.network.get_layer(layer)) for n, (layer, _, path) in places.items()}
 
 
 def _of_each_parameter(state: State, values: list[keras.Variable]) -> dict[str, keras.Variable]:
@@ -580,6 +602,11 @@ def _averages_kept(state: State) -> Iterator[None]:
     finally:
         for name, average in before.items():
             own[name].assign(average)
+
+
+def _assign(state: State, name: str, variable: keras.Variable, array: Array) -> None:
+    """A canonical tensor, or its slot, into the variable that holds it."""
+    variable.assign(to_native(array, state.layouts[name], _to_numpy(state, variable)))
 
 
 def _to_canonical(state: State, name: str, variable: keras.Variable) -> Array:

@@ -20,7 +20,15 @@ from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
 from triptych.network.layers import Shape
-from triptych.network.layouts import Array, Layout, Layouts, channels_first, to_canonical, to_native
+from triptych.network.layouts import (
+    Array,
+    Layout,
+    Layouts,
+    channels_first,
+    gate_order,
+    to_canonical,
+    to_native,
+)
 from triptych.network.weights import Weights
 
 FILENAME = "<network.py in PyTorch>"
@@ -82,7 +90,7 @@ class Bias(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.bias.view(-1, *(1,) * (x.ndim - 2))
+        return x + (self.bias.view(-1, 1, 1) if x.ndim == 4 else self.bias)
 
 
 def average_pool(
@@ -101,6 +109,11 @@ def write_network(architecture: Architecture) -> str:
         module, call = _layer(architecture, node, [held[name] for name in node.inputs])
         if module:
             init.append(f"        self.{node.name} = {module}\n")
+        if isinstance(node.layer, layers.LSTM):
+            init.append(
+                "        # The same sum has another bias already: two would train twice as fast.\n"
+                f"        self.{node.name}.bias_hh_l0.requires_grad_(False).zero_()\n"
+            )
         forward.append(f"        {held[node.name]} = {call}\n")
     network = (
         "\n\nclass Network(nn.Module):\n"
@@ -112,10 +125,11 @@ def write_network(architecture: Architecture) -> str:
         f"        return {held[architecture.nodes[-1].name]}\n"
     )
     pieces = sources((Bias, dropout, average_pool), network)
+    whole = "import torch\n" if "torch." in pieces + network else ""
     functional = "import torch.nn.functional as F\n" if "F." in pieces + network else ""
     return (
         f'"""{describe(architecture, "PyTorch")}"""\n\n'
-        f"import torch\n{functional}from torch import Tensor, nn\n{pieces}{network}"
+        f"{whole}{functional}from torch import Tensor, nn\n{pieces}{network}"
     )
 
 
@@ -157,6 +171,11 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> tuple[s
             return None, f"{x}.mean(dim=(2, 3))"
         case layers.Flatten():
             return None, f"torch.flatten({x}, start_dim=1)"
+        case layers.Rows():  # of NCHW pictures; a view, since their channels are last in memory
+            return None, f"{x}.permute(0, 2, 3, 1).flatten(start_dim=2)"
+        case layers.Recurrent(units=units, sequence=sequence) as layer:
+            made = f"nn.{layer.kind.upper()}({shape[1]}, {units}, batch_first=True)"
+            return made, f"self.{node.name}({x})[0]{'' if sequence else '[:, -1]'}"
         case layers.ReLU():
             return None, f"F.relu({x})"
         case layers.ReLU6():
@@ -172,7 +191,7 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> tuple[s
         case layers.Add():
             return None, " + ".join(inputs)
         case layers.Concat():
-            return None, f"torch.cat([{', '.join(inputs)}], dim=1)"
+            return None, f"torch.cat([{', '.join(inputs)}], dim={2 if len(shape) == 2 else 1})"
     raise NotImplementedError(node.layer.kind)
 
 
@@ -203,6 +222,14 @@ NAMES = {
     "mean": "running_mean",
     "variance": "running_var",
 }
+RECURRENT_NAMES = {
+    "kernel": "weight_ih_l0",
+    "recurrent_kernel": "weight_hh_l0",
+    "bias": "bias_ih_l0",
+    "recurrent_bias": "bias_hh_l0",
+}
+GATES = {"lstm": "ifgo", "gru": "rzn"}
+"""The order of the gates in PyTorch, in the letters of the conventions."""
 
 
 def layouts(architecture: Architecture) -> Layouts:
@@ -212,11 +239,15 @@ def layouts(architecture: Architecture) -> Layouts:
         shapes = architecture.input_shapes(node)
         depthwise, dense = (isinstance(node.layer, of) for of in (layers.DepthwiseConv, layers.Dense))
         axes = {4: (2, 3, 0, 1) if depthwise else (3, 2, 0, 1), 2: (1, 0)}
+        names = RECURRENT_NAMES if isinstance(node.layer, layers.Recurrent) else NAMES
+        gates = tuple[int, ...]()
+        if isinstance(node.layer, layers.Recurrent):
+            gates = gate_order(node.layer.GATES, GATES[node.layer.kind])
         for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():
             meets_input = tensor == "kernel" or not dense  # a dense bias meets the layer's own output
             flattened = architecture.flattened.get(node.inputs[0], ()) if meets_input else ()
-            name = f"{node.name}.{NAMES.get(tensor, tensor)}"
-            found[f"{node.name}.{tensor}"] = Layout(name, axes.get(len(shape)), flattened)
+            name = f"{node.name}.{names.get(tensor, tensor)}"
+            found[f"{node.name}.{tensor}"] = Layout(name, axes.get(len(shape)), flattened, gates)
     return found
 
 

@@ -88,6 +88,9 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
             )
         case layers.Bias():
             arguments.append(f'weights["{name}.bias"]')
+        case layers.Recurrent(sequence=sequence):
+            arguments += [f'weights["{name}.{tensor}"]' for tensor in layer.parameters(shape)]
+            arguments.append(f"sequence={sequence}")
         case layers.Dropout(rate=rate):
             arguments.append(f'{rate}, masks.get("{name}")')
     return f"{kind}({', '.join(arguments)})"
@@ -185,7 +188,7 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
         )
         state.steps += 1
         for name, gradient in found.items():
-            if name.endswith(".kernel"):
+            if name.endswith("kernel"):  # recurrent ones, too
                 state.weights[name] = state.weights[name] * (1 - learning_rate * optimizer.weight_decay)
             slots = [f"optimizer.{slot}.{name}" for slot in SLOTS[optimizer.name]]
             change, new = _update(optimizer, gradient, [state.slots[slot] for slot in slots], state.steps)

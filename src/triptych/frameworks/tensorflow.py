@@ -20,7 +20,7 @@ from triptych.frameworks.contract import Activations, Facts, Images, Labels, Mas
 from triptych.frameworks.source import describe, run_source, run_with_taps, sources, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
-from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, SLOTS, Precision
+from triptych.network.conventions import LSTM_FORGET_BIAS, PIXEL_SCALE, PRECISIONS, SLOTS, Precision
 from triptych.network.layouts import Array, Layout, Layouts
 from triptych.network.weights import Weights
 
@@ -71,6 +71,18 @@ def he_normal(shape: tuple[int, ...], fan_in: int, dtype: tf.DType) -> tf.Variab
     return tf.Variable(tf.random.normal(shape, stddev=(2 / fan_in) ** 0.5, dtype=dtype))
 
 
+def glorot_uniform(inputs: int, units: int, gates: int, dtype: tf.DType) -> tf.Variable:
+    """A kernel for each gate, side by side, uniform with variance 2 / (inputs + units)."""
+    limit = (6 / (inputs + units)) ** 0.5
+    return tf.Variable(tf.random.uniform((inputs, gates * units), -limit, limit, dtype=dtype))
+
+
+def orthogonal(units: int, gates: int, dtype: tf.DType) -> tf.Variable:
+    """An orthogonal kernel for each gate, side by side."""
+    matrices, _ = tf.linalg.qr(tf.random.normal((gates, units, units), dtype=dtype))
+    return tf.Variable(tf.concat(tf.unstack(matrices), axis=1))
+
+
 def batch_norm(
     x: tf.Tensor,
     scale: tf.Variable,
@@ -107,6 +119,53 @@ def batch_norm(
     return tf.cast(normal, x.dtype)
 
 
+def lstm(
+    x: tf.Tensor,
+    kernel: tf.Variable,
+    recurrent_kernel: tf.Variable,
+    bias: tf.Variable,
+    sequence: bool = False,
+) -> tf.Tensor:
+    """Long short-term memory over axis 1; its last state, or every state. Gates in the order i, f, g, o."""
+
+    def step(state: tuple[tf.Tensor, tf.Tensor], from_x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        h, c = state
+        i, f, g, o = tf.split(from_x + h @ recurrent_kernel, 4, axis=1)
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        return tf.sigmoid(o) * tf.tanh(c), c
+
+    from_x = tf.transpose(tf.tensordot(x, kernel, axes=1) + bias, (1, 0, 2))
+    zeros = tf.zeros((tf.shape(x)[0], recurrent_kernel.shape[0]), x.dtype)
+    states, _ = tf.scan(step, from_x, (zeros, zeros))
+    return tf.transpose(states, (1, 0, 2)) if sequence else states[-1]
+
+
+def gru(
+    x: tf.Tensor,
+    kernel: tf.Variable,
+    recurrent_kernel: tf.Variable,
+    bias: tf.Variable,
+    recurrent_bias: tf.Variable,
+    sequence: bool = False,
+) -> tf.Tensor:
+    """Gated recurrent unit over axis 1; its last state, or every state. Gates in the order r, z, n.
+
+    The reset gate acts after the recurrent product, so that one product serves all gates.
+    """
+
+    def step(h: tf.Tensor, from_x: tf.Tensor) -> tf.Tensor:
+        r, z, n = tf.split(from_x, 3, axis=1)
+        r_h, z_h, n_h = tf.split(h @ recurrent_kernel + recurrent_bias, 3, axis=1)
+        n = tf.tanh(n + tf.sigmoid(r + r_h) * n_h)
+        z = tf.sigmoid(z + z_h)
+        return (1 - z) * n + z * h
+
+    from_x = tf.transpose(tf.tensordot(x, kernel, axes=1) + bias, (1, 0, 2))
+    zeros = tf.zeros((tf.shape(x)[0], recurrent_kernel.shape[0]), x.dtype)
+    states = tf.scan(step, from_x, zeros)
+    return tf.transpose(states, (1, 0, 2)) if sequence else states[-1]
+
+
 def dropout(x: tf.Tensor, rate: float, masks: dict[str, tf.Tensor] | None, name: str) -> tf.Tensor:
     """Inverted dropout; the mask says which units to keep, and without masks all are kept."""
     return x if masks is None else x * tf.cast(masks[name], x.dtype) / (1 - rate)
@@ -140,12 +199,14 @@ def write_network(architecture: Architecture) -> str:
         f"{''.join(call)}"
         f"        return {held[architecture.nodes[-1].name]}\n"
     )
-    pieces = sources((he_normal, batch_norm, gelu, dropout), network)
+    pieces = sources((he_normal, glorot_uniform, orthogonal, batch_norm, gelu, lstm, gru, dropout), network)
     return f'"""{describe(architecture, "TensorFlow")}"""\n\nimport tensorflow as tf\n{pieces}{network}'
 
 
 def _variable(node: Node, tensor: str, shape: layers.Shape) -> str:
     """How a layer's variable is made."""
+    if isinstance(node.layer, layers.Recurrent):
+        return _recurrent(node.layer, tensor, shape)
     law = {"kernel": "initial", "bias": "bias_initial"}.get(tensor, "")
     if getattr(node.layer, law, None) == "normal":
         return f"tf.Variable(tf.random.normal({shape}, dtype=dtype))"
@@ -162,6 +223,19 @@ def _variable(node: Node, tensor: str, shape: layers.Shape) -> str:
         case "variance":
             return f"tf.Variable(tf.ones({shape[0]}, dtype), trainable=False)"
     raise NotImplementedError(tensor)
+
+
+def _recurrent(layer: layers.Recurrent, tensor: str, shape: layers.Shape) -> str:
+    """How a variable of a recurrent layer is made; an LSTM is to remember at first."""
+    match tensor:
+        case "kernel":
+            return f"glorot_uniform({shape[0]}, {layer.units}, gates={layer.gates}, dtype=dtype)"
+        case "recurrent_kernel":
+            return f"orthogonal({layer.units}, gates={layer.gates}, dtype=dtype)"
+        case "bias" if isinstance(layer, layers.LSTM):
+            starts = [LSTM_FORGET_BIAS if gate == "f" else 0.0 for gate in layer.GATES]
+            return f"tf.Variable(tf.repeat(tf.constant({starts}, dtype), {layer.units}))"
+    return f"tf.Variable(tf.zeros({shape[0]}, dtype))"
 
 
 def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
@@ -189,6 +263,11 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
             return f"tf.reduce_mean({x}, axis=(1, 2))"
         case layers.Flatten():
             return f"tf.reshape({x}, (-1, {architecture.shapes[node.name][0]}))"
+        case layers.Rows():
+            return f"tf.reshape({x}, {(-1, *architecture.shapes[node.name])})"
+        case layers.Recurrent(sequence=sequence) as layer:
+            tensors = ", ".join(f"{own}_{tensor}" for tensor in layer.parameters(shape))
+            return f"{layer.kind}({x}, {tensors}{', sequence=True' if sequence else ''})"
         case layers.ReLU():
             return f"tf.nn.relu({x})"
         case layers.ReLU6():
@@ -229,12 +308,14 @@ def _plain(pair: tuple[int, int]) -> int | tuple[int, int]:
 
 
 def _assignment(target: str, expression: str) -> str:
-    """A statement of `__call__`; a long call's arguments stand on a line of their own."""
+    """A statement of `__call__`; a long call's arguments stand on a line of their own, or on one each."""
     line = f"        {target} = {expression}\n"
     if len(line) <= 111 or "(" not in expression:
         return line
     function, _, call = expression.partition("(")
     arguments, _, rest = call.rpartition(")")
+    if len(arguments) > 98 and "(" not in arguments:
+        arguments = arguments.replace(", ", ",\n            ") + ","
     return f"        {target} = {function}(\n            {arguments}\n        ){rest}\n"
 
 

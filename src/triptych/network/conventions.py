@@ -24,6 +24,28 @@ BATCH_NORM_MOMENTUM = 0.9
 The batch variance is biased (divided by n) in the forward pass and unbiased (n - 1) in the running value.
 """
 
+LSTM_GATES = "ifgo"
+"""Input, forget, candidate, output: the order of the gates along the last axis of an LSTM's tensors.
+
+As in PyTorch, Keras (which calls the candidate c) and Flax; TensorFlow 1 had i, c, f, o. One bias each:
+PyTorch, as cuDNN, adds a second one to the same sum. Source: Hochreiter and Schmidhuber (1997), with the
+forget gate of Gers, Schmidhuber and Cummins (2000).
+"""
+
+LSTM_FORGET_BIAS = 1.0
+"""Where the bias of the forget gate starts, so that a fresh network remembers (Jozefowicz et al., 2015).
+
+Keras 1; PyTorch near 0.
+"""
+
+GRU_GATES = "rzn"
+"""Reset, update, candidate: the order of the gates along the last axis of a GRU's tensors.
+
+As in PyTorch; Keras has z, r, h. The reset gate acts on the product h recurrent_kernel + recurrent_bias, as
+in cuDNN, PyTorch and Keras' `reset_after`; Cho et al. (2014) let it act on h before the product. h becomes
+(1 - z) n + z h, as there; Chung et al. (2014) swap z and 1 - z.
+"""
+
 ADAM_BETA1 = 0.9
 ADAM_BETA2 = 0.999
 ADAM_EPSILON = 1e-8
@@ -42,7 +64,10 @@ SGD_MOMENTUM = 0.9
 """v = momentum v + g, w = w - lr v: a new learning rate acts at once. Keras folds lr into v."""
 
 ADAMW_WEIGHT_DECAY = 0.01
-"""Decoupled (Loshchilov and Hutter, 2019), times the learning rate, on kernels only, before the step."""
+"""Decoupled (Loshchilov and Hutter, 2019), times the learning rate, on kernels only, before the step.
+
+A kernel is a tensor that is multiplied by the input or by the state; never a bias, a scale or an offset.
+"""
 
 SLOTS: dict[OptimizerName, tuple[str, ...]] = {
     "sgd": ("velocity",),
@@ -53,7 +78,7 @@ SLOTS: dict[OptimizerName, tuple[str, ...]] = {
 """What an optimiser remembers for each parameter, by canonical name."""
 
 PRECISIONS: tuple[Precision, ...] = ("float64", "float32", "bfloat16")
-"""bfloat16: convolutions and dense layers compute in it; weights, averages, loss and steps stay float32."""
+"""bfloat16: what has a kernel computes in it; weights, averages, loss and steps stay float32."""
 
 ULP: dict[Precision, float] = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
 """One unit in the last place of a number of size 1."""

@@ -1,7 +1,8 @@
 """The layer vocabulary: what a network can be made of.
 
 A layer is a frozen dataclass of numbers. It knows the shape it gives, the tensors it needs and the work it
-is; it computes nothing. Shapes are without the batch: (height, width, channels) or (features,).
+is; it computes nothing. Shapes are without the batch: (height, width, channels) of a picture, (steps,
+features) of a sequence, or (features,).
 """
 
 from __future__ import annotations
@@ -68,7 +69,21 @@ def _image(shape: Shape) -> Shape:
     return shape
 
 
+def _sequence(shape: Shape) -> Shape:
+    if len(shape) != 2:
+        raise ArchitectureError(
+            f"needs a sequence of (steps, features), but gets {shape}: put a rows layer before it, "
+            "and give every recurrent layer but the last one sequence = true"
+        )
+    return shape
+
+
 def _features(shape: Shape) -> int:
+    if len(shape) == 2:
+        raise ArchitectureError(
+            f"needs a flat input, but gets a sequence of {shape}: put a flatten before it, "
+            "or let the recurrent layer before it give its last state only"
+        )
     if len(shape) != 1:
         raise ArchitectureError(
             f"needs a flat input, but gets {shape}: put a flatten or a global pool before it"
@@ -197,6 +212,13 @@ class BatchNorm(Layer):
             raise ArchitectureError(f"epsilon is {self.epsilon}, but must be above 0")
         if not 0 <= self.momentum <= 1:
             raise ArchitectureError(f"momentum is {self.momentum}, but must lie in [0, 1]")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) == 2:
+            raise ArchitectureError(
+                f"normalises pictures or flat features, but gets a sequence of {inputs[0]}"
+            )
+        return inputs[0]
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"scale": inputs[0][-1:], "offset": inputs[0][-1:]}
@@ -354,7 +376,7 @@ class Dropout(Layer):
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """(height, width, channels) to (features,), channels running fastest."""
+    """(height, width, channels) or (steps, features) to (features,), the last axis running fastest."""
 
     kind = "flatten"
 
@@ -363,6 +385,97 @@ class Flatten(Layer):
 
     def flops(self, *inputs: Shape) -> int:
         return 0
+
+
+@dataclass(frozen=True)
+class Rows(Layer):
+    """(height, width, channels) to (height, width * channels): a picture as the sequence of its rows.
+
+    From top to bottom; in a row the channels run fastest.
+    """
+
+    kind = "rows"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        height, width, channels = _image(inputs[0])
+        return (height, width * channels)
+
+    def flops(self, *inputs: Shape) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Recurrent(Layer, ABC):
+    """What reads a sequence step by step and keeps a state of `units` numbers, which is 0 at first.
+
+    It gives the state after the last step, (units,), or with `sequence` those after every step,
+    (steps, units). Its gates, in the order of `GATES`, stand side by side along the last axis of each tensor.
+    """
+
+    GATES: ClassVar[str]
+    """A letter each."""
+    units: int
+    sequence: bool = False
+
+    @property
+    def gates(self) -> int:
+        """How many."""
+        return len(self.GATES)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        steps, _ = _sequence(inputs[0])
+        return (steps, self.units) if self.sequence else (self.units,)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        width = self.gates * self.units
+        return {
+            "kernel": (_sequence(inputs[0])[1], width),
+            "recurrent_kernel": (self.units, width),
+            "bias": (width,),
+        }
+
+    def _products(self, shape: Shape) -> int:
+        """Operations of one step's matrix products and bias."""
+        return self.gates * self.units * (2 * (shape[1] + self.units) + 1)
+
+
+@dataclass(frozen=True)
+class LSTM(Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997), with a forget gate (Gers et al., 2000).
+
+    With s = x kernel + h recurrent_kernel + bias, cut into the gates i, f, g and o::
+
+        c = sigmoid(f) c + sigmoid(i) tanh(g)
+        h = sigmoid(o) tanh(c)
+    """
+
+    kind = "lstm"
+    GATES = conventions.LSTM_GATES
+
+    def flops(self, *inputs: Shape) -> int:
+        # five functions, three products, one sum for each unit
+        return inputs[0][0] * (self._products(inputs[0]) + 9 * self.units)
+
+
+@dataclass(frozen=True)
+class GRU(Recurrent):
+    """A gated recurrent unit (Cho et al., 2014), with the reset gate after the product, as cuDNN has it.
+
+    With a = x kernel + bias and b = h recurrent_kernel + recurrent_bias, each cut into the gates r, z, n::
+
+        r, z = sigmoid(a_r + b_r), sigmoid(a_z + b_z)
+        h = (1 - z) tanh(a_n + r b_n) + z h
+    """
+
+    kind = "gru"
+    GATES = conventions.GRU_GATES
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {**super().parameters(*inputs), "recurrent_bias": (self.gates * self.units,)}
+
+    def flops(self, *inputs: Shape) -> int:
+        # a second bias, and for each unit: three functions, three products, 1 - z, one sum
+        return inputs[0][0] * (self._products(inputs[0]) + (self.gates + 8) * self.units)
 
 
 @dataclass(frozen=True)
@@ -391,7 +504,8 @@ class Concat(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         if len({shape[:-1] for shape in inputs}) != 1:
             raise ArchitectureError(
-                f"joins inputs of one height and width, but gets {', '.join(map(str, inputs))}"
+                "joins inputs of one height and width, or of one number of steps, "
+                f"but gets {', '.join(map(str, inputs))}"
             )
         return (*inputs[0][:-1], sum(shape[-1] for shape in inputs))
 
@@ -403,7 +517,7 @@ VOCABULARY: dict[str, type[Layer]] = {
     layer.kind: layer
     for layer in (
         Conv, DepthwiseConv, BatchNorm, Bias, Dense, MaxPool, AveragePool, GlobalAveragePool,
-        ReLU, ReLU6, Tanh, Sigmoid, GELU, Dropout, Flatten, Add, Concat,
+        ReLU, ReLU6, Tanh, Sigmoid, GELU, Dropout, Flatten, Rows, LSTM, GRU, Add, Concat,
     )
 }  # fmt: skip
 """Every layer by the name that architecture files use."""

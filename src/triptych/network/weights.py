@@ -1,7 +1,8 @@
 """Canonical tensors: seeded initial values, safetensors files, hashes.
 
 The canonical layout: convolution kernels (height, width, in, out), depthwise kernels (height, width,
-channels, 1), dense kernels (in, out), flat features with channels running fastest. Names are
+channels, 1), dense kernels (in, out), flat features with channels running fastest; recurrent kernels
+(in, gates * units) and (units, gates * units), the gates in the order of the conventions. Names are
 "layer.tensor"; optimiser state is "optimizer.slot.layer.tensor", and "optimizer.step" counts the steps.
 """
 
@@ -21,8 +22,10 @@ from safetensors.numpy import save
 
 from triptych.errors import RunFolderError
 from triptych.network.architecture import Architecture, Node
+from triptych.network.conventions import LSTM_FORGET_BIAS
 from triptych.network.layers import (
     GELU,
+    LSTM,
     Activation,
     Bias,
     BiasInitial,
@@ -30,6 +33,7 @@ from triptych.network.layers import (
     Dense,
     DepthwiseConv,
     Initial,
+    Recurrent,
     ReLU,
     ReLU6,
     Shape,
@@ -43,11 +47,16 @@ Weights = dict[str, Array]
 
 @dataclass(frozen=True)
 class Distribution:
-    """How one tensor begins: `normal` with standard deviation `size`, `uniform` in +-size, or `constant`."""
+    """How one tensor begins: `normal` with standard deviation `size`, `uniform` in +-size, or `constant`.
+
+    Or `orthogonal` times size: square matrices side by side, each uniform over all rotations and reflections.
+    A constant is multiplied by `parts`, one for each of as many equal parts of the last axis.
+    """
 
     shape: Shape
-    law: Literal["normal", "uniform", "constant"]
+    law: Literal["normal", "uniform", "constant", "orthogonal"]
     size: float
+    parts: tuple[float, ...] = (1.0,)
 
 
 def initial_weights(architecture: Architecture, seed: int) -> Weights:
@@ -59,23 +68,32 @@ def initial_weights(architecture: Architecture, seed: int) -> Weights:
 def sample(how: Distribution, generator: np.random.Generator) -> NDArray[np.float32]:
     """A tensor before training, float32."""
     if how.law == "constant":
-        return np.full(how.shape, how.size, np.float32)
+        whole = np.full(how.shape, how.size, np.float32)
+        return whole * np.repeat(np.array(how.parts, np.float32), how.shape[-1] // len(how.parts))
     if how.law == "uniform":
         return generator.uniform(-how.size, how.size, how.shape).astype(np.float32)
-    return (generator.standard_normal(how.shape) * how.size).astype(np.float32)
+    values = generator.standard_normal(how.shape)
+    if how.law == "orthogonal":  # the signs are LAPACK's choice otherwise (Mezzadri, 2007)
+        pairs = [np.linalg.qr(part) for part in np.split(values, how.shape[1] // how.shape[0], axis=1)]
+        values = np.concatenate([q * np.sign(np.diagonal(r)) for q, r in pairs], axis=1)
+    return (values * how.size).astype(np.float32)
 
 
 def initial_distributions(architecture: Architecture) -> dict[str, Distribution]:
     """How each parameter and running statistic begins.
 
     Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, and biases 0, unless the
-    layer names another law; offsets 0, scales 1, running means 0 and variances 1.
+    layer names another law; offsets 0, scales 1, running means 0 and variances 1. In recurrent layers each
+    gate has a kernel of its own, Glorot uniform, and an orthogonal one for the state; LSTMs remember
+    at first.
     """
     found = {}
     for node in architecture.nodes:
         shapes = architecture.input_shapes(node)
         for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():
-            if tensor == "kernel":
+            if isinstance(node.layer, Recurrent):
+                how = _recurrent(node.layer, tensor, shape)
+            elif tensor == "kernel":
                 assert isinstance(node.layer, Conv | DepthwiseConv | Dense)
                 law = node.layer.initial
                 if law == "auto":
@@ -90,6 +108,23 @@ def initial_distributions(architecture: Architecture) -> dict[str, Distribution]
     return found
 
 
+def _recurrent(layer: Recurrent, tensor: str, shape: Shape) -> Distribution:
+    """How a recurrent layer's tensor begins, gate by gate.
+
+    An orthogonal matrix (Saxe et al., 2014) neither shrinks nor swells a state that passes through it often.
+    """
+    match tensor:
+        case "kernel":
+            return _law("glorot_uniform", shape, (shape[0], layer.units))
+        case "recurrent_kernel":
+            return Distribution(shape, "orthogonal", 1.0)
+        case "bias" if isinstance(layer, LSTM):
+            return Distribution(
+                shape, "constant", LSTM_FORGET_BIAS, tuple(float(g == "f") for g in layer.GATES)
+            )
+    return Distribution(shape, "constant", 0.0)
+
+
 def _rectified(architecture: Architecture, node: Node) -> bool:
     """Whether the first activation that reads `node`, through layers of any other kind, is a rectifier."""
     frontier = {node.name}
@@ -98,7 +133,7 @@ def _rectified(architecture: Architecture, node: Node) -> bool:
             continue
         if isinstance(later.layer, Activation):
             return isinstance(later.layer, ReLU | ReLU6 | GELU)
-        if isinstance(later.layer, Conv | DepthwiseConv | Dense):
+        if isinstance(later.layer, Conv | DepthwiseConv | Dense | Recurrent):
             return False
         frontier.add(later.name)
     return False

@@ -9,6 +9,8 @@ from pathlib import Path
 from triptych.errors import ArchitectureError, did_you_mean
 from triptych.network.architecture import Architecture, from_toml, sequence
 from triptych.network.layers import (
+    GRU,
+    LSTM,
     AveragePool,
     BatchNorm,
     Conv,
@@ -19,6 +21,7 @@ from triptych.network.layers import (
     Layer,
     MaxPool,
     ReLU,
+    Rows,
     Shape,
     Tanh,
 )
@@ -57,11 +60,23 @@ def compact_cnn(size: int = 64, classes: int = 6) -> Architecture:
     return sequence("compact-cnn", (size, size, 3), layers)
 
 
+def row_lstm(size: int = 32, classes: int = 10) -> Architecture:
+    """An LSTM of 64 units that reads the picture row by row, from top to bottom, and answers at the end."""
+    return sequence("row-lstm", (size, size, 3), [Rows(), LSTM(64), Dense(classes)])
+
+
+def row_gru(size: int = 32, classes: int = 10) -> Architecture:
+    """A GRU of 64 units that reads the picture row by row, with three gates and no memory but its state."""
+    return sequence("row-gru", (size, size, 3), [Rows(), GRU(64), Dense(classes)])
+
+
 ZOO: dict[str, Callable[..., Architecture]] = {
     "mlp": mlp,
     "lenet": lenet,
     "sports-cnn": sports_cnn,
     "compact-cnn": compact_cnn,
+    "row-lstm": row_lstm,
+    "row-gru": row_gru,
 }
 """Every built-in network by name."""
 
