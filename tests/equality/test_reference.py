@@ -1,4 +1,4 @@
-"""The reference itself: its gradients against finite differences, which know nothing of derivatives."""
+"""The reference itself: its gradients against finite differences, which know no derivatives; its steps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import pytest
 
 from triptych.equality.questions import PROBES, moved_weights, noise, probe
 from triptych.frameworks import reference
+from triptych.frameworks.contract import Optimizer
+from triptych.network.conventions import SLOTS, OptimizerName
 from triptych.network.streams import stream
 
 STEP = 1e-6
@@ -32,3 +34,19 @@ def test_gradients_are_what_finite_differences_say(name: str) -> None:
         assert measured == pytest.approx(expected, rel=1e-5, abs=1e-8), parameter
         if abs(expected) > 1e-6:  # and the bound is not so wide that it lets another derivative pass
             assert measured != pytest.approx(0.999 * expected, rel=1e-5, abs=1e-8), parameter
+
+
+@pytest.mark.parametrize("name", SLOTS)
+def test_an_update_is_what_a_step_takes_off(name: OptimizerName) -> None:
+    network, optimizer = probe(PROBES[0]), Optimizer(name)
+    state = reference.build(network, moved_weights(network, 3), "float64")
+    batch = noise(network, (4,), 3)[0]
+    _, gradients = reference.gradients(state, batch.images, batch.labels, batch.masks)
+    before = dict(state.weights)
+    step = reference.make_step(state, optimizer)
+    step(state, batch.images, batch.labels, batch.masks, 0.1)
+    for parameter, shape in network.parameters.items():
+        change, _ = reference.update(
+            optimizer, gradients[parameter].astype(np.float64), [np.zeros(shape)] * len(SLOTS[name]), 1
+        )
+        assert np.array_equal(state.weights[parameter], before[parameter] - 0.1 * change), parameter

@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.notebooks.kernels import NOTEBOOKS, execute, printed, read
 
 from triptych.errors import FrameworkMissing, UsageError, WorkerFailed
-from triptych.teaching import check, find_lesson, list_lessons, run_cell, take_lesson
+from triptych.teaching import check, find_lesson, list_lessons, load_ipython_extension, run_cell, take_lesson
 
 LESSONS = sorted((NOTEBOOKS / "lessons").glob("*.ipynb"))
 EXERCISES = 3
@@ -84,6 +85,21 @@ def test_a_cell_prints_from_a_process_of_its_own() -> None:
     backend, process = run_cell("keras:jax", code).split()
     assert backend == "jax"
     assert process != str(subprocess.os.getpid())  # type: ignore[attr-defined]
+
+
+def test_one_cell_runs_in_several_frameworks(capsys: pytest.CaptureFixture[str]) -> None:
+    magics: dict[str, Any] = {}
+    names: dict[str, Any] = {}
+    shell = SimpleNamespace(
+        user_ns=names, register_magic_function=lambda f, _, name: magics.update({name: f})
+    )
+    load_ipython_extension(shell)
+    code = "import os\nprint(os.environ.get('KERAS_BACKEND'))\n"
+    magics["framework"]("keras:jax,keras:torch printed", code)
+    assert names["printed"] == {"keras:jax": "jax\n", "keras:torch": "torch\n"}
+    assert capsys.readouterr().out == "Keras on JAX:\njax\nKeras on PyTorch:\ntorch\n"
+    magics["framework"]("keras:jax printed", code)
+    assert names["printed"] == capsys.readouterr().out == "jax\n"
 
 
 def test_a_cell_that_fails_says_where() -> None:

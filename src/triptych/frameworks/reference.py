@@ -191,7 +191,7 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
             if name.endswith("kernel"):  # recurrent ones, too
                 state.weights[name] = state.weights[name] * (1 - learning_rate * optimizer.weight_decay)
             slots = [f"optimizer.{slot}.{name}" for slot in SLOTS[optimizer.name]]
-            change, new = _update(optimizer, gradient, [state.slots[slot] for slot in slots], state.steps)
+            change, new = update(optimizer, gradient, [state.slots[slot] for slot in slots], state.steps)
             state.weights[name] = state.weights[name] - learning_rate * change
             state.slots.update(zip(slots, new, strict=True))
         state.weights.update(averages)
@@ -200,8 +200,11 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
     return step
 
 
-def _update(o: Optimizer, g: Values, slots: list[Values], step: int) -> tuple[Values, list[Values]]:
-    """What one unit of learning rate takes off a parameter with gradient g, and the slots after it."""
+def update(o: Optimizer, g: Values, slots: list[Values], step: int) -> tuple[Values, list[Values]]:
+    """What one unit of learning rate takes off a parameter with gradient g, and the slots after it.
+
+    `slots` are those of `SLOTS`, in their order, zero at first; steps count from 1.
+    """
     match o.name:
         case "sgd":
             v = o.momentum * slots[0] + g

@@ -6,15 +6,16 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from triptych.errors import FrameworkMissing
+from triptych.errors import FrameworkMissing, WorkerFailed
 from triptych.frameworks import registry
 from triptych.frameworks.registry import Entry
 from triptych.network.architecture import Architecture
 from triptych.network.layouts import Layout
-from triptych.running.launch import run_worker
+from triptych.running.launch import run_workers
 
 
 @dataclass(frozen=True)
@@ -27,26 +28,37 @@ class Written:
 
 
 def write(architecture: Architecture, entry: Entry) -> Written:
-    """The network in that framework; raises FrameworkMissing."""
+    """The network in that framework; raises FrameworkMissing and WorkerFailed."""
     if missing := entry.missing():
         raise FrameworkMissing(missing)
-    with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
-        job = {"job": "write", "run": scratch, "network": architecture.to_toml()}
-        done = run_worker(entry, job, Path(scratch) / "worker.log")
+    done = _write(architecture, [entry])[entry.name]
     return msgspec.convert({key: done[key] for key in ("text", "layouts")}, Written)
 
 
 def written(architecture: Architecture, frameworks: Sequence[str] = registry.DEFAULT) -> dict[str, str]:
     """Each framework's source text; for one that is not installed, a comment that says how to install it.
 
-    Raises FrameworkMissing if it is the only one asked for.
+    Raises FrameworkMissing if it is the only one asked for, and WorkerFailed.
     """
-    texts: dict[str, str] = {}
-    for name in frameworks:
-        try:
-            texts[name] = write(architecture, registry.find(name)).text
-        except FrameworkMissing as missing:
-            if len(frameworks) == 1:
-                raise
-            texts[name] = f"# {missing}\n"
-    return texts
+    entries = [registry.find(name) for name in frameworks]
+    texts = {entry.name: f"# {missing}\n" for entry in entries if (missing := entry.missing())}
+    if texts and len(entries) == 1:
+        raise FrameworkMissing(entries[0].missing())
+    done = _write(architecture, [entry for entry in entries if entry.name not in texts])
+    texts |= {name: event["text"] for name, event in done.items()}
+    return {entry.name: texts[entry.name] for entry in entries}
+
+
+def _write(architecture: Architecture, entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
+    """What the workers answer, by framework."""
+    with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
+        job = {"job": "write", "run": scratch, "network": architecture.to_toml()}
+        outcomes = run_workers(
+            entries, job, lambda entry: Path(scratch) / f"{entry.folder}.log", lambda entry, event: None
+        )
+    done: dict[str, dict[str, Any]] = {}
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, WorkerFailed):
+            raise outcome
+        done[name] = outcome
+    return done

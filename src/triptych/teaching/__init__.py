@@ -8,20 +8,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from triptych.teaching.cells import run_cell
+from triptych.frameworks import registry
+from triptych.teaching.cells import run_cell, run_cells
 from triptych.teaching.exercises import check
 from triptych.teaching.lessons import Lesson, find_lesson, list_lessons, open_notebook, take_lesson
 
-__all__ = ["Lesson", "check", "find_lesson", "list_lessons", "open_notebook", "run_cell", "take_lesson"]
+__all__ = [
+    "Lesson",
+    "check",
+    "find_lesson",
+    "list_lessons",
+    "open_notebook",
+    "run_cell",
+    "run_cells",
+    "take_lesson",
+]
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """`%%framework NAME [VARIABLE]`: run the cell by NAME, and keep what it prints in VARIABLE."""
+    """`%%framework NAME [VARIABLE]`: run the cell by NAME, and keep what it prints in VARIABLE.
+
+    With several names, as in `%%framework keras,keras:jax`, each runs the cell, and VARIABLE holds what they
+    print by name.
+    """
 
     def framework(line: str, cell: str) -> None:
-        name, *variable = line.split()
-        printed = run_cell(name, cell)
-        print(printed, end="")
-        shell.user_ns.update(dict.fromkeys(variable, printed))
+        asked, *variable = line.split()
+        names = asked.split(",")
+        printed = run_cells(names, cell)
+        for name, text in printed.items():
+            print(f"{registry.find(name).title}:\n{text}" if len(names) > 1 else text, end="")
+        shell.user_ns.update(dict.fromkeys(variable, printed if len(names) > 1 else printed[asked]))
 
     shell.register_magic_function(framework, "cell", "framework")
