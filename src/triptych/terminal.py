@@ -8,12 +8,13 @@ from __future__ import annotations
 import errno
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -86,24 +87,16 @@ class Line:
         return (time.monotonic() - self.began) / gained * (1 - self.done)
 
 
-class Progress:
-    """Shows a run while it goes on: a live line a framework; without a terminal, a plain line an epoch."""
+class _Progress(ABC):
+    """What hears of long work while it goes on: drawn anew on a terminal, in plain lines elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
-        self.lines: dict[str, Line] = {}
         self.pictures = (0, 0)
         self.live: Live | None = None
-        self.plain = not self.console.is_terminal
 
-    def expect(self, frameworks: Sequence[str], epochs: int) -> None:
-        """Say what is to come."""
-        for name in frameworks:
-            entry = registry.find(name)
-            self.lines[name] = Line(entry.title, entry.colour, epochs)
-
-    def __enter__(self) -> Progress:
-        if not self.plain:
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
             self.live = Live(
                 get_renderable=self.render, console=self.console, refresh_per_second=5, transient=True
             )
@@ -113,6 +106,24 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self.live is not None:
             self.live.stop()
+
+    @abstractmethod
+    def render(self) -> RenderableType:
+        """What the terminal shows now."""
+
+
+class Progress(_Progress):
+    """Shows a run while it goes on: a live line a framework; without a terminal, a plain line an epoch."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(console)
+        self.lines: dict[str, Line] = {}
+
+    def expect(self, frameworks: Sequence[str], epochs: int) -> None:
+        """Say what is to come."""
+        for name in frameworks:
+            entry = registry.find(name)
+            self.lines[name] = Line(entry.title, entry.colour, epochs)
 
     def __call__(self, name: str, event: dict[str, Any]) -> None:
         """Hear an event of a run."""
@@ -124,14 +135,14 @@ class Progress:
             self.lines[name].hear(event)
             if event["event"] == "failed":
                 self.console.print(Text(event["message"], style="red"), soft_wrap=True)
-            elif self.plain and event["event"] in ("start", "epoch"):
+            elif self.live is None and event["event"] in ("start", "epoch"):
                 self.console.print(self._plain_line(self.lines[name], event), soft_wrap=True)
 
     def pictures_bar(self, done: int, total: int) -> None:
         """Hear how many pictures are prepared."""
         tenth = done * 10 // max(total, 1) > self.pictures[0] * 10 // max(total, 1)
         self.pictures = (done, total)
-        if self.plain and (tenth or done == total):
+        if self.live is None and (tenth or done == total):
             self.console.print(f"pictures  {done:,} of {total:,} prepared", soft_wrap=True)
 
     def _plain_line(self, line: Line, event: dict[str, Any]) -> str:
@@ -173,26 +184,12 @@ class Progress:
         ]
 
 
-class ProofProgress:
+class ProofProgress(_Progress):
     """Shows a proof while it goes on: a line a framework; without a terminal, when each begins and ends."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        super().__init__(console)
         self.states: dict[str, str] = {}
-        self.pictures = (0, 0)
-        self.live: Live | None = None
-
-    def __enter__(self) -> ProofProgress:
-        if self.console.is_terminal:
-            self.live = Live(
-                get_renderable=self.render, console=self.console, refresh_per_second=5, transient=True
-            )
-            self.live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.live is not None:
-            self.live.stop()
 
     def __call__(self, name: str, event: dict[str, Any]) -> None:
         """Hear an event of a proof."""
@@ -221,30 +218,16 @@ class ProofProgress:
         return grid
 
 
-class ReplayProgress:
+class ReplayProgress(_Progress):
     """Shows a replay while it goes on: a line a training at work; without a terminal, one when it ends."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        super().__init__(console)
         self.folder: str | None = None
         self.labels: dict[str, str] = {}
         self.shares: dict[str, float] = {}
         self.done = 0
-        self.live: Live | None = None
-        self.pictures = (0, 0)
         self.began, self.first = time.monotonic(), 0
-
-    def __enter__(self) -> ReplayProgress:
-        if self.console.is_terminal:
-            self.live = Live(
-                get_renderable=self.render, console=self.console, refresh_per_second=5, transient=True
-            )
-            self.live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.live is not None:
-            self.live.stop()
 
     def __call__(self, name: str, event: dict[str, Any]) -> None:
         """Hear an event of a replay; from several threads."""

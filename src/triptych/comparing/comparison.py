@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,10 @@ from triptych.pictures.store import Store
 from triptych.report.page import write_report
 from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, write_json
-from triptych.running.launch import PATIENCE, run_worker
+from triptych.running.launch import PATIENCE, Listener, of_pictures, run_worker, silence
 from triptych.running.recipe import Recipe, make_recipe, read_recipe
 from triptych.running.result import Equivalence, Result, collect
 from triptych.running.training import parts_of
-
-Listener = Callable[[str, dict[str, Any]], None]
-"""Hears (framework, "pictures" or "plan", event) while a run goes on."""
-
-
-def _silence(name: str, event: dict[str, Any]) -> None:
-    """Hear nothing."""
 
 
 class Comparison(Result):
@@ -64,7 +57,7 @@ def compare(
     strict: bool | None = None,
     full: bool | None = None,
     patience: float = PATIENCE,
-    listen: Listener = _silence,
+    listen: Listener = silence,
 ) -> Comparison:
     """Train one network on one set of pictures in several frameworks, one after the other.
 
@@ -97,7 +90,7 @@ def compare(
     return _carry_out(run, store, patience, listen)
 
 
-def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = _silence) -> Comparison:
+def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = silence) -> Comparison:
     """Go on with a run that was interrupted or killed; what is finished is left as it is.
 
     The weights come out the same to the bit as those of an undisturbed run. Raises RunFolderError if the
@@ -222,7 +215,7 @@ def _open(recipe: Recipe, listen: Listener) -> Store:
         resize=recipe.resize,
         full=recipe.full,
         strict=recipe.strict,
-        progress=lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total}),
+        progress=of_pictures(listen),
     )
 
 

@@ -19,7 +19,7 @@ from triptych.equality.certificate import (
     first_of,
     verdict_of,
 )
-from triptych.equality.judgement import Answered, Difference, gap, idle, judge, own_envelope, scales
+from triptych.equality.judgement import Answered, Difference, gap, idle, judge
 from triptych.equality.ties import flips
 from triptych.network.conventions import ULP, Precision
 from triptych.network.weights import Weights, weights_hash
@@ -116,7 +116,7 @@ def _trained(answered: Answered, name: str) -> str | None:
 def _drift(answered: Answered, name: str, training: Training) -> Drift:
     """How a training of the network runs beside the reference's."""
     case, truth, answers = answered.case, answered.reference, answered.frameworks[name]
-    size, own, apart = scales(case, truth), own_envelope(answered, name), idle(case.architecture)
+    size, own, apart = answered.scales, answered.own_envelopes[name], idle(case.architecture)
     drift = Drift(framework=name, training=training.name)
     for step in training.kept:
         keys = [f"{training.name}/{step}/{n}" for n in case.architecture.parameters if n not in apart]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -81,6 +82,25 @@ class Answered:
     envelopes: Mapping[str, tuple[Answers, ...]]
     """Each framework's own trainings with a nudged kernel; none in float64."""
     devices: Mapping[str, Device]
+
+    @cached_property
+    def scales(self) -> dict[str, float]:
+        """What the gap of each answer is relative to."""
+        return scales(self.case, self.reference)
+
+    @cached_property
+    def envelope(self) -> dict[str, float]:
+        """How far the reference's answers move with its weights."""
+        truths = (deciding_as(self.case, self.reference, answers) for answers in self.nudged)
+        return _moves(zip(self.nudged, truths, strict=True), self.scales, self.case)
+
+    @cached_property
+    def own_envelopes(self) -> dict[str, dict[str, float]]:
+        """How far each framework's trainings drift from themselves when one kernel is nudged."""
+        return {
+            name: _moves([(drifted, own) for drifted in self.envelopes.get(name, ())], self.scales, self.case)
+            for name, own in self.frameworks.items()
+        }
 
 
 def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
@@ -251,20 +271,20 @@ def _float64(array: Array) -> NDArray[np.float64]:
 def judge(answered: Answered) -> list[Difference]:
     """Every framework against the reference, place by place; then the frameworks against each other."""
     case = answered.case
-    size = scales(case, answered.reference)
+    size = answered.scales
     compared = places(case, answered.reference)
-    envelope, wanders = _envelope(answered, size), idle(case.architecture)
+    wanders = idle(case.architecture)
     wandering = ("step", "trajectory") if case.precision == "float64" else ("gradient", "step", "trajectory")
     truths = {
         name: deciding_as(case, answered.reference, answers) for name, answers in answered.frameworks.items()
     }
     found: list[Difference] = []
     for name, answers in answered.frameworks.items():
-        own = own_envelope(answered, name)
+        own = answered.own_envelopes[name]
         bounds: dict[str, float] = {}
         for place, key in compared:
             rule: Rule = place.quantity
-            moved = envelope.get(key, 0.0)
+            moved = answered.envelope.get(key, 0.0)
             moved = max(moved, min(own.get(key, 0.0), TRUST * moved))
             if place.where in wanders and place.quantity in wandering:
                 rule, moved = "idle", _wander(case, place) / size[key]
@@ -311,16 +331,17 @@ def _pair(
     return list(worst.values())
 
 
-def _envelope(answered: Answered, size: Mapping[str, float]) -> dict[str, float]:
-    """How far the reference's answers move with its weights; in a training that only grows."""
+def _moves(
+    pairs: Iterable[tuple[Answers, Answers]], size: Mapping[str, float], case: Case
+) -> dict[str, float]:
+    """The farthest that any answers are from their truth, by name; in a training that only grows."""
     found: dict[str, float] = {}
-    for answers in answered.nudged:
-        truth = deciding_as(answered.case, answered.reference, answers)
+    for answers, truth in pairs:
         for key, values in answers.items():
-            if key in size:
+            if key in truth and key in size:
                 far, _ = gap(values, truth[key], size[key])
                 found[key] = max(found.get(key, 0.0), far if math.isfinite(far) else 0.0)
-    return _growing(answered.case, found)
+    return _growing(case, found)
 
 
 def _growing(case: Case, envelope: dict[str, float]) -> dict[str, float]:
@@ -333,15 +354,3 @@ def _growing(case: Case, envelope: dict[str, float]) -> dict[str, float]:
                 if key in grown:
                     grown[key] = max(grown[key], grown[f"{training.name}/{before}/{tensor}"])
     return grown
-
-
-def own_envelope(answered: Answered, name: str) -> dict[str, float]:
-    """How far a framework's trainings drift from themselves when one kernel is nudged."""
-    found: dict[str, float] = {}
-    own, size = answered.frameworks[name], scales(answered.case, answered.reference)
-    for answers in answered.envelopes.get(name, ()):
-        for key, values in answers.items():
-            if key in own and key in size:
-                far, _ = gap(values, own[key], size[key])
-                found[key] = max(found.get(key, 0.0), far if math.isfinite(far) else 0.0)
-    return _growing(answered.case, found)

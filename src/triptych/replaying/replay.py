@@ -18,9 +18,9 @@ from triptych.pictures.source import located
 from triptych.replaying import things
 from triptych.replaying.result import FILE, Crossing, Known, Replay, Trained, Walk, change
 from triptych.replaying.things import THINGS, Subject, Thing, differences, differs
-from triptych.replaying.trainings import Listener, Trainings
+from triptych.replaying.trainings import Trainings
 from triptych.running.folder import make_folder, new_folder, write_json
-from triptych.running.launch import PATIENCE
+from triptych.running.launch import PATIENCE, Listener, silence
 from triptych.running.machine import machine
 from triptych.running.recipe import NOTEBOOKS, make_recipe, read_recipe
 from triptych.tables import from_table, read_toml, to_toml, write_atomic
@@ -72,7 +72,7 @@ def replay(
     best: str | None = None,
     out: Path | str | None = None,
     patience: float = PATIENCE,
-    listen: Listener = lambda name, event: None,
+    listen: Listener = silence,
 ) -> Replay:
     """Train several recipes on the same pictures, then walk from the worst to the best, one thing at a time.
 

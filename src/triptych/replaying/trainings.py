@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,9 @@ from triptych.pictures.store import Store
 from triptych.replaying.result import Trained, trained
 from triptych.replaying.things import Subject
 from triptych.running.folder import Panel, RunFolder
-from triptych.running.launch import Task, run_tasks
+from triptych.running.launch import Listener, Task, of_pictures, run_tasks
 from triptych.running.machine import cores
 from triptych.running.recipe import Recipe
-
-Listener = Callable[[str, dict[str, Any]], None]
-"""Hears (training, "pictures" or "plan", event) while a replay goes on; from several threads."""
 
 AT_ONCE = 4
 """The most trainings at a time: a small network gains more from a core of its own than from two shared."""
@@ -72,9 +69,7 @@ class Trainings:
             self.stores[way] = open_pictures(
                 recipe.pictures, size=pair(recipe.size), fit=recipe.fit, resize=recipe.resize,
                 full=recipe.full, strict=recipe.strict,
-                progress=lambda done, total: self.listen(
-                    "pictures", {"event": "progress", "done": done, "total": total}
-                ),
+                progress=of_pictures(self.listen),
             )  # fmt: skip
         return self.stores[way]
 

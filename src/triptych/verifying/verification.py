@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -26,19 +26,12 @@ from triptych.pictures.source import located, open_pictures
 from triptych.pictures.split import split
 from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, make_folder, new_folder
-from triptych.running.launch import PATIENCE, run_workers
+from triptych.running.launch import PATIENCE, Listener, of_pictures, run_workers, silence
 from triptych.running.recipe import LEARNING_RATES, make_optimizer
 from triptych.running.schedule import Schedule
 
-Listener = Callable[[str, dict[str, Any]], None]
-"""Hears (framework, "pictures" or "plan", event) while a proof goes on; from several threads."""
-
 BATCHES = 4
 """How many batches a training goes through in turn."""
-
-
-def _silence(name: str, event: dict[str, Any]) -> None:
-    """Hear nothing."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,7 @@ def verify(
     probes: bool = True,
     out: Path | str | None = None,
     patience: float = PATIENCE,
-    listen: Listener = _silence,
+    listen: Listener = silence,
 ) -> Verification:
     """Prove that `frameworks` compute the same network, each against the NumPy reference and the others.
 
@@ -88,7 +81,7 @@ def verify_again(
     *,
     out: Path | str | None = None,
     patience: float = PATIENCE,
-    listen: Listener = _silence,
+    listen: Listener = silence,
 ) -> Verification:
     """Ask what a stored certificate was made of once more: here, with the versions that are here.
 
@@ -196,7 +189,7 @@ def _real(
     height, width, _ = architecture.input_shape
     store = open_pictures(
         asked.pictures, size=(height, width), fit=asked.fit, resize=asked.resize, full=asked.full,
-        progress=lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total}),
+        progress=of_pictures(listen),
     )  # fmt: skip
     architecture = architecture.adapted(classes=len(store.classes))
     rows = split(store.labels, store.sides, asked.seed).train
