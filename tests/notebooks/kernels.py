@@ -9,6 +9,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from triptych.frameworks import registry
+from triptych.running.launch import environment
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CASE_STUDY = {name: NOTEBOOKS / f"cnn_{name}.ipynb" for name in registry.DEFAULT}
@@ -23,11 +24,14 @@ def read(path: Path) -> Any:
 
 
 def execute(notebook: Any, folder: Path) -> Any:
-    """Every cell in turn, in `folder`; the first that raises fails with its traceback."""
+    """Every cell in turn, in `folder`; the first that raises fails with its traceback.
+
+    In the environment of a worker: what a framework says of the machine at its start belongs into no output.
+    """
     NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-    ).execute()  # fmt: skip
+    ).execute(env=environment(registry.find("tensorflow")))  # fmt: skip
     return notebook
 
 
