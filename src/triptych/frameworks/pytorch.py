@@ -112,7 +112,7 @@ def write_network(architecture: Architecture) -> str:
         if isinstance(node.layer, layers.LSTM):
             init.append(
                 "        # The same sum has another bias already: two would train twice as fast.\n"
-                f"        self.{node.name}.bias_hh_l0.requires_grad_(False).zero_()\n"
+                f'        self.{node.name}.get_parameter("bias_hh_l0").requires_grad_(False).zero_()\n'
             )
         forward.append(f"        {held[node.name]} = {call}\n")
     network = (
