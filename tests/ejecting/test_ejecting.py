@@ -79,8 +79,9 @@ def losses(framework: str, words: Sequence[str], order: list[dict[str, Any]]) ->
 def test_a_program_trains_as_the_library_does(framework: str, folder: Path, tmp_path: Path) -> None:
     if missing := registry.find(framework).missing():
         pytest.skip(missing)
+    # float32 first: a process of JAX keeps the 64 bits that float64 asks for, and then counts in them.
     order = [
-        job for precision in ("float64", "float32") for job in jobs(framework, precision, folder, tmp_path)
+        job for precision in ("float32", "float64") for job in jobs(framework, precision, folder, tmp_path)
     ]
     theirs = losses(framework, ["ejected"], order)
     ours = losses(framework, ["library", framework], order)
