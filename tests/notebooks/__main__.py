@@ -20,15 +20,15 @@ from triptych.pictures.source import open_pictures
 
 def main() -> None:
     """Each in a folder that holds the drawn sports, so that nothing is left beside the notebooks."""
+    every = [*CASE_STUDY.values(), *sorted((NOTEBOOKS / "lessons").glob("*.ipynb"))]
+    chosen = [path for path in every if len(sys.argv) == 1 or path.stem in sys.argv[1:]]
     for framework, path in CASE_STUDY.items():
-        path.unlink(missing_ok=True)
-        eject("sports-cnn", framework, "notebook", out=path)
-    chosen = [*CASE_STUDY.values(), *sorted((NOTEBOOKS / "lessons").glob("*.ipynb"))]
+        if path in chosen:
+            path.unlink(missing_ok=True)
+            eject("sports-cnn", framework, "notebook", out=path)
     with tempfile.TemporaryDirectory(prefix="triptych-notebooks-") as folder:
         save_pictures(open_pictures("sports", size=(48, 48)), Path(folder) / "sports")
         for path in chosen:
-            if len(sys.argv) > 1 and path.stem not in sys.argv[1:]:
-                continue
             started = time.perf_counter()
             notebook = execute(read(path), Path(folder))
             nbformat.write(notebook, path)
