@@ -26,7 +26,7 @@ def read(path: Path) -> Any:
 def execute(notebook: Any, folder: Path) -> Any:
     """Every cell in turn, in `folder`; the first that raises fails with its traceback.
 
-    In the environment of a worker: what a framework says of the machine at its start belongs into no output.
+    In the environment of a worker, so that waiting threads sleep and logs are short.
     """
     NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
