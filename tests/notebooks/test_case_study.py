@@ -90,7 +90,7 @@ def test_notebooks_have_the_same_sections() -> None:
                 for line in cell.source.splitlines() if line.startswith("## ")]  # fmt: skip
 
     first, *others = map(sections, CASE_STUDY.values())
-    assert len(first) == 11
+    assert len(first) == 10
     assert all(other == first for other in others)
 
 
