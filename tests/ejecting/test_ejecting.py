@@ -75,6 +75,7 @@ def losses(framework: str, words: Sequence[str], order: list[dict[str, Any]]) ->
     return found
 
 
+@pytest.mark.timeout(900)  # two dozen trainings, most of them compiled twice
 @pytest.mark.parametrize("framework", registry.DEFAULT)
 def test_a_program_trains_as_the_library_does(framework: str, folder: Path, tmp_path: Path) -> None:
     if missing := registry.find(framework).missing():

@@ -32,6 +32,7 @@ def tagged(notebook: Any, tag: str) -> list[Any]:
     return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
+@pytest.mark.timeout(900)  # a lesson takes up to a minute, and more beside other work
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_runs_and_its_exercises_can_be_solved(path: Path, tmp_path: Path) -> None:
     lesson = read(path)
