@@ -31,7 +31,8 @@ def as_script(source: Source, name: str) -> Files:
 
 def as_package(source: Source, name: str) -> Files:
     """A folder that pip can install, one module a part."""
-    parts = write_program(source, 'Path(__file__).with_name("weights.safetensors")', "command")
+    beside = 'Path(__file__).with_name("weights.safetensors")'  # what is learned later stays outside
+    parts = write_program(source, beside if source.trained else 'Path("weights.safetensors")', "command")
     modules = {part: made.about.partition("\n")[0] for part, made in parts.items()}
     files = {
         "README.md": fill("README.md.j2", modules=modules, **_facts(source, name)),
