@@ -391,7 +391,7 @@ KERAS: list[Row] = [
      written('layers.Activation("tanh", name', 'layers.Activation("tanh", dtype="float32", name'),
      "odd", ("tanh1",), None, "it is what float32 is"),
     ("initial values: biases of its own", wrapped("load_weights", without_biases),
-     "odd", ("depthwise_conv1",)),
+     "odd", ("bias1",)),
     ("input: x / 127.5 - 1",
      wrapped("_pixels", lambda honest: lambda state, images: images.astype(state.dtype) / 127.5 - 1),
      "odd", ("images",)),
