@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,19 +16,18 @@ from triptych.equality.certify import certify
 from triptych.equality.questions import first_step_case
 from triptych.errors import FrameworkMissing, RunFolderError, WorkerFailed
 from triptych.frameworks import registry
-from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
 from triptych.network.weights import initial_weights
-from triptych.network.zoo import ZOO, find_network
 from triptych.pictures.sheet import describe
-from triptych.pictures.source import located, open_pictures
+from triptych.pictures.source import located
 from triptych.pictures.split import split
 from triptych.pictures.store import Store
 from triptych.report.page import write_report
 from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, write_json
-from triptych.running.launch import PATIENCE, Listener, of_pictures, run_worker, silence
-from triptych.running.recipe import Recipe, make_recipe, read_recipe
+from triptych.running.launch import PATIENCE, Listener, run_worker, silence
+from triptych.running.pictures import pictures_of
+from triptych.running.recipe import make_plan, read_recipe
 from triptych.running.result import Equivalence, Result, collect
 from triptych.running.training import parts_of
 
@@ -78,12 +76,9 @@ def compare(
     }  # fmt: skip
     if isinstance(tables.get("pictures"), str):
         tables["pictures"] = located(tables["pictures"])
-    plan = make_recipe(tables, given)
-    architecture = find_network(plan.network)
-    if plan.network not in ZOO and "size" not in tables and size is None:
-        plan = dataclasses.replace(plan, size=_sides(architecture))  # a file of one's own knows its size
+    plan, architecture = make_plan(tables, given)
     listen("plan", {"event": "plan", "frameworks": plan.frameworks, "epochs": plan.epochs})
-    store = _open(plan, listen)
+    store = pictures_of(plan, listen)
     architecture = architecture.adapted(pair(plan.size), len(store.classes))
     sides = split(store.labels, store.sides, plan.seed)
     run = RunFolder.create(Path(out) if out else None, plan, architecture, describe(store, sides))
@@ -99,7 +94,7 @@ def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = si
     folder = RunFolder.open(run)
     plan = folder.recipe()
     listen("plan", {"event": "plan", "frameworks": plan.frameworks, "epochs": plan.epochs})
-    store = _open(plan, listen)
+    store = pictures_of(plan, listen)
     if store.key != folder.pictures()["key"]:
         raise RunFolderError(
             f"{folder.path}: its pictures have changed since it began, so it cannot go on; start a new run"
@@ -150,7 +145,7 @@ def _train_or_say(
             raise FrameworkMissing(missing)
         if panel.facts() is None:
             if not store.path.exists():  # the cache was cleared meanwhile
-                store = _open(run.recipe(), listen)
+                store = pictures_of(run.recipe(), listen)
             job = {"job": "train", "run": str(run.path), "store": str(store.path)}
             run_worker(entry, job, panel.log, lambda event: listen(entry.name, event), patience)
         listen(entry.name, {"event": "finished"})
@@ -205,20 +200,3 @@ def _judge(
     certificate = certify([answered], subjects, versions)
     write_json(run.path / "certificate.json", certificate)
     return loss, Equivalence(verdict=certificate.verdict, sentence=certificate.sentence())
-
-
-def _open(recipe: Recipe, listen: Listener) -> Store:
-    return open_pictures(
-        recipe.pictures,
-        size=pair(recipe.size),
-        fit=recipe.fit,
-        resize=recipe.resize,
-        full=recipe.full,
-        strict=recipe.strict,
-        progress=of_pictures(listen),
-    )
-
-
-def _sides(architecture: Architecture) -> tuple[int, int]:
-    height, width, _ = architecture.input_shape
-    return height, width

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import json
 import re
@@ -19,9 +18,8 @@ from triptych.errors import RunFolderError, UsageError, did_you_mean
 from triptych.frameworks import registry
 from triptych.network.layers import pair
 from triptych.network.weights import check_weights, load_tensors
-from triptych.network.zoo import ZOO, find_network
-from triptych.running.folder import RUNS, RunFolder
-from triptych.running.recipe import make_recipe, read_recipe
+from triptych.running.folder import RunFolder
+from triptych.running.recipe import make_plan, read_recipe
 from triptych.running.sources import write
 from triptych.tables import write_atomic, writing
 
@@ -109,25 +107,16 @@ def _source(
     entry = registry.find(framework)
     if framework not in registry.DEFAULT:
         raise UsageError(f"{entry.title} cannot be ejected; choose one of {', '.join(registry.DEFAULT)}")
-    if (run := _as_run(network)) is not None:
+    if (run := RunFolder.find(str(network))) is not None:
         if recipe is not None or size is not None or classes is not None:
             raise UsageError("a run has its own recipe, size and classes; leave these options out")
         return _from_run(run, entry)
     tables = read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
-    plan = make_recipe(tables, {"network": str(network), "frameworks": [framework], "size": size})
-    architecture = find_network(str(network))
-    if plan.network not in ZOO and "size" not in tables and size is None:  # it knows its size
-        plan = dataclasses.replace(plan, size=(architecture.input_shape[0], architecture.input_shape[1]))
+    given = {"network": str(network), "frameworks": [framework], "size": size}
+    plan, architecture = make_plan(tables, given)
     architecture = architecture.adapted(pair(plan.size), classes)
     written = write(architecture, entry)
     return Source(plan, architecture, entry, written.text, written.layouts)
-
-
-def _as_run(network: str | Path) -> RunFolder | None:
-    """The run of that name or folder; None if it is the name of a network."""
-    if str(network) in ZOO or not any((where / network).is_dir() for where in (Path(), RUNS)):
-        return None
-    return RunFolder.open(network)
 
 
 def _from_run(run: RunFolder, entry: registry.Entry) -> Source:

@@ -83,7 +83,7 @@ ZOO: dict[str, Callable[..., Architecture]] = {
 
 FILES = Path(__file__).parent / "files"
 NOTEBOOKS = ("2017-keras", "2017-tensorflow", "2017-pytorch")
-"""What the talk's three notebooks trained, by name: files of the folder FILES, to be read and changed."""
+"""The talk's three notebooks, by name: what they trained are files of the folder FILES, to be changed."""
 
 
 def find_network(name: str) -> Architecture:

@@ -13,7 +13,7 @@ import msgspec
 from triptych.errors import FrameworkMissing, RunFolderError, UsageError, did_you_mean
 from triptych.frameworks import registry
 from triptych.network.layers import pair
-from triptych.network.zoo import find_network
+from triptych.network.zoo import NOTEBOOKS, find_network
 from triptych.pictures.source import located
 from triptych.replaying import things
 from triptych.replaying.result import FILE, Crossing, Known, Replay, Trained, Walk, change
@@ -22,7 +22,7 @@ from triptych.replaying.trainings import Trainings
 from triptych.running.folder import make_folder, new_folder, write_json
 from triptych.running.launch import PATIENCE, Listener, silence
 from triptych.running.machine import machine
-from triptych.running.recipe import NOTEBOOKS, make_recipe, read_recipe
+from triptych.running.recipe import make_recipe, read_recipe
 from triptych.tables import from_table, read_toml, to_toml, write_atomic
 
 ASKED = "replay.toml"

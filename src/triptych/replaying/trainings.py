@@ -18,14 +18,14 @@ from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
 from triptych.network.weights import load_tensors
 from triptych.pictures.sheet import describe
-from triptych.pictures.source import open_pictures
 from triptych.pictures.split import split
 from triptych.pictures.store import Store
 from triptych.replaying.result import Trained, trained
 from triptych.replaying.things import Subject
 from triptych.running.folder import Panel, RunFolder
-from triptych.running.launch import Listener, Task, of_pictures, run_tasks
+from triptych.running.launch import Listener, Task, run_tasks
 from triptych.running.machine import cores
+from triptych.running.pictures import pictures_of
 from triptych.running.recipe import Recipe
 
 AT_ONCE = 4
@@ -66,11 +66,7 @@ class Trainings:
         """The pictures of a recipe, decoded once a replay."""
         way = f"{recipe.size} {recipe.fit} {recipe.resize}"
         if way not in self.stores:
-            self.stores[way] = open_pictures(
-                recipe.pictures, size=pair(recipe.size), fit=recipe.fit, resize=recipe.resize,
-                full=recipe.full, strict=recipe.strict,
-                progress=of_pictures(self.listen),
-            )  # fmt: skip
+            self.stores[way] = pictures_of(recipe, self.listen)
         return self.stores[way]
 
     def seconds(self) -> float:

@@ -31,6 +31,7 @@ import msgspec
 from triptych.errors import RunFolderError
 from triptych.frameworks.registry import Entry
 from triptych.network.architecture import Architecture, from_toml
+from triptych.network.zoo import ZOO
 from triptych.running.recipe import Recipe, make_recipe
 from triptych.tables import read_toml, write_atomic, writing
 
@@ -131,6 +132,21 @@ class RunFolder:
         if not (path / "recipe.toml").is_file():
             raise RunFolderError(f"{path}: is no run folder; 'triptych runs' lists those there are")
         return cls(path)
+
+    @classmethod
+    def find(cls, name: str) -> RunFolder | None:
+        """The run of that name or path, unless a network of the zoo or a file goes by it.
+
+        Raises RunFolderError for a folder that is no run.
+        """
+        if name in ZOO or name.endswith(".toml") or Path(name).is_file():
+            return None
+        try:
+            return cls.open(name)
+        except RunFolderError:
+            if Path(name).is_dir():
+                raise
+            return None
 
     @property
     def started(self) -> str:

@@ -29,11 +29,6 @@ def silence(name: str, event: dict[str, Any]) -> None:
     """Hear nothing."""
 
 
-def of_pictures(listen: Listener) -> Callable[[int, int], None]:
-    """What opening pictures tells its progress to, so that `listen` hears of it."""
-    return lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total})
-
-
 PATIENCE = 600.0
 """Seconds a worker may be silent before it counts as hung: longer than any compilation or step we know."""
 

@@ -24,8 +24,11 @@ from triptych.errors import RecipeError, UsageError, did_you_mean
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Optimizer
 from triptych.network import conventions
+from triptych.network.architecture import Architecture
 from triptych.network.conventions import OptimizerName, Precision
 from triptych.network.layers import pair
+from triptych.network.zoo import NOTEBOOKS as NOTEBOOKS
+from triptych.network.zoo import ZOO, find_network
 from triptych.pictures.augment import Augmentation
 from triptych.running.schedule import Schedule
 from triptych.tables import from_table, merge, read_toml, to_toml
@@ -140,8 +143,20 @@ def make_optimizer(table: Mapping[str, Any]) -> Optimizer:
 
 
 SHIPPED = Path(__file__).parent / "recipes"
-NOTEBOOKS = ("2017-keras", "2017-tensorflow", "2017-pytorch")
-"""The talk's three notebooks, by name: recipes that come with Triptych in the folder SHIPPED."""
+"""Where the recipes lie that come with Triptych: each of NOTEBOOKS has one beside its network."""
+
+
+def make_plan(tables: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Recipe, Architecture]:
+    """The recipe of `tables`, with what was `given` by name on top, and its network, not adapted yet.
+
+    A network file of one's own knows its size: the recipe takes it if nobody says another.
+    """
+    recipe = make_recipe(tables, given)
+    architecture = find_network(recipe.network)
+    if recipe.network not in ZOO and tables.get("size") is None and given.get("size") is None:
+        height, width, _ = architecture.input_shape
+        recipe = dataclasses.replace(recipe, size=(height, width))
+    return recipe, architecture
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

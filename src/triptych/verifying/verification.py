@@ -20,13 +20,14 @@ from triptych.frameworks import registry
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import PRECISIONS, OptimizerName, Precision
 from triptych.network.weights import check_weights, load_tensors, weights_hash
-from triptych.network.zoo import ZOO, find_network
+from triptych.network.zoo import find_network
 from triptych.pictures.batches import Batch, Batches
 from triptych.pictures.source import located, open_pictures
 from triptych.pictures.split import split
 from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, make_folder, new_folder
-from triptych.running.launch import PATIENCE, Listener, of_pictures, run_workers, silence
+from triptych.running.launch import PATIENCE, Listener, run_workers, silence
+from triptych.running.pictures import of_pictures
 from triptych.running.recipe import LEARNING_RATES, make_optimizer
 from triptych.running.schedule import Schedule
 
@@ -114,7 +115,7 @@ def _plan(
             raise UsageError(
                 f"unknown optimizer {optimizer!r}: {did_you_mean(optimizer, get_args(OptimizerName))}"
             )
-    run = _run(network)
+    run = RunFolder.find(network)
     architecture = run.architecture() if run else find_network(network)
     if run and pictures is None:
         pictures = run.recipe().pictures
@@ -141,18 +142,6 @@ def _plan(
         weights=str(_trained(run).resolve()) if run else None,
     )  # fmt: skip
     return asked, run.path if run else None
-
-
-def _run(network: str) -> RunFolder | None:
-    """The run of that name or path, unless a network of the zoo or a file goes by it."""
-    if network in ZOO or network.endswith(".toml") or Path(network).is_file():
-        return None
-    try:
-        return RunFolder.open(network)
-    except RunFolderError:
-        if Path(network).is_dir():
-            raise
-        return None
 
 
 def _trained(run: RunFolder) -> Path:
