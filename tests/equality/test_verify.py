@@ -180,6 +180,12 @@ def test_wrong_use_is_one_line(triptych: Command, words: tuple[str, ...], says: 
     assert not done.stdout
 
 
+def test_a_backend_of_keras_has_a_page_too(tmp_path: Path) -> None:
+    done = triptych.verify("mlp", frameworks=["keras:torch"], size=8, steps=1, probes=False, out=tmp_path)
+    done.certificate.check()
+    assert "Keras on PyTorch" in (tmp_path / "certificate.html").read_text()
+
+
 def test_real_pictures_a_run_and_bfloat16(tmp_path: Path) -> None:
     """A comparison in bfloat16 in all four, and a proof of what it has learned, on its own pictures."""
     run = triptych.compare("digits", epochs=1, size=20, precision="bfloat16", out=tmp_path / "run")

@@ -72,6 +72,29 @@ def facts() -> Facts:
 # ---- the network, written ------------------------------------------------------------------------------
 
 
+def normalise(*inputs: keras.KerasTensor, epsilon: float) -> keras.KerasTensor:
+    """Batch norm of (x, scale, offset, mean, variance), the last two those of x.
+
+    Its gradient in closed form (Ioffe and Szegedy, 2015) reads the pixels less often than the chain rule.
+    """
+
+    @ops.custom_gradient
+    def normal(x, scale, offset, mean, variance):  # type: ignore[no-untyped-def]
+        def gradient(*given, upstream=None):  # type: ignore[no-untyped-def]
+            g = given[0] if upstream is None else upstream
+            axes, deviation = list(range(len(x.shape) - 1)), ops.sqrt(variance + epsilon)
+            n = ops.cast(ops.size(x) // x.shape[-1], x.dtype)
+            factor, by_offset = scale / deviation, ops.sum(g, axes)
+            by_scale = (ops.sum(g * x, axes) - mean * by_offset) / deviation
+            slope = factor * by_scale / (n * deviation)
+            by_x = g * factor - x * slope + (mean * slope - factor * by_offset / n)
+            return by_x, by_scale, by_offset, ops.zeros_like(mean), ops.zeros_like(mean)
+
+        return ops.batch_normalization(x, mean, variance, -1, offset, scale, epsilon), gradient
+
+    return normal(*inputs)
+
+
 @keras.saving.register_keras_serializable("triptych")
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' own, but the unbiased variance of each batch, n / (n - 1) times the biased, is averaged."""
@@ -80,13 +103,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if not training:
             return super().call(inputs, training=False)
         x = ops.cast(inputs, self.variable_dtype)
-        mean, variance = ops.moments(x, axes=list(range(len(x.shape) - 1)))
+        mean, variance = ops.moments(ops.stop_gradient(x), axes=list(range(len(x.shape) - 1)))
         n = ops.cast(ops.size(x) // x.shape[-1], x.dtype)
         unbiased = variance * (n / ops.maximum(n - 1, 1))
         kept, taken = self.momentum, 1 - self.momentum
         self.moving_mean.assign(kept * self.moving_mean + taken * mean)
         self.moving_variance.assign(kept * self.moving_variance + taken * unbiased)
-        x = ops.batch_normalization(x, mean, variance, -1, self.beta, self.gamma, self.epsilon)
+        scale, offset = (ops.cast(variable, x.dtype) for variable in (self.gamma, self.beta))
+        x = normalise(x, scale, offset, mean, variance, epsilon=self.epsilon)
         return ops.cast(x, self.compute_dtype)
 
 
@@ -161,6 +185,7 @@ def write_network(architecture: Architecture) -> str:
         body = _functional(architecture, held | {INPUT: INPUT})
     network = f"\n\ndef network() -> keras.Model:\n{body}"
     pieces = sources((BatchNormalization, Bias, PaddedAverage, Dropout, GELU), network)
+    pieces = sources((normalise,), pieces) + pieces
     imports = f"import keras\nfrom keras import layers{', ops' if 'ops.' in pieces else ''}\n"
     return f'"""{describe(architecture, "Keras")}"""\n\n{imports}{pieces}{network}'
 
@@ -475,10 +500,11 @@ class Adam(keras.optimizers.Adam):
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
         step = ops.cast(self.iterations + 1, variable.dtype)
-        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * gradient)
-        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient))
-        m_corrected, v_corrected = m / (1 - self.beta_1**step), v / (1 - self.beta_2**step)
-        self.assign_sub(variable, learning_rate * m_corrected / (ops.sqrt(v_corrected) + self.epsilon))
+        self.assign_add(m, (1 - self.beta_1) * (gradient - m))
+        self.assign_add(v, (1 - self.beta_2) * (ops.square(gradient) - v))
+        root = ops.sqrt(1 - self.beta_2**step)  # both corrections as numbers, not for each weight
+        rate = learning_rate * root / (1 - self.beta_1**step)
+        self.assign_sub(variable, rate * m / (ops.sqrt(v) + self.epsilon * root))
 
 
 class RMSprop(keras.optimizers.RMSprop):

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from triptych.errors import RecipeError
 from triptych.network.streams import stream
 
+PIXEL = np.dtype("V3")
+"""Three bytes that move as one."""
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -50,7 +53,11 @@ def gather(images: NDArray[np.uint8], rows: NDArray[np.int64], draws: Draws) -> 
     down = _reflect(np.arange(height) - draws.shifts[:, :1], height)
     right = _reflect(np.arange(width) - draws.shifts[:, 1:], width)
     right = np.where(draws.flips[:, None], right[:, ::-1], right)
-    return images[rows[:, None, None], down[:, :, None], right[:, None, :]]
+    moved = np.empty((len(rows), height, width), PIXEL)
+    # Picture by picture, rows before columns: a quarter of the time of one index for all.
+    for target, row, from_above, from_left in zip(moved, rows, down, right, strict=True):
+        images[row].view(PIXEL)[..., 0].take(from_above, axis=0).take(from_left, axis=1, out=target)
+    return moved[..., None].view(np.uint8)
 
 
 def _reflect(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -58,6 +58,7 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
         "certificate": certificate,
         "made": f"{datetime.fromisoformat(certificate.made):%Y-%m-%d %H:%M} UTC",
         "subjects": {registry.find(name).folder: one for name, one in certificate.frameworks.items()},
+        "versions": {registry.find(name).folder: of for name, of in certificate.versions.items()},
         "colours": {registry.find(n).folder: registry.find(n).colour for n in certificate.frameworks},
         "pens": drawn,
         "rows": {quantity: row for quantity, row in rows.items() if row},
