@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from triptych.benching import Bench, bench
     from triptych.comparing import Comparison, compare, resume
     from triptych.ejecting import eject
     from triptych.errors import TriptychError
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Bench": "benching",
     "Comparison": "comparing",
     "Evaluation": "predicting",
     "Prediction": "predicting",
     "Replay": "replaying",
     "TriptychError": "errors",
     "Verification": "verifying",
+    "bench": "benching",
     "compare": "comparing",
     "eject": "ejecting",
     "evaluate": "predicting",
@@ -40,12 +43,14 @@ _HOME = {
 }
 
 __all__ = [
+    "Bench",
     "Comparison",
     "Evaluation",
     "Prediction",
     "Replay",
     "TriptychError",
     "Verification",
+    "bench",
     "compare",
     "eject",
     "evaluate",

@@ -46,13 +46,100 @@ LOG_LINES = 12
 def environment(entry: Entry, threads: int | None = None) -> dict[str, str]:
     """What a worker sees: the framework's own settings and one thread a core, named in each dialect.
 
+    A number of `threads` that is asked for holds whatever the user's shell says, so that it is everyone's.
+
     Threads that wait must sleep: where they spin, as OpenMP's do unasked, a training next to any other work
     was seen to fall to a tenth of its speed, while alone it gains nothing that we could measure.
     """
-    count = str(threads or cores())
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
-    ours = {**dict.fromkeys(names, count), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0"}
-    return {**ours, **os.environ, **STRICT, **entry.environment}
+    counts = dict.fromkeys(names, str(threads or cores()))
+    ours = {**counts, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0"}
+    asked = counts if threads else {}
+    return {**ours, **os.environ, **asked, **STRICT, **entry.environment}
+
+
+class Worker:
+    """A framework's process, asked one thing after another; there is none left after the `with`.
+
+    The first thing asked is its job. A job that takes turns is asked for each by a further line; while it
+    waits for one it sleeps. Leaving the `with`, by an interruption too, ends the process.
+    """
+
+    def __init__(
+        self, entry: Entry, log: Path, patience: float = PATIENCE, threads: int | None = None
+    ) -> None:
+        self.entry, self.log, self.patience = entry, log, patience
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                # -P: what lies in the user's folder, a jax.py say, is not imported for a framework
+                [sys.executable, "-P", "-m", "triptych.running.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                env=environment(entry, threads),
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers in order
+            )
+        self._lines: queue.Queue[bytes | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def ask(
+        self, what: dict[str, Any], listen: Callable[[dict[str, Any]], None] = lambda event: None
+    ) -> dict[str, Any]:
+        """The final event of what is asked; `listen` hears every other.
+
+        Raises WorkerFailed, with the end of its log, if the worker raises, dies, or is silent for as long as
+        its patience.
+        """
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has died; its exit status, below, says how
+            self.process.stdin.write(msgspec.json.encode({**what, "framework": self.entry.name}) + b"\n")
+            self.process.stdin.flush()
+        while True:
+            event = self._next_event()
+            if event["event"] == "done":
+                return event
+            listen(event)
+
+    def end(self) -> None:
+        """Leave no process behind: close its input, which it takes as a sign, then insist."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()  # only now: until the worker's end, a thread waits in it
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def _next_event(self) -> dict[str, Any]:
+        title = self.entry.title
+        try:
+            line = self._lines.get(timeout=self.patience)
+        except queue.Empty:
+            raise WorkerFailed(
+                f"{title} hung: no sign of life for {self.patience:g} s, so it was ended{_tail(self.log)}"
+            ) from None
+        if line is None:
+            raise WorkerFailed(f"{title} {_death(self.process.wait())}{_tail(self.log)}")
+        event: dict[str, Any] = msgspec.json.decode(line)
+        if event["event"] == "error":
+            raise WorkerFailed(f"{title} failed: {event['message']}{_tail(self.log)}")
+        return event
 
 
 def run_worker(
@@ -66,25 +153,11 @@ def run_worker(
 ) -> dict[str, Any]:
     """Do `job` in a process of its own and give its final event; `listen` hears every other.
 
-    Raises WorkerFailed, with the end of its log, if the worker raises, dies, or is silent for `patience`
-    seconds. An interruption ends the worker and goes on.
+    Raises as `Worker.ask`. An interruption ends the worker and goes on.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            # -P: what lies in the user's folder, a jax.py say, is not imported for a framework
-            [sys.executable, "-P", "-m", "triptych.running.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            env=environment(entry, threads),
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers in order
-        )
-    started(process)
-    try:
-        return _converse(process, entry, job, log, listen, patience)
-    finally:
-        _end(process)
+    with Worker(entry, log, patience, threads) as worker:
+        started(worker.process)
+        return worker.ask(job, listen)
 
 
 def run_workers(
@@ -148,60 +221,6 @@ def run_tasks(
             for process in processes:
                 process.kill()
             raise
-
-
-def _converse(
-    process: subprocess.Popen[bytes],
-    entry: Entry,
-    job: dict[str, Any],
-    log: Path,
-    listen: Callable[[dict[str, Any]], None],
-    patience: float,
-) -> dict[str, Any]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    lines: queue.Queue[bytes | None] = queue.Queue()
-    stdout = process.stdout
-
-    def read() -> None:
-        for line in stdout:
-            lines.put(line)
-        lines.put(None)
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    with contextlib.suppress(BrokenPipeError):  # it died at once; its exit status, below, says how
-        process.stdin.write(msgspec.json.encode({**job, "framework": entry.name}) + b"\n")
-        process.stdin.flush()
-    while True:
-        try:
-            line = lines.get(timeout=patience)
-        except queue.Empty:
-            raise WorkerFailed(
-                f"{entry.title} hung: no sign of life for {patience:g} s, so it was ended{_tail(log)}"
-            ) from None
-        if line is None:
-            raise WorkerFailed(f"{entry.title} {_death(process.wait())}{_tail(log)}")
-        event: dict[str, Any] = msgspec.json.decode(line)
-        if event["event"] == "error":
-            raise WorkerFailed(f"{entry.title} failed: {event['message']}{_tail(log)}")
-        if event["event"] == "done":
-            return event
-        listen(event)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave no worker behind: close its input, which it takes as a sign, then insist."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.close()
-    try:
-        process.wait(timeout=3)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    process.stdout.close()  # only now: until the worker's end, a thread waits in it
 
 
 def _death(status: int) -> str:

@@ -1,18 +1,19 @@
 """The child process: one framework, one job.
 
-The job comes as one line of JSON on standard input, which then stays open: when it ends, the parent is gone
-and so is the worker. Events go out as lines of JSON on what was standard output; everything that a framework
-prints goes to standard error, the log.
+The job comes as one line of JSON on standard input, which then stays open: a job that takes turns reads a
+further line for each, and when the input ends, the parent is gone and so is the worker. Events go out as lines of
+JSON on what was standard output; everything that a framework prints goes to standard error, the log.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from triptych.network.architecture import from_toml
 from triptych.network.weights import check_weights, load_tensors, save_tensors
 from triptych.pictures.batches import Batches
 from triptych.pictures.store import Store
-from triptych.running import exam
+from triptych.running import exam, measuring
 from triptych.running.exam import Emit
 from triptych.running.folder import Panel, RunFolder, write_json
 from triptych.running.machine import peak_memory_mib
@@ -36,9 +37,11 @@ from triptych.running.training import all_logits, parts_of, train
 from triptych.tables import write_atomic
 
 Job = dict[str, Any]
+Turns = Iterator[Job]
+"""What is asked after the job, one a turn; waiting for the next costs no computing time."""
 
 
-def do_train(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
+def do_train(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
     """Train to the end, from a checkpoint if there is one."""
     run = RunFolder(Path(job["run"]))
     imported = peak_memory_mib()
@@ -58,7 +61,7 @@ def do_train(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
     return {}
 
 
-def do_predict(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
+def do_predict(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
     """Logits of all pictures of the store `job["store"]`, or of the file `job["images"]`.
 
     They are written to the file `job["logits"]`.
@@ -78,7 +81,7 @@ def do_predict(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
     return {}
 
 
-def do_answer(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
+def do_answer(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
     """The cases `job["cases"]` of the exam in the folder `job["run"]`, in `job["precision"]`."""
     facts = framework.facts()
     if job["precision"] not in facts.precisions:
@@ -89,25 +92,48 @@ def do_answer(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
     return {"facts": msgspec.to_builtins(facts)}
 
 
-def do_write(framework: Framework, job: Job, panel: Panel, emit: Emit) -> Job:
+def do_write(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
     """The source text of the architecture `job["network"]`, and where it keeps the canonical tensors."""
     architecture = from_toml(job["network"])
     layouts = msgspec.to_builtins(framework.layouts(architecture))
     return {"text": framework.write_network(architecture), "layouts": layouts}
 
 
-JOBS: dict[str, Callable[[Framework, Job, Panel, Emit], Job]] = {
+def do_bench(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
+    """Get ready to be measured, say what that took, then measure once a turn, until the parent has enough."""
+    load = msgspec.convert(job["load"], measuring.Load)
+    bench = measuring.Bench(framework, load, emit)
+    emit({"event": "done", **bench.startup, "facts": msgspec.to_builtins(framework.facts())})
+    for _ in turns:
+        emit({"event": "done", **bench.turn()})
+    return {}
+
+
+def do_peak(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
+    """Measure the machine itself, once a turn, until the parent has enough."""
+    measuring.peak(job["precision"])  # to warm up
+    emit({"event": "done"})
+    for _ in turns:
+        emit({"event": "done", **measuring.peak(job["precision"])})
+    return {}
+
+
+JOBS: dict[str, Callable[[Framework, Job, Panel, Emit, Turns], Job]] = {
     "train": do_train,
     "predict": do_predict,
     "write": do_write,
     "answer": do_answer,
+    "bench": do_bench,
+    "peak": do_peak,
 }
 
 
 def main() -> int:
     """Do the job; the exit status is 0 if it was done."""
-    job: Job = msgspec.json.decode(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_hear_parent, args=(lines,), daemon=True).start()
+    turns: Turns = (msgspec.json.decode(line) for line in iter(lines.get, None))
+    job = next(turns)
     events = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
 
@@ -119,7 +145,7 @@ def main() -> int:
         emit({"event": "start"})
         framework = entry.load()
         panel = RunFolder(Path(job["run"])).panel(entry)
-        emit({"event": "done", **JOBS[job["job"]](framework, job, panel, emit)})
+        emit({"event": "done", **JOBS[job["job"]](framework, job, panel, emit, turns)})
     except TriptychError as error:
         emit({"event": "error", "message": str(error)})
         return 1
@@ -130,10 +156,10 @@ def main() -> int:
     return 0
 
 
-def _end_with_parent() -> None:
-    """Wait for the end of standard input, then leave at once: no orphan goes on training."""
-    while os.read(0, 4096):
-        pass
+def _hear_parent(lines: queue.SimpleQueue[bytes]) -> None:
+    """Pass on what is asked; at the end of standard input leave at once: no orphan goes on training."""
+    for line in sys.stdin.buffer:
+        lines.put(line)
     os._exit(1)
 
 

@@ -1,0 +1,200 @@
+"""bench.json: every round as it was measured, and what follows from the rounds.
+
+Other programs read this. It only ever grows: a field is never renamed, removed or given another meaning
+without a new `schema`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from msgspec import Meta, Struct, field
+
+SCHEMA = 1
+FILE = "bench.json"
+
+
+class Spread(Struct, kw_only=True):
+    """A figure over the rounds."""
+
+    median: float
+    low: Annotated[float, Meta(description="The lowest of the rounds.")]
+    high: Annotated[float, Meta(description="The highest of the rounds.")]
+
+
+class Startup(Struct, kw_only=True):
+    """What came before the rounds, once, while nobody else was at work."""
+
+    import_seconds: Annotated[
+        float, Meta(description="From the creation of the process to the imported framework: Python included.")
+    ]
+    build_seconds: Annotated[float, Meta(description="The network and its optimiser, nothing computed yet.")]
+    first_step_seconds: Annotated[float, Meta(description="The first training step, compilation included.")]
+    compile_seconds: Annotated[float, Meta(description="The first training step less a steady one.")]
+    time_to_first_step: Annotated[
+        float, Meta(description="From the creation of the process to the end of the first training step.")
+    ]
+    first_prediction_seconds: Annotated[float, Meta(description="Of a batch, compilation included.")]
+    prediction_compile_seconds: Annotated[float, Meta(description="The first prediction less a steady one.")]
+    import_memory_mib: Annotated[float, Meta(description="Peak memory when the framework was imported.")]
+
+
+class Round(Struct, kw_only=True):
+    """One framework's turn in one round, as it was measured; times in seconds."""
+
+    began: Annotated[float, Meta(description="Seconds since 1970.")]
+    ended: float
+    steps: Annotated[int, Meta(description="Training steps, on noise and on pictures alike.")]
+    train_seconds: Annotated[float, Meta(description="Of these steps on one batch of noise, in memory.")]
+    real_seconds: Annotated[float, Meta(description="Of as many steps on pictures, prepared meanwhile.")]
+    predictions: Annotated[int, Meta(description="Batches that were predicted.")]
+    predict_seconds: float
+    latencies: Annotated[list[float], Meta(description="Of predicting single pictures, each by itself.")]
+    joules: Annotated[
+        float | None, Meta(description="The processor's energy in `train_seconds`; null if it does not tell.")
+    ] = None
+    peak_memory_mib: Annotated[float, Meta(description="Of the process, from its start to here.")]
+
+
+class Measured(Struct, kw_only=True):
+    """One framework. Figures are null where it did not get that far; a failed one keeps its rounds."""
+
+    status: Literal["done", "missing", "failed"]
+    title: str
+    error: Annotated[str | None, Meta(description="Why, if missing or failed; what to do next.")] = None
+    version: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    device: str | None = None
+    threads: int | None = None
+    startup: Startup | None = None
+    rounds: list[Round] = field(default_factory=list)
+    training: Annotated[
+        Spread | None, Meta(description="Pictures a second, on one batch of noise held in memory.")
+    ] = None
+    real: Annotated[
+        Spread | None, Meta(description="Pictures a second in training, on pictures prepared meanwhile.")
+    ] = None
+    input_cost: Annotated[
+        Spread | None, Meta(description="How much longer a step is on pictures than on noise: 0.1 is a tenth.")
+    ] = None
+    prediction: Annotated[Spread | None, Meta(description="Pictures a second, in whole batches.")] = None
+    latency_p50: Annotated[
+        float | None, Meta(description="Seconds to predict a single picture: the median over all rounds.")
+    ] = None
+    latency_p99: Annotated[float | None, Meta(description="What 99 % of them stay below.")] = None
+    share_of_peak: Annotated[
+        Spread | None, Meta(description="Operations a second of training over the machine's of that round.")
+    ] = None
+    share_missing: Annotated[str | None, Meta(description="Why there is no share.")] = None
+    joules_per_1000: Annotated[
+        Spread | None, Meta(description="Energy of training on 1,000 pictures; null if nobody tells.")
+    ] = None
+    peak_memory_mib: float | None = None
+    ratio: Annotated[
+        Spread | None,
+        Meta(description="Training speed over the fastest framework's in the same round; null if unranked."),
+    ] = None
+
+
+class PeakRound(Struct, kw_only=True):
+    """One measurement of the machine itself."""
+
+    began: float
+    ended: float
+    flops: Annotated[float, Meta(description="Operations a second of the fastest matrix product.")]
+
+
+class Peak(Struct, kw_only=True):
+    """What the machine can do: NumPy's matrix product with as many threads, in turn with the frameworks."""
+
+    precision: Annotated[str, Meta(description="float64 for a bench in float64, else float32.")]
+    flops: Spread | None = None
+    rounds: list[PeakRound] = field(default_factory=list)
+    error: str | None = None
+
+
+class Bench(Struct, kw_only=True):
+    """All that a bench found: the content of bench.json and of what --json prints."""
+
+    schema: int = SCHEMA
+    folder: str
+    made: Annotated[str, Meta(description="When it began, ISO 8601 in UTC.")]
+    asked: Annotated[
+        dict[str, Any],
+        Meta(description="network, size, batch, precision, pictures, repeats, seconds a measurement, threads."),
+    ]
+    network: Annotated[
+        dict[str, Any],
+        Meta(description="name, input, classes, parameters, flops and training_flops of one picture."),
+    ]
+    pictures: Annotated[dict[str, Any], Meta(description="source, key, and how many are trained on.")]
+    machine: dict[str, Any]
+    peak: Peak
+    frameworks: dict[str, Measured]
+    certificate: Annotated[
+        str | None, Meta(description="The file that proves that those who are ranked compute the same.")
+    ] = None
+    ranking: Annotated[
+        list[str] | None, Meta(description="By training speed, the fastest first; null without a proof.")
+    ] = None
+    unranked: Annotated[str | None, Meta(description="Why there is no ranking, and what to do.")] = None
+
+    @property
+    def order(self) -> list[str]:
+        """The frameworks as they are shown: ranked if they are, else as they were asked."""
+        first = self.ranking or []
+        return [*first, *(name for name in self.frameworks if name not in first)]
+
+    @property
+    def done(self) -> list[str]:
+        """Those who were measured to the end."""
+        return [name for name, one in self.frameworks.items() if one.status == "done"]
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Median, lowest and highest."""
+    known = list(values)
+    return Spread(median=float(np.median(known)), low=min(known), high=max(known))
+
+
+def sum_up(one: Measured, batch: int, training_flops: int, peak: Peak) -> None:
+    """Fill in what follows from the rounds of a framework that has done them all."""
+    rounds = one.rounds
+    speeds = training_speeds(one, batch)
+    one.training = spread(speeds)
+    one.real = spread(batch * r.steps / r.real_seconds for r in rounds)
+    one.input_cost = spread(r.real_seconds / r.train_seconds - 1 for r in rounds)
+    one.prediction = spread(batch * r.predictions / r.predict_seconds for r in rounds)
+    latencies = [seconds for r in rounds for seconds in r.latencies]
+    one.latency_p50, one.latency_p99 = (float(np.percentile(latencies, share)) for share in (50, 99))
+    one.peak_memory_mib = rounds[-1].peak_memory_mib
+    energies = [r.joules * 1000 / (batch * r.steps) for r in rounds if r.joules is not None]
+    if len(energies) == len(rounds):
+        one.joules_per_1000 = spread(energies)
+    one.share_missing = _no_share(one, peak)
+    if one.share_missing is None:
+        pairs = zip(speeds, peak.rounds, strict=True)
+        one.share_of_peak = spread(speed * training_flops / best.flops for speed, best in pairs)
+
+
+def rank(frameworks: Mapping[str, Measured], batch: int) -> list[str]:
+    """The frameworks by training speed; each gets its ratio to the fastest, round by round."""
+    speeds = {name: training_speeds(one, batch) for name, one in frameworks.items()}
+    ranked = sorted(speeds, key=lambda name: -float(np.median(speeds[name])))
+    for name, one in frameworks.items():
+        pairs = zip(speeds[name], speeds[ranked[0]], strict=True)
+        one.ratio = spread(own / fastest for own, fastest in pairs)
+    return ranked
+
+
+def training_speeds(one: Measured, batch: int) -> list[float]:
+    """Pictures a second of each round, on noise."""
+    return [batch * r.steps / r.train_seconds for r in one.rounds]
+
+
+def _no_share(one: Measured, peak: Peak) -> str | None:
+    if one.device != "cpu":
+        return f"the machine's peak is its processor's, but {one.title} computes on {one.device}"
+    return None if peak.error is None else f"the machine's peak is not known: {peak.error}"

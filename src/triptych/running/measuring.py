@@ -1,0 +1,224 @@
+"""The child's side of a bench: one framework that is got ready once and then measured a turn at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice, repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from triptych.frameworks.contract import Framework
+from triptych.network.architecture import Architecture, from_toml
+from triptych.network.conventions import Precision
+from triptych.network.streams import stream
+from triptych.network.weights import initial_weights
+from triptych.pictures.augment import Augmentation
+from triptych.pictures.batches import Batch, Batches, ahead
+from triptych.pictures.split import split
+from triptych.pictures.store import Store
+from triptych.running import energy
+from triptych.running.exam import Emit
+from triptych.running.machine import peak_memory_mib
+from triptych.running.recipe import make_optimizer
+
+OPTIMIZER = make_optimizer({})
+"""What is trained by."""
+
+RATE = 1e-9
+"""Every operation of a step is done, yet the network stays as it is: every round has the same to do.
+
+Trained in earnest on one batch it would end with gradients so small that processors are slow with them.
+"""
+
+SINGLES = 30
+"""How many pictures are predicted one by one in a turn."""
+
+LEAST = 3
+"""Steps or predictions that are measured, however long one takes."""
+
+AROUND = 2
+"""Real steps before those that are measured, and batches after them: as many as are prepared ahead."""
+
+SIDES = (1024, 2048, 4096)
+"""Of the square matrices whose product shows what the machine can do."""
+
+PEAK_SECONDS = 0.3
+"""How long each product is repeated."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What every framework is measured with."""
+
+    network: str
+    """The architecture file."""
+    batch: int
+    precision: Precision
+    store: str
+    """The folder of the decoded pictures."""
+    seconds: float
+    """How long a measurement lasts, unless LEAST takes longer."""
+
+
+class Bench:
+    """A framework that is ready: imported, built, compiled, warm; `startup` says what that took."""
+
+    def __init__(self, framework: Framework, load: Load, emit: Emit) -> None:
+        self.startup: dict[str, Any] = {"import_seconds": _age(), "import_memory_mib": peak_memory_mib()}
+        self.framework, self.load, self.emit = framework, load, emit
+        self.architecture = from_toml(load.network)
+        self.batch = synthetic(self.architecture, load.batch)
+        self.batches = training_batches(Store.open(Path(load.store)), self.architecture, load.batch)
+        self.counters = energy.counters()
+        self.steps = self._start_training()
+        self.predictions = self._start_prediction()
+        self._start_singles()
+        self._tell("real input")
+        self._real()  # so that the pictures come from memory from now on
+
+    def turn(self) -> dict[str, Any]:
+        """Everything that is measured in a round, once; times in seconds."""
+        said: dict[str, Any] = {"began": time.time(), "steps": self.steps, "predictions": self.predictions}
+        self._tell("training")
+        before = energy.readings(self.counters)
+        said["train_seconds"] = self._train(repeat(self.batch, self.steps))
+        said["joules"] = energy.joules(self.counters, before, energy.readings(self.counters))
+        self._tell("real input")
+        said["real_seconds"] = self._real()
+        self._tell("prediction")
+        said["predict_seconds"] = _timed(lambda: [self._predict() for _ in range(self.predictions)])
+        self._tell("single pictures")
+        said["latencies"] = [_timed(self._predict_single) for _ in range(SINGLES)]
+        return said | {"peak_memory_mib": peak_memory_mib(), "ended": time.time()}
+
+    def _start_training(self) -> int:
+        self._tell("building")
+        began = time.perf_counter()
+        weights = initial_weights(self.architecture, 0)
+        self.state = self.framework.build(self.architecture, weights, self.load.precision)
+        self.step = self.framework.make_step(self.state, OPTIMIZER)
+        self.startup["build_seconds"] = time.perf_counter() - began
+        self._tell("first step")
+        first = self._train([self.batch])
+        self.startup |= {"first_step_seconds": first, "time_to_first_step": _age()}
+        self._tell("training, to warm up")
+        steps, steady = _steady(lambda: self._train([self.batch]), self.load.seconds)
+        self.startup["compile_seconds"] = max(0.0, first - steady)
+        return steps
+
+    def _start_prediction(self) -> int:
+        self._tell("first prediction")
+        first = _timed(self._predict)
+        predictions, steady = _steady(self._predict, self.load.seconds)
+        self.startup |= {
+            "first_prediction_seconds": first, "prediction_compile_seconds": max(0.0, first - steady)
+        }  # fmt: skip
+        return predictions
+
+    def _start_singles(self) -> None:
+        """A network for single pictures alone: some frameworks fill up to the largest batch they have seen."""
+        self._tell("single pictures, to warm up")
+        weights = initial_weights(self.architecture, 0)
+        self.single = self.framework.build(self.architecture, weights, self.load.precision)
+        for _ in range(SINGLES):
+            self._predict_single()
+
+    def _train(self, batches: Iterable[Batch]) -> float:
+        """Seconds of steps on these batches, to the end of the last."""
+        began = time.perf_counter()
+        loss: Any = 0.0
+        for one in batches:
+            self.state, loss, _ = self.step(self.state, one.images, one.labels, one.masks, RATE)
+        float(loss)  # waits for the device
+        return time.perf_counter() - began
+
+    def _real(self) -> float:
+        """Seconds of as many steps on stored pictures, prepared ahead before and after them alike."""
+        count = len(self.batches)
+
+        def stored(k: int) -> Batch:
+            return self.batches.batch(1 + k // count, k % count)
+
+        batches = ahead(stored, AROUND + self.steps + AROUND)
+        self._train(islice(batches, AROUND))
+        seconds = self._train(islice(batches, self.steps))
+        for _ in batches:
+            pass  # when it is another's turn nothing is under way here
+        return seconds
+
+    def _predict(self) -> None:
+        self.framework.predict(self.state, self.batch.images)
+
+    def _predict_single(self) -> None:
+        self.framework.predict(self.single, self.batch.images[:1])
+
+    def _tell(self, what: str) -> None:
+        self.emit({"event": "measures", "what": what})
+
+
+def synthetic(architecture: Architecture, size: int) -> Batch:
+    """A batch of noise, with the dropout masks that a batch of pictures has."""
+    generator = stream(0, "bench")
+    images = generator.integers(0, 256, (size, *architecture.input_shape), dtype=np.uint8)
+    labels = generator.integers(0, architecture.classes, size)
+    return Batches(images, labels, np.arange(size), size, dropouts=architecture.dropouts).batch(0, 0)
+
+
+def training_rows(store: Store, batch: int) -> Any:
+    """As many of the rows to train on as fill whole batches: another size would be compiled anew."""
+    rows = split(store.labels, store.sides, 0).train
+    return rows[: len(rows) // batch * batch]
+
+
+def training_batches(store: Store, architecture: Architecture, batch: int) -> Batches:
+    """Pictures as a training gets them: in drawn order, flipped and shifted, with dropout masks."""
+    rows = training_rows(store, batch)
+    labels = np.asarray(store.labels)[rows].astype(np.int64)
+    return Batches(
+        store.images, labels, rows, batch, augmentation=Augmentation(), dropouts=architecture.dropouts
+    )
+
+
+def peak(precision: Precision) -> dict[str, Any]:
+    """What NumPy's matrix product reaches here, of several sizes the fastest: 2 n^3 operations of n x n.
+
+    In float64 for float64, in float32 for all else.
+    """
+    kind = np.float64 if precision == "float64" else np.float32
+    said: dict[str, Any] = {"began": time.time(), "flops": 0.0}
+    for side in SIDES:
+        a, b = (stream(0, "peak", side, name).random((side, side)).astype(kind) for name in "ab")
+        once = min(_several(partial(np.matmul, a, b, out=np.zeros_like(a)), PEAK_SECONDS, least=1))
+        said["flops"] = max(said["flops"], 2 * side**3 / once)
+    return said | {"ended": time.time()}
+
+
+def _steady(act: Callable[[], object], seconds: float) -> tuple[int, float]:
+    """How often to act in that many seconds, and what it takes to act once: the median while warming up."""
+    once = float(np.median(_several(act, seconds, LEAST)))
+    return max(LEAST, round(seconds / once)), once
+
+
+def _several(act: Callable[[], object], seconds: float, least: int) -> list[float]:
+    """What each took of as many acts as fit into the time."""
+    took: list[float] = []
+    while len(took) < least or sum(took) < seconds:
+        took.append(_timed(act))
+    return took
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def _age() -> float:
+    """Seconds since this process was created, to about a hundredth: Python's own start included."""
+    return time.time() - psutil.Process().create_time()
