@@ -231,6 +231,48 @@ def verify(
 
 
 @cli.command()
+@click.argument("network", default="sports-cnn", metavar="[NETWORK|FILE]")
+@click.option("--size", type=int, metavar="PX", help="Height and width of the pictures; the network's own.")
+@click.option("--batch", type=int, default=32, show_default=True, metavar="N", help="Pictures a step.")
+@click.option("--precision", default="float32", show_default=True, metavar="NAME",
+              help="float32, float64 or bfloat16.")  # fmt: skip
+@click.option(
+    "--frameworks", callback=_names, metavar="NAMES", help="Separated by commas; all four otherwise."
+)
+@click.option("--pictures", metavar="FOLDER|ARCHIVE|sports|digits", help="Real input; sports otherwise.")
+@click.option("--repeats", type=int, default=5, show_default=True, metavar="N", help="Rounds.")
+@click.option("--seconds", type=float, default=1.0, show_default=True, metavar="X",
+              help="Length of a measurement.")  # fmt: skip
+@click.option("--threads", type=int, metavar="N", help="For each framework; one a core otherwise.")
+@click.option("--certificate", type=click.Path(path_type=Path), metavar="FILE",
+              help="What allows a ranking; the newest below runs/ that fits otherwise.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where figures and page go.")
+@PATIENCE
+@JSON
+def bench(network: str, as_json: bool, **given: Any) -> None:
+    """Measure what each framework costs here: time, memory, energy, share of the machine's peak.
+
+    One process a framework, equal threads, measured in turn. Nothing is ranked without a certificate that
+    they compute the same: see triptych verify.
+    """
+    from triptych import terminal
+    from triptych.benching import bench
+
+    try:
+        with terminal.BenchProgress() as progress:
+            done = bench(network, listen=progress, **given)
+    except KeyboardInterrupt:
+        click.echo("triptych: interrupted; nothing is kept of a bench that did not end", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    if as_json:
+        _print_json(done)
+    else:
+        terminal.show(*terminal.bench_parts(done))
+    if not done.done or any(one.status == "failed" for one in done.frameworks.values()):
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
 @click.argument("run", metavar="RUN")
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
 @FRAMEWORK

@@ -9,9 +9,9 @@ import errno
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -28,6 +28,7 @@ from triptych.running.exam import NUDGED
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from triptych.benching.result import Bench, Measured, Spread
     from triptych.equality.certificate import Certificate, Quantity
     from triptych.network.zoo import ZooEntry
     from triptych.pictures.cache import StoreFacts
@@ -90,6 +91,9 @@ class Line:
 class _Progress(ABC):
     """What hears of long work while it goes on: drawn anew on a terminal, in plain lines elsewhere."""
 
+    REFRESH: ClassVar[int] = 5
+    """How often a second it is drawn anew."""
+
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         self.pictures = (0, 0)
@@ -98,8 +102,9 @@ class _Progress(ABC):
     def __enter__(self) -> Self:
         if self.console.is_terminal:
             self.live = Live(
-                get_renderable=self.render, console=self.console, refresh_per_second=5, transient=True
-            )
+                get_renderable=self.render, console=self.console, refresh_per_second=self.REFRESH,
+                transient=True,
+            )  # fmt: skip
             self.live.start()
         return self
 
@@ -269,6 +274,129 @@ class ReplayProgress(_Progress):
         for name, epochs in list(self.shares.items()):
             grid.add_row("", Text(f"{self.labels[name]}: epoch {epochs:.1f}", style="dim"))
         return Group(grid)
+
+
+class BenchProgress(_Progress):
+    """Shows a bench while it goes on: a line a framework; without a terminal, who is ready, and rounds."""
+
+    REFRESH = 1  # drawing takes time from whoever is being measured
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(console)
+        self.states: dict[str, str] = {}
+        self.rounds, self.round = 0, 0
+
+    def __call__(self, name: str, event: dict[str, Any]) -> None:
+        """Hear an event of a bench."""
+        kind = event["event"]
+        if kind == "plan":
+            self.states, self.rounds = dict.fromkeys(event["frameworks"], "waits"), event["rounds"]
+        elif kind == "progress":
+            self.pictures = (event["done"], event["total"])
+        elif kind in ("failed", "missing"):
+            self.states[name] = kind
+            self.console.print(Text(event["message"], style="red"), soft_wrap=True)
+        elif kind == "turn":
+            if event["round"] > self.round:
+                self.round = event["round"]
+                self._say(f"round {self.round} of {self.rounds}")
+            self.states[name] = "starts its turn"
+        elif kind == "turned":
+            self.states[name] = f"waits, {event['round']} of {self.rounds} rounds done"
+        elif kind == "start":
+            self.states[name] = "starts"
+        elif kind == "measures":
+            self.states[name] = event["what"]
+        elif kind == "ready":
+            self.states[name] = "is ready"
+            self._say(f"{registry.find(name).title:<16} is ready, first step after {clock(event['seconds'])}")
+
+    def _say(self, line: str) -> None:
+        if self.live is None:
+            self.console.print(line, soft_wrap=True, highlight=False)
+
+    def render(self) -> Group:
+        """The live picture."""
+        grid = Table.grid(padding=(0, 2))
+        done, total = self.pictures
+        if done < total:
+            grid.add_row("Pictures", f"{done:,} of {total:,} prepared")
+        for name, state in list(self.states.items()):
+            entry = registry.REGISTRY.get(name)
+            title = Text(entry.title, style=f"bold {entry.colour}") if entry else Text("The machine itself")
+            grid.add_row(title, Text(state))
+        if not self.round:
+            return Group(grid)
+        return Group(f"Round {self.round} of {self.rounds}", grid)
+
+
+def bench_parts(done: Bench) -> list[Any]:
+    """A bench on the terminal: what is steady, what came before, whether it is ranked, where the page is."""
+    asked, ranked = done.asked, done.ranking is not None
+    height, width, _ = done.network["input"]
+    steady = _table(
+        title=f"{done.network['name']} in {asked['precision']}, batches of {asked['batch']}, "
+        f"{width} x {height} pixels, {asked['threads']} thread(s): medians of {asked['repeats']} round(s)"
+    )
+    start = _table(title="once: getting ready; single pictures; memory")
+    for table in (steady, start):
+        table.add_column("framework", overflow="fold")
+    headings = ["pictures/s", *(["of the fastest"] if ranked else []), "real input", "predicts", "of peak"]
+    for heading in headings:
+        steady.add_column(heading, justify="right", overflow="fold")
+    energy = any(one.joules_per_1000 for one in done.frameworks.values())
+    headings = ["import", "compile", "first step", "p50", "p99", "MiB", *(["J/1,000"] if energy else [])]
+    for heading in headings:
+        start.add_column(heading, justify="right", overflow="fold")
+    for name in done.order:
+        one = done.frameworks[name]
+        title = Text(one.title, style=f"bold {registry.find(name).colour}")
+        if one.status != "done":
+            steady.add_row(title, one.status)
+            continue
+        speeds = [_over_rounds(one.training, _rate), _over_rounds(one.real, _rate)]
+        if ranked:
+            speeds.insert(1, _over_rounds(one.ratio, "{:.2f}".format))
+        share = _over_rounds(one.share_of_peak, "{:.1%}".format)
+        steady.add_row(title, *speeds, _over_rounds(one.prediction, _rate), share)
+        start.add_row(title, *_start_cells(one, energy))
+    lines: list[Any] = [steady, start] if start.row_count else [steady]
+    if done.peak.flops is not None:
+        lines.append(
+            f"The machine's peak: {done.peak.flops.median / 1e9:,.0f} GFLOP/s, NumPy's matrix product in "
+            f"{done.peak.precision} with as many threads."
+        )
+    reasons = {one.share_missing for one in done.frameworks.values() if one.share_missing}
+    lines += [f"No share of the peak: {reason}." for reason in sorted(reasons)]
+    if not energy and done.done:
+        lines.append("Energy: the machine does not tell.")
+    if ranked:
+        lines.append(f"Ranked: {done.certificate} proves that they compute the same.")
+    else:
+        lines.append(f"Not ranked: {done.unranked}")
+    return [*lines, f"Figures: {done.folder}/bench.json, to look at: {done.folder}/bench.html"]
+
+
+def _start_cells(one: Measured, energy: bool) -> list[Text | str]:
+    said = one.startup
+    assert said is not None
+    seconds = (said.import_seconds, said.compile_seconds, said.time_to_first_step)
+    latencies = (one.latency_p50 or 0.0, one.latency_p99 or 0.0)
+    cells: list[Text | str] = [*(f"{value:.1f} s" for value in seconds)]
+    cells += [*(f"{1000 * value:.3g} ms" for value in latencies), f"{one.peak_memory_mib:,.0f}"]
+    return [*cells, _over_rounds(one.joules_per_1000, _rate)] if energy else cells
+
+
+def _over_rounds(spread: Spread | None, form: Callable[[float], str]) -> Text:
+    """The median, and below it the lowest and the highest."""
+    if spread is None:
+        return Text("")
+    reach = f"\n{form(spread.low)} to {form(spread.high)}" if spread.low < spread.high else ""
+    return Text.assemble(form(spread.median), (reach, "dim"))
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def replay_parts(done: Replay) -> list[Any]:

@@ -80,7 +80,9 @@ class Asked:
         for name in self.frameworks:
             registry.find(name)
         if REFERENCE in self.frameworks:
-            raise UsageError("--frameworks: the reference is written to be read, not to be fast; leave it out")
+            raise UsageError(
+                "--frameworks: the reference is written to be read, not to be fast; leave it out"
+            )
 
 
 def bench(

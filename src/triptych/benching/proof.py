@@ -22,7 +22,7 @@ PLACES = ("*/certificate.json", "*/proof/certificate.json")
 
 @dataclass(frozen=True)
 class Needed:
-    """What a certificate has to be about; the number of classes, which is the last layer's only, may differ."""
+    """What a certificate has to be about; the number of classes, the last layer's only, may differ."""
 
     architecture: Architecture
     precision: str

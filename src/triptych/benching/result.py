@@ -28,7 +28,8 @@ class Startup(Struct, kw_only=True):
     """What came before the rounds, once, while nobody else was at work."""
 
     import_seconds: Annotated[
-        float, Meta(description="From the creation of the process to the imported framework: Python included.")
+        float,
+        Meta(description="From the creation of the process to the imported framework: Python included."),
     ]
     build_seconds: Annotated[float, Meta(description="The network and its optimiser, nothing computed yet.")]
     first_step_seconds: Annotated[float, Meta(description="The first training step, compilation included.")]
@@ -77,7 +78,8 @@ class Measured(Struct, kw_only=True):
         Spread | None, Meta(description="Pictures a second in training, on pictures prepared meanwhile.")
     ] = None
     input_cost: Annotated[
-        Spread | None, Meta(description="How much longer a step is on pictures than on noise: 0.1 is a tenth.")
+        Spread | None,
+        Meta(description="How much longer a step is on pictures than on noise: 0.1 is a tenth."),
     ] = None
     prediction: Annotated[Spread | None, Meta(description="Pictures a second, in whole batches.")] = None
     latency_p50: Annotated[
@@ -123,7 +125,9 @@ class Bench(Struct, kw_only=True):
     made: Annotated[str, Meta(description="When it began, ISO 8601 in UTC.")]
     asked: Annotated[
         dict[str, Any],
-        Meta(description="network, size, batch, precision, pictures, repeats, seconds a measurement, threads."),
+        Meta(
+            description="network, size, batch, precision, pictures, repeats, seconds a measurement, threads."
+        ),
     ]
     network: Annotated[
         dict[str, Any],

@@ -189,6 +189,52 @@ def walk_plot(name: str, colour: str, steps: Sequence[Step], blind: float) -> Pl
     return Plot(_svg(figure, name, [Curve(pen, [])]), f"Test accuracy after each step {name}: {words}.")
 
 
+@dataclass(frozen=True)
+class Rounds:
+    """One framework's figure in every round of a bench."""
+
+    pen: Pen
+    values: Sequence[float]
+
+
+def rounds_plot(name: str, across: str, rows: Sequence[Rounds]) -> Plot:
+    """A row for each framework, the first on top: every round, their reach, and the median."""
+    figure, axes = _rows(across, [row.pen for row in rows])
+    medians = [float(np.median(row.values)) for row in rows]
+    for place, (row, median) in enumerate(zip(rows, medians, strict=True)):
+        colour, ends = row.pen.colour, [min(row.values), max(row.values)]
+        axes.plot(ends, [place, place], color=colour, linewidth=3, alpha=0.35, solid_capstyle="round")
+        axes.plot(row.values, [place] * len(row.values), color=_INK, linestyle="", marker="|", markersize=9)
+        axes.plot([median], [place], color=colour, marker="o", markersize=8)
+    words = "; ".join(f"{row.pen.title} {median:,.4g}" for row, median in zip(rows, medians, strict=True))
+    return Plot(_svg(figure, name, [Curve(row.pen, []) for row in rows]), f"{across}, medians: {words}.")
+
+
+def parts_plot(name: str, across: str, parts: Sequence[str], rows: Sequence[Rounds]) -> Plot:
+    """A bar for each framework, the first on top, of `parts` that follow each other, from dark to light."""
+    figure, axes = _rows(across, [row.pen for row in rows])
+    for place, row in enumerate(rows):
+        begins = [0.0, *np.cumsum(row.values)]
+        for part, (begin, value) in enumerate(zip(begins, row.values, strict=False)):
+            alpha = 1 - 0.7 * part / max(len(parts) - 1, 1)
+            axes.barh([place], [value], left=[begin], height=0.5, color=row.pen.colour, alpha=alpha)
+    said = []
+    for row in rows:
+        values = zip(parts, row.values, strict=True)
+        said.append(f"{row.pen.title} {', '.join(f'{part} {value:.3g}' for part, value in values)}")
+    words = "; ".join(said)
+    return Plot(_svg(figure, name, [Curve(row.pen, []) for row in rows]), f"{across}: {words}.")
+
+
+def _rows(across: str, drawn: Sequence[Pen]) -> tuple[Any, Any]:
+    """Axes with a row for each pen, the first on top, that begin at 0."""
+    figure, axes = _axes(across, "", height=1.1 + 0.42 * len(drawn))
+    axes.set_ylim(len(drawn) - 0.5, -0.5)
+    axes.set_yticks(range(len(drawn)), [pen.title for pen in drawn])
+    axes.set_xlim(left=0)
+    return figure, axes
+
+
 def _axes(across: str, up: str, height: float = 3.8, width: float = 5.8) -> tuple[Any, Any]:
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")

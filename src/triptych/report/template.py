@@ -26,7 +26,10 @@ def render(template: str, **facts: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (words.percent, words.probability, words.count, words.rate, words.seconds, words.gap, whole)
+    filters = (
+        words.percent, words.probability, words.count, words.rate, words.seconds, words.milliseconds,
+        words.gap, whole,
+    )  # fmt: skip
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     environment.globals |= {"code": code, "lighter": lighter, "span": words.span, "spacing": words.spacing}
     return environment.get_template(template).render(facts)

@@ -57,6 +57,13 @@ def seconds(number: float) -> str:
     return f"{whole // 3600}{_NO_BREAK}h {whole % 3600 // 60}{_NO_BREAK}min"
 
 
+def milliseconds(number: float) -> str:
+    """Seconds with three digits as "0.123 ms", "12.3 ms", "1,230 ms"."""
+    thousandths = 1000 * number
+    digits = max(0, 2 - math.floor(math.log10(thousandths))) if thousandths > 0 else 0
+    return f"{thousandths:,.{digits}f}{_NO_BREAK}ms"
+
+
 def gap(number: float) -> str:
     """A difference with two digits: "2.4e-7", "0.034"; 0 is 0."""
     if number == 0 or number >= 0.01:

@@ -43,7 +43,10 @@ LEAST = 3
 """Steps or predictions that are measured, however long one takes."""
 
 AROUND = 2
-"""Real steps before those that are measured, and batches after them: as many as are prepared ahead."""
+"""What is done before that which is measured: after the others' turns, the caches hold nothing of one's own.
+
+Of real input also the batches after it: as many as are prepared ahead.
+"""
 
 SIDES = (1024, 2048, 4096)
 """Of the square matrices whose product shows what the machine can do."""
@@ -86,14 +89,17 @@ class Bench:
         """Everything that is measured in a round, once; times in seconds."""
         said: dict[str, Any] = {"began": time.time(), "steps": self.steps, "predictions": self.predictions}
         self._tell("training")
+        self._train(repeat(self.batch, AROUND))
         before = energy.readings(self.counters)
         said["train_seconds"] = self._train(repeat(self.batch, self.steps))
         said["joules"] = energy.joules(self.counters, before, energy.readings(self.counters))
         self._tell("real input")
         said["real_seconds"] = self._real()
         self._tell("prediction")
-        said["predict_seconds"] = _timed(lambda: [self._predict() for _ in range(self.predictions)])
+        said["predict_seconds"] = _timed(lambda: self._predict(self.predictions))
         self._tell("single pictures")
+        for _ in range(AROUND):
+            self._predict_single()
         said["latencies"] = [_timed(self._predict_single) for _ in range(SINGLES)]
         return said | {"peak_memory_mib": peak_memory_mib(), "ended": time.time()}
 
@@ -122,7 +128,7 @@ class Bench:
         return predictions
 
     def _start_singles(self) -> None:
-        """A network for single pictures alone: some frameworks fill up to the largest batch they have seen."""
+        """A network for single pictures alone: some fill up to the largest batch that they have seen."""
         self._tell("single pictures, to warm up")
         weights = initial_weights(self.architecture, 0)
         self.single = self.framework.build(self.architecture, weights, self.load.precision)
@@ -152,8 +158,9 @@ class Bench:
             pass  # when it is another's turn nothing is under way here
         return seconds
 
-    def _predict(self) -> None:
-        self.framework.predict(self.state, self.batch.images)
+    def _predict(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.framework.predict(self.state, self.batch.images)
 
     def _predict_single(self) -> None:
         self.framework.predict(self.single, self.batch.images[:1])
@@ -221,4 +228,4 @@ def _timed(act: Callable[[], object]) -> float:
 
 def _age() -> float:
     """Seconds since this process was created, to about a hundredth: Python's own start included."""
-    return time.time() - psutil.Process().create_time()
+    return time.time() - float(psutil.Process().create_time())

@@ -1,8 +1,8 @@
 """The child process: one framework, one job.
 
 The job comes as one line of JSON on standard input, which then stays open: a job that takes turns reads a
-further line for each, and when the input ends, the parent is gone and so is the worker. Events go out as lines of
-JSON on what was standard output; everything that a framework prints goes to standard error, the log.
+further line for each, and when the input ends, the parent is gone and so is the worker. Events go out as
+lines of JSON on what was standard output; everything that a framework prints goes to standard error, the log.
 """
 
 from __future__ import annotations
