@@ -372,6 +372,8 @@ def bench_parts(done: Bench) -> list[Any]:
         lines.append("Energy: the machine does not tell.")
     if ranked:
         lines.append(f"Ranked: {done.certificate} proves that they compute the same.")
+        if done.close:
+            lines.append(f"In some rounds as fast as the first, or faster: {', '.join(done.close)}.")
     else:
         lines.append(f"Not ranked: {done.unranked}")
     return [*lines, f"Figures: {done.folder}/bench.json, to look at: {done.folder}/bench.html"]

@@ -50,6 +50,18 @@ def test_work_by_hand() -> None:
     assert row_gru().flops == 32 * 64 * (3 * (products + 2) + 3 + 3 + 2) + 10 * (2 * 64 + 1)
 
 
+def test_work_of_training_by_hand() -> None:
+    """The first layer that is trained needs no gradient of its input; a function has no parameters."""
+    assert mlp().training_flops == 2 * 64 * (2 * 3072 + 1) + 2 * 64 + 3 * 10 * (2 * 64 + 1)
+    convolutions = [28 * 28 * 6 * (2 * 75 + 1), 10 * 10 * 16 * (2 * 150 + 1)]
+    functions = 28 * 28 * 6 + 10 * 10 * 16 + 120 + 84
+    pools = 14 * 14 * 6 * 4 + 5 * 5 * 16 * 4
+    dense = 120 * (2 * 400 + 1) + 84 * (2 * 120 + 1) + 10 * (2 * 84 + 1)
+    assert lenet().training_flops == (
+        2 * convolutions[0] + 3 * convolutions[1] + 3 * dense + 2 * (functions + pools)
+    )  # fmt: skip
+
+
 def test_the_compact_network_ends_its_last_stage_in_a_global_pool() -> None:
     network = compact_cnn(64, 6)
     assert [node.layer.kind for node in network.nodes[-3:]] == ["relu", "global_average_pool", "dense"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.benching.making import made_up
 
+from triptych.benching.page import write_page
 from triptych.running.folder import RunFolder
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -116,3 +119,20 @@ def test_sources_stand_side_by_side_on_a_wide_screen_and_below_each_other_on_a_p
     assert len(wide) > 1
     assert len(set(wide)) == 1
     assert narrow == sorted(set(narrow))
+
+
+@pytest.mark.parametrize("ranked", [True, False])
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1280, "light")])
+def test_the_page_of_a_bench(browser: Any, tmp_path: Path, ranked: bool, width: int, scheme: str) -> None:
+    address = write_page(tmp_path, made_up(ranked)).as_uri()
+    seen = visit(browser, address, width, scheme)
+    assert seen.console == []
+    assert seen.requests == [address]
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == width
+    assert seen.page.evaluate(CONTRASTS) == {}
+    names = seen.page.evaluate("[...document.querySelector('tbody').rows].map(row => row.cells[0].innerText)")
+    shown = ["PyTorch", "Keras on JAX", "Keras"] if ranked else ["Keras", "PyTorch", "Keras on JAX"]
+    assert [name.strip() for name in names] == shown
+    marks = seen.page.evaluate("[...document.querySelectorAll('figure')].map(f => f.innerText)")
+    assert len(marks) == 4
+    assert "450" in marks[0]  # the axis reaches as far as the figures

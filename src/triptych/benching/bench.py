@@ -268,9 +268,12 @@ def _conclude(race: Race, given: Path | None) -> Bench:
     result = Bench(
         folder=str(race.folder),
         made=race.began.isoformat(timespec="seconds"),
-        asked={**msgspec.to_builtins(asked), "pictures": race.store.source},
+        asked={
+            **msgspec.to_builtins(asked), "frameworks": list(asked.frameworks),
+            "pictures": race.store.source,
+        },
         network={
-            "name": architecture.name, "input": architecture.input_shape, "classes": architecture.classes,
+            "name": architecture.name, "input": list(architecture.input_shape), "classes": architecture.classes,
             "parameters": architecture.parameter_count, "flops": architecture.flops,
             "training_flops": architecture.training_flops,
         },

@@ -152,6 +152,12 @@ class Bench(Struct, kw_only=True):
         return [*first, *(name for name in self.frameworks if name not in first)]
 
     @property
+    def close(self) -> list[str]:
+        """The titles of those who were no slower than the first in some round."""
+        ratios = [(self.frameworks[name].title, self.frameworks[name].ratio) for name in self.order[1:]]
+        return [title for title, ratio in ratios if ratio is not None and ratio.high >= 1]
+
+    @property
     def done(self) -> list[str]:
         """Those who were measured to the end."""
         return [name for name, one in self.frameworks.items() if one.status == "done"]

@@ -199,7 +199,7 @@ class Rounds:
 
 def rounds_plot(name: str, across: str, rows: Sequence[Rounds]) -> Plot:
     """A row for each framework, the first on top: every round, their reach, and the median."""
-    figure, axes = _rows(across, [row.pen for row in rows])
+    figure, axes = _rows(across, [row.pen for row in rows], max(max(row.values) for row in rows))
     medians = [float(np.median(row.values)) for row in rows]
     for place, (row, median) in enumerate(zip(rows, medians, strict=True)):
         colour, ends = row.pen.colour, [min(row.values), max(row.values)]
@@ -212,7 +212,7 @@ def rounds_plot(name: str, across: str, rows: Sequence[Rounds]) -> Plot:
 
 def parts_plot(name: str, across: str, parts: Sequence[str], rows: Sequence[Rounds]) -> Plot:
     """A bar for each framework, the first on top, of `parts` that follow each other, from dark to light."""
-    figure, axes = _rows(across, [row.pen for row in rows])
+    figure, axes = _rows(across, [row.pen for row in rows], max(sum(row.values) for row in rows))
     for place, row in enumerate(rows):
         begins = [0.0, *np.cumsum(row.values)]
         for part, (begin, value) in enumerate(zip(begins, row.values, strict=False)):
@@ -226,12 +226,14 @@ def parts_plot(name: str, across: str, parts: Sequence[str], rows: Sequence[Roun
     return Plot(_svg(figure, name, [Curve(row.pen, []) for row in rows]), f"{across}: {words}.")
 
 
-def _rows(across: str, drawn: Sequence[Pen]) -> tuple[Any, Any]:
-    """Axes with a row for each pen, the first on top, that begin at 0."""
+def _rows(across: str, drawn: Sequence[Pen], largest: float) -> tuple[Any, Any]:
+    """Axes with a row for each pen, the first on top, that reach from 0 to the largest value."""
     figure, axes = _axes(across, "", height=1.1 + 0.42 * len(drawn))
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.set_yticks(range(len(drawn)), [pen.title for pen in drawn])
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.05 * largest)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:,.6g}"))
     return figure, axes
 
 
