@@ -273,8 +273,9 @@ def _conclude(race: Race, given: Path | None) -> Bench:
             "pictures": race.store.source,
         },
         network={
-            "name": architecture.name, "input": list(architecture.input_shape), "classes": architecture.classes,
-            "parameters": architecture.parameter_count, "flops": architecture.flops,
+            "name": architecture.name, "input": list(architecture.input_shape),
+            "classes": architecture.classes, "parameters": architecture.parameter_count,
+            "flops": architecture.flops,
             "training_flops": architecture.training_flops,
         },
         pictures={
