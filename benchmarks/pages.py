@@ -1,0 +1,78 @@
+"""The page: from what is stored to Markdown. Nothing is measured here."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmarks.measuring import Figure, Part, Row, Values, shown, verdict
+from triptych.tables import write_atomic
+
+
+def read(path: Path) -> dict[str, Values]:
+    """What is stored, by part; nothing if there is no file yet."""
+    if not path.exists():
+        return {}
+    stored: dict[str, Values] = json.loads(path.read_text("utf-8"))
+    return stored
+
+
+def write(path: Path, stored: Mapping[str, Values]) -> None:
+    """Store it whole, or leave what was there."""
+    write_atomic(path, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+
+
+def render(parts: Mapping[str, Part], stored: Mapping[str, Values]) -> str:
+    """The page of every part; one that was never measured says so."""
+    sections = {name: section(part, stored.get(name)) for name, part in parts.items()}
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    headlines = [line for name in sections for line in sections[name]["headlines"]]
+    page = environment.get_template("benchmarks.md.j2")
+    return page.render(sections=sections, headlines=headlines)
+
+
+def section(part: Part, stored: Values | None) -> dict[str, Any]:
+    """What the template shows of a part."""
+    about = inspect.getdoc(sys.modules[part.measure.__module__]) or ""
+    found: dict[str, Any] = {"title": part.title, "about": about, "stored": stored}
+    if stored is None:
+        return found | {"lines": [], "headlines": [], "remarks": []}
+    if reason := stored["values"].get("failed"):
+        rows, remarks = [Row(part.title, failed=reason)], []
+    else:
+        rows, remarks = part.rows(stored["values"]), part.remarks(stored["values"])
+    return found | {
+        "lines": [line(row) for row in rows],
+        "headlines": [line(row) for row in rows if row.headline],
+        "remarks": remarks,
+    }
+
+
+def line(row: Row) -> dict[str, str]:
+    """A row of a table in words, cell by cell."""
+    cells = {"what": row.what, "figure": "–", "spread": "–", "n": "–", "target": "–", "verdict": verdict(row)}
+    if row.target is not None:
+        sign = "≥" if row.target.at_least else "≤"
+        cells["target"] = f"{sign} {shown(row.target.bound, row.unit)}"
+    if row.failed:
+        cells["figure"] = f"failed: {row.failed}"
+    elif row.values:
+        figure = Figure.of(row.values)
+        cells["figure"] = shown(figure.median, row.unit)
+        cells["spread"] = (
+            f"{shown(figure.low, '%' if row.unit == '%' else '')} to {shown(figure.high, row.unit)}"
+        )
+        cells["n"] = str(figure.n)
+    return {name: " ".join(text.split()).replace("|", "\\|") for name, text in cells.items()}
