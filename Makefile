@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: compare test mutants notebooks check format clean
+.PHONY: compare test mutants notebooks bench bench-quick check format clean
 
 compare: $(READY)  ## train the talk's network in all four frameworks on the built-in pictures
 	$(BIN)/triptych compare sports
@@ -18,6 +18,12 @@ mutants: $(READY)  ## change one thing at a time in every framework; each must b
 
 notebooks: $(READY)  ## execute every notebook from a clean kernel, outputs included
 	$(BIN)/python -m tests.notebooks
+
+bench: $(READY)  ## measure everything and write docs/benchmarks.md; PICTURES=FOLDER for photographs of yours
+	$(BIN)/python -m benchmarks $(if $(PICTURES),--pictures '$(PICTURES)')
+
+bench-quick: $(READY)  ## that every benchmark still runs; no figure means anything
+	$(BIN)/python -m benchmarks --quick
 
 check: $(READY)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

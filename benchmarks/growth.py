@@ -31,7 +31,6 @@ from benchmarks.measuring import (
     ask_child,
     attempt,
     environment,
-    number,
     output_of,
     say,
     triptych,
@@ -43,9 +42,30 @@ NETWORK, FRAMEWORK, BATCH = "compact-cnn", "pytorch", 32
 COUNTS, QUICK_COUNTS, COUNTS_SIZE = (1000, 4000, 16000), (60, 120), 64
 SIZES, QUICK_SIZES, SIZES_COUNT = (32, 64, 128, 224), (8, 16), 512
 AXES = {"count": "pictures", "size": "pixels a side"}
-MEASURES = {"first_seconds": "first pass", "epoch_seconds": "epoch", "first_mib": "first pass",
-            "epoch_mib": "epoch"}  # fmt: skip
+MEASURES = {
+    "first_seconds": "time of the first pass",
+    "epoch_seconds": "time of an epoch",
+    "first_mib": "memory of the first pass",
+    "epoch_mib": "memory of an epoch",
+}
+
 INK, GRID, FIRST = "#334155", "#cbd5e1", "#0f766e"
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "triptych",
+    "font.size": 11,
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.edgecolor": GRID,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "grid.color": GRID,
+}
 
 
 def one(folder: Path, size: int, scratch: Path) -> Values:
@@ -92,10 +112,13 @@ def measure(settings: Settings) -> Values:
 
 
 def exponent(across: Sequence[float], up: Sequence[float]) -> float:
-    """The p of up ~ across^p that fits best in logarithms; raises ValueError for fewer than two points."""
+    """The p of up ~ across^p that fits best in logarithms, to a hundredth.
+
+    Raises ValueError for fewer than two points.
+    """
     if len(set(across)) < 2:
         raise ValueError("one point has no slope")
-    return float(np.polyfit(np.log(across), np.log(up), 1)[0])
+    return round(float(np.polyfit(np.log(across), np.log(up), 1)[0]), 2)
 
 
 def series(values: Values, over: str) -> tuple[list[float], dict[str, list[float]]]:
@@ -118,9 +141,7 @@ def rows(values: Values) -> list[Row]:
         across, measured = series(values, over)
         for key, what in MEASURES.items():
             if len(set(across)) > 1:
-                kind = "time" if key.endswith("seconds") else "memory"
-                slope = exponent(across, measured[key])
-                slopes.append(Row(f"exponent over {title}: {kind} of the {what}", [slope], ""))
+                slopes.append(Row(f"exponent over {title}: {what}", [exponent(across, measured[key])], ""))
     return found + slopes
 
 
@@ -130,12 +151,8 @@ def remarks(values: Values) -> list[str]:
     for over, title in AXES.items():
         across, measured = series(values, over)
         if len(set(across)) > 1:
-            powers = {key: number(exponent(across, up)) for key, up in measured.items()}
-            said.append(
-                f"over {title}, time grows as n^{powers['first_seconds']} (first pass) and "
-                f"n^{powers['epoch_seconds']} (epoch), memory as n^{powers['first_mib']} and "
-                f"n^{powers['epoch_mib']}"
-            )
+            powers = (f"{MEASURES[key]} as n^{exponent(across, up):g}" for key, up in measured.items())
+            said.append(f"over n {title}, {', '.join(powers)}")
     line = "; ".join(said)
     return (
         [f"{line[0].upper()}{line[1:]}.", "![Time and memory over number and size](growth.svg)"]
@@ -147,32 +164,31 @@ def remarks(values: Values) -> list[str]:
 def plot(values: Values) -> str:
     """The curves as SVG: time above, memory below; over the number on the left, the size on the right."""
     import matplotlib
-    from matplotlib.figure import Figure as Drawing
 
-    ink = dict.fromkeys(
-        ("axes.labelcolor", "text.color", "xtick.labelcolor", "ytick.labelcolor"), INK
-    ) | dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color", "grid.color"), GRID)
-    style = {
-        "svg.fonttype": "none", "svg.hashsalt": "triptych", "font.size": 11, "font.family": "sans-serif",
-        "axes.spines.top": False, "axes.spines.right": False, **ink,
-    }  # fmt: skip
-    with matplotlib.rc_context(style):
-        figure = Drawing(figsize=(8.6, 6.2), layout="constrained", facecolor="white")
-        grid = figure.subplots(2, 2, sharex="col", sharey="row")
-        for column, (over, title) in enumerate(AXES.items()):
-            across, measured = series(values, over)
-            for row, (suffix, unit) in enumerate((("seconds", "seconds"), ("mib", "MiB at the most"))):
-                axes = grid[row][column]
-                _curves(axes, across, {key: up for key, up in measured.items() if key.endswith(suffix)})
-                if row:
-                    axes.set_xlabel(title)
-                if not column:
-                    axes.set_ylabel(unit)
-        grid[0][0].legend(frameon=False)
-        target = io.StringIO()
+    target = io.StringIO()
+    with matplotlib.rc_context(STYLE):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(target, format="svg", metadata=nothing)
+        drawing(values).savefig(target, format="svg", metadata=nothing)
     return target.getvalue()
+
+
+def drawing(values: Values) -> Any:
+    """The figure of `plot`, to be made and saved in STYLE."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.6, 6.2), layout="constrained", facecolor="white")
+    grid = figure.subplots(2, 2, sharex="col", sharey="row")
+    for column, (over, title) in enumerate(AXES.items()):
+        across, measured = series(values, over)
+        for row, (suffix, unit) in enumerate((("seconds", "seconds"), ("mib", "MiB at the most"))):
+            axes = grid[row][column]
+            _curves(axes, across, {key: up for key, up in measured.items() if key.endswith(suffix)})
+            if row:
+                axes.set_xlabel(title)
+            if not column:
+                axes.set_ylabel(unit)
+    grid[0][0].legend(frameon=False)
+    return figure
 
 
 def _curves(axes: Any, across: list[float], measured: dict[str, list[float]]) -> None:
@@ -182,7 +198,14 @@ def _curves(axes: Any, across: list[float], measured: dict[str, list[float]]) ->
     for key, up in measured.items():
         first = key.startswith("first")
         colour = FIRST if first else registry.find(FRAMEWORK).colour
-        axes.plot(across, up, color=colour, marker="s" if first else "o", label=MEASURES[key], linewidth=2)
+        axes.plot(
+            across,
+            up,
+            color=colour,
+            marker="s" if first else "o",
+            label="first pass" if first else "epoch",
+            linewidth=2,
+        )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(across, [f"{place:,.0f}" for place in across])

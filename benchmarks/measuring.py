@@ -255,8 +255,9 @@ def lines_of(
         process.wait()
         reader.join(timeout=5)
         process.stdout.close()
+        stderr.close()
     if late.is_set():
-        raise ChildFailed(f"not finished after {timeout:.0f} s")
+        raise ChildFailed(f"not finished after {timeout:g} s")
     if status:
         last = next((line.strip() for line in reversed(complaints) if line.strip()), "no message")
         raise ChildFailed(f"exit status {status}: {last}"[:300])

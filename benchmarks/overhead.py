@@ -7,6 +7,8 @@ beforehand. The common loop is `triptych.running.training`'s over the batches of
 gathers, flips and shifts them and draws the masks, the schedule is asked, progress is told. Both learn
 from the same pictures.
 
+Both run as a worker of Triptych does: the same threads, and those that wait sleep.
+
 - Time: both in one process, in turns, the first turn of each not counted; ratio of each turn to the bare
   one beside it.
 - Memory: the most that a process ever held, of two processes that take the same steps. The bare one never
@@ -180,6 +182,7 @@ def hold(order: Values, settings: Settings) -> Values:
 def one_framework(name: str, order: Values, scratch: Path) -> Values:
     """Time, then memory."""
     from triptych.frameworks import registry
+    from triptych.running import launch
 
     script = scratch / f"bare_{name}.py"
     eject = triptych(
@@ -188,7 +191,7 @@ def one_framework(name: str, order: Values, scratch: Path) -> Values:
     )  # fmt: skip
     output_of(eject, 120)
     order = order | {"framework": name, "script": str(script)}
-    env = environment(**registry.find(name).environment)
+    env = environment(**launch.environment(registry.find(name)))
     found = ask_child(in_turns, order, 240, env)
     for which, child in (("common", memory_of_common), ("bare", memory_of_bare)):
         found[f"{which}_mib"] = ask_child(child, order, 120, env)["peak_mib"]

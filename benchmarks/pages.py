@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.measuring import Figure, Part, Row, Values, shown, verdict
 from triptych.tables import write_atomic
+
+REASON = 120
+"""Letters of why something failed; benchmarks.json has all of them."""
 
 
 def read(path: Path) -> dict[str, Values]:
@@ -67,12 +71,13 @@ def line(row: Row) -> dict[str, str]:
         sign = "≥" if row.target.at_least else "≤"
         cells["target"] = f"{sign} {shown(row.target.bound, row.unit)}"
     if row.failed:
-        cells["figure"] = f"failed: {row.failed}"
+        cells["figure"] = f"failed: {textwrap.shorten(row.failed, REASON, placeholder=' ...')}"
     elif row.values:
         figure = Figure.of(row.values)
         cells["figure"] = shown(figure.median, row.unit)
-        cells["spread"] = (
-            f"{shown(figure.low, '%' if row.unit == '%' else '')} to {shown(figure.high, row.unit)}"
-        )
+        if figure.n > 1:
+            cells["spread"] = (
+                f"{shown(figure.low, '%' if row.unit == '%' else '')} to {shown(figure.high, row.unit)}"
+            )
         cells["n"] = str(figure.n)
     return {name: " ".join(text.split()).replace("|", "\\|") for name, text in cells.items()}
