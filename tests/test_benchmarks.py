@@ -189,13 +189,35 @@ def test_growth_says_what_grows_how_and_draws_it() -> None:
     assert any(row.failed == "no room" for row in growth.rows(values))
 
 
-def test_steps_are_read_from_wherever_they_stand() -> None:
-    found = {"frameworks": {"jax": {"step": {"share_of_peak": {"values": [0.4, 0.5]}}}}}
-    assert steps.figures(found, "jax", "share") == [0.4, 0.5]
-    assert steps.figures(found, "keras", "share") == []
-    benches = {"64 float32": {"bench": found}, "64 bfloat16": {"failed": "no such command"}}
+def bench_of(**frameworks: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "bench": {
+            "asked": {"batch": 32},
+            "network": {"training_flops": 1000},
+            "peak": {"rounds": [{"flops": 64_000.0}, {"flops": 32_000.0}]},
+            "frameworks": frameworks,
+        }
+    }
+
+
+def test_steps_are_set_against_the_peak_of_their_round() -> None:
+    turns = [
+        {"steps": 2, "train_seconds": 2.0, "real_seconds": 2.2},
+        {"steps": 2, "train_seconds": 4.0, "real_seconds": 4.0},
+    ]
+    done = {"status": "done", "error": None, "share_missing": None, "rounds": turns}
+    died: dict[str, Any] = {
+        "status": "failed",
+        "error": "JAX was killed",
+        "share_missing": None,
+        "rounds": [],
+    }
+    benches = {"64 float32": bench_of(pytorch=done, jax=died), "64 bfloat16": {"failed": "no such command"}}
     rows = {row.what: row for row in steps.rows({"benches": benches})}
-    assert verdict(rows["JAX, 64 px: share of the peak"]) == "met"
+    assert rows["PyTorch, 64 px: share of the peak"].values == [0.5, 0.5]
+    assert verdict(rows["PyTorch, 64 px: share of the peak"]) == "missed by 16.7 %"
+    assert rows["PyTorch, 64 px: input cost"].values == pytest.approx([0.1, 0.0])
+    assert rows["JAX, 64 px: share of the peak"].failed == "JAX was killed"
     assert rows["PyTorch, 64 px: bfloat16 against float32"].failed == "no such command"
 
 
