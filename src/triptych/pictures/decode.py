@@ -118,14 +118,14 @@ def read_picture(
 
 
 def pixel_digest(image: Image.Image) -> bytes:
-    """16 bytes of BLAKE2b over the shape and the pixels of an RGB image."""
-    digest = hashlib.blake2b(f"{image.width}x{image.height}".encode(), digest_size=16)
+    """16 bytes of SHA-256 over the shape and the pixels of an RGB image; processors have it built in."""
+    digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
     rows = max(1, 1_000_000 // max(1, image.width))
     # In strips: a copy of the whole would double the memory.
     for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         digest.update(strip.tobytes())
-    return digest.digest()
+    return digest.digest()[:16]
 
 
 def format_of(head: bytes) -> str | None:

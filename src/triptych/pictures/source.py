@@ -168,7 +168,7 @@ class _Read:
 
 
 def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=16).digest()
+    return hashlib.sha256(data).digest()[:16]
 
 
 def _decoded(read: _Read, size: tuple[int, int], fit: str, resize: str) -> Generator[Picture]:

@@ -11,7 +11,6 @@ import os
 import queue
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import psutil
 
 from triptych.errors import TriptychError, UsageError
 from triptych.frameworks import registry
@@ -32,7 +30,7 @@ from triptych.pictures.store import Store
 from triptych.running import exam, measuring
 from triptych.running.exam import Emit
 from triptych.running.folder import Panel, RunFolder, write_json
-from triptych.running.machine import peak_memory_mib
+from triptych.running.machine import peak_memory_mib, process_age
 from triptych.running.training import all_logits, parts_of, train
 from triptych.tables import write_atomic
 
@@ -55,7 +53,7 @@ def do_train(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Tu
         "network_lines": count_lines(text),
         "import_memory_mib": imported,
         "peak_memory_mib": peak_memory_mib(),
-        "total_seconds": time.time() - psutil.Process().create_time(),
+        "total_seconds": process_age(),
     }
     write_json(panel.path / "facts.json", facts)  # last: it says that the training is done
     return {}
