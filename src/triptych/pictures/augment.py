@@ -56,7 +56,7 @@ def gather(images: NDArray[np.uint8], rows: NDArray[np.int64], draws: Draws) -> 
     moved = np.empty((len(rows), height, width), PIXEL)
     # Picture by picture, rows before columns: a quarter of the time of one index for all.
     for target, row, from_above, from_left in zip(moved, rows, down, right, strict=True):
-        images[row].view(PIXEL)[..., 0].take(from_above, axis=0).take(from_left, axis=1, out=target)
+        images[row].take(from_above, axis=0).view(PIXEL)[..., 0].take(from_left, axis=1, out=target)
     return moved[..., None].view(np.uint8)
 
 
