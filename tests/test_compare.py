@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from triptych.comparing import comparison
 from triptych.network.weights import load_tensors
 from triptych.running.result import interval, json_schema
 
@@ -165,6 +166,16 @@ def test_a_missing_framework_is_no_error(tmp_path: Path) -> None:
     assert frameworks["jax"]["status"] == "missing"
     assert "pip install 'triptych[jax]'" in frameworks["jax"]["error"]
     assert frameworks["pytorch"]["status"] == "done"
+
+
+def test_a_large_first_step_is_left_to_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference keeps every activation in float64: what takes minutes and 10 GB is not done unasked."""
+    monkeypatch.setattr(comparison, "IN_PASSING", 1)
+    run = comparison.compare("digits", frameworks=["pytorch"], epochs=1, network="mlp", out=tmp_path / "run")
+    assert run.frameworks["pytorch"].status == "done"
+    assert run.equivalence is not None
+    assert run.equivalence.verdict == "unknown"
+    assert f"triptych verify {tmp_path / 'run'} --batch 2" in run.equivalence.sentence
 
 
 def test_in_python(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ from triptych.running.recipe import make_plan, read_recipe
 from triptych.running.result import Equivalence, Result, collect
 from triptych.running.training import parts_of
 
+IN_PASSING = 1e11
+"""Operations of a first step that the reference answers beside a training; more take minutes and 10 GB."""
+
 
 class Comparison(Result):
     """The figures of a comparison, with its report."""
@@ -165,6 +168,12 @@ def _first_step(run: RunFolder, store: Store) -> Case:
 
 def _ask_reference(run: RunFolder, case: Case, exam: Path, patience: float) -> str | None:
     """Let the reference answer; why it could not, if so. Alone: a framework beside it would be slower."""
+    work = case.architecture.training_flops * len(case.batches[0].labels)
+    if work > IN_PASSING:
+        return (
+            f"a step of {work / 1e9:,.0f} billion operations is too much for the NumPy reference in passing; "
+            f"prove it on fewer pictures: triptych verify {run.path} --batch 2"
+        )
     try:
         ask_reference(exam, [case], run.panel(registry.find(REFERENCE)).log, patience)
     except (WorkerFailed, OSError) as error:

@@ -28,7 +28,7 @@ FILENAME = "<network.py in JAX>"
 WIDTH = 110
 """A longer line of the network is broken at its bias."""
 
-CONVOLVE = (
+XLA_OPTIONS = (
     {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
     if jax.__version_info__[:2] == (0, 10)
     else {}
@@ -447,7 +447,7 @@ def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tup
     jax.jit,
     static_argnames=("network", "optimizer", "weight_decay", "label_smoothing", "kernel_type"),
     donate_argnames=("weights", "averages", "moments"),
-    compiler_options=CONVOLVE,
+    compiler_options=XLA_OPTIONS,
 )
 def train_step(
     network: Network, optimizer: optax.GradientTransformation,
@@ -520,7 +520,7 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
     return step
 
 
-@partial(jax.jit, static_argnames=("network", "kernel_type"), compiler_options=CONVOLVE)
+@partial(jax.jit, static_argnames=("network", "kernel_type"), compiler_options=XLA_OPTIONS)
 def evaluate(
     network: Network, weights: Tensors, averages: Tensors,
     images: jax.Array, kernel_type: Any = jnp.float32,
