@@ -6,7 +6,7 @@ peak is NumPy's float32 matrix product, measured in every round beside the frame
 is how much longer a step takes on pictures, prepared meanwhile, than on a batch of noise that is held in
 memory.
 
-Budget: 420 seconds.
+Budget: 380 seconds.
 """
 
 from __future__ import annotations
@@ -127,4 +127,4 @@ def _told(
     return found, None if found else own["share_missing"] or "no rounds"
 
 
-PART = Part("steps", "Steps", 420, measure, rows)
+PART = Part("steps", "Steps", 380, measure, rows)
