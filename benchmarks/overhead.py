@@ -47,7 +47,7 @@ from triptych.running.machine import peak_memory_mib
 NETWORK, BATCH = "sports-cnn", 32
 SIZE, QUICK_SIZE = 64, 16
 STEPS, QUICK_STEPS = 8, 2
-TURNS, QUICK_TURNS = 7, 1
+TURNS, QUICK_TURNS = 6, 1
 TIME, MEMORY = 0.03, 0.15
 RATE = 1e-3
 
