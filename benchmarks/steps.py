@@ -2,9 +2,9 @@
 
 `triptych bench sports-cnn --size S --batch 32` at 64 and 224 px, float32, all frameworks, each in a
 process of its own, in turn; then PyTorch in bfloat16 at 64 px, in a bench of its own, round against
-round. The peak is NumPy's float32 matrix product, measured in every round beside the frameworks. What pictures cost
-is how much longer a step takes on pictures, prepared meanwhile, than on a batch of noise that is held in
-memory.
+round. The peak is NumPy's float32 matrix product, measured in every round beside the frameworks. What
+pictures cost is how much longer a step takes on pictures, prepared meanwhile, than on a batch of noise
+that is held in memory.
 
 Budget: 380 seconds.
 """
