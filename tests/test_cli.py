@@ -87,7 +87,7 @@ def test_no_command_shows_the_help(triptych: Triptych) -> None:
 WRONG = [
     (["shwo"], "No such command 'shwo': did you mean 'show'?"),
     (["comapre", "sports"], "did you mean 'compare'?"),
-    (["xyz"], "No such command 'xyz': known: cache, compare, "),
+    (["xyz"], "No such command 'xyz': known: bench, cache, compare, "),
     (["--verson"], "--version"),
     (["compare", "--epoks", "3"], "--epochs"),
     (["compare", "--framework", "keras"], "--frameworks"),
