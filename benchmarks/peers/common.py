@@ -27,6 +27,7 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +36,7 @@ from typing import TextIO
 import numpy as np
 import psutil
 from numpy.typing import NDArray
+from PIL import Image
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 SHIFT = 1 / 8
@@ -187,6 +189,27 @@ def listing(folder: Path, part: str) -> tuple[list[str], list[int]]:
         paths += pictures
         labels += [label] * len(pictures)
     return paths, labels
+
+
+def decoded(
+    asked: Asked, part: str, random: np.random.Generator, resampling: Image.Resampling
+) -> Iterator[tuple[list[NDArray[np.uint8]], list[int]]]:
+    """A batch of pictures and labels at a time, one pass over a part; the training part is shuffled.
+
+    As in the notebooks, Pillow decodes and resizes every picture here and now, in the thread that asks.
+    """
+    paths, labels = listing(asked.folder, part)
+    order = random.permutation(len(paths)) if part == "train" else np.arange(len(paths))
+    for start in range(0, len(order), asked.batch):
+        rows = order[start : start + asked.batch]
+        pictures = []
+        for row in rows:
+            with Image.open(paths[row]) as image:
+                pixels = np.asarray(image.convert("RGB").resize((asked.size, asked.size), resampling))
+            if asked.augment and part == "train":
+                pixels = flip_and_shift(pixels, random)
+            pictures.append(pixels)
+        yield pictures, [labels[row] for row in rows]
 
 
 def flip_and_shift(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:

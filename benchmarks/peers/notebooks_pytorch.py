@@ -15,24 +15,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from common import Asked, begin, class_names, flip_and_shift, listing
+from common import Asked, begin, class_names, decoded
 
 
 def batches(asked: Asked, part: str, random: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """Pictures in [-1, 1] and labels, one pass over a part; the training part is shuffled."""
-    paths, labels = listing(asked.folder, part)
-    order = random.permutation(len(paths)) if part == "train" else np.arange(len(paths))
-    for start in range(0, len(order), asked.batch):
-        rows = order[start : start + asked.batch]
-        pictures = []
-        for row in rows:
-            with Image.open(paths[row]) as image:
-                resized = image.convert("RGB").resize((asked.size, asked.size), Image.Resampling.BILINEAR)
-            pixels = np.asarray(resized)
-            if asked.augment and part == "train":
-                pixels = flip_and_shift(pixels, random)
-            pictures.append((pixels.transpose(2, 0, 1).astype("float32") / 255 - 0.5) / 0.5)
-        yield torch.from_numpy(np.ascontiguousarray(pictures)), torch.tensor([labels[row] for row in rows])
+    for pictures, labels in decoded(asked, part, random, Image.Resampling.BILINEAR):
+        scaled = [(picture.transpose(2, 0, 1).astype("float32") / 255 - 0.5) / 0.5 for picture in pictures]
+        yield torch.from_numpy(np.ascontiguousarray(scaled)), torch.tensor(labels)
 
 
 class Network(nn.Module):

@@ -17,24 +17,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from common import Asked, begin, class_names, flip_and_shift, listing
+from common import Asked, begin, class_names, decoded
 
 
 def batches(asked: Asked, part: str, random: np.random.Generator) -> Iterator[tuple[Any, Any]]:
     """Pictures in [0, 1] and labels, one pass over a part; the training part is shuffled."""
-    paths, labels = listing(asked.folder, part)
-    order = random.permutation(len(paths)) if part == "train" else np.arange(len(paths))
-    for start in range(0, len(order), asked.batch):
-        rows = order[start : start + asked.batch]
-        pictures = []
-        for row in rows:
-            with Image.open(paths[row]) as image:
-                resized = image.convert("RGB").resize((asked.size, asked.size), Image.Resampling.NEAREST)
-            pixels = np.asarray(resized)
-            if asked.augment and part == "train":
-                pixels = flip_and_shift(pixels, random)
-            pictures.append(pixels.astype("float32") / 255)
-        yield tf.constant(np.stack(pictures)), tf.constant([labels[row] for row in rows])
+    for pictures, labels in decoded(asked, part, random, Image.Resampling.NEAREST):
+        scaled = np.stack([picture.astype("float32") / 255 for picture in pictures])
+        yield tf.constant(scaled), tf.constant(labels)
 
 
 def normal(*shape: int) -> tf.Variable:

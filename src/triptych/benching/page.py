@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from triptych.benching.result import Bench, Measured, Startup
+from triptych.benching.result import Bench, Measured, prediction_speeds, real_speeds, training_speeds
 from triptych.frameworks import registry
 from triptych.report.plots import Pen, Plot, Rounds, parts_plot, pens, rounds_plot
 from triptych.report.template import render
@@ -44,23 +45,25 @@ def _gather(folder: Path, bench: Bench) -> dict[str, Any]:
 
 
 def _plots(done: dict[Pen, Measured], batch: int) -> list[Plot]:
-    def rows(figure: Any) -> list[Rounds]:
-        return [Rounds(pen, figure(one)) for pen, one in done.items()]
+    def speeds(figure: Callable[[Measured, int], list[float]]) -> list[Rounds]:
+        return [Rounds(pen, figure(one, batch)) for pen, one in done.items()]
 
     def startup(one: Measured) -> list[float]:
         said = one.startup
-        assert isinstance(said, Startup)
+        assert said is not None
         return [said.import_seconds, said.build_seconds, said.first_step_seconds]
 
     return [
-        rounds_plot("training", "pictures/s in training, from memory",
-                    rows(lambda one: [batch * r.steps / r.train_seconds for r in one.rounds])),
-        rounds_plot("real", "pictures/s in training, from the store",
-                    rows(lambda one: [batch * r.steps / r.real_seconds for r in one.rounds])),
-        rounds_plot("prediction", "pictures/s in prediction",
-                    rows(lambda one: [batch * r.predictions / r.predict_seconds for r in one.rounds])),
-        parts_plot("start", "seconds to the first step", PARTS, rows(startup)),
-    ]  # fmt: skip
+        rounds_plot("training", "pictures/s in training, from memory", speeds(training_speeds)),
+        rounds_plot("real", "pictures/s in training, from the store", speeds(real_speeds)),
+        rounds_plot("prediction", "pictures/s in prediction", speeds(prediction_speeds)),
+        parts_plot(
+            "start",
+            "seconds to the first step",
+            PARTS,
+            [Rounds(pen, startup(one)) for pen, one in done.items()],
+        ),
+    ]
 
 
 def headline(bench: Bench) -> str:

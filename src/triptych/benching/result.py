@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from msgspec import Meta, Struct, field
 
+from triptych.running.result import Attempt
+
 SCHEMA = 1
 FILE = "bench.json"
 
@@ -59,16 +61,10 @@ class Round(Struct, kw_only=True):
     peak_memory_mib: Annotated[float, Meta(description="Of the process, from its start to here.")]
 
 
-class Measured(Struct, kw_only=True):
+class Measured(Attempt, kw_only=True):
     """One framework. Figures are null where it did not get that far; a failed one keeps its rounds."""
 
     status: Literal["done", "missing", "failed"]
-    title: str
-    error: Annotated[str | None, Meta(description="Why, if missing or failed; what to do next.")] = None
-    version: str | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    device: str | None = None
-    threads: int | None = None
     startup: Startup | None = None
     rounds: list[Round] = field(default_factory=list)
     training: Annotated[
@@ -174,9 +170,9 @@ def sum_up(one: Measured, batch: int, training_flops: int, peak: Peak) -> None:
     rounds = one.rounds
     speeds = training_speeds(one, batch)
     one.training = spread(speeds)
-    one.real = spread(batch * r.steps / r.real_seconds for r in rounds)
+    one.real = spread(real_speeds(one, batch))
     one.input_cost = spread(r.real_seconds / r.train_seconds - 1 for r in rounds)
-    one.prediction = spread(batch * r.predictions / r.predict_seconds for r in rounds)
+    one.prediction = spread(prediction_speeds(one, batch))
     latencies = [seconds for r in rounds for seconds in r.latencies]
     one.latency_p50, one.latency_p99 = (float(np.percentile(latencies, share)) for share in (50, 99))
     one.peak_memory_mib = rounds[-1].peak_memory_mib
@@ -200,8 +196,18 @@ def rank(frameworks: Mapping[str, Measured], batch: int) -> list[str]:
 
 
 def training_speeds(one: Measured, batch: int) -> list[float]:
-    """Pictures a second of each round, on noise."""
+    """Pictures a second of each round in training, on noise."""
     return [batch * r.steps / r.train_seconds for r in one.rounds]
+
+
+def real_speeds(one: Measured, batch: int) -> list[float]:
+    """Pictures a second of each round in training, on pictures."""
+    return [batch * r.steps / r.real_seconds for r in one.rounds]
+
+
+def prediction_speeds(one: Measured, batch: int) -> list[float]:
+    """Pictures a second of each round in prediction."""
+    return [batch * r.predictions / r.predict_seconds for r in one.rounds]
 
 
 def _no_share(one: Measured, peak: Peak) -> str | None:

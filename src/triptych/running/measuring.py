@@ -204,21 +204,21 @@ def peak(precision: Precision) -> dict[str, Any]:
     said: dict[str, Any] = {"began": time.time(), "flops": 0.0}
     for side in SIDES:
         a, b = (stream(0, "peak", side, name).random((side, side)).astype(kind) for name in "ab")
-        once = np.median(_several(partial(np.matmul, a, b, out=np.zeros_like(a)), PEAK_SECONDS, least=LEAST))
+        once = np.median(_several(partial(np.matmul, a, b, out=np.zeros_like(a)), PEAK_SECONDS))
         said["flops"] = max(said["flops"], float(2 * side**3 / once))
     return said | {"ended": time.time()}
 
 
 def _steady(act: Callable[[], object], seconds: float) -> tuple[int, float]:
     """How often to act in that many seconds, and what it takes to act once: the median while warming up."""
-    once = float(np.median(_several(act, seconds, LEAST)))
+    once = float(np.median(_several(act, seconds)))
     return max(LEAST, round(seconds / once)), once
 
 
-def _several(act: Callable[[], object], seconds: float, least: int) -> list[float]:
-    """What each took of as many acts as fit into the time."""
+def _several(act: Callable[[], object], seconds: float) -> list[float]:
+    """What each took of as many acts as fit into the time, and of LEAST at least."""
     took: list[float] = []
-    while len(took) < least or sum(took) < seconds:
+    while len(took) < LEAST or sum(took) < seconds:
         took.append(_timed(act))
     return took
 

@@ -40,16 +40,22 @@ class Epoch(Struct, kw_only=True):
     ]
 
 
-class FrameworkResult(Struct, kw_only=True):
-    """What one framework did. Figures are null where it did not get that far."""
+class Attempt(Struct, kw_only=True):
+    """Who it was, on what, and how it ended: what everything that is told of one framework begins with."""
 
-    status: Literal["done", "missing", "failed", "unfinished"]
+    status: str
     title: str
     error: Annotated[str | None, Meta(description="Why, if missing or failed; what to do next.")] = None
     version: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     device: str | None = None
     threads: int | None = None
+
+
+class FrameworkResult(Attempt, kw_only=True):
+    """What one framework did. Figures are null where it did not get that far."""
+
+    status: Literal["done", "missing", "failed", "unfinished"]
     test_accuracy: Annotated[float | None, Meta(description="With the best epoch's weights, 0 to 1.")] = None
     test_accuracy_interval: Annotated[
         tuple[float, float] | None, Meta(description="Wilson's 95 % interval of the test accuracy.")
