@@ -200,6 +200,11 @@ def test_real_pictures_a_run_and_bfloat16(tmp_path: Path) -> None:
     assert done.certificate.asked.pictures == "digits"
 
 
+def test_every_layer_in_bfloat16(tmp_path: Path) -> None:
+    """The probes, too: that each program rounds what is near a tie in its own way is no difference."""
+    triptych.verify("mlp", precision="bfloat16", size=8, steps=1, out=tmp_path).certificate.check()
+
+
 def test_what_differs_is_not_ranked(tmp_path: Path, triptych: Command) -> None:
     """A run in which a framework's first step was another: its table says so, and the exit code."""
     run = tmp_path / "run"

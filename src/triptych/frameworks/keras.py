@@ -72,6 +72,16 @@ def facts() -> Facts:
 # ---- the network, written ------------------------------------------------------------------------------
 
 
+def channel_sums(x: keras.KerasTensor) -> keras.KerasTensor:
+    """The sums over all axes but the last: (batch, ..., channels) to (channels,).
+
+    Over the batch it is a matrix product: of a large x twice as fast as `ops.sum` on a CPU, or faster.
+    """
+    batch = ops.shape(x)[0]
+    summed = ops.matmul(ops.ones((1, batch), x.dtype), ops.reshape(x, (batch, -1)))
+    return ops.sum(ops.reshape(summed, (-1, x.shape[-1])), 0)
+
+
 def normalise(*inputs: keras.KerasTensor, epsilon: float) -> keras.KerasTensor:
     """Batch norm of (x, scale, offset, mean, variance), the last two those of x.
 
@@ -82,12 +92,11 @@ def normalise(*inputs: keras.KerasTensor, epsilon: float) -> keras.KerasTensor:
     def normal(x, scale, offset, mean, variance):  # type: ignore[no-untyped-def]
         def gradient(*given, upstream=None):  # type: ignore[no-untyped-def]
             g = given[0] if upstream is None else upstream
-            axes, deviation = list(range(len(x.shape) - 1)), ops.sqrt(variance + epsilon)
-            n = ops.cast(ops.size(x) // x.shape[-1], x.dtype)
-            factor, by_offset = scale / deviation, ops.sum(g, axes)
-            by_scale = (ops.sum(g * x, axes) - mean * by_offset) / deviation
-            slope = factor * by_scale / (n * deviation)
-            by_x = g * factor - x * slope + (mean * slope - factor * by_offset / n)
+            n, deviation = ops.cast(ops.size(x) // x.shape[-1], x.dtype), ops.sqrt(variance + epsilon)
+            by_offset = channel_sums(g)
+            by_scale = (channel_sums(g * x) - mean * by_offset) / deviation
+            slope = by_scale / (n * deviation)
+            by_x = (g - (x * slope + (by_offset / n - mean * slope))) * (scale / deviation)
             return by_x, by_scale, by_offset, ops.zeros_like(mean), ops.zeros_like(mean)
 
         return ops.batch_normalization(x, mean, variance, -1, offset, scale, epsilon), gradient
@@ -103,8 +112,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if not training:
             return super().call(inputs, training=False)
         x = ops.cast(inputs, self.variable_dtype)
-        mean, variance = ops.moments(ops.stop_gradient(x), axes=list(range(len(x.shape) - 1)))
-        n = ops.cast(ops.size(x) // x.shape[-1], x.dtype)
+        fixed, n = ops.stop_gradient(x), ops.cast(ops.size(x) // x.shape[-1], x.dtype)
+        mean = channel_sums(fixed) / n
+        variance = channel_sums(ops.square(fixed - mean)) / n
         unbiased = variance * (n / ops.maximum(n - 1, 1))
         kept, taken = self.momentum, 1 - self.momentum
         self.moving_mean.assign(kept * self.moving_mean + taken * mean)
@@ -185,7 +195,7 @@ def write_network(architecture: Architecture) -> str:
         body = _functional(architecture, held | {INPUT: INPUT})
     network = f"\n\ndef network() -> keras.Model:\n{body}"
     pieces = sources((BatchNormalization, Bias, PaddedAverage, Dropout, GELU), network)
-    pieces = sources((normalise,), pieces) + pieces
+    pieces = sources((channel_sums, normalise), pieces) + pieces
     imports = f"import keras\nfrom keras import layers{', ops' if 'ops.' in pieces else ''}\n"
     return f'"""{describe(architecture, "Keras")}"""\n\n{imports}{pieces}{network}'
 
@@ -429,6 +439,8 @@ def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tup
     _configure(state.precision)
     recorder, zeros = _with_zeros(state, len(images))
     compile_network(recorder, Recorder(learning_rate=0.0))
+    # A compiled program rounds to bfloat16 in places of its own; here a tie has to fall as in `trace`.
+    recorder.run_eagerly = state.precision == "bfloat16"
     with _averages_kept(state):
         loss, _ = train_step(recorder, _inputs(state, images, masks), labels, 0.0)
     own = {id(v): gradient for v, gradient in zip(
