@@ -62,13 +62,9 @@ _PYTORCH = {"GLIBC_TUNABLES": _KEPT}
 _JAX = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "GLIBC_TUNABLES": _HUGE_PAGES,
-    "MALLOC_ARENA_MAX": "1",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-"""One heap for all of XLA's threads: 50 MiB less in the default run than with one for each.
-
-On a GPU JAX would take three quarters of the memory at once, whoever else is there.
-"""
+"""On a GPU JAX would take three quarters of the memory at once, whoever else is there."""
 
 REGISTRY: dict[str, Entry] = {
     entry.name: entry

@@ -94,7 +94,7 @@ class Recipe:
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "sports": {
-        "size": 48, "epochs": 6, "batch": 30, "schedule": {"learning_rate": 1e-3},
+        "size": 48, "epochs": 7, "batch": 30, "schedule": {"learning_rate": 1e-3},
         "augmentation": {"shift": 1 / 16},
     },
     "digits": {"network": "lenet", "size": 32, "epochs": 5, "augmentation": {"flip": False}},
