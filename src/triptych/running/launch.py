@@ -49,7 +49,7 @@ def environment(entry: Entry, threads: int | None = None) -> dict[str, str]:
     A number of `threads` that is asked for holds whatever the user's shell says, so that it is everyone's.
 
     Threads that wait must sleep: where they spin, as OpenMP's do unasked, a training next to any other work
-    was seen to fall to a tenth of its speed, while alone it gains nothing that we could measure.
+    was seen to fall to a tenth of its speed. PyTorch's look around for an instant first: see the registry.
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
     counts = dict.fromkeys(names, str(threads or cores()))
