@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.console import Console
+
 from benchmarks import accuracy, epochs, growth, limits, overhead, pages, startup, steps
 from benchmarks import pictures as pictures_part
 from benchmarks.folders import draw_sports, files_of
@@ -29,6 +31,9 @@ from triptych.errors import did_you_mean
 from triptych.pictures.split import TEST, TRAIN
 from triptych.running.machine import machine
 from triptych.tables import write_atomic
+
+TABLE_WIDTH = 140
+"""Characters: in a log, too, each figure stands on a line of its own."""
 
 PARTS: dict[str, Part] = {
     module.PART.name: module.PART
@@ -69,6 +74,7 @@ def main() -> None:
             stored[name] = measured(PARTS[name], settings)
             pages.write(page.with_suffix(".json"), stored)
             write_page(page, stored)
+    Console(width=TABLE_WIDTH).print(pages.table(PARTS, {name: stored[name] for name in chosen}))
     print(page)
 
 

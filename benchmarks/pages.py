@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich.markup import escape
+from rich.table import Table
 
 from benchmarks.measuring import Figure, Part, Row, Values, shown, verdict
 from triptych.tables import write_atomic
@@ -42,9 +44,20 @@ def render(parts: Mapping[str, Part], stored: Mapping[str, Values]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    headlines = [line for name in sections for line in sections[name]["headlines"]]
+    headlines = [one for found in sections.values() for one in found["headlines"]]
     page = environment.get_template("benchmarks.md.j2")
     return page.render(sections=sections, headlines=headlines)
+
+
+def table(parts: Mapping[str, Part], stored: Mapping[str, Values]) -> Table:
+    """For the terminal: of every part that was measured what is worth a glance."""
+    found = Table(box=None, pad_edge=False)
+    for heading in ("what", "figure", "lowest to highest", "n", "target", ""):
+        found.add_column(heading, no_wrap=heading != "")
+    for name in stored:
+        for one in section(parts[name], stored[name])["headlines"]:
+            found.add_row(*map(escape, one.values()))
+    return found
 
 
 def section(part: Part, stored: Values | None) -> dict[str, Any]:

@@ -248,6 +248,7 @@ def test_the_cheap_parts_run(tmp_path: Path) -> None:
     stored = json.loads(page.with_suffix(".json").read_text("utf-8"))
     assert set(stored) == {"limits", "startup", "pictures"}
     assert "failed" not in page.read_text("utf-8")
+    assert "`import triptych` alone, s" in done.stdout
     for part in stored.values():
         assert {"command", "date", "versions", "machine", "values"} <= set(part)
     assert any(line.startswith("| `triptych --help`") for line in page.read_text("utf-8").splitlines())

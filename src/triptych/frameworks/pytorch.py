@@ -465,7 +465,10 @@ def prepare(
     images: Images, mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """Pictures as the network sees them: NCHW of (pixel / 255 - mean) / std, channels last in memory."""
-    pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).to(dtype) / PIXEL_SCALE
+    pixels = torch.from_numpy(images)
+    if device.type == "cuda":  # from pinned memory the copy does not wait for the steps that are under way
+        pixels = pixels.pin_memory()
+    pixels = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).to(dtype) / PIXEL_SCALE
     if any(mean) or set(std) != {1.0}:
         centre, spread = (
             torch.tensor(values, dtype=dtype, device=device).view(1, -1, 1, 1) for values in (mean, std)
