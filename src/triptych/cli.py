@@ -198,7 +198,7 @@ def verify(
 ) -> None:  # fmt: skip
     """Prove that the frameworks compute the same network, or name the first place where they do not.
 
-    Exit code 0 if they are equal, 1 if they differ, 2 if it could not be told.
+    Exit code 0 if they are equal, 1 if they differ, 2 if it is inconclusive.
     """
     from triptych import terminal
     from triptych.verifying import verify, verify_again

@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from triptych.frameworks import registry
+from triptych.report import words
 from triptych.running.exam import NUDGED
 
 if TYPE_CHECKING:
@@ -434,8 +435,8 @@ def _crossing_table(cause: Crossing) -> Table:
     table.add_column(cause.things[0])
     table.add_column(f"{cause.things[1]}: {cause.was[1]}", justify="right")
     table.add_column(cause.now[1], justify="right")
-    for words, row in zip((cause.was[0], cause.now[0]), cause.cells, strict=True):
-        table.add_row(Text(words), *(_accuracy(cell) for cell in row))
+    for state, row in zip((cause.was[0], cause.now[0]), cause.cells, strict=True):
+        table.add_row(Text(state), *(_accuracy(cell) for cell in row))
     return table
 
 
@@ -473,7 +474,7 @@ def certificate_parts(certificate: Certificate) -> list[Any]:
         if own:
             share = max(math.inf if one.gap is None else one.gap / one.bound for one in own)
             table.add_row(quantity, *(_gap(one) for one in own), f"{share:.1%}")
-    verdict = {"equal": "green", "different": "red", "unknown": "yellow"}[certificate.verdict]
+    verdict = {"equal": "green", "different": "red", "inconclusive": "yellow"}[certificate.verdict]
     return [table, Text(certificate.sentence(), style=f"bold {verdict}")]
 
 
@@ -537,16 +538,16 @@ def _figures(name: str, result: Result) -> list[str | Text]:
 
 def agreement_lines(result: Result) -> list[str]:
     """Whether they compute the same, and how far they agree, one sentence a line."""
-    agreement, equivalence = result.agreement, result.equivalence
-    lines = []
-    if equivalence is not None:
-        lines.append(f"Certificate: {equivalence.sentence}.")
-    if result.ranking is None and sum(one.status == "done" for one in result.frameworks.values()) > 1:
+    agreement, lines = result.agreement, []
+    done = sum(one.status == "done" for one in result.frameworks.values())
+    if done:
+        lines.append(f"Certificate: {words.verdict(result)}: {words.reason(result)}.")
+    if result.ranking is None and done > 1:
         lines.append("So these figures are not ranked: they may compare accidents.")
     if agreement.first_step_loss_gap is not None:
-        lines.append(f"First-step losses agree to {agreement.first_step_loss_gap:.1e}")
+        lines.append(f"First-step losses differ by at most {agreement.first_step_loss_gap:.1e}")
         if agreement.reference_gap is not None:
-            lines[-1] += f", and with the NumPy reference in float64 to {agreement.reference_gap:.1e}"
+            lines[-1] += f", from the NumPy reference's in float64 by at most {agreement.reference_gap:.1e}"
         lines[-1] += "."
     if agreement.reference_error is not None:
         lines.append(f"The NumPy reference could not say: {agreement.reference_error}")

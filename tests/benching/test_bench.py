@@ -296,7 +296,7 @@ def fail(stored: dict[str, Any]) -> None:
             "is about PyTorch with torch 1.0, but here is",
         ),
         (lambda c: c["frameworks"]["jax"].update(device="Big GPU"), "is about JAX on Big GPU, not on cpu"),
-        (lambda c: c.update(verdict="unknown"), "contradicts its own figures"),
+        (lambda c: c.update(verdict="inconclusive"), "contradicts its own figures"),
         (lambda c: c.update(asked=None), "does not say which network"),
         (fail, "says of JAX: different"),
     ],

@@ -146,7 +146,7 @@ def test_one_that_is_missing_leaves_it_open(tmp_path: Path, triptych: Command) -
                     PYTHONPATH=str(tmp_path / "hidden"))  # fmt: skip
     assert done.returncode == 2, done.stderr
     said = json.loads(done.stdout)
-    assert said["verdict"] == "unknown"
+    assert said["verdict"] == "inconclusive"
     assert "pip install" in said["frameworks"]["jax"]["error"]
 
 

@@ -61,16 +61,21 @@ def traps(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return RunFolder(out)
 
 
+def altered_page(run: RunFolder, to: Path, change: Callable[[Result, Path], None]) -> str:
+    """The page of a copy of the run after a change to its result (and to its folder)."""
+    copy = RunFolder(to / "altered")
+    shutil.copytree(run.path, copy.path)
+    result = read_result(copy)
+    change(result, copy.path)
+    write_json(copy.path / "result.json", result)
+    return write_report(copy).read_text("utf-8")
+
+
 @pytest.fixture
 def altered(digits: RunFolder, tmp_path: Path) -> Callable[[Callable[[Result, Path], None]], str]:
     """The page of the digits' run after a change to its result (and to its folder)."""
 
     def alter(change: Callable[[Result, Path], None]) -> str:
-        run = RunFolder(tmp_path / "altered")
-        shutil.copytree(digits.path, run.path)
-        result = read_result(run)
-        change(result, run.path)
-        write_json(run.path / "result.json", result)
-        return write_report(run).read_text("utf-8")
+        return altered_page(digits, tmp_path, change)
 
     return alter

@@ -62,12 +62,12 @@ def test_headline(traps: RunFolder) -> None:
     result.pictures["test"] = 1775
     result.agreement.first_step_loss_gap = 3.2e-7
     expected = (
-        "Two frameworks, one network: test accuracy 86.2 to 87.1 % on 1,775 pictures, first-step losses"
+        "Two frameworks, proved equal: test accuracy 86.2 to 87.1 % on 1,775 pictures, first-step losses"
     )
-    assert words.headline(result).replace("\xa0", " ") == f"{expected} equal to within 3.2e-7."
+    assert words.headline(result).replace("\xa0", " ") == f"{expected} at most 3.2e-7 apart."
     result.agreement.first_step_loss_gap = 0
     second.test_accuracy = 0.862
-    expected = "test accuracy 86.2 % in each on 1,775 pictures, first-step losses equal to the last digit."
+    expected = "test accuracy 86.2 % in each on 1,775 pictures, first-step losses identical."
     assert words.headline(result).replace("\xa0", " ").endswith(expected)
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.special import softmax
 
+from triptych.comparing import resume
 from triptych.network.weights import load_tensors, save_tensors
 from triptych.report.page import write_report
 from triptych.report.predictions import find_store
 from triptych.running.folder import RunFolder
-from triptych.running.result import FrameworkResult, Result, read_result
+from triptych.running.result import Equivalence, FrameworkResult, Result, read_result
+from triptych.terminal import agreement_lines
 
+from .conftest import altered_page
 from .reading import Element, read_page
 
 Altered = Callable[[Callable[[Result, Path], None]], str]
@@ -78,19 +83,84 @@ def test_agreement_is_shown_and_explained(traps: RunFolder) -> None:
     result = read_result(traps)
     found = result.agreement
     assert result.equivalence is not None
+    assert (traps.path / "certificate.html").is_file()
     shown = {
         item.one("dt").words(): item.all("dd") for item in page_of(traps).one("dl", "agreement").all("div")
     }
     figures = [found.first_step_loss_gap, found.reference_gap, found.test_logits_gap]
     verdict, explanation = shown.pop("Certificate")
     assert verdict.words() == result.equivalence.verdict
-    assert result.equivalence.sentence in explanation.words()
+    assert result.equivalence.reason in explanation.words()
+    assert "equal" not in explanation.words()  # once is enough
+    assert [link.attributes["href"] for link in explanation.all("a")] == ["certificate.html"]
     for (first, explanation), figure in zip(list(shown.values())[:3], figures, strict=True):
         assert figure is not None
         assert float(first.words()) == pytest.approx(figure, rel=0.06)
         assert len(explanation.words()) > 60
     assert found.same_predictions is not None
     assert shown["Same predictions"][0].words() == f"{100 * found.same_predictions:.1f} %"
+
+
+STANDING = {
+    "equal": "proved equal",
+    "different": "not equal",
+    "inconclusive": "inconclusive",
+    "not proved": "not proved",
+}
+"""What the headline says, by verdict; and nothing of what it says at another."""
+
+
+@pytest.mark.parametrize("verdict", STANDING)
+@pytest.mark.parametrize("run", ["digits", "traps"], indirect=True)
+def test_headline_figures_and_terminal_tell_one_verdict(run: RunFolder, tmp_path: Path, verdict: str) -> None:
+    """Of a single framework and of several; without a certificate, as when the run was interrupted."""
+
+    def change(result: Result, path: Path) -> None:
+        if verdict == "not proved":
+            result.equivalence = None
+        else:
+            result.equivalence = Equivalence(verdict=verdict, reason="a reason")  # type: ignore[arg-type]
+        if verdict != "equal":
+            result.ranking = None
+
+    page = read_page(altered_page(run, tmp_path, change))
+    headline = page.one("p", "headline").words()
+    assert STANDING[verdict] in headline
+    assert [words for words in STANDING.values() if words in headline] == [STANDING[verdict]]
+    assert page.one("dl", "agreement").all("dd")[0].words() == verdict
+    several = len(page.all("article")) - len(page.all("p", "error")) > 1
+    not_ranked = "These figures are not ranked" in page.one("section", name="figures").words()
+    assert not_ranked == (several and verdict != "equal")
+    lines = agreement_lines(read_result(RunFolder(tmp_path / "altered")))
+    assert lines[0].startswith(f"Certificate: {verdict}: ")
+    assert any("not ranked" in line for line in lines) == not_ranked
+
+
+def test_a_comparison_has_the_page_of_its_certificate(traps: RunFolder) -> None:
+    page = read_page((traps.path / "certificate.html").read_text("utf-8"))
+    result = read_result(traps)
+    assert result.equivalence is not None
+    sentence = result.equivalence.sentence
+    assert page.one("p", "headline").words() == f"{sentence[0].upper()}{sentence[1:]}."
+    table = page.one("table", "figures")
+    assert [cell.words() for cell in table.one("thead").all("th")][1:] == ["PyTorch", "NumPy reference"]
+    assert "parameters and optimiser after a step" in table.words()
+    assert [link.attributes["href"] for link in page.all("a")] == ["report.html"]
+    assert page.one("pre", "command").text() == f"triptych verify {shlex.quote(str(traps.path))}"
+
+
+def test_a_run_that_goes_on_leaves_no_page_of_its_past(digits: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(digits.path, run.path)
+
+    def interrupt(name: str, event: dict[str, Any]) -> None:
+        if name == "pytorch":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        resume(run.path, listen=interrupt)
+    assert read_result(run).equivalence is None
+    assert not [path.name for path in run.path.iterdir() if path.stem in ("report", "certificate")]
 
 
 def test_a_lone_framework_is_compared_with_the_reference_only(digits: RunFolder) -> None:
@@ -202,7 +272,8 @@ def test_nothing_comes_from_elsewhere(run: RunFolder) -> None:
         assert element.tag not in {"script", "link", "iframe", "object", "embed", "base"}
         for key, value in element.attributes.items():
             if key in loading:
-                assert value.startswith(("#", "data:image/png;base64,")), (element.tag, key, value[:80])
+                local = value.startswith(("#", "data:image/png;base64,")) or value == "certificate.html"
+                assert local, (element.tag, key, value[:80])
             if key in loading and value.startswith("#"):
                 assert value[1:] in {e.attributes.get("id") for e in page.all()}
     assert set(re.findall(r"url\((.)", text)) <= {"#"}

@@ -22,17 +22,20 @@ from triptych.pictures.sheet import describe
 from triptych.pictures.source import located
 from triptych.pictures.split import split
 from triptych.pictures.store import Store
-from triptych.report.page import write_report
+from triptych.report.page import CERTIFICATE, REPORT, write_report
 from triptych.running.exam import REFERENCE, Case
-from triptych.running.folder import RunFolder, write_json
+from triptych.running.folder import RunFolder
 from triptych.running.launch import PATIENCE, Listener, run_worker, silence
 from triptych.running.pictures import pictures_of
 from triptych.running.recipe import make_plan, read_recipe
 from triptych.running.result import Equivalence, Result, collect
 from triptych.running.training import parts_of
+from triptych.tables import writing
 
 IN_PASSING = 1e11
 """Operations of a first step that the reference answers beside a training; more take minutes and 10 GB."""
+MADE_LAST = (REPORT, CERTIFICATE, "certificate.json")
+"""What a run going on removes and its end makes anew: until then it would contradict the newer figures."""
 
 
 class Comparison(Result):
@@ -113,6 +116,9 @@ def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) 
     except filelock.Timeout:
         raise RunFolderError(f"{run.path}: another process is at work on this run") from None
     try:
+        with writing(run.path):
+            for name in MADE_LAST:
+                (run.path / name).unlink(missing_ok=True)
         errors: dict[str, str] = {}
         case = _first_step(run, store)
         with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as folder:
@@ -184,9 +190,14 @@ def _ask_reference(run: RunFolder, case: Case, exam: Path, patience: float) -> s
 def _judge(
     run: RunFolder, case: Case, exam: Path, unanswered: str | None
 ) -> tuple[float | str, Equivalence | None]:
-    """The first step's loss by the reference, and what the certificate says of those who have finished."""
+    """The first step's loss by the reference, and what the certificate says of those who have finished.
+
+    The certificate and its page are left in the run folder.
+    """
+    from triptych.report.certificate import write_page  # only now: it loads Matplotlib
+
     if unanswered is not None:
-        return unanswered, Equivalence(verdict="unknown", sentence=f"could not tell: {unanswered}")
+        return unanswered, Equivalence(verdict="inconclusive", reason=unanswered)
     facts: dict[str, dict[str, Any]] = {}
     subjects: dict[str, Subject] = {}
     for name in run.recipe().frameworks:
@@ -207,5 +218,5 @@ def _judge(
         return loss, None
     versions = {name: known["versions"] for name, known in facts.items()}
     certificate = certify([answered], subjects, versions)
-    write_json(run.path / "certificate.json", certificate)
-    return loss, Equivalence(verdict=certificate.verdict, sentence=certificate.sentence())
+    write_page(run.path, certificate)
+    return loss, Equivalence(verdict=certificate.verdict, reason=certificate.reason())

@@ -26,7 +26,7 @@ from triptych.running.schedule import Schedule
 
 SCHEMA = 1
 
-Verdict = Literal["equal", "different", "unknown"]
+Verdict = Literal["equal", "different", "inconclusive"]
 
 
 class Quantity(Struct, kw_only=True, omit_defaults=True):
@@ -179,18 +179,22 @@ class Certificate(Struct, kw_only=True):
             raise NotEqual(self.sentence())
 
     def sentence(self) -> str:
-        """The verdict in one line."""
+        """The verdict and its reason in one line."""
+        return f"{self.verdict}: {self.reason()}"
+
+    def reason(self) -> str:
+        """What the verdict rests on, in one line that does not repeat it."""
         answered = [one.title for one in self.frameworks.values() if one.status == "answered"]
         names = f"{', '.join(answered)} and the NumPy reference"
         others = [one for one in self.frameworks.values() if one.status != "answered"]
         if self.first_difference is not None:
-            return f"different: {describe(self.first_difference)}"
-        if self.verdict == "unknown":
+            return describe(self.first_difference)
+        if self.verdict == "inconclusive":
             reasons = [(one.error or one.title).splitlines()[0] for one in others]
-            return f"could not tell: {'; '.join(reasons) or 'nothing was compared'}"
+            return "; ".join(reasons) or "nothing was compared"
         reach = self._vague_from()
         vague = f"; from step {reach} on rounding has grown too large to tell" if reach else ""
-        return f"equal: {names} compute the same {self.network} in {self.precision}{vague}"
+        return f"{names} compute the same {self.network} in {self.precision}{vague}"
 
     def _vague_from(self) -> int | None:
         """The first step after which the bound of a weight or loss is as large as what it bounds."""
@@ -214,11 +218,11 @@ class Certificate(Struct, kw_only=True):
 
 
 def verdict_of(quantities: list[Quantity], frameworks: dict[str, Subject]) -> Verdict:
-    """Different if anything differs; unknown if somebody did not answer or nothing was asked; else equal."""
+    """Different if anything differs; inconclusive if one did not answer or nothing was asked; else equal."""
     if not all(one.holds for one in quantities):
         return "different"
     if not quantities or any(one.status != "answered" for one in frameworks.values()):
-        return "unknown"
+        return "inconclusive"
     return "equal"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,8 @@ from triptych.equality.bounds import QUANTITIES, Rule
 from triptych.equality.certificate import Certificate, tightest
 from triptych.equality.questions import NETWORK, PROBES
 from triptych.frameworks import registry
+from triptych.report import words
+from triptych.report.page import CERTIFICATE
 from triptych.report.plots import Curve, Pen, Plot, drift_plot, gaps_plot, pens
 from triptych.report.template import render
 from triptych.running.folder import write_json
@@ -33,7 +36,7 @@ MEANINGS: dict[Rule, str] = {
 
 def write_page(folder: Path, certificate: Certificate) -> Path:
     """Write certificate.json and certificate.html into `folder`; gives the page's path."""
-    page = folder / "certificate.html"
+    page = folder / CERTIFICATE
     with writing(folder):
         write_atomic(page, render("certificate.html.j2", **_gather(folder, certificate)))
         write_json(folder / "certificate.json", certificate)
@@ -53,7 +56,9 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
         rows[one.quantity][registry.find(one.framework).folder] = one
     return {
         "run_name": folder.resolve().name,
-        "headline": certificate.sentence(),
+        "headline": f"{words.capitalized(certificate.sentence())}.",
+        "failing": sum(not one.holds for one in certificate.quantities),
+        "command": _command(folder, certificate),
         "version": version("triptych"),
         "certificate": certificate,
         "made": f"{datetime.fromisoformat(certificate.made):%Y-%m-%d %H:%M} UTC",
@@ -66,6 +71,13 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
         "probes": PROBES,
         **_plots(certificate, by_name),
     }
+
+
+def _command(folder: Path, certificate: Certificate) -> str:
+    """What proves it once more; of a run, whose certificate is short, what proves it to the full."""
+    if certificate.asked is None:
+        return f"triptych verify {shlex.quote(str(folder))}"
+    return "triptych verify --certificate certificate.json"
 
 
 def _plots(certificate: Certificate, drawn: dict[str, Pen]) -> dict[str, Any]:

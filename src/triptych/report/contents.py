@@ -15,6 +15,7 @@ from triptych.frameworks import registry
 from triptych.network.zoo import ZOO
 from triptych.pictures.reader import PROBLEM_KINDS
 from triptych.report import confusions, words
+from triptych.report.page import CERTIFICATE
 from triptych.report.plots import Curve, accuracy_plot, loss_plot, pens
 from triptych.report.predictions import Answers, find_store, groups
 from triptych.running.folder import RunFolder
@@ -61,6 +62,9 @@ def gather(run: RunFolder) -> dict[str, Any]:
         "run_name": run.path.resolve().name,
         "begun": f"{datetime.fromisoformat(result.started):%Y-%m-%d %H:%M} UTC",
         "headline": words.headline(result),
+        "verdict": words.verdict(result),
+        "reason": words.reason(result),
+        "certificate": (run.path / CERTIFICATE).exists(),
         "result": result,
         "views": views,
         "colours": {view.name: view.entry.colour for view in views},

@@ -7,6 +7,9 @@ from pathlib import Path
 from triptych.running.folder import RunFolder
 from triptych.tables import write_atomic
 
+REPORT = "report.html"
+CERTIFICATE = "certificate.html"
+
 
 def write_report(run: RunFolder) -> Path:
     """Write report.html into the run folder from what lies there, and give its path."""
@@ -15,6 +18,6 @@ def write_report(run: RunFolder) -> Path:
     from triptych.report.template import render
 
     page = render("report.html.j2", **gather(run))
-    path = run.path / "report.html"
+    path = run.path / REPORT
     write_atomic(path, page.encode("utf-8", "replace"))  # a file's name may hold what is no text
     return path

@@ -28,7 +28,7 @@ def render(template: str, **facts: Any) -> str:
     )
     filters = (
         words.percent, words.probability, words.count, words.rate, words.seconds, words.milliseconds,
-        words.gap, whole,
+        words.gap, words.capitalized, whole,
     )  # fmt: skip
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     environment.globals |= {"code": code, "lighter": lighter, "span": words.span, "spacing": words.spacing}

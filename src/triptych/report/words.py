@@ -9,6 +9,13 @@ from triptych.running.result import FrameworkResult, Result
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _FRACTION_BITS = {"float64": 52, "float32": 23, "bfloat16": 7}
+_STANDING = {
+    "equal": ("proved equal", "proved equal to the NumPy reference"),
+    "different": ("not equal", "not equal to the NumPy reference"),
+    "inconclusive": ("equality inconclusive", "equality with the NumPy reference inconclusive"),
+    "not proved": ("equality not proved", "equality with the NumPy reference not proved"),
+}
+"""How a headline begins, by verdict: of several frameworks, and of a single one."""
 
 
 def percent(share: float) -> str:
@@ -32,6 +39,11 @@ def span(low: float, high: float) -> str:
 def count(number: float) -> str:
     """Thousands set apart."""
     return f"{number:,.0f}"
+
+
+def capitalized(sentence: str) -> str:
+    """With a large first letter, all others as they are."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def spelled(number: int, noun: str) -> str:
@@ -77,17 +89,35 @@ def spacing(value: float, precision: str) -> float:
     return float(2.0 ** (math.frexp(value)[1] - 1 - _FRACTION_BITS[precision]))
 
 
+def verdict(result: Result) -> str:
+    """The certificate's verdict; "not proved" where there is no certificate."""
+    return result.equivalence.verdict if result.equivalence else "not proved"
+
+
+def reason(result: Result) -> str:
+    """What that verdict rests on."""
+    return result.equivalence.reason if result.equivalence else "the run has not come to its end"
+
+
 def headline(result: Result) -> str:
-    """What came out, in one sentence."""
+    """What came out, in one sentence that begins with the verdict."""
     done = [one for one in result.frameworks.values() if one.status == "done"]
     left = len(result.frameworks) - len(done)
     if not done:
         return f"{spelled(left, 'framework').capitalize()}, and none has finished."
-    sentence = f"{spelled(len(done), 'framework').capitalize()}, one network: {_accuracies(done, result)}"
+    sentence = f"{_standing(done, verdict(result))}: {_accuracies(done, result)}"
     first = result.agreement.first_step_loss_gap
     if len(done) > 1 and first is not None:
-        sentence += ", first-step losses equal to " + (f"within {gap(first)}" if first else "the last digit")
+        sentence += f", first-step losses {f'at most {gap(first)} apart' if first else 'identical'}"
     return sentence + (f"; {spelled(left, 'framework')} did not finish." if left else ".")
+
+
+def _standing(done: list[FrameworkResult], verdict: str) -> str:
+    """Who finished, and whether they are equal: to each other, or a single one to the reference."""
+    together, alone = _STANDING[verdict]
+    if len(done) == 1:
+        return f"{done[0].title}, {alone}"
+    return f"{spelled(len(done), 'framework').capitalize()}, {together}"
 
 
 def _accuracies(done: list[FrameworkResult], result: Result) -> str:

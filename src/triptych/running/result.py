@@ -117,9 +117,14 @@ class Equivalence(Struct, kw_only=True):
     """Whether the finished frameworks compute the same, judged by their first step: see certificate.json."""
 
     verdict: Annotated[
-        Literal["equal", "different", "unknown"], Meta(description="Each against the NumPy reference.")
+        Literal["equal", "different", "inconclusive"], Meta(description="Each against the NumPy reference.")
     ]
-    sentence: Annotated[str, Meta(description="The verdict in words, with the first difference if any.")]
+    reason: Annotated[str, Meta(description="What it rests on: who agrees, or the first difference.")]
+
+    @property
+    def sentence(self) -> str:
+        """The verdict and its reason in one line."""
+        return f"{self.verdict}: {self.reason}"
 
 
 class Result(Struct, kw_only=True):

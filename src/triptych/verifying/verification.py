@@ -68,7 +68,7 @@ def verify(
     optimisers; without `probes` they are left out.
 
     Gives the certificate, which the folder `out` holds as certificate.json with a page of plots; its verdict
-    is "equal", "different" or "unknown". Raises TriptychError for what cannot be asked.
+    is "equal", "different" or "inconclusive". Raises TriptychError for what cannot be asked.
     """
     asked, run = _plan(str(network), frameworks, precision, steps, optimizers, pictures, size, batch, seed)
     asked.probes = probes
