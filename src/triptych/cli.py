@@ -532,6 +532,9 @@ def main() -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "triptych", COMPLETION, instruction))
+    if sys.platform == "win32":
+        click.echo("triptych: Windows is not supported; use Linux, macOS or Linux on Windows (WSL)", err=True)
+        sys.exit(2)
     try:
         status = _run()
         sys.stdout.flush()

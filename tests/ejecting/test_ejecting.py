@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 from PIL import Image
@@ -104,6 +105,17 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             triptych.eject("sports-cnn", framework, out=out / f"{framework}_script.py")
             triptych.eject("lenet", framework, "package", out=out / f"my_{framework}")
     return sorted(out.rglob("*.py"))
+
+
+def test_a_notebook_is_written_as_jupyter_writes_it(tmp_path: Path) -> None:
+    """So that saving it from an editor changes nothing that nobody has edited."""
+    framework = next(name for name in registry.DEFAULT if not registry.find(name).missing())
+    made = triptych.eject("lenet", framework, "notebook", out=tmp_path / "lenet.ipynb").path
+    notebook = nbformat.read(made, as_version=4)
+    nbformat.validate(notebook)
+    nbformat.write(notebook, tmp_path / "saved.ipynb")
+    assert (tmp_path / "saved.ipynb").read_text() == made.read_text()
+    assert {cell.cell_type for cell in notebook.cells} == {"markdown", "code"}
 
 
 TOOLS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import nbformat
 
 from triptych.ejecting.pieces import Part
 from triptych.ejecting.program import Source, fill, needs, write_program
@@ -64,9 +63,8 @@ def as_notebook(source: Source, name: str) -> Files:
         imports=f"{_outside(parts)}\nimport matplotlib.pyplot as plt\n",
         settings=parts["settings"].code(), part={key: part.code() for key, part in parts.items()},
     )  # fmt: skip
-    notebook = nbformat.v4.new_notebook(metadata=KERNEL, cells=list(_cells(text)))
-    nbformat.validate(notebook)
-    return {f"{name}.ipynb": nbformat.writes(notebook) + "\n"}
+    notebook = {"cells": list(_cells(text)), "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+    return {f"{name}.ipynb": json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"}
 
 
 KERNEL = {
@@ -76,18 +74,24 @@ KERNEL = {
 FOLDED = {"jupyter": {"source_hidden": True}}
 
 
-def _cells(text: str) -> Iterator[Any]:
+def _cells(text: str) -> Iterator[dict[str, Any]]:
     """A notebook's cells from their text, in which each begins with a line `# %%`, its kind beside it."""
     for number, cell in enumerate(re.split(r"^# %%", text, flags=re.MULTILINE)[1:]):
         kind, _, body = cell.partition("\n")
+        made: dict[str, Any]
         if kind.strip() == "[markdown]":
             prose = re.sub(r"^# ?", "", body.strip(), flags=re.MULTILINE)
-            made = nbformat.v4.new_markdown_cell(prose)
+            made = {"cell_type": "markdown", "metadata": {}, "source": _lines(prose)}
         else:
-            metadata = FOLDED if kind.strip() == "folded" else {}
-            made = nbformat.v4.new_code_cell(tidy(body).strip(), metadata=metadata)
-        made.id = f"cell-{number:02}"  # not a random one: equal notebooks are equal files
-        yield made
+            made = {
+                "cell_type": "code", "execution_count": None, "outputs": [],
+                "metadata": FOLDED if kind.strip() == "folded" else {}, "source": _lines(tidy(body).strip()),
+            }  # fmt: skip
+        yield made | {"id": f"cell-{number:02}"}  # not a random one: equal notebooks are equal files
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)
 
 
 def _outside(parts: Mapping[str, Part]) -> str:

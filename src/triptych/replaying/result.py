@@ -113,11 +113,29 @@ def interval(values: Sequence[float]) -> Interval | None:
     """Student's 95 % interval of the mean; None for a single value."""
     if len(values) < 2:
         return None
-    from scipy.stats import t  # half a second to import: only where a figure needs it
-
     middle, n = float(np.mean(values)), len(values)
-    half = float(t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
+    half = student_t(n - 1) * float(np.std(values, ddof=1)) / math.sqrt(n)
     return middle - half, middle + half
+
+
+def student_t(freedom: int) -> float:
+    """Student's t that 95 % of draws stay within, by bisection on the angle atan(t / sqrt(freedom))."""
+    low, high = 0.0, math.pi / 2
+    while low < (angle := (low + high) / 2) < high:
+        low, high = (angle, high) if _within(angle, freedom) < 0.95 else (low, angle)
+    return math.sqrt(freedom) * math.tan(low)
+
+
+def _within(angle: float, freedom: int) -> float:
+    """The share of draws within that angle (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
+    odd = freedom % 2
+    term = math.cos(angle) if odd else 1.0
+    total = term if freedom > 1 else 0.0
+    for power in range(2 + odd, freedom, 2):
+        term *= math.cos(angle) ** 2 * (power - 1) / power
+        total += term
+    share = math.sin(angle) * total
+    return 2 / math.pi * (angle + share) if odd else share
 
 
 def trained(test: list[float], train: list[float], folders: list[str]) -> Trained:
