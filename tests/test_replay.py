@@ -212,7 +212,7 @@ def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
 
 def test_an_interruption_says_how_to_go_on(done: Done) -> None:
     assert done.status == 130, done.said
-    assert f"triptych: interrupted; it goes on with: triptych replay {done.folder}" in done.said
+    assert f"triptych: interrupted; continue with: triptych replay {done.folder}" in done.said
     assert "Traceback" not in done.said
 
 

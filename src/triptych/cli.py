@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -15,13 +16,13 @@ from click.core import ParameterSource
 
 from triptych import __version__
 from triptych.errors import TriptychError, did_you_mean
+from triptych.interruption import Interrupted, raise_on_signals
 
 if TYPE_CHECKING:
     from triptych.comparing import Comparison
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-INTERRUPTED = 130
 COMPLETION = "_TRIPTYCH_COMPLETE"
 """The variable by which a shell asks for completions."""
 
@@ -258,12 +259,8 @@ def bench(network: str, as_json: bool, **given: Any) -> None:
     from triptych import terminal
     from triptych.benching import bench
 
-    try:
-        with terminal.BenchProgress() as progress:
-            done = bench(network, listen=progress, **given)
-    except KeyboardInterrupt:
-        click.echo("triptych: interrupted; nothing is kept of a bench that did not end", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+    with terminal.BenchProgress() as progress:
+        done = bench(network, listen=progress, **given)
     if as_json:
         _print_json(done)
     else:
@@ -339,15 +336,8 @@ def replay(
     if recipes is not None:
         given["recipes"] = recipes
     given |= {"epochs": None, "size": None} if unscaled else {"epochs": epochs, "size": size}
-    progress = terminal.ReplayProgress()
-    try:
-        with progress:
-            done = replay(pictures, listen=progress, **given)
-    except KeyboardInterrupt:
-        if progress.folder is None:
-            raise
-        click.echo(f"triptych: interrupted; it goes on with: triptych replay {progress.folder}", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+    with terminal.ReplayProgress() as progress:
+        done = replay(pictures, listen=progress, **given)
     if as_json:
         _print_json(done)
     else:
@@ -525,6 +515,7 @@ def _print_json(value: Any) -> None:
 
 def main() -> None:
     """Run the command line; errors are one line each, and every way out has its exit code."""
+    raise_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a class may be called what the terminal cannot spell
@@ -560,13 +551,17 @@ def _run() -> int:
     except TriptychError as error:
         click.echo(f"triptych: {error}", err=True)
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(
-            "triptych: interrupted; a run goes on with: triptych resume RUN ('triptych runs' lists them)",
-            err=True,
-        )
-        return INTERRUPTED
+    except Interrupted as interruption:
+        return _interrupted(interruption)
     return 0
+
+
+def _interrupted(interruption: Interrupted) -> int:
+    """Say what has become of the work; gives the exit code."""
+    notes = getattr(interruption, "__notes__", None) or ["run the same command again to start over"]
+    with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal to say it on
+        click.echo(f"triptych: interrupted; {notes[0]}", err=True)
+    return interruption.exit_code
 
 
 if __name__ == "__main__":

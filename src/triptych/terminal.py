@@ -5,6 +5,7 @@ Progress goes to standard error, results to standard output, so that `--json` ca
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import time
@@ -111,7 +112,8 @@ class _Progress(ABC):
 
     def __exit__(self, *_: object) -> None:
         if self.live is not None:
-            self.live.stop()
+            with contextlib.suppress(OSError):  # the terminal has gone; the work's own end counts
+                self.live.stop()
 
     @abstractmethod
     def render(self) -> RenderableType:
@@ -229,7 +231,6 @@ class ReplayProgress(_Progress):
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(console)
-        self.folder: str | None = None
         self.labels: dict[str, str] = {}
         self.shares: dict[str, float] = {}
         self.done = 0
@@ -239,7 +240,7 @@ class ReplayProgress(_Progress):
         """Hear an event of a replay; from several threads."""
         kind = event["event"]
         if kind == "plan":
-            self.folder, self.labels, self.done = event["folder"], dict(event["labels"]), event["done"]
+            self.labels, self.done = dict(event["labels"]), event["done"]
             self.shares, self.began, self.first = {}, time.monotonic(), self.done
             if self.live is None:
                 self.console.print(f"{self.done} of {len(self.labels)} trainings done", soft_wrap=True)

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from triptych.children import child_command
 from triptych.network.weights import load_tensors
 
 RUN = ["--network", "sports-cnn", "--size", "12", "--seed", "3"]
 """A small run of everything with a state: batch norm, dropout, augmentation, optimiser, schedule."""
+
+
+DEFAULT = {signal.SIGINT: signal.SIG_DFL}
+"""Of a command at a terminal: below a background job it is ignored."""
+
+LIGHT = [
+    "train", "digits", "--framework", "reference", "--precision", "float64", "--network", "mlp",
+    "--size", "8", "--epochs", "500",
+]  # fmt: skip
+"""One without any framework, where it does not matter which it is."""
 
 
 def command(*words: str) -> list[str]:
@@ -26,21 +40,27 @@ def command(*words: str) -> list[str]:
 
 
 @contextmanager
-def started(*words: str) -> Iterator[subprocess.Popen[str]]:
-    """A command that is under way; nothing of it is left behind."""
+def started(
+    *words: str, signals: Mapping[signal.Signals, signal.Handlers] = DEFAULT
+) -> Iterator[subprocess.Popen[str]]:
+    """A command that is under way, started with these `signals`; nothing of it is left behind."""
+
+    def take() -> None:
+        for number, handler in signals.items():
+            signal.signal(number, handler)
+
     process = subprocess.Popen(
         command(*words),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored below a background job
+        preexec_fn=take,
     )
     try:
         yield process
     finally:
-        for one in family(process):
-            one.kill()
+        end(family(process))
         process.wait()
         for stream in (process.stdout, process.stderr):
             assert stream is not None
@@ -56,16 +76,29 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
         return []
 
 
+def end(processes: list[psutil.Process]) -> None:
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+
+
 def worker(process: subprocess.Popen[str]) -> psutil.Process:
     """The process of the framework that trains."""
     found: list[psutil.Process] = []
 
     def there() -> bool:
-        found[:] = [one for one in family(process) if "triptych.running.worker" in one.cmdline()]
+        found[:] = [one for one in family(process) if is_worker(one)]
         return bool(found)
 
     wait_until(there)
     return found[0]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "triptych.running.worker" in process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it has just ended
+        return False
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
@@ -93,8 +126,9 @@ def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -
 
     with started(*words, "--out", str(broken)) as process:
         wait_until(lambda: epochs(broken / framework) >= 1)
-        for one in family(process):
-            one.send_signal(signal.SIGKILL)
+        members = family(process)
+        process.kill()  # the parent first: it is not to write of a worker that died
+        end(members)
         process.wait()
     assert 1 <= epochs(broken / framework) < 4  # it was killed on the way
     assert not (broken / "result.json").exists()
@@ -108,22 +142,77 @@ def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -
     assert int(other["optimizer.step"]) == 4 * len(losses[0][0])  # the comparison covers the optimiser
 
 
-def test_ctrl_c_ends_cleanly_and_the_run_resumes(tmp_path: Path) -> None:
-    run = tmp_path / "run"
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS, ids=[number.name for number, _ in SIGNALS])
+def test_a_signal_ends_cleanly_and_the_run_resumes(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    run = tmp_path / "my run"
     with started(
         "train", "digits", "--framework", "pytorch", "--epochs", "50", *RUN, "--out", str(run)
     ) as process:
         wait_until(lambda: epochs(run / "pytorch") >= 1)
         members = family(process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
+        process.send_signal(number)  # `timeout` sends it to the process and to its group
         _, said = process.communicate(timeout=60)
-        assert process.returncode == 130
-        assert "resume" in said
+        assert process.returncode == code
+        assert said.splitlines()[-1] == f"triptych: interrupted; continue with: triptych resume '{run}'"
         assert "Traceback" not in said
-        assert not [one for one in members if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+        assert not psutil.wait_procs(members, timeout=30)[1]
     before = epochs(run / "pytorch")
     with started("resume", str(run)) as process:
         wait_until(lambda: epochs(run / "pytorch") > before)
+
+
+def test_a_terminal_that_closes_ends_the_run(tmp_path: Path) -> None:
+    """As when a window is closed or a connection breaks: SIGHUP, and nobody to write to any more."""
+    run = tmp_path / "run"
+    terminal, its_side = os.openpty()
+    os.set_blocking(terminal, False)
+    process = subprocess.Popen(
+        command(*LIGHT, "--out", str(run)),
+        stdin=its_side, stdout=its_side, stderr=its_side, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(its_side)
+    shown = b""
+
+    def trains() -> bool:
+        nonlocal shown
+        with suppress(BlockingIOError):
+            shown += os.read(terminal, 2**16)
+        return epochs(run / "reference") >= 1 and b"epoch" in shown
+
+    try:
+        wait_until(trains)
+        members = psutil.Process(process.pid).children(recursive=True)
+    finally:
+        os.close(terminal)
+    assert process.wait(timeout=60) == 129
+    assert members
+    assert not psutil.wait_procs(members, timeout=30)[1]
+    assert json.loads((run / "result.json").read_text())["frameworks"]["reference"]["status"] == "unfinished"
+
+
+def test_a_run_below_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with started(*LIGHT, "--out", str(run), signals={signal.SIGHUP: signal.SIG_IGN}) as process:
+        wait_until(lambda: epochs(run / "reference") >= 1)
+        process.send_signal(signal.SIGHUP)
+        before = epochs(run / "reference")
+        wait_until(lambda: epochs(run / "reference") > before + 1)
+        assert process.poll() is None
+
+
+def test_what_cannot_be_continued_is_to_be_started_again(tmp_path: Path) -> None:
+    with started("verify", "mlp", "--steps", "100000", "--frameworks", "pytorch") as process:
+        members = [worker(process)]
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert said.splitlines()[-1] == "triptych: interrupted; run the same command again to start over"
+    assert not psutil.wait_procs(members, timeout=30)[1]
 
 
 def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
@@ -135,8 +224,34 @@ def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
         orphan = worker(process)
         process.kill()
         process.wait()
-        gone, _ = psutil.wait_procs([orphan], timeout=30)
-        assert gone == [orphan]
+        assert not psutil.wait_procs([orphan], timeout=30)[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills children with their parent")
+def test_not_even_a_stopped_worker_outlives_its_parent(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with started(*LIGHT, "--out", str(run)) as process:
+        wait_until(lambda: epochs(run / "reference") >= 1)
+        orphan = worker(process)
+        orphan.suspend()
+        process.kill()
+        process.wait()
+        try:
+            assert not psutil.wait_procs([orphan], timeout=10)[1]
+        finally:
+            end([orphan])
+
+
+def test_a_child_whose_parent_has_gone_already_leaves(tmp_path: Path) -> None:
+    """Between its start and its request to be killed the parent may die; then no signal comes any more."""
+    (tmp_path / "late.py").write_text("print('it runs')")
+    words = child_command("late")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
+    alive = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert alive.stdout == "it runs\n"
+    words[-1] = "1"  # as if it had been adopted meanwhile
+    adopted = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (adopted.returncode, adopted.stdout) == (1, "")
 
 
 def test_a_dead_worker_is_reported_and_the_others_finish(tmp_path: Path) -> None:
@@ -177,7 +292,7 @@ def test_a_hung_worker_is_ended_and_reported(tmp_path: Path) -> None:
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 1
         assert "hung" in json.loads(said)["frameworks"]["pytorch"]["error"]
-        assert not hung.is_running() or hung.status() == psutil.STATUS_ZOMBIE
+        assert not psutil.wait_procs([hung], timeout=30)[1]
 
 
 def test_a_worker_without_memory_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from triptych.benching.result import (
 from triptych.equality.certificate import read_certificate
 from triptych.errors import RunFolderError, UsageError, WorkerFailed, did_you_mean
 from triptych.frameworks import registry
+from triptych.interruption import noting
 from triptych.network.architecture import Architecture
 from triptych.network.conventions import PRECISIONS, Precision
 from triptych.network.zoo import find_network
@@ -129,7 +130,7 @@ def bench(
     if asked.pictures is not None or len(store.classes) > architecture.classes:
         architecture = architecture.adapted(classes=len(store.classes))
     folder = Path(out) if out else new_folder(f"bench-{architecture.name}")
-    with _new(folder):
+    with noting("nothing is kept of a bench that did not end"), _new(folder):
         race = Race(asked, architecture, store, folder, patience, listen)
         with ExitStack() as workers:
             race.get_ready(workers)

@@ -16,6 +16,7 @@ from triptych.equality.certify import certify
 from triptych.equality.questions import first_step_case
 from triptych.errors import FrameworkMissing, RunFolderError, WorkerFailed
 from triptych.frameworks import registry
+from triptych.interruption import goes_on_with
 from triptych.network.layers import pair
 from triptych.network.weights import initial_weights
 from triptych.pictures.sheet import describe
@@ -88,7 +89,8 @@ def compare(
     architecture = architecture.adapted(pair(plan.size), len(store.classes))
     sides = split(store.labels, store.sides, plan.seed)
     run = RunFolder.create(Path(out) if out else None, plan, architecture, describe(store, sides))
-    return _carry_out(run, store, patience, listen)
+    with goes_on_with("resume", run.path):
+        return _carry_out(run, store, patience, listen)
 
 
 def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = silence) -> Comparison:
@@ -100,12 +102,14 @@ def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = si
     folder = RunFolder.open(run)
     plan = folder.recipe()
     listen("plan", {"event": "plan", "frameworks": plan.frameworks, "epochs": plan.epochs})
-    store = pictures_of(plan, listen)
-    if store.key != folder.pictures()["key"]:
-        raise RunFolderError(
-            f"{folder.path}: its pictures have changed since it began, so it cannot go on; start a new run"
-        )
-    return _carry_out(folder, store, patience, listen)
+    with goes_on_with("resume", folder.path):
+        store = pictures_of(plan, listen)
+        if store.key != folder.pictures()["key"]:
+            raise RunFolderError(
+                f"{folder.path}: its pictures have changed since it began, so it cannot go on; "
+                "start a new run"
+            )
+        return _carry_out(folder, store, patience, listen)
 
 
 def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) -> Comparison:

@@ -21,6 +21,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
+from triptych.children import child_command
 from triptych.errors import WorkerFailed
 from triptych.pictures import sports
 from triptych.pictures.decode import pixel_digest, resize, way
@@ -32,8 +33,6 @@ TRAIN_PICTURES, TEST_PICTURES = 1800, 450
 
 LARGER = 2
 """How much larger a picture is drawn that is to lose its other pixels: the talk's photos came from there."""
-
-_CHILD = "from triptych.pictures.drawn import draw_for_parent; draw_for_parent()"
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +118,7 @@ def _child(size: tuple[int, int], method: str, keys: list[tuple[int, int, int, i
     path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CHILD],
+            child_command("triptych.pictures.drawn"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
@@ -153,3 +152,7 @@ class _Draws:
             why = "".join(last) or "no message"
             raise WorkerFailed(f"a process that draws the sports ended with {self.child.wait()}: {why}")
         return data
+
+
+if __name__ == "__main__":
+    draw_for_parent()

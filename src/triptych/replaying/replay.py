@@ -12,6 +12,7 @@ import msgspec
 
 from triptych.errors import FrameworkMissing, RunFolderError, UsageError, did_you_mean
 from triptych.frameworks import registry
+from triptych.interruption import goes_on_with
 from triptych.network.layers import pair
 from triptych.network.zoo import NOTEBOOKS, find_network
 from triptych.pictures.source import located
@@ -108,7 +109,8 @@ def replay(
     except filelock.Timeout:
         raise RunFolderError(f"{folder}: another process is at work on this replay") from None
     try:
-        done = _carry_out(asked, subjects, trainings)
+        with goes_on_with("replay", folder):
+            done = _carry_out(asked, subjects, trainings)
     finally:
         lock.release()
     from triptych.replaying.page import write_page  # only now: it loads Matplotlib

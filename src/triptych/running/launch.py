@@ -7,7 +7,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from triptych.children import child_command
 from triptych.errors import WorkerFailed
 from triptych.frameworks.registry import Entry
 from triptych.running.machine import cores
@@ -72,8 +72,7 @@ class Worker:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                # -P: what lies in the user's folder, a jax.py say, is not imported for a framework
-                [sys.executable, "-P", "-m", "triptych.running.worker"],
+                child_command("triptych.running.worker"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
