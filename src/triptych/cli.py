@@ -457,6 +457,9 @@ def show(network: str, framework: str | None, size: int | None, classes: int | N
 @click.option("--as", "form", default="script", show_default=True, metavar="FORM",
               help="script, notebook or package.")  # fmt: skip
 @click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE", help="How it is to be trained.")
+@click.option("--pictures", metavar="FOLDER|ARCHIVE|sports|digits",
+              help="What it is meant for: decides classes, size and recipe.  [default: the built-in set "
+                   "that the network fits]")  # fmt: skip
 @click.option("--size", type=int, metavar="PX", help="Height and width of its pictures.")
 @click.option("--classes", type=click.IntRange(2), metavar="N", help="How many classes it tells apart.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where it goes.")

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Every optimiser and fit, and other schedules than usual; other networks have the defaults."""
 CHILD = Path(__file__).parent / "child.py"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +152,57 @@ def test_programs_import_the_framework_and_three_packages_only(programs: list[Pa
         assert not strangers, program
 
 
+# ---- what it is meant for ------------------------------------------------------------------------------
+
+
+OWN_NETWORK = """
+name = "mine"
+input = [24, 30, 3]
+layers = [{kind = "flatten"}, {kind = "dense", units = 4}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("network", "given", "folder_of", "classes", "size", "epochs"),
+    [
+        ("lenet", {}, "digits", 10, (32, 32), 5),
+        ("sports-cnn", {}, "sports", 6, (48, 48), 7),
+        ("lenet", {"pictures": "sports"}, "sports", 6, (48, 48), 7),
+        ("lenet", {"pictures": "PHOTOS", "size": 16}, "PHOTOS", 3, (16, 16), 15),
+        ("lenet", {"recipe": {"pictures": "digits", "epochs": 2}}, "digits", 10, (32, 32), 2),
+        ("lenet", {"classes": 4}, "photos", 4, (64, 64), 15),
+        ("mine.toml", {}, "photos", 4, (24, 30), 15),
+    ],
+)
+def test_classes_size_and_recipe_are_those_of_the_pictures(
+    network: str, given: dict[str, Any], folder_of: str, classes: int, size: tuple[int, int], epochs: int,
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(OWN_NETWORK)
+    if given.get("pictures") == "PHOTOS":
+        given, folder_of = {**given, "pictures": folder}, folder.name
+    notebook = triptych.eject(network, "pytorch", "notebook", **given).path
+    text = "\n".join("".join(cell["source"]) for cell in json.loads(notebook.read_text())["cells"])
+    for line in (f'PICTURES = Path("{folder_of}")', f"SIZE = {size}", f"EPOCHS = {epochs}"):
+        assert re.search(rf"^{re.escape(line)}(?: |$)", text, flags=re.MULTILINE), line
+    assert f"for pictures of {size[0]} x {size[1]} pixels and {classes} classes" in text
+
+
+def test_a_package_asks_for_no_newer_versions_than_triptych(programs: list[Path]) -> None:
+    ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    accepted = {
+        *ours["dependencies"],
+        *(one for extra in ours["optional-dependencies"].values() for one in extra),
+    }
+    homes = {program.parents[1] for program in programs if program.name == "__main__.py"}
+    assert homes
+    for home in homes:
+        asked = tomllib.loads((home / "pyproject.toml").read_text())["project"]["dependencies"]
+        assert len(asked) >= 4
+        assert set(asked) <= accepted
+
+
 # ---- a run's weights ------------------------------------------------------------------------------------
 
 
@@ -246,6 +299,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         ({"form": "package", "out": "mine.py"}, "a package is written to a folder"),
         ({"out": "torch.py"}, "would hide the package 'torch'"),
         ({"size": 3}, "between 4 and 1024"),
+        ({"pictures": "digits", "classes": 6}, "digits has 10 classes, not 6"),
+        ({"pictures": "nowhere"}, "there is no folder or archive 'nowhere'"),
     ],
 )
 def test_wrong_use_is_one_line(given: dict[str, Any], said: str, tmp_path: Path, monkeypatch: Any) -> None:

@@ -18,6 +18,8 @@ from triptych.errors import RunFolderError, UsageError, did_you_mean
 from triptych.frameworks import registry
 from triptych.network.layers import pair
 from triptych.network.weights import check_weights, load_tensors
+from triptych.network.zoo import NOTEBOOKS, ZOO, find_network
+from triptych.pictures.source import BUILT_IN, class_names
 from triptych.running.folder import RunFolder
 from triptych.running.recipe import make_plan, read_recipe
 from triptych.running.sources import write
@@ -37,6 +39,9 @@ WEIGHTS: dict[Form, str] = {
 }
 """Where each form looks for its weights."""
 
+OWN_PICTURES = "photos"
+"""Where a notebook looks for pictures that nobody has named."""
+
 
 @dataclass(frozen=True)
 class Ejected:
@@ -54,19 +59,22 @@ def eject(
     *,
     out: Path | str | None = None,
     recipe: Path | str | Mapping[str, Any] | None = None,
+    pictures: Path | str | None = None,
     size: int | None = None,
     classes: int | None = None,
 ) -> Ejected:
     """Write a program that trains, evaluates and predicts without Triptych.
 
     `network` is a name of the zoo, an architecture file, or a run, whose recipe and weights come along.
+    Otherwise size, classes and recipe are those of the `pictures` that it is meant for: a folder, an archive
+    or a built-in set, by default the one that has the classes of the zoo's network.
     `out` is the script, the notebook, or the package's folder; by default it is named after network and
     framework, in the current folder. What is there already is never overwritten: raises UsageError then, and
     for anything that does not fit.
     """
     if form not in get_args(Form):
         raise UsageError(f"there is no form {form!r}: {did_you_mean(form, get_args(Form))}")
-    source = _source(network, framework, recipe, size, classes)
+    source = _source(network, framework, recipe, pictures, size, classes)
     plain = re.sub(r"\W+", "_", f"{source.architecture.name}_{source.entry.folder}").strip("_")
     suffix = {"script": ".py", "notebook": ".ipynb", "package": ""}[form]
     target = Path(out) if out is not None else Path(plain + suffix)
@@ -101,6 +109,7 @@ def _source(
     network: str | Path,
     framework: str,
     recipe: Path | str | Mapping[str, Any] | None,
+    pictures: Path | str | None,
     size: int | None,
     classes: int | None,
 ) -> Source:
@@ -108,15 +117,38 @@ def _source(
     if framework not in registry.DEFAULT:
         raise UsageError(f"{entry.title} cannot be ejected; choose one of {', '.join(registry.DEFAULT)}")
     if (run := RunFolder.find(str(network))) is not None:
-        if recipe is not None or size is not None or classes is not None:
-            raise UsageError("a run has its own recipe, size and classes; leave these options out")
+        if any(option is not None for option in (recipe, pictures, size, classes)):
+            raise UsageError("a run has its own recipe, pictures, size and classes; leave these options out")
         return _from_run(run, entry)
     tables = read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
-    given = {"network": str(network), "frameworks": [framework], "size": size}
+    pictures = pictures or tables.get("pictures")
+    if pictures is None:
+        pictures = _built_in(str(network), classes)
+    else:
+        classes = _agreed(pictures, classes)
+    given = {"network": str(network), "frameworks": [framework], "size": size, "pictures": str(pictures)}
     plan, architecture = make_plan(tables, given)
     architecture = architecture.adapted(pair(plan.size), classes)
     written = write(architecture, entry)
     return Source(plan, architecture, entry, written.text, written.layouts)
+
+
+def _built_in(network: str, classes: int | None) -> str:
+    """The built-in set that a network of ours tells apart; a network of one's own is for pictures of one's own."""
+    if network in (*ZOO, *NOTEBOOKS):
+        wanted = classes or find_network(network).classes
+        for name, known in BUILT_IN.items():
+            if len(known) == wanted:
+                return name
+    return OWN_PICTURES
+
+
+def _agreed(pictures: Path | str, classes: int | None) -> int:
+    """How many classes the pictures have; raises UsageError if another number was asked for."""
+    found = len(class_names(pictures))
+    if classes not in (None, found):
+        raise UsageError(f"{pictures} has {found} classes, not {classes}; leave --classes out")
+    return found
 
 
 def _from_run(run: RunFolder, entry: registry.Entry) -> Source:

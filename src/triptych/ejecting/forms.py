@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +58,26 @@ def as_notebook(source: Source, name: str) -> Files:
         network=source.architecture.name, title=source.title, recipe=source.recipe,
         size=source.architecture.input_shape, classes=source.architecture.classes,
         dropouts=source.architecture.dropouts, colour=source.entry.colour,
-        pictures=Path(source.recipe.pictures).name, drawn=source.recipe.pictures == "sports",
+        pictures=_folder(Path(source.recipe.pictures)),
+        built_in=ABOUT_BUILT_IN.get(source.recipe.pictures),
         history=source.trained.history if source.trained else (),
         imports=f"{_outside(parts)}\nimport matplotlib.pyplot as plt\n",
         settings=parts["settings"].code(), part={key: part.code() for key, part in parts.items()},
     )  # fmt: skip
     notebook = {"cells": list(_cells(text)), "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
     return {f"{name}.ipynb": json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"}
+
+
+ABOUT_BUILT_IN = {
+    "sports": "The drawn sports of Triptych",
+    "digits": "The handwritten digits of scikit-learn",
+}
+
+
+def _folder(pictures: Path) -> str:
+    """What the folder of pictures is called, wherever it lies; that of an archive, when it is unpacked."""
+    name = pictures.name
+    return name.removesuffix("".join(pictures.suffixes)) if pictures.is_file() else name
 
 
 KERNEL = {
@@ -115,9 +128,10 @@ def _about(source: Source) -> str:
 
 
 def requirements(source: Source) -> list[str]:
-    """What the program needs besides Python, with the versions that it was written with as lower bounds."""
-    packages = [*source.entry.needs, "numpy", "pillow", "safetensors"]
-    return [f"{package}>={version(package).partition('+')[0]}" for package in packages]
+    """What the program needs besides Python, in the versions that Triptych itself accepts."""
+    stated = [line.partition(";")[0].strip() for line in requires("triptych") or []]
+    by_name = {re.split(r"[^\w.-]", line, maxsplit=1)[0]: line for line in stated}
+    return [by_name[package] for package in (*source.entry.needs, "numpy", "pillow", "safetensors")]
 
 
 UNTYPED = ("keras", "optax", "tensorflow")

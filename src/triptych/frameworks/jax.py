@@ -531,12 +531,16 @@ def evaluate(
 
 def predict(state: State, images: Images) -> Array:
     """Batches smaller than the largest so far are filled up to it: each new size would compile again."""
-    count = len(images)
-    state.batch = max(state.batch, count)
-    filler = np.zeros((state.batch - count, *images.shape[1:]), images.dtype)
-    pixels = _prepare(state, np.concatenate([images, filler]))
+    state.batch = max(state.batch, len(images))
+    pixels = _prepare(state, filled_up(images, state.batch))
     logits = evaluate(state.network, state.weights, state.averages, pixels, state.kernel_type)
-    return np.array(logits[:count])
+    return np.array(logits[: len(images)])
+
+
+def filled_up(images: Images, count: int) -> Images:
+    """`count` pictures, black ones at the end."""
+    filler = np.zeros((count - len(images), *images.shape[1:]), images.dtype)
+    return np.concatenate([images, filler])
 
 
 def save_native(state: State, path: Path) -> Path:

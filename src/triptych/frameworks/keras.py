@@ -563,10 +563,16 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
 def predict(state: State, images: Images) -> Array:
     """By `predict_on_batch`, filled up to a power of two, so that few sizes of batch are compiled."""
     _configure(state.precision)
-    filled = np.zeros((1 << max(len(images) - 1, 0).bit_length(), *images.shape[1:]), images.dtype)
-    filled[: len(images)] = images
+    filled = filled_up(images)
     logits: Array = _run(state, state.network, keras.Model.predict_on_batch, filled, {})
     return logits[: len(images)].astype(state.dtype)
+
+
+def filled_up(images: Images) -> Images:
+    """As many pictures as the next power of two, black ones at the end."""
+    filled = np.zeros((1 << max(len(images) - 1, 0).bit_length(), *images.shape[1:]), images.dtype)
+    filled[: len(images)] = images
+    return filled
 
 
 def save_native(state: State, path: Path) -> Path:

@@ -21,6 +21,8 @@ from triptych.pictures.reader import Names
 from triptych.pictures.split import UNDECIDED
 from triptych.pictures.store import SCHEMA, Contents, Picture
 
+CLASSES = tuple("0123456789")
+
 _WHITE = 16
 """The largest value in the file; 0 is black."""
 
@@ -36,7 +38,7 @@ def contents(size: tuple[int, int], fit: str, method: str = "bilinear") -> Conte
         source="digits",
         size=size,
         fit=fit,
-        classes=tuple("0123456789"),
+        classes=CLASSES,
         names=Names.of(f"{label}/{row:04}" for row, label in enumerate(labels)),
         labels=labels,
         sides=np.full(len(labels), UNDECIDED, np.uint8),

@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import PicturesError, UnreadablePicture, UsageError, did_you_mean
-from triptych.pictures import digits, drawn
+from triptych.pictures import digits, drawn, sports
 from triptych.pictures.cache import cache_folder, keep
 from triptych.pictures.decode import check_fit, prepare, read_picture, way
 from triptych.pictures.folder import Listing, scan
 from triptych.pictures.store import SCHEMA, Contents, Picture, Progress, Store, write_store
 
-__all__ = ["BUILT_IN", "located", "open_pictures", "read_picture"]
+__all__ = ["BUILT_IN", "class_names", "located", "open_pictures", "read_picture"]
 
-BUILT_IN = ("sports", "digits")
+BUILT_IN = {"sports": sports.CLASSES, "digits": digits.CLASSES}
+"""The sets that need no files, each with its classes."""
 
 _THREADS = min(4, max(2, os.cpu_count() or 2))
 """Each holds a picture at full resolution while it works: 50 to 100 MB for 12 megapixels."""
@@ -39,6 +40,15 @@ def located(pictures: str | Path) -> str:
         return pictures
     path = Path(pictures).expanduser()
     return str(path.resolve()) if path.exists() else str(pictures)
+
+
+def class_names(source: str | Path) -> tuple[str, ...]:
+    """The classes of what `open_pictures` would open; nothing is decoded. Raises PicturesError."""
+    if isinstance(source, str) and source in BUILT_IN:
+        return BUILT_IN[source]
+    listing = scan(_existing(source))
+    with closing(listing.reader):
+        return listing.classes
 
 
 def open_pictures(
