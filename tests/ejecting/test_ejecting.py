@@ -95,6 +95,19 @@ def test_a_program_trains_as_the_library_does(framework: str, folder: Path, tmp_
         assert our[0] != our[-1]
 
 
+@pytest.mark.parametrize("framework", ["keras", "jax"])
+def test_a_short_batch_predicts_as_in_the_library_and_compiles_nothing(
+    framework: str, tmp_path: Path
+) -> None:
+    if missing := registry.find(framework).missing():
+        pytest.skip(missing)
+    script = triptych.eject("lenet", framework, size=SIZE, out=tmp_path / "mine.py").path
+    job = {"script": str(script), "network": "lenet", "size": SIZE, "classes": 10}
+    for gap, compiled in losses(framework, ["predictions", framework], [job]):
+        assert gap == 0  # to the bit
+        assert compiled == 0
+
+
 # ---- form -----------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +109,20 @@ def test_committed_outputs_are_small_and_agree() -> None:
         accuracies.append(float(found[1]))
     assert min(accuracies) > 75
     assert max(accuracies) - min(accuracies) < 6  # two standard errors of a difference of 450 pictures
+
+
+def test_the_notebook_of_a_network_of_the_zoo_runs_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the pictures that it names, got by the command that it names."""
+    if missing := registry.find("keras").missing():
+        pytest.skip(missing)
+    monkeypatch.chdir(tmp_path)
+    notebook = read(eject("lenet", "keras", "notebook").path)
+    (command,) = {line for cell in notebook.cells for line in re.findall(r"`triptych ([^`]+)`", cell.source)}
+    subprocess.run([sys.executable, "-P", "-m", "triptych.cli", *shlex.split(command)], check=True)
+    done = execute(notebook, tmp_path)
+    said = "".join(printed(cell) for cell in done.cells if cell.cell_type == "code")
+    found = re.search(r"test accuracy ([\d.]+)%", said)
+    assert found is not None
+    assert float(found[1]) > 80  # ten classes

@@ -134,7 +134,7 @@ def _source(
 
 
 def _built_in(network: str, classes: int | None) -> str:
-    """The built-in set that a network of ours tells apart; a network of one's own is for pictures of one's own."""
+    """The built-in set with the classes of a network of ours; your own network is for your own pictures."""
     if network in (*ZOO, *NOTEBOOKS):
         wanted = classes or find_network(network).classes
         for name, known in BUILT_IN.items():

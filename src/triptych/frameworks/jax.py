@@ -534,7 +534,7 @@ def predict(state: State, images: Images) -> Array:
     state.batch = max(state.batch, len(images))
     pixels = _prepare(state, filled_up(images, state.batch))
     logits = evaluate(state.network, state.weights, state.averages, pixels, state.kernel_type)
-    return np.array(logits[: len(images)])
+    return np.array(logits)[: len(images)]  # cut by NumPy: JAX would compile for each size
 
 
 def filled_up(images: Images, count: int) -> Images:
