@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 import tomllib
@@ -90,3 +91,54 @@ def test_windows_is_told_in_one_line(words: list[str], tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("triptych: Windows is not supported")
+
+
+# ---- files for other programs -----------------------------------------------------------------------------
+
+SCHEMAS = {
+    "CITATION.cff": "citation-file-format",
+    ".github/workflows/ci.yml": "github-workflows",
+    ".github/ISSUE_TEMPLATE/config.yml": "github-issue-config",
+    **{
+        f".github/ISSUE_TEMPLATE/{name}.yml": "github-issue-forms" for name in ("bug", "different", "feature")
+    },
+}
+
+
+def tool(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).parent / words[0], *words[1:]],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "schema"), SCHEMAS.items(), ids=SCHEMAS)
+def test_a_file_is_valid_by_its_published_schema(file: str, schema: str) -> None:
+    done = tool("check-jsonschema", "--builtin-schema", f"vendor.{schema}", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_file_for_github_is_checked() -> None:
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / ".github").rglob("*.yml")} <= set(SCHEMAS)
+
+
+def test_a_wrong_workflow_would_be_seen(tmp_path: Path) -> None:
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    (tmp_path / "ci.yml").write_text(text.replace("runs-on", "run-on"))
+    done = tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", tmp_path / "ci.yml")
+    assert done.returncode == 1
+
+
+def test_ci_runs_what_people_run() -> None:
+    workflow = msgspec.yaml.decode((ROOT / ".github" / "workflows" / "ci.yml").read_bytes())
+    (job,) = workflow["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_hooks_are_valid_and_download_nothing() -> None:
+    done = tool("pre-commit", "validate-config", ".pre-commit-config.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    repositories = msgspec.yaml.decode((ROOT / ".pre-commit-config.yaml").read_bytes())["repos"]
+    assert [one["repo"] for one in repositories] == ["local"]
+    assert {hook["language"] for one in repositories for hook in one["hooks"]} == {"system"}

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 def solutions(lesson: Path) -> list[str]:
-    text = (lesson.parent / "solutions" / f"{lesson.stem}.py").read_text()
+    text = (NOTEBOOKS / "solutions" / f"{lesson.stem}.py").read_text()
     return [cell.partition("\n")[2].strip() for cell in re.split(r"^# %%", text, flags=re.MULTILINE)[1:]]
 
 
