@@ -4,14 +4,23 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+GALLERY := build/gallery/index.txt
 
-.PHONY: compare test mutants notebooks bench bench-quick check format clean
+.PHONY: compare quick test test-all mutants notebooks bench bench-quick docs check format clean
 
 compare: $(READY)  ## train the talk's network in all four frameworks on the built-in pictures
 	$(BIN)/triptych compare sports
 
-test: $(READY)  ## the whole test suite
+# Which tests are left out here and in the next is decided in tests/conftest.py.
+quick: $(READY)  ## the tests that start no framework; under a minute
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not framework and not extra'
+
+test: $(READY)  ## the test suite; under twelve minutes on two cores
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not extra'
+
+test-all: $(READY)  ## every test, every mutant, every notebook, every benchmark once, and the site
 	$(BIN)/pytest -n 2 --dist loadfile
+	$(MAKE) mutants bench-quick docs
 
 mutants: $(READY)  ## change one thing at a time in every framework; each must be caught
 	$(BIN)/python -m tests.mutants
@@ -25,6 +34,9 @@ bench: $(READY)  ## measure everything and write docs/benchmarks.md; PICTURES=FO
 bench-quick: $(READY)  ## that every benchmark still runs; no figure means anything
 	$(BIN)/python -m benchmarks --quick
 
+docs: $(GALLERY)  ## build the site into build/site; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs -d build/doctrees . build/site
+
 check: $(READY)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -35,8 +47,12 @@ format: $(READY)  ## put the code in form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:  ## remove what make has installed; runs stay
-	rm -rf $(VENV)
+clean:  ## remove what make has installed and built; runs stay
+	rm -rf $(VENV) build
+
+# Trained again only when a page could have changed.
+$(GALLERY): docs/gallery.py $(shell find src -name '*.py' -o -name '*.j2' -o -name '*.css' -o -name '*.toml') | $(READY)
+	$(BIN)/python docs/gallery.py $(@D)
 
 # Installed again only when what is to be installed has changed.
 $(READY): pyproject.toml constraints.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,9 +20,50 @@ COMMAND = Path(sys.executable).with_name("triptych")
 
 SLOWEST = ("test_interruption", "test_verify", "test_compare")
 
+FRAMEWORK = (
+    "tests/benching/",
+    "tests/ejecting/",
+    "tests/equality/test_frameworks.py",
+    "tests/equality/test_random_networks.py",
+    "tests/equality/test_verify.py",
+    "tests/mutants/",
+    "tests/network/test_architecture.py::test_no_layer_takes_a_word_of_the_sources",
+    "tests/notebooks/test_case_study.py",
+    "tests/notebooks/test_lessons.py",
+    "tests/report/",
+    "tests/running/test_interruption.py",
+    "tests/running/test_schedule.py",
+    "tests/test_benchmarks.py",
+    "tests/test_cli.py::test_a_source_in_a_pipe_is_plain_text",
+    "tests/test_cli.py::test_show",
+    "tests/test_compare.py",
+    "tests/test_replay.py",
+)
+"""Tests that start a framework, by how their names begin: `make quick` leaves them out."""
+
+EXTRA = (
+    "tests/installing/",
+    "tests/notebooks/test_case_study.py::test_notebooks_find_the_same",
+    "tests/notebooks/test_lessons.py::test_a_lesson_runs_and_its_exercises_can_be_solved",
+    "tests/test_site.py",
+)
+"""Tests that install, build or execute notebooks for minutes: only `make test-all` runs them."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A quick run holds its tests to it: one that imports a framework after all fails."""
+    if "not framework" in config.option.markexpr:
+        guard = Path(__file__).parent / "quick"
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(guard), os.environ.get("PYTHONPATH")]))
+        runpy.run_path(str(guard / "sitecustomize.py"))
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slowest files first, so that of two processes none is left with them at the end."""
+    """Mark what is left out of shorter runs; the slowest files first, so that none is left at the end."""
+    for item in items:
+        for mark, names in (("framework", FRAMEWORK), ("extra", EXTRA)):
+            if item.nodeid.startswith(names):
+                item.add_marker(mark)
     items.sort(key=lambda item: not any(name in item.nodeid for name in SLOWEST))
 
 
