@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from triptych.pictures.cache import StoreFacts
     from triptych.predicting import Evaluation, Prediction
     from triptych.replaying.result import Crossing, Replay, Trained
-    from triptych.running.result import Result
+    from triptych.running.result import FrameworkResult, Result
     from triptych.running.summary import Summary
     from triptych.teaching import Lesson
 
@@ -504,7 +504,7 @@ def clock(seconds: float | None) -> str:
 
 
 def result_table(result: Result) -> Table:
-    """The table at the end of a run: test accuracy, times, peak memory, lines of network code."""
+    """The table at the end of a run: test accuracy, times, speed with its reach, memory, lines of code."""
     table = _table(title=f"{result.network['name']} on {result.pictures['source']}")
     table.add_column("framework", no_wrap=True)
     for heading in ("test (95 %)", "train", "total", "pictures/s", "MiB", "lines"):
@@ -531,10 +531,18 @@ def _figures(name: str, result: Result) -> list[str | Text]:
         accuracy,
         f"{one.train_seconds:,.0f} s",
         best("total_seconds", f"{one.total_seconds:,.0f} s"),
-        best("pictures_per_second", f"{one.pictures_per_second:,.0f}"),
+        Text.assemble(best("pictures_per_second", words.rate(one.pictures_per_second or 0)), _reach(one)),
         best("peak_memory_mib", f"{one.peak_memory_mib:,.0f}"),
-        best("network_lines", str(one.network_lines)),
+        str(one.network_lines),
     ]
+
+
+def _reach(one: FrameworkResult) -> Text:
+    """The lowest and the highest of the epochs whose median stands above it."""
+    if one.pictures_per_second_range is None:
+        return Text("")
+    low, high = map(words.rate, one.pictures_per_second_range)
+    return Text(f"\n{low} to {high}", style="dim")
 
 
 def agreement_lines(result: Result) -> list[str]:

@@ -57,7 +57,7 @@ def traps(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     (pictures / TRAPS[0] / "no<i>picture.png").write_bytes(b"nothing")
     out = tmp_path_factory.mktemp("runs") / 'a <b>run "of" traps'
     frameworks = ["pytorch", "reference"]
-    compare(pictures, network="lenet", size=32, precision="float64", epochs=2, frameworks=frameworks, out=out)
+    compare(pictures, network="lenet", size=32, precision="float64", epochs=3, frameworks=frameworks, out=out)
     return RunFolder(out)
 
 

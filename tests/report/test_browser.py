@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 from tests.benching.making import made_up
 
+from triptych import verify
 from triptych.benching.page import write_page
+from triptych.replaying import page as replay_page
+from triptych.report import certificate as certificate_page
 from triptych.running.folder import RunFolder
+
+from .making import made_up_replay, of_four
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NEEDED = "the pages' tests need Chromium (on Debian: apt-get install chromium)"
@@ -49,6 +54,60 @@ CONTRASTS = """() => {
   }
   return worst;
 }"""
+
+PHONE_FAULTS = r"""() => {
+  for (const fold of document.querySelectorAll('details')) fold.open = true;
+  const found = [], width = document.documentElement.clientWidth;
+  const say = (what, e) =>
+    found.push(`${what}: <${e.tagName} ${e.className}> ${e.textContent.trim().slice(0, 60)}`);
+  const shown = e => e.checkVisibility() && e.getBoundingClientRect().width > 1;
+  if (document.documentElement.scrollWidth > width) found.push('the page is wider than the screen');
+
+  for (const e of document.querySelectorAll('main *, header *')) {
+    if (!shown(e) || e.closest('svg, .hidden, .upright') || !shown(e.closest('thead') ?? e)) continue;
+    if (e.getBoundingClientRect().right > width + .5) say('beyond the screen', e);
+    const inside = getComputedStyle(e).display !== 'inline' && e.scrollWidth > e.clientWidth + 1;
+    if (inside && !e.querySelector(':scope > .upright')) say('cut or to be scrolled', e);
+  }
+
+  // Of what is each cell? Its row has a heading, and so has it: its own, or one in a row of headings.
+  for (const cell of document.querySelectorAll('tbody td, .bars td.number')) {
+    if (!shown(cell) || !/\w/.test(cell.textContent)) continue;
+    const row = cell.closest('tr').querySelector('th'), table = cell.closest('table');
+    if (!row || !shown(row) || !row.innerText.trim()) say('no name', cell);
+    const head = table.tHead?.rows[0].cells[cell.cellIndex];
+    if (!head || cell.classList.contains('undone')) continue;
+    const label = cell.querySelector('.label');
+    const named = label && shown(label) && label.innerText.trim().length > 1;
+    if (!named && !(shown(table.tHead) && shown(head))) say('no heading', cell);
+  }
+  for (const line of document.querySelectorAll('.said'))
+    if (shown(line) && !shown(line.querySelector('.who'))) say('no name', line);
+
+  // A word on two lines that had room on one, and is no part of something longer than a line, such as a path.
+  const texts = document.createTreeWalker(document.querySelector('body'), NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode, parent = text.parentElement;
+    if (!shown(parent) || parent.closest('svg, style, .hidden, .upright')) continue;
+    let block = parent;
+    while (getComputedStyle(block).display.startsWith('inline')) block = block.parentElement;
+    const pieces = (start, end) => {
+      const range = document.createRange();
+      range.setStart(text, start); range.setEnd(text, end);
+      return [...range.getClientRects()];
+    };
+    const fits = parts => parts.reduce((sum, part) => sum + part.width, 0) < block.clientWidth - 24;
+    for (const word of text.data.matchAll(/\p{L}[\p{L}\p{N}_]*|((?<!\p{L})[+-])?\d[\d.,]*(e[+-]?\d+)?/gu)) {
+      const end = word.index + word[0].length, parts = pieces(word.index, end);
+      if (new Set(parts.map(part => Math.round(part.top / 4))).size < 2) continue;
+      const before = text.data.slice(0, word.index).match(/\S*$/)[0].length;
+      const after = text.data.slice(end).match(/^\S*/)[0].length;
+      if (fits(pieces(word.index - before, end + after))) say(`"${word[0]}" is broken`, parent);
+    }
+  }
+  return found;
+}"""
+"""What a reader on a phone would miss, each in a line; measured with every fold open."""
 
 
 @dataclass
@@ -142,3 +201,71 @@ def test_the_page_of_a_bench(browser: Any, tmp_path: Path, ranked: bool, width: 
     marks = seen.page.evaluate("[...document.querySelectorAll('figure')].map(f => f.innerText)")
     assert len(marks) == 4
     assert "450" in marks[0]  # the axis reaches as far as the figures
+
+
+@pytest.fixture(scope="session")
+def pages(digits: RunFolder, traps: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The address of one of each kind of page."""
+    at = {kind: tmp_path_factory.mktemp(kind) for kind in ("proof", "bench", "replay")}
+    proof = verify(
+        "lenet", frameworks=["pytorch"], size=16, steps=2, precision="float32", probes=False, out=at["proof"]
+    )
+    written = {
+        "report": digits.path / "report.html",
+        "report of traps": traps.path / "report.html",
+        "certificate of a run": traps.path / "certificate.html",
+        "certificate": certificate_page.write_page(at["proof"], of_four(proof.certificate)),
+        "bench": write_page(at["bench"], made_up(ranked=True)),
+        "replay": replay_page.write_page(at["replay"], made_up_replay(at["replay"])),
+    }
+    return {kind: path.as_uri() for kind, path in written.items()}
+
+
+KINDS = ("report", "report of traps", "certificate of a run", "certificate", "bench", "replay")
+
+
+@pytest.mark.parametrize("width", [360, 414])
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_phone_all_is_named_and_nothing_cut(
+    browser: Any, pages: dict[str, str], kind: str, width: int
+) -> None:
+    assert visit(browser, pages[kind], width).page.evaluate(PHONE_FAULTS) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_page_can_be_read_on_a_phone(
+    browser: Any, pages: dict[str, str], kind: str, scheme: str
+) -> None:
+    assert visit(browser, pages[kind], 360, scheme).page.evaluate(CONTRASTS) == {}
+
+
+@pytest.mark.parametrize("width", [800, 1180, 1440])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_table_is_cut_on_a_larger_screen(
+    browser: Any, pages: dict[str, str], kind: str, width: int
+) -> None:
+    cut = (
+        "[...document.querySelectorAll('table, .scroll, pre')]"
+        ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80))"
+    )
+    page = visit(browser, pages[kind], width).page
+    assert page.evaluate(cut) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_sources_are_folded_and_open_without_cutting_a_line(browser: Any, address: str) -> None:
+    page = visit(browser, address, 1280).page
+    sources = page.locator(".sources pre.code").all()
+    assert sources
+    assert not any(source.is_visible() for source in sources)
+    for summary in page.locator(".sources summary").all():
+        summary.click()
+    for source in sources:
+        assert source.is_visible()
+        assert source.evaluate("e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]") == [
+            0,
+            0,
+        ]
+        copied = source.evaluate("e => (getSelection().selectAllChildren(e), getSelection().toString())")
+        assert copied.strip() == source.evaluate("e => e.textContent").strip()

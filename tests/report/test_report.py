@@ -49,12 +49,23 @@ def expected_row(one: FrameworkResult) -> list[str]:
         f"{100 * one.validation_accuracy:.1f} %, epoch {one.best_epoch}",
         seconds(one.train_seconds),
         seconds(one.total_seconds),
-        f"{one.pictures_per_second:{',.0f' if (one.pictures_per_second or 0) >= 100 else '.1f'}}",
+        " ".join(filter(None, [speed(one.pictures_per_second), reach(one)])),
         f"{one.peak_memory_mib:,.0f} MiB",
         str(one.network_lines),
         f"{one.parameters:,}",
         str(one.version),
     ]
+
+
+def speed(number: float | None) -> str:
+    assert number is not None
+    return f"{number:{',.0f' if number >= 100 else '.1f'}}"
+
+
+def reach(one: FrameworkResult) -> str:
+    """Of the epochs after the first, where these are several."""
+    speeds = [epoch.pictures_per_second for epoch in one.epochs[1:]]
+    return f"{speed(min(speeds))} to {speed(max(speeds))}" if len(speeds) > 1 else ""
 
 
 def seconds(number: float | None) -> str:
@@ -193,7 +204,7 @@ def test_sources_stand_side_by_side_as_they_ran(run: RunFolder) -> None:
             article = page.one("article", name=f"source-{name}")
             source = (run.path / name / "network.py").read_text("utf-8")
             assert article.one("pre", "code").text().strip() == source.strip()
-            assert f"{one.network_lines} lines of code" in article.one("h3").words()
+            assert f"{one.network_lines} lines of network" in article.one("h3").words()
 
 
 def test_what_did_not_finish_says_what_to_do(digits: RunFolder) -> None:

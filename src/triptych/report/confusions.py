@@ -11,6 +11,8 @@ MOST_CLASSES = 20
 """Of a matrix in the page."""
 LARGEST = 10
 """Confusions in the list."""
+_PHONE, _CELL, _LETTER, _LONGEST = 315, 27, 7, 18
+"""Pixels: what a phone has room for, a cell, a letter of a class name; letters of a line of a name."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ def matrix(counts: Sequence[Sequence[int]]) -> list[list[Cell]]:
         [Cell(count, count / max(1, sum(row)), truth == said) for said, count in enumerate(row)]
         for truth, row in enumerate(counts)
     ]
+
+
+def slim(classes: Sequence[str]) -> bool:
+    """Whether a matrix of these classes has room on a phone; the list stands in for it there otherwise."""
+    name = min(_LONGEST, max(map(len, classes)))
+    return _CELL * len(classes) + _LETTER * name <= _PHONE
 
 
 def largest(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence[str]) -> list[Confusion]:

@@ -118,7 +118,8 @@ def _figures(result: Result, views: list[View]) -> dict[str, Any]:
         "accuracy_plot": accuracy_plot(accuracies) if accuracies else None,
         "matrices": {name: confusions.matrix(one) for name, one in matrices.items()} if few else {},
         "same_matrices": len(matrices) > 1 and len({str(one) for one in matrices.values()}) == 1,
-        "largest": None if few or not matrices else confusions.largest(matrices, result.pictures["classes"]),
+        "slim": few and confusions.slim(result.pictures["classes"]),
+        "largest": confusions.largest(matrices, result.pictures["classes"]) if matrices else None,
     }
 
 

@@ -128,7 +128,9 @@ def gaps_plot(layers: Sequence[str], curves: Sequence[Curve], bounds: Sequence[f
         _draw(axes, curve.pen, places, curve.values, marker=curve.pen.marker)
     axes.plot(places, bounds, color=_INK, linewidth=1.2, linestyle=":")
     axes.set_yscale("log")
-    axes.set_xticks(places, layers, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
+    axes.set_xticks(
+        places, layers, rotation=60, ha="right", rotation_mode="anchor", fontsize=9, parse_math=False
+    )
     words = "; ".join(f"{curve.pen.title} up to {np.nanmax(curve.values):.1e}" for curve in curves)
     return Plot(
         _svg(figure, "gaps", curves), f"Gap of each layer's output: {words}; bound {max(bounds):.1e}."
@@ -169,7 +171,7 @@ class Step:
 def walk_plot(name: str, colour: str, steps: Sequence[Step], blind: float) -> Plot:
     """The accuracy after each step of a walk, from top to bottom; `blind` is what needs no network."""
     pen = Pen(name, name, colour, 2.2, "none", "o")
-    figure, axes = _axes("test accuracy", "", height=1.2 + 0.42 * len(steps), width=8.6)
+    figure, axes = _axes("test accuracy", "", height=1.2 + 0.62 * len(steps))
     places = range(len(steps))
     axes.plot([step.mean for step in steps], places, color=colour, linewidth=1, linestyle=":")
     for place, step in enumerate(steps):
@@ -180,10 +182,13 @@ def walk_plot(name: str, colour: str, steps: Sequence[Step], blind: float) -> Pl
             )
         axes.plot(step.every, [place] * len(step.every), color=_INK, linestyle="", marker="|", markersize=9)
         axes.plot([step.mean], [place], color=colour, marker=pen.marker, markersize=8)
+        axes.text(
+            0.005, place - 0.32, step.label, color=_INK, fontsize=11, va="center", parse_math=False
+        )  # above, as there is most room
     axes.axvline(blind, color=_INK, linewidth=1, linestyle=":")
     axes.set_xlim(0, 1)
-    axes.set_ylim(len(steps) - 0.5, -0.5)
-    axes.set_yticks(places, [step.label for step in steps], fontsize=10)
+    axes.set_ylim(len(steps) - 0.5, -0.6)
+    axes.set_yticks(places, [])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{100 * value:.4g} %"))
     words = "; ".join(f"{step.label} {step.mean:.1%}" for step in steps)
     return Plot(_svg(figure, name, [Curve(pen, [])]), f"Test accuracy after each step {name}: {words}.")
@@ -237,9 +242,9 @@ def _rows(across: str, drawn: Sequence[Pen], largest: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _axes(across: str, up: str, height: float = 3.8, width: float = 5.8) -> tuple[Any, Any]:
+def _axes(across: str, up: str, height: float = 3.8) -> tuple[Any, Any]:
     with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
+        figure = Figure(figsize=(5.8, height), layout="constrained", facecolor="none")
         axes = figure.add_subplot(facecolor="none")
         axes.set_xlabel(across)
         axes.set_ylabel(up)

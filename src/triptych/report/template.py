@@ -28,7 +28,7 @@ def render(template: str, **facts: Any) -> str:
     )
     filters = (
         words.percent, words.probability, words.count, words.rate, words.seconds, words.milliseconds,
-        words.gap, words.capitalized, whole,
+        words.gap, words.capitalized, whole, parted,
     )  # fmt: skip
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     environment.globals |= {"code": code, "lighter": lighter, "span": words.span, "spacing": words.spacing}
@@ -36,13 +36,26 @@ def render(template: str, **facts: Any) -> str:
 
 
 def code(text: str, language: str) -> Markup:
-    """Highlighted text: spans with the classes that report.css colours."""
-    return Markup(highlight(text, _LEXERS[language](), HtmlFormatter(nowrap=True)))
+    """Highlighted text: spans with the classes that report.css colours, and one around each line."""
+    lines = highlight(text, _LEXERS[language](), HtmlFormatter(nowrap=True)).removesuffix("\n").split("\n")
+    return Markup("".join(f"{_line(line)}\n</span>" for line in lines))
+
+
+def _line(html: str) -> str:
+    """A line that knows its indent, so that what does not fit goes on to the right of it."""
+    start = re.match(r"(<[^>]*>| )*", html)
+    indent = len(re.sub(r"<[^>]*>", "", start[0])) if start else 0
+    return f'<span class="line" style="--indent: {indent}">{html}'
 
 
 def whole(text: str) -> Markup:
     """Text in which no figure like 2.4e-7 is broken at its sign."""
     return Markup(re.sub(r"\d\S*e-\d+\S*", r'<span class="whole">\g<0></span>', str(escape(text))))
+
+
+def parted(name: str) -> Markup:
+    """A dotted name that may go on in the next line after a dot."""
+    return Markup(str(escape(name)).replace(".", ".<wbr>"))
 
 
 def lighter(colour: str) -> str:

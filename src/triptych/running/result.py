@@ -80,13 +80,21 @@ class FrameworkResult(Attempt, kw_only=True):
     pictures_per_second: Annotated[
         float | None, Meta(description="Training; median over the epochs after the first, if there are any.")
     ] = None
+    pictures_per_second_range: Annotated[
+        tuple[float, float] | None,
+        Meta(description="Lowest and highest of these epochs; null if it is a single one."),
+    ] = None
     peak_memory_mib: float | None = None
     import_memory_mib: Annotated[
         float | None, Meta(description="Peak memory when the framework had just been imported.")
     ] = None
     parameters: int | None = None
     network_lines: Annotated[
-        int | None, Meta(description="Of its network.py: neither blank, nor comment, nor docstring.")
+        int | None,
+        Meta(
+            description="Of its network.py what a user would write: imports and the network, without the "
+            "helpers before it, comments, docstrings and blank lines."
+        ),
     ] = None
     epochs: list[Epoch] = field(default_factory=list)
     confusion: Annotated[
@@ -149,7 +157,8 @@ class Result(Struct, kw_only=True):
         dict[str, list[str]] | None,
         Meta(
             description="By figure the frameworks, best first; null unless they are equal: accidents have "
-            "no ranks. Accuracies are not ranked: equal networks differ by chance."
+            "no ranks. Accuracies are not ranked: equal networks differ by chance; nor are lines of code: "
+            "fewer are not better."
         ),
     ] = None
 
@@ -184,8 +193,9 @@ def collect(
         if one.epochs:
             one.first_step_loss = one.epochs[0].step_losses[0]
             one.train_seconds = sum(epoch.train_seconds for epoch in one.epochs)
-            steady = one.epochs[1:] or one.epochs
-            one.pictures_per_second = float(np.median([epoch.pictures_per_second for epoch in steady]))
+            speeds = [epoch.pictures_per_second for epoch in one.epochs[1:] or one.epochs]
+            one.pictures_per_second = float(np.median(speeds))
+            one.pictures_per_second_range = (min(speeds), max(speeds)) if len(speeds) > 1 else None
         if name in errors:
             one.status = "missing" if entry.missing() else "failed"
             one.error = errors[name]
@@ -251,7 +261,6 @@ BEST: dict[str, Literal["most", "least"]] = {
     "pictures_per_second": "most",
     "total_seconds": "least",
     "peak_memory_mib": "least",
-    "network_lines": "least",
 }
 """What frameworks are ranked by, and which end is best."""
 
