@@ -42,10 +42,11 @@ def code(text: str, language: str) -> Markup:
 
 
 def _line(html: str) -> str:
-    """A line that knows its indent, so that what does not fit goes on to the right of it."""
+    """A line that knows its indent: what does not fit goes on right of it, also after a dot or bracket."""
     start = re.match(r"(<[^>]*>| )*", html)
     indent = len(re.sub(r"<[^>]*>", "", start[0])) if start else 0
-    return f'<span class="line" style="--indent: {indent}">{html}'
+    parted = re.sub(r'<span class="[op]">[^<]*[.(\[]</span>', r"\g<0><wbr>", html)
+    return f'<span class="line" style="--indent: {indent}">{parted}'
 
 
 def whole(text: str) -> Markup:
