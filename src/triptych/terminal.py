@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from triptych.pictures.cache import StoreFacts
     from triptych.predicting import Evaluation, Prediction
     from triptych.replaying.result import Crossing, Replay, Trained
-    from triptych.running.result import FrameworkResult, Result
+    from triptych.running.result import Result
     from triptych.running.summary import Summary
     from triptych.teaching import Lesson
 
@@ -395,8 +395,15 @@ def _over_rounds(spread: Spread | None, form: Callable[[float], str]) -> Text:
     """The median, and below it the lowest and the highest."""
     if spread is None:
         return Text("")
-    reach = f"\n{form(spread.low)} to {form(spread.high)}" if spread.low < spread.high else ""
-    return Text.assemble(form(spread.median), (reach, "dim"))
+    reach = (spread.low, spread.high) if spread.low < spread.high else None
+    return _with_reach(form(spread.median), reach, form)
+
+
+def _with_reach(figure: str | Text, reach: tuple[float, float] | None, form: Callable[[float], str]) -> Text:
+    """A figure, and below it from where to where it may lie."""
+    if reach is None:
+        return Text.assemble(figure)
+    return Text.assemble(figure, (f"\n{form(reach[0])} to {form(reach[1])}", "dim"))
 
 
 def _rate(value: float) -> str:
@@ -523,26 +530,16 @@ def _figures(name: str, result: Result) -> list[str | Text]:
         first = result.ranking is not None and result.ranking[figure][0] == name
         return Text(text, style="bold green" if first else "")
 
-    accuracy = ""
-    if one.test_accuracy is not None and one.test_accuracy_interval is not None:
-        low, high = one.test_accuracy_interval
-        accuracy = f"{one.test_accuracy:.1%} ({100 * low:.1f} to {100 * high:.1f})"
+    accuracy = "" if one.test_accuracy is None else f"{one.test_accuracy:.1%}"
+    speed = best("pictures_per_second", words.rate(one.pictures_per_second or 0))
     return [
-        accuracy,
+        _with_reach(accuracy, one.test_accuracy_interval, lambda share: f"{100 * share:.1f}"),
         f"{one.train_seconds:,.0f} s",
         best("total_seconds", f"{one.total_seconds:,.0f} s"),
-        Text.assemble(best("pictures_per_second", words.rate(one.pictures_per_second or 0)), _reach(one)),
+        _with_reach(speed, one.pictures_per_second_range, words.rate),
         best("peak_memory_mib", f"{one.peak_memory_mib:,.0f}"),
         str(one.network_lines),
     ]
-
-
-def _reach(one: FrameworkResult) -> Text:
-    """The lowest and the highest of the epochs whose median stands above it."""
-    if one.pictures_per_second_range is None:
-        return Text("")
-    low, high = map(words.rate, one.pictures_per_second_range)
-    return Text(f"\n{low} to {high}", style="dim")
 
 
 def agreement_lines(result: Result) -> list[str]:

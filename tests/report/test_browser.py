@@ -269,3 +269,9 @@ def test_sources_are_folded_and_open_without_cutting_a_line(browser: Any, addres
         ]
         copied = source.evaluate("e => (getSelection().selectAllChildren(e), getSelection().toString())")
         assert copied.strip() == source.evaluate("e => e.textContent").strip()
+
+
+def test_printed_sources_are_open(browser: Any, address: str) -> None:
+    page = visit(browser, address, 1280).page
+    page.emulate_media(media="print")
+    assert all(source.is_visible() for source in page.locator(".sources pre.code").all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy.special import softmax
 
 from triptych.comparing import resume
@@ -21,7 +23,7 @@ from triptych.report.page import write_report
 from triptych.report.predictions import find_store
 from triptych.running.folder import RunFolder
 from triptych.running.result import Equivalence, FrameworkResult, Result, read_result
-from triptych.terminal import agreement_lines
+from triptych.terminal import agreement_lines, result_table
 
 from .conftest import altered_page
 from .reading import Element, read_page
@@ -88,6 +90,25 @@ def test_the_table_holds_every_figure(run: RunFolder) -> None:
             assert cells == [
                 {"missing": "Not installed; what to do", "failed": "Failed; what happened"}[one.status]
             ]
+
+
+def test_the_terminal_tells_the_reach_of_speeds_and_ranks_no_lines(traps: RunFolder) -> None:
+    result = read_result(traps)
+    table = result_table(result)
+    console = Console(width=80, file=io.StringIO())
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    for name, one in result.frameworks.items():
+        assert reach(one)
+        assert reach(one) in said, name
+        assert one.test_accuracy_interval is not None
+        low, high = one.test_accuracy_interval
+        assert f"{100 * low:.1f} to {100 * high:.1f}" in said
+    assert "…" not in said.split("\n", 1)[1]  # the title may be long, no figure is cut
+    assert result.ranking is not None
+    assert set(result.ranking) == {"pictures_per_second", "total_seconds", "peak_memory_mib"}
+    assert all("bold" not in str(getattr(cell, "style", "")) for cell in table.columns[-1].cells)
 
 
 def test_agreement_is_shown_and_explained(traps: RunFolder) -> None:
