@@ -93,7 +93,7 @@ def write_many(folder: Path, count: int, size: int) -> None:
     contents = Contents("0" * 40, "many", (size, size), "squash", CLASSES, names, labels, sides)
     with open(folder / "images.bin", "wb") as file:
         file.truncate(count * size * size * 3)
-    stores._write_index(folder, contents, numbers, [])
+    stores._write_index(folder, contents, numbers, np.zeros((count, 16), np.uint8), [])
 
 
 def open_many(order: Values) -> Values:

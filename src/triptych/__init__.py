@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from triptych.comparing import Comparison, compare, resume
     from triptych.ejecting import eject
     from triptych.errors import TriptychError
-    from triptych.predicting import Evaluation, Prediction, evaluate, predict
+    from triptych.predicting import Evaluation, Model, Prediction, Predictions, evaluate, predict
     from triptych.replaying import Replay, replay
     from triptych.verifying import Verification, verify, verify_again
 
@@ -27,7 +27,9 @@ _HOME = {
     "Bench": "benching",
     "Comparison": "comparing",
     "Evaluation": "predicting",
+    "Model": "predicting",
     "Prediction": "predicting",
+    "Predictions": "predicting",
     "Replay": "replaying",
     "TriptychError": "errors",
     "Verification": "verifying",
@@ -46,7 +48,9 @@ __all__ = [
     "Bench",
     "Comparison",
     "Evaluation",
+    "Model",
     "Prediction",
+    "Predictions",
     "Replay",
     "TriptychError",
     "Verification",

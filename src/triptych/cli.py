@@ -269,34 +269,63 @@ def bench(network: str, as_json: bool, **given: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
+ANSWERING = options(
+    click.option("--framework", metavar="NAME",
+                 help="What computes: any that is installed, whichever framework was trained."),
+    click.option("--weights", metavar="NAME", help="The framework whose weights are used: its own, or the "
+                 "best on the validation part."),
+)  # fmt: skip
+
+
 @cli.command()
 @click.argument("run", metavar="RUN")
-@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
-@FRAMEWORK
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
+@ANSWERING
+@click.option("--csv", "form", flag_value="csv", help="Print CSV, a row a picture.")
+@click.option("--jsonl", "form", flag_value="jsonl", help="Print JSON lines, one a picture.")
 @JSON
-def predict(run: str, pictures: tuple[str, ...], framework: str | None, as_json: bool) -> None:
-    """Label pictures with what a run has learned."""
+def predict(run: str, pictures: tuple[str, ...], form: str | None, as_json: bool, **given: Any) -> None:
+    """Label pictures with what a run has learned.
+
+    Exit code 0 if all were read, 1 if some could not be, 2 if none could.
+    """
     from triptych import terminal
     from triptych.predicting import predict
 
-    predictions = predict(run, pictures, framework=framework)
+    if form is not None and as_json:
+        raise click.UsageError(f"--json and --{form}: give one of them")
+    found = predict(run, pictures, **given)
     if as_json:
-        _print_json(predictions)
+        _print_json(found)
+    elif form is not None:
+        click.echo(found.to_csv() if form == "csv" else found.to_json_lines(), nl=False)
     else:
-        terminal.show(terminal.prediction_table(predictions))
+        terminal.show(*terminal.prediction_lines(found))
+    aside = terminal.passed_over_lines(found)
+    if form is not None:
+        aside += found.model.sentences()
+    if found.failed:
+        aside.append(f"triptych: {len(found.failed):,} of {len(found.predictions):,} files cannot be read")
+    for line in aside:
+        click.echo(line, err=True)
+    if found.failed:
+        raise click.exceptions.Exit(1)
 
 
 @cli.command()
 @click.argument("run", metavar="RUN")
 @click.argument("pictures", metavar="FOLDER|ARCHIVE|sports|digits")
-@FRAMEWORK
+@click.option("--part", type=click.Choice(["test", "validation", "train", "all"]), default="test",
+              show_default=True, help="Which of the pictures; those that the run knows are in the part that "
+              "they had there.")  # fmt: skip
+@ANSWERING
 @JSON
-def evaluate(run: str, pictures: str, framework: str | None, as_json: bool) -> None:
-    """Score a run's network on a folder of other pictures."""
+def evaluate(run: str, pictures: str, as_json: bool, **given: Any) -> None:
+    """Score a run's network on the pictures of a folder that it has not trained on."""
     from triptych import terminal
     from triptych.predicting import evaluate
 
-    evaluation = evaluate(run, pictures, framework=framework)
+    evaluation = evaluate(run, pictures, **given)
     if as_json:
         _print_json(evaluation)
     else:
@@ -355,9 +384,8 @@ def runs(as_json: bool) -> None:
     if as_json:
         _print_json(found)
     else:
-        terminal.show(
-            terminal.runs_table(found) if found else "No runs yet; begin with: triptych compare sports"
-        )
+        lines = terminal.runs_lines(found)
+        terminal.show(*(lines or ["No runs yet; begin with: triptych compare sports"]))
 
 
 @cli.command()

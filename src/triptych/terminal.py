@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from triptych.equality.certificate import Certificate, Quantity
     from triptych.network.zoo import ZooEntry
     from triptych.pictures.cache import StoreFacts
-    from triptych.predicting import Evaluation, Prediction
+    from triptych.predicting import Evaluation, Predictions
     from triptych.replaying.result import Crossing, Replay, Trained
     from triptych.running.result import Result
     from triptych.running.summary import Summary
@@ -571,11 +572,15 @@ def problem_lines(pictures: dict[str, Any]) -> list[str]:
     if not problems:
         return []
     lines = [f"{len(problems):,} problem(s) with the pictures; the run went on without those files:"]
-    for kind, count in pictures["problem_counts"].items():
+    for kind in pictures["problem_counts"]:
         paths = [problem["path"] for problem in problems if problem["kind"] == kind]
-        more = f" and {count - 3:,} more" if count > 3 else ""
-        lines.append(f"  {kind}: {', '.join(paths[:3])}{more}")
+        lines.append(f"  {kind}: {_first_few(paths)}")
     return lines
+
+
+def _first_few(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
+    return f"{', '.join(paths[:3])}{more}"
 
 
 class _Output(Console):
@@ -595,49 +600,93 @@ def show(*parts: Any) -> None:
             console.print(part)
 
 
-def prediction_table(predictions: Sequence[Prediction]) -> Table:
-    """Picture, label, and the three largest probabilities."""
-    table = _table()
-    for heading in ("picture", "label", "probabilities"):
-        table.add_column(heading, overflow="fold")
-    for one in predictions:
+def prediction_lines(found: Predictions) -> list[str]:
+    """Label, the three largest probabilities and path of each picture, and what answered.
+
+    The path stands last, so that it is whole however long it is.
+    """
+    rows = [("label", "probabilities", "picture")]
+    for one in found.predictions:
         ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])[:3]
-        table.add_row(
-            Text(one.picture),
-            Text(one.label, style="bold"),
-            Text("  ".join(f"{name} {share:.1%}" for name, share in ranked)),
-        )
-    return table
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in ranked)
+        rows.append((one.label or "-", one.error or shares, one.picture))
+    return [*_aligned(rows), *found.model.sentences()]
+
+
+def passed_over_lines(found: Predictions) -> list[str]:
+    """The files in folders that are no pictures: how many, and the first few."""
+    if not found.passed_over:
+        return []
+    return [f"{len(found.passed_over):,} file(s) passed over, no pictures: {_first_few(found.passed_over)}"]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, in columns; the last cells are of any length."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)][:-1]
+    return [
+        "  ".join([*(set_cell_size(cell, wide) for cell, wide in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    ]
 
 
 def evaluation_parts(evaluation: Evaluation) -> list[Any]:
-    """The accuracy in a sentence, and the confusion matrix."""
+    """The accuracy in a sentence, what it is of, what answered, and the confusion matrix."""
     low, high = evaluation.accuracy_interval
-    table = _table(title="rows: the true class, columns: the predicted")
+    table = _table()
     table.add_column("")
     for name in evaluation.classes:
         table.add_column(Text(name), justify="right")
     for name, row in zip(evaluation.classes, evaluation.confusion, strict=True):
         table.add_row(Text(name), *(str(count) if count else "·" for count in row))
+    part = "all pictures" if evaluation.part == "all" else f"the {evaluation.part} part"
     return [
-        f"{evaluation.framework}: {evaluation.accuracy:.1%} of {evaluation.pictures:,} pictures right "
-        f"(95 % interval {100 * low:.1f} to {100 * high:.1f})",
+        f"{evaluation.accuracy:.1%} of {evaluation.pictures:,} pictures right "
+        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}): {part} of {evaluation.source}",
+        *_seen_lines(evaluation),
+        *evaluation.model.sentences(),
+        "",
+        "Rows: the true class; columns: the predicted.",
         table,
     ]
 
 
-def runs_table(found: Sequence[Summary]) -> Table:
-    """One line a run."""
-    table = _table()
-    for heading in ("run", "pictures", "network", "frameworks"):
-        table.add_column(heading)
-    for run in found:
-        states = [
-            f"{name} {accuracy:.1%}" if accuracy is not None else f"{name} {run.states[name]}"
-            for name, accuracy in run.test_accuracy.items()
-        ]
-        table.add_row(Text(run.folder), Text(run.pictures), run.network, ", ".join(states))
-    return table
+def _seen_lines(evaluation: Evaluation) -> list[str]:
+    """What the run has seen of the pictures before, whether they are counted in or left out."""
+    lines = []
+    if evaluation.left_out:
+        known = evaluation.left_out_trained_on
+        seen = f"; the run has trained on {known:,} of them" if known else ""
+        lines.append(f"{evaluation.left_out:,} pictures of other parts are left out{seen}. See --part.")
+    if evaluation.trained_on:
+        others = evaluation.pictures - evaluation.trained_on
+        rest = f"; of the {others:,} others, {evaluation.accuracy_on_others:.1%} are right" if others else ""
+        lines.append(
+            f"The run has trained on {evaluation.trained_on:,} of these {evaluation.pictures:,} "
+            f"pictures, which flatters it{rest}."
+        )
+    return lines
+
+
+def runs_lines(found: Sequence[Summary]) -> list[str]:
+    """A few lines a run, so that every path is whole."""
+    return [line for run in found for line in _run_lines(run)]
+
+
+def _run_lines(run: Summary) -> list[str]:
+    began = f"{run.started[:16].replace('T', ' ')} UTC"
+    if run.size is None:
+        return [run.folder, f"  {began}  damaged: {run.states['damaged']}"]
+    height, width = run.size
+    states = [
+        f"{name} {accuracy:.1%}" if accuracy is not None else f"{name} {run.states[name]}"
+        for name, accuracy in run.test_accuracy.items()
+    ]
+    asked = f"{run.network}, {width} x {height} pixels, {run.epochs} epoch(s)"
+    return [
+        run.folder,
+        f"  {began}  {asked}  {run.verdict or 'no verdict'}: {', '.join(states)}",
+        f"  pictures: {run.pictures}",
+    ]
 
 
 def pictures_table(found: dict[str, Any]) -> Table:

@@ -30,7 +30,7 @@ def by_the_library(framework: str, jobs: list[dict[str, Any]]) -> list[list[floa
             recipe.pictures, size=(job["size"], job["size"]), fit=recipe.fit, resize=recipe.resize
         )
         architecture = find_network(recipe.network).adapted((job["size"],) * 2, len(store.classes))
-        run = RunFolder.create(Path(job["out"]), recipe, architecture, {})
+        run = RunFolder.create(Path(job["out"]), recipe, architecture, store)
         panel = run.panel(entry)
         train(made, recipe, architecture, parts_of(run, store), panel, lambda event: None)
         losses.append([loss for epoch in panel.events() for loss in epoch["step_losses"]])

@@ -244,7 +244,8 @@ def test_a_runs_weights_go_along_into_any_framework(
     wanted = json.loads((run / "result.json").read_text())["frameworks"]["pytorch"]["test_accuracy"]
     assert f"test {wanted:.1%} of 15" in done.stdout, done.stderr
     picture = folder / "test" / "dogs" / "00.png"
-    (ours,) = triptych.predict(run, [picture])
+    (ours,) = triptych.predict(run, [picture]).predictions
+    assert ours.label is not None
     said = command(script, "predict", picture, at=tmp_path, framework=framework).stdout
     assert f": {ours.label} ({ours.probabilities[ours.label]:.1%})" in said
     assert "left out" in done.stderr  # the copy and the broken file
@@ -258,7 +259,8 @@ def test_a_package_is_installed_and_finds_its_weights(run: Path, folder: Path, t
     said = command("-c", "import sys; sys.path.insert(0, '.'); sys.argv[0] = 'x'; "
                    "from mine.command import main; main()", "predict", picture,
                    at=home, framework="pytorch")  # fmt: skip
-    assert triptych.predict(run, [picture])[0].label in said.stdout, said.stderr
+    (ours,) = triptych.predict(run, [picture]).predictions
+    assert f": {ours.label} (" in said.stdout, said.stderr
 
 
 def test_a_program_does_not_lose_weights(run: Path, folder: Path, tmp_path: Path) -> None:

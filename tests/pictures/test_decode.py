@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -290,12 +291,17 @@ def test_digest_stands_for_the_pixels() -> None:
     assert prepare(saved(folded, "BMP"), small, "squash")[1] not in same
 
 
-def test_read_picture_names_the_file(tmp_path: Path) -> None:
+def test_read_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(saved(noise(11)))
     np.testing.assert_array_equal(read_picture(path, (12, 16)), noise(11))
     path.write_bytes(b"no picture")
-    with pytest.raises(UnreadablePicture, match=r"a\.txt"):
-        read_picture(path, (8, 8))
-    with pytest.raises(UnreadablePicture, match=r"gone\.png: No such file"):
-        read_picture(tmp_path / "gone.png", (8, 8))
+    os.mkfifo(tmp_path / "pipe.png")  # opened like a file it would wait for ever
+    for unreadable, message in {
+        "a.txt": "not a picture: none of JPEG",
+        "gone.png": "unreadable: No such file",
+        "pipe.png": "not a picture: a pipe",
+        "": "unreadable: Is a directory",
+    }.items():
+        with pytest.raises(UnreadablePicture, match=message):
+            read_picture(tmp_path / unreadable, (8, 8))

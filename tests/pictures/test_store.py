@@ -116,6 +116,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "images gone": lambda at: os.remove(at / "images.bin"),
     "labels changed": lambda at: (at / "labels.bin").write_bytes(bytes(64)),
     "sides cut": lambda at: os.truncate(at / "sides.bin", 3),
+    "digests cut": lambda at: os.truncate(at / "digests.bin", 32),
+    "digests gone": lambda at: os.remove(at / "digests.bin"),
     "names changed": lambda at: os.truncate(at / "names.bin", 30),
     "ends gone": lambda at: os.remove(at / "ends.bin"),
     "facts cut": lambda at: os.truncate(at / "store.json", 40),

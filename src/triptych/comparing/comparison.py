@@ -19,9 +19,7 @@ from triptych.frameworks import registry
 from triptych.interruption import goes_on_with
 from triptych.network.layers import pair
 from triptych.network.weights import initial_weights
-from triptych.pictures.sheet import describe
 from triptych.pictures.source import located
-from triptych.pictures.split import split
 from triptych.pictures.store import Store
 from triptych.report.page import CERTIFICATE, REPORT, write_report
 from triptych.running.exam import REFERENCE, Case
@@ -87,8 +85,7 @@ def compare(
     listen("plan", {"event": "plan", "frameworks": plan.frameworks, "epochs": plan.epochs})
     store = pictures_of(plan, listen)
     architecture = architecture.adapted(pair(plan.size), len(store.classes))
-    sides = split(store.labels, store.sides, plan.seed)
-    run = RunFolder.create(Path(out) if out else None, plan, architecture, describe(store, sides))
+    run = RunFolder.create(Path(out) if out else None, plan, architecture, store)
     with goes_on_with("resume", run.path):
         return _carry_out(run, store, patience, listen)
 

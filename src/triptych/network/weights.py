@@ -177,10 +177,10 @@ def _law(law: Initial | BiasInitial, shape: Shape, fans: tuple[int, int]) -> Dis
     return Distribution(shape, "normal", math.sqrt(variance))
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Array]) -> None:
-    """Write a safetensors file, whole or not at all."""
+def save_tensors(path: Path, tensors: Mapping[str, Array], about: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file, with what there is to say `about` it, whole or not at all."""
     contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    write_atomic(path, save(contiguous))
+    write_atomic(path, save(contiguous, dict(about) if about else None))
 
 
 def load_tensors(path: Path) -> Weights:
@@ -200,6 +200,8 @@ class StoredTensors(Mapping[str, Array]):
             raise RunFolderError(f"{path}: cannot be read as safetensors ({reason})") from None
         self._file = opened
         self._names = dict[str, None].fromkeys(opened.keys())
+        self.about: Mapping[str, str] = opened.metadata() or {}
+        """What its writer said about it."""
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._names:

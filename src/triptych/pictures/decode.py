@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from triptych.errors import UnreadablePicture, UsageError, did_you_mean
-from triptych.pictures.reader import MAX_FILE
+from triptych.pictures.reader import read_file
 
 FITS = ("squash", "crop", "pad")
 """How a picture meets a target of another shape.
@@ -103,18 +103,9 @@ def read_picture(
 ) -> NDArray[np.uint8]:
     """The picture in the file at `path`, as a store would hold it. Shape (height, width, 3), uint8.
 
-    Raises UnreadablePicture, naming the file.
+    Raises UnreadablePicture.
     """
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE + 1)
-        if len(data) > MAX_FILE:
-            raise UnreadablePicture("too large", f"over {MAX_FILE / 1e6:,.0f} MB")
-        return prepare(data, size, fit, method)[0]
-    except OSError as error:
-        raise UnreadablePicture("unreadable", f"{path}: {error.strerror}") from error
-    except UnreadablePicture as error:
-        raise UnreadablePicture(error.kind, f"{path}: {error.detail}") from error
+    return prepare(read_file(path), size, fit, method)[0]
 
 
 def pixel_digest(image: Image.Image) -> bytes:

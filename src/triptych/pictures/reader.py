@@ -7,6 +7,7 @@ block of bytes and not as Python strings: a million of them cost what their lett
 from __future__ import annotations
 
 import os
+import stat
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from triptych.errors import PicturesError, UnreadablePicture
 
 MAX_FILE = 500_000_000
 """Bytes. A larger file is no photograph, and would be held in memory whole."""
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+"""What names of pictures end in. The content decides what a file is; its name, what it is meant to be."""
 
 PROBLEM_KINDS = {
     "unreadable": "cannot be opened or decoded; left out",
@@ -103,10 +107,34 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 
 
+def is_named_like_a_picture(name: str) -> bool:
+    """Whether a file of this name is meant to be a picture."""
+    return name.casefold().endswith(ENDINGS)
+
+
 def printable(name: str) -> str:
     """`name` on one line in characters that every terminal and JSON writer accepts."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def read_file(path: Path, limit: int = -1) -> bytes:
+    """The bytes of the file at `path`, at most `limit` if that is not negative; raises UnreadablePicture."""
+    try:
+        with open(path, "rb", opener=_at_once) as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise UnreadablePicture("not a picture", "a pipe, socket or device")
+            if facts.st_size > MAX_FILE:
+                raise UnreadablePicture("too large", f"{facts.st_size / 1e6:,.0f} MB")
+            return file.read(limit)
+    except OSError as error:
+        raise UnreadablePicture("unreadable", error.strerror or str(error)) from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a pipe would wait for somebody to write into it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 class FolderReader:
@@ -129,14 +157,7 @@ class FolderReader:
 
     def read(self, i: int, limit: int = -1) -> bytes:
         """The bytes of file `i`; raises UnreadablePicture."""
-        try:
-            with open(self.root / self.names[i], "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                if size > MAX_FILE:
-                    raise UnreadablePicture("too large", f"{size / 1e6:,.0f} MB")
-                return file.read(limit)
-        except OSError as error:
-            raise UnreadablePicture("unreadable", error.strerror or str(error)) from error
+        return read_file(self.root / self.names[i], limit)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -1,8 +1,9 @@
 """Pictures decoded once and kept as one memory-mapped array.
 
-A store is a folder of five files: `images.bin` (uint8, rows x height x width x 3), `labels.bin` (int32),
-`sides.bin` (uint8), `names.bin` with `ends.bin` (see `Names`), and `store.json`, which says what they hold.
-The index costs 5 bytes a picture in memory; names and pixels stay on disk until they are looked at.
+A store is a folder of files: `images.bin` (uint8, rows x height x width x 3), `labels.bin` (int32),
+`sides.bin` (uint8), `digests.bin` (16 bytes a picture), `names.bin` with `ends.bin` (see `Names`), and
+`store.json`, which says what they hold. The index costs 5 bytes a picture in memory; names, digests and
+pixels stay on disk until they are looked at.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from triptych.pictures.copies import find_copies
 from triptych.pictures.folder import check_classes
 from triptych.pictures.reader import Names, Problem
 
-SCHEMA = 1
+SCHEMA = 2
 """Grows with every change of the files' layout or of what decoding and resizing mean."""
 
 Progress = Callable[[int, int], None]
@@ -74,6 +75,8 @@ class Store:
     labels: NDArray[np.int32] = field(repr=False)
     sides: NDArray[np.uint8] = field(repr=False)
     """0 undecided, 1 train, 2 validation, 3 test (see `split`)."""
+    digests: NDArray[np.uint8] = field(repr=False)
+    """(pictures, 16), memory-mapped: what a picture is known by wherever it lies (see `pixel_digest`)."""
     names: Names = field(repr=False)
     classes: tuple[str, ...]
     problems: tuple[Problem, ...] = field(repr=False)
@@ -113,6 +116,8 @@ class Store:
             raise ValueError("its index has another length than it says")
         if (path / "images.bin").stat().st_size != rows * height * width * 3:
             raise ValueError("images.bin has another size than it says")
+        if (path / "digests.bin").stat().st_size != rows * 16:
+            raise ValueError("digests.bin has another size than it says")
         if _index_digest(path) != facts["index"]:
             raise ValueError("its index was changed")
         return cls(
@@ -124,6 +129,7 @@ class Store:
             images=np.memmap(path / "images.bin", np.uint8, mode="r", shape=(rows, height, width, 3)),
             labels=labels,
             sides=sides,
+            digests=np.memmap(path / "digests.bin", np.uint8, mode="r", shape=(rows, 16)),
             names=Names(names, ends),
             classes=classes,
             problems=tuple(Problem(*problem) for problem in facts["problems"]),
@@ -165,7 +171,7 @@ def write_store(
         _check_left(contents, kept, listed)
         _close_gaps(file, kept, row_bytes)
         _to_disk(file)
-    _write_index(folder, contents, kept, listed)
+    _write_index(folder, contents, kept, digests[kept], listed)
 
 
 def _check_left(contents: Contents, kept: NDArray[np.int64], problems: list[Problem]) -> None:
@@ -187,7 +193,13 @@ def _close_gaps(file: Any, kept: NDArray[np.int64], row_bytes: int) -> None:
     file.truncate(len(kept) * row_bytes)
 
 
-def _write_index(folder: Path, contents: Contents, kept: NDArray[np.int64], problems: list[Problem]) -> None:
+def _write_index(
+    folder: Path,
+    contents: Contents,
+    kept: NDArray[np.int64],
+    digests: NDArray[np.uint8],
+    problems: list[Problem],
+) -> None:
     names = Names.of(contents.names[int(row)] for row in kept)
     parts = (
         contents.labels[kept].astype(np.int32).tobytes(),
@@ -195,7 +207,7 @@ def _write_index(folder: Path, contents: Contents, kept: NDArray[np.int64], prob
         names.ends.tobytes(),
         bytes(names.blob),
     )
-    for name, data in zip(_INDEX, parts, strict=True):
+    for name, data in zip((*_INDEX, "digests.bin"), (*parts, digests.tobytes()), strict=True):
         with open(folder / name, "wb") as file:
             file.write(data)
             _to_disk(file)

@@ -1,5 +1,7 @@
 """Predict and evaluate with what a run has learned."""
 
-from triptych.predicting.prediction import Evaluation, Prediction, evaluate, predict
+from triptych.predicting.evaluation import Evaluation, evaluate
+from triptych.predicting.model import Model
+from triptych.predicting.prediction import Prediction, Predictions, predict
 
-__all__ = ["Evaluation", "Prediction", "evaluate", "predict"]
+__all__ = ["Evaluation", "Model", "Prediction", "Predictions", "evaluate", "predict"]

@@ -17,8 +17,6 @@ from triptych.frameworks.registry import Entry
 from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
 from triptych.network.weights import load_tensors
-from triptych.pictures.sheet import describe
-from triptych.pictures.split import split
 from triptych.pictures.store import Store
 from triptych.replaying.result import Trained, trained
 from triptych.replaying.things import Subject
@@ -114,8 +112,7 @@ class Trainings:
         store, run = self.store(recipe), self._run(name)
         if not (run.path / "recipe.toml").is_file():
             shutil.rmtree(run.path, ignore_errors=True)  # what a kill left of its making
-            sides = split(store.labels, store.sides, seed)
-            RunFolder.create(run.path, recipe, network, describe(store, sides))
+            RunFolder.create(run.path, recipe, network, store)
         panel = run.panel(self.entry)
         job = {"job": "train", "run": str(run.path), "store": str(store.path)}
 

@@ -4,6 +4,7 @@
 
     runs/<name>/
       recipe.toml  network.toml  pictures.json       what was asked, and of which pictures
+      pictures.safetensors                           what its pictures are known by, part by part
       result.json  report.html                       all figures; the page
       <framework>/network.py  facts.json             the source that ran; what ran it
       <framework>/weights.safetensors                the best epoch's
@@ -20,18 +21,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from triptych.errors import RunFolderError
 from triptych.frameworks.registry import Entry
 from triptych.network.architecture import Architecture, from_toml
+from triptych.network.weights import StoredTensors, load_tensors, save_tensors
 from triptych.network.zoo import ZOO
+from triptych.pictures.sheet import describe
+from triptych.pictures.split import SIDE_NAMES, split
+from triptych.pictures.store import Store
 from triptych.running.recipe import Recipe, make_recipe
 from triptych.tables import read_toml, write_atomic, writing
 
@@ -58,6 +63,14 @@ class Panel:
     def weights(self) -> Path:
         """Canonical tensors of the best epoch."""
         return self.path / "weights.safetensors"
+
+    @property
+    def epoch(self) -> int | None:
+        """The epoch that its weights are of; None if there are none, or nobody knows."""
+        if not self.weights.is_file():
+            return None
+        said = StoredTensors(self.weights).about.get("epoch", "")
+        return int(said) if said.isdecimal() else None
 
     @property
     def checkpoint(self) -> Path:
@@ -105,10 +118,9 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(
-        cls, path: Path | None, recipe: Recipe, architecture: Architecture, pictures: Mapping[str, Any]
-    ) -> RunFolder:
+    def create(cls, path: Path | None, recipe: Recipe, architecture: Architecture, store: Store) -> RunFolder:
         """A new run folder, under `runs/` if no path is given; raises RunFolderError if it cannot be."""
+        sides = split(store.labels, store.sides, recipe.seed)
         if path is None:
             stem = Path(recipe.pictures).name.split(".")[0] or "pictures"
             path = new_folder(f"{stem}-{architecture.name}")
@@ -119,7 +131,9 @@ class RunFolder:
                     f"{path}: is there already; choose another --out, or go on with: triptych resume {path}"
                 )
             write_atomic(path / "network.toml", architecture.to_toml())
-            write_json(path / "pictures.json", pictures)
+            write_json(path / "pictures.json", describe(store, sides))
+            digests = {name: np.asarray(store.digests)[rows] for name, rows in vars(sides).items()}
+            save_tensors(path / "pictures.safetensors", digests)
             write_atomic(path / "recipe.toml", recipe.to_toml())  # last: it makes the folder a run folder
         return folder
 
@@ -165,6 +179,12 @@ class RunFolder:
     def pictures(self) -> dict[str, Any]:
         """What was found in the pictures."""
         return read_json(self.path / "pictures.json")
+
+    def sides(self) -> dict[bytes, int]:
+        """The side that each of its pictures is on, by the picture's digest."""
+        digests = load_tensors(self.path / "pictures.safetensors")
+        sides = ((side, digests.get(name, ())) for side, name in enumerate(SIDE_NAMES))
+        return {row.tobytes(): side for side, rows in sides for row in rows}
 
     def panel(self, entry: Entry) -> Panel:
         """The part of one framework."""

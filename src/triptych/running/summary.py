@@ -8,16 +8,25 @@ from msgspec import Struct
 
 from triptych.errors import TriptychError
 from triptych.frameworks import registry
+from triptych.network.layers import pair
+from triptych.pictures.reader import printable
 from triptych.running.folder import RUNS, RunFolder, list_runs
 from triptych.running.result import read_result
 
 
 class Summary(Struct, kw_only=True):
-    """What there is to know of a run at a glance."""
+    """What there is to know of a run at a glance; what is null is not known, as in a damaged one."""
 
     folder: str
+    started: str
+    """ISO 8601 in UTC."""
     pictures: str
     network: str
+    size: tuple[int, int] | None = None
+    """Height and width of the pictures."""
+    epochs: int | None = None
+    verdict: str | None = None
+    """Whether the frameworks compute the same; null until the run is finished."""
     states: dict[str, str]
     """By framework: done, failed, missing, or how many epochs it has."""
     test_accuracy: dict[str, float | None]
@@ -30,23 +39,37 @@ def summaries(root: Path = RUNS) -> list[Summary]:
 
 def _summary(run: RunFolder) -> Summary:
     try:
-        recipe = run.recipe()
-        summary = Summary(
-            folder=str(run.path),
-            pictures=recipe.pictures,
-            network=recipe.network,
-            states={},
-            test_accuracy={},
-        )
-        finished = read_result(run).frameworks if (run.path / "result.json").exists() else {}
-        for name in recipe.frameworks:
-            one = finished.get(name)
-            epochs = len(run.panel(registry.find(name)).events())
-            summary.states[name] = one.status if one else f"{epochs} of {recipe.epochs} epochs"
-            summary.test_accuracy[name] = one.test_accuracy if one else None
+        return _read(run)
     except TriptychError as error:
         return Summary(
-            folder=str(run.path), pictures="?", network="?", states={"damaged": str(error)},
+            folder=printable(str(run.path)),
+            started=run.started,
+            pictures="?",
+            network="?",
+            states={"damaged": str(error)},
             test_accuracy={"damaged": None},
-        )  # fmt: skip
+        )
+
+
+def _read(run: RunFolder) -> Summary:
+    recipe = run.recipe()
+    result = read_result(run) if (run.path / "result.json").exists() else None
+    finished = result.frameworks if result else {}
+    summary = Summary(
+        folder=printable(str(run.path)),
+        started=run.started,
+        pictures=printable(recipe.pictures),
+        network=printable(recipe.network),
+        size=pair(recipe.size),
+        epochs=recipe.epochs,
+        verdict=result.equivalence.verdict if result and result.equivalence else None,
+        states={},
+        test_accuracy={},
+    )
+    for name in recipe.frameworks:
+        one = finished.get(name)
+        epochs = len(run.panel(registry.find(name)).events())
+        ended = one and one.status != "unfinished"
+        summary.states[name] = one.status if one and ended else f"{epochs} of {recipe.epochs} epochs"
+        summary.test_accuracy[name] = one.test_accuracy if one else None
     return summary

@@ -103,7 +103,7 @@ def train(
         if accuracy is None or accuracy > progress.best_accuracy or recipe.keep == "last":
             progress.best_epoch = progress.epochs
             progress.best_accuracy = -1.0 if accuracy is None else accuracy
-            save_tensors(panel.weights, _without_optimizer(weights))
+            save_tensors(panel.weights, _without_optimizer(weights), {"epoch": str(progress.epochs)})
         events.append({"epoch": progress.epochs, **figures})
         panel.write_events(events)
         save_tensors(panel.checkpoint, weights | progress.as_weights())

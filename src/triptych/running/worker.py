@@ -60,21 +60,17 @@ def do_train(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Tu
 
 
 def do_predict(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
-    """Logits of all pictures of the store `job["store"]`, or of the file `job["images"]`.
+    """Logits of the rows `job["rows"]` of the file of pixels `job["images"]`, of shape `job["shape"]`.
 
-    They are written to the file `job["logits"]`.
+    By the weights `job["weights"]`, whichever framework learned them; written to the file `job["logits"]`.
     """
     run = RunFolder(Path(job["run"]))
-    weights = load_tensors(panel.weights)
+    weights = load_tensors(Path(job["weights"]))
     check_weights(run.architecture(), weights)
     state = framework.build(run.architecture(), weights, run.recipe().precision)
-    images = (
-        Store.open(Path(job["store"])).images
-        if "store" in job
-        else load_tensors(Path(job["images"]))["images"].astype(np.uint8)
-    )
-    rows = np.arange(len(images))
-    batches = Batches(images, np.zeros(len(images), np.int64), rows, run.recipe().batch)
+    images = np.memmap(job["images"], np.uint8, mode="r", shape=tuple(job["shape"]))
+    rows = load_tensors(Path(job["rows"]))["rows"].astype(np.int64)
+    batches = Batches(images, np.zeros(len(rows), np.int64), rows, run.recipe().batch)
     save_tensors(Path(job["logits"]), {"logits": all_logits(framework, state, batches, emit)})
     return {}
 

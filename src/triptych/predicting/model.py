@@ -1,0 +1,108 @@
+"""Whose weights answer, and in which framework: any can compute with what another has learned."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from triptych.errors import FrameworkMissing, RunFolderError
+from triptych.frameworks import registry
+from triptych.network.weights import load_tensors, save_tensors
+from triptych.running.folder import RunFolder
+from triptych.running.launch import run_worker
+
+
+class Model(Struct, kw_only=True, frozen=True):
+    """A run's network with the weights that one framework has learned, computed in that one or another."""
+
+    run: Annotated[str, Meta(description="The run folder.")]
+    framework: Annotated[str, Meta(description="In which it is computed.")]
+    weights: Annotated[str, Meta(description="The framework that learned the weights.")]
+    epoch: Annotated[int | None, Meta(description="The epoch that the weights are of, counted from 1.")]
+    epochs: Annotated[int, Meta(description="How many the recipe asks for.")]
+    trained: Annotated[int, Meta(description="How many are trained so far.")]
+    finished: Annotated[bool, Meta(description="Whether the training of these weights is.")]
+
+    def sentences(self) -> list[str]:
+        """What answered, and whether there is more to come."""
+        title = registry.find(self.framework).title
+        owner = f"{registry.find(self.weights).title}'s " if self.weights != self.framework else ""
+        epoch = "" if self.epoch is None else f" of epoch {self.epoch} of {self.epochs}"
+        said = [f"Answered by {title}, with {owner or 'the '}weights{epoch}."]
+        if not self.finished:
+            said.append(
+                f"The run is not finished ({self.trained} of {self.epochs} epochs are trained); "
+                f"go on with: triptych resume {shlex.quote(self.run)}"
+            )
+        return said
+
+    def logits(self, images: Path, shape: tuple[int, ...], rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Logits of the `rows` of a file of uint8 pixels of that shape, (rows, classes)."""
+        weights = RunFolder(Path(self.run)).panel(registry.find(self.weights)).weights
+        with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
+            here = Path(scratch)
+            save_tensors(here / "rows.safetensors", {"rows": rows})
+            job = {
+                "job": "predict",
+                "run": self.run,
+                "weights": str(weights),
+                "images": str(images),
+                "shape": shape,
+                "rows": str(here / "rows.safetensors"),
+                "logits": str(here / "logits.safetensors"),
+            }
+            run_worker(registry.find(self.framework), job, here / "worker.log")
+            return load_tensors(here / "logits.safetensors")["logits"]
+
+
+def find_model(run: RunFolder, framework: str | None, weights: str | None) -> Model:
+    """What a run answers with.
+
+    `weights` names whose: otherwise those of `framework` if it has trained, else those that were best on the
+    validation part. They are computed in `framework`: otherwise in the one that learned them, or where that
+    is not installed in one that is. Raises RunFolderError if there are none, FrameworkMissing.
+    """
+    found = _learned(run)
+    if not found or (weights is not None and weights not in found):
+        whose = registry.find(weights).title if weights else "any framework"
+        there = f"there are those of {', '.join(found)}, or " if found else ""
+        raise RunFolderError(
+            f"{run.path}: there are no weights of {whose} yet; {there}go on with: triptych resume {run.path}"
+        )
+    owner = weights or (framework if framework in found else max(found, key=lambda name: found[name]))
+    panel, recipe = run.panel(registry.find(owner)), run.recipe()
+    return Model(
+        run=str(run.path),
+        framework=_computing(framework, owner),
+        weights=owner,
+        epoch=panel.epoch,
+        epochs=recipe.epochs,
+        trained=len(panel.events()),
+        finished=panel.facts() is not None,
+    )
+
+
+def _learned(run: RunFolder) -> dict[str, float]:
+    """The frameworks that have left weights, each with its best accuracy on the validation part."""
+    panels = {name: run.panel(registry.find(name)) for name in run.recipe().frameworks}
+    return {
+        name: max((event["validation_accuracy"] or 0.0 for event in panel.events()), default=0.0)
+        for name, panel in panels.items()
+        if panel.weights.is_file()
+    }
+
+
+def _computing(framework: str | None, owner: str) -> str:
+    """The framework asked for; otherwise the owner of the weights, or whoever is installed."""
+    choice = [framework] if framework else [owner, *registry.DEFAULT]
+    missing = [registry.find(name).missing() for name in choice]
+    for name, message in zip(choice, missing, strict=True):
+        if message is None:
+            return name
+    raise FrameworkMissing(missing[0])
