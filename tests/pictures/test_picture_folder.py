@@ -24,8 +24,8 @@ def seen(listing: Listing) -> list[tuple[str, str, int]]:
 
 
 def listed(root: Path, *files: str) -> list[tuple[str, str, int]]:
-    """What is seen in a folder of these files (they are listed by name alone)."""
-    return seen(scan(fill(root, dict.fromkeys(files, b"x"))))
+    """What is seen in a folder of these files (they are listed by name and by how they begin)."""
+    return seen(scan(fill(root, dict.fromkeys(files, b"GIF8"))))
 
 
 def test_plain_classes(tmp_path: Path) -> None:
@@ -134,10 +134,47 @@ def test_nothing_to_learn_from(tmp_path: Path, files: list[str], message: str) -
     assert raised.value.exit_code == 2
 
 
-def test_an_empty_class_folder_is_a_class_without_pictures(tmp_path: Path) -> None:
-    fill(tmp_path, pictures("a", "b"))
-    (tmp_path / "c").mkdir()
-    with pytest.raises(PicturesError, match="class 'c' has no picture"):
+def test_a_class_folder_without_a_picture_file_is_noted_and_no_class(tmp_path: Path) -> None:
+    root = fill(tmp_path / "set", pictures("a", "b"))
+    fill(root, {"models/best/weights.bin": bytes(range(200)), "models/log.txt": b"epoch 1", "text/x": b""})
+    (root / "c").mkdir()
+    listing = scan(root)
+    assert listing.classes == ("a", "b")
+    assert len(listing.names) == 6
+    assert listing.problems == (
+        Problem("no pictures", "c", "an empty folder"),
+        Problem("no pictures", "models", "no picture among 2 file(s)"),
+        Problem("no pictures", "text", "no picture among 1 file(s)"),
+    )
+    store = open_pictures(root, size=(12, 16))
+    assert (store.classes, store.problems, len(store)) == (("a", "b"), listing.problems, 6)
+    np.testing.assert_array_equal(store.labels, [0, 0, 0, 1, 1, 1])
+    with pytest.raises(PicturesError, match=r"3 problem\(s\) with strict, first c: no pictures"):
+        open_pictures(root, size=(12, 16), strict=True)
+
+
+def test_a_class_folder_of_a_side_without_a_picture_file(tmp_path: Path) -> None:
+    fill(
+        tmp_path,
+        pictures("train/a", "train/b", "test/a") | {"test/notes/1.txt": b"x", "train/models/1": b"x"},
+    )
+    (tmp_path / "test" / "b").mkdir()  # b has pictures in train, and stays
+    listing = scan(tmp_path)
+    assert listing.classes == ("a", "b")
+    assert [problem.path for problem in listing.problems] == ["models", "notes"]
+
+
+def test_files_that_are_meant_to_be_pictures_make_a_class(tmp_path: Path) -> None:
+    """By their names: a class whose files are all broken is missed, not passed over."""
+    fill(tmp_path, pictures("a", "b") | {"b/bad.png": b"", "c/1.JPG": b"<html>", "c/2.jpg": b"<html>"})
+    message = r"class 'c' has no picture that can be used \(2 left out, first c/1\.JPG: not a picture\)"
+    with pytest.raises(PicturesError, match=message):
+        open_pictures(tmp_path, size=(4, 4))
+
+
+def test_one_class_and_a_folder_that_is_none(tmp_path: Path) -> None:
+    fill(tmp_path, pictures("a") | {"models/weights.bin": b"x"})
+    with pytest.raises(PicturesError, match=r"one class, 'a' \(1 left out, first models: no pictures\)"):
         scan(tmp_path)
 
 
@@ -215,6 +252,7 @@ def test_every_problem_kind_is_found_and_the_rest_is_used(tmp_path: Path) -> Non
         "train/b/from test.png": files["test/b/0.png"],
         "train/b/as a.png": files["train/a/3.png"],
         "stray.png": saved(noise(61)),
+        "train/models/weights.bin": b"no picture at all",
         "train/b/picture.txt": saved(noise(62), "WEBP", lossless=True),
     }
     root = fill(tmp_path / "set", files)
@@ -229,6 +267,7 @@ def test_every_problem_kind_is_found_and_the_rest_is_used(tmp_path: Path) -> Non
         ("not a picture", "train/a/README.txt"),
         ("too large", "train/a/video.jpg"),
         ("misplaced", "stray.png"),
+        ("no pictures", "models"),
         ("link", "train/a/loop"),
         ("copy", "train/b/again.bmp"),
         ("copy across sides", "train/b/from test.png"),
@@ -240,7 +279,7 @@ def test_every_problem_kind_is_found_and_the_rest_is_used(tmp_path: Path) -> Non
     assert len(store) == 16
     row = next(i for i in range(16) if store.name(i) == "train/b/picture.txt")
     np.testing.assert_array_equal(store.images[row], noise(62))
-    with pytest.raises(PicturesError, match=r"11 problem\(s\) with strict, first train/a/loop: link"):
+    with pytest.raises(PicturesError, match=r"12 problem\(s\) with strict, first train/a/loop: link"):
         open_pictures(root, size=(12, 16), strict=True)
 
 

@@ -31,7 +31,9 @@ SPLIT = {"train": 42, "validation": 6, "test": 12}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill(tmp_path_factory.mktemp("pictures") / "photos", pictures("a", "b", "c", many=MANY))
+    """Pictures of three classes, and a folder of something else."""
+    files = pictures("a", "b", "c", many=MANY) | {"models/weights.bin": b"no picture at all"}
+    return fill(tmp_path_factory.mktemp("pictures") / "photos", files)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,15 @@ def counts(evaluation: Evaluation) -> tuple[int, int, int, int]:
     return (
         evaluation.pictures, evaluation.trained_on, evaluation.left_out, evaluation.left_out_trained_on
     )  # fmt: skip
+
+
+def test_a_folder_that_is_no_class_is_noted(run: Path, folder: Path, triptych: Triptych) -> None:
+    noted = json.loads((run / "pictures.json").read_text())
+    assert noted["classes"] == ["a", "b", "c"]
+    assert noted["problems"] == [
+        {"kind": "no pictures", "path": "models", "detail": "no picture among 1 file(s)"}
+    ]
+    assert "  no pictures: models" in triptych("pictures", folder, "--size", "12").stdout
 
 
 # ---- evaluate ---------------------------------------------------------------------------------------------
@@ -153,6 +164,7 @@ def test_a_part_without_pictures(run: Path, tmp_path: Path) -> None:
 def mixed(folder: Path, tmp_path: Path) -> Path:
     """A folder as people have them: 60 pictures, some broken files, and other things."""
     root = Path(shutil.copytree(folder, tmp_path / ("a name of great length " * 6) / "mixed"))
+    shutil.rmtree(root / "models")
     fill(root, {"a/cut.png": saved(noise(1))[:200], "b/empty.jpg": b"", "notes.txt": b"some notes"})
     fill(root, {"b/saved page.jpg": b"<html>404</html>"})
     os.mkfifo(root / "c" / "pipe.png")

@@ -5,14 +5,15 @@ Two layouts are known, in a folder or an archive, below any number of single wra
 - `train/<class>/...` with `test/<class>/...` and `val|valid|validation/<class>/...` where they exist;
 - plain `<class>/...`.
 
-Folders below a class belong to the class. Hidden files are passed over.
+Folders below a class belong to the class. A folder in the place of a class that has no picture file, by
+content or by name, is none: `models/` with weights in it, say. Hidden files are passed over.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,15 @@ from numpy.typing import NDArray
 from triptych.errors import PicturesError, UnreadablePicture
 from triptych.pictures.archive import open_archive
 from triptych.pictures.decode import format_of
-from triptych.pictures.reader import PROBLEM_KINDS, FolderReader, Names, Problem, Reader, printable
+from triptych.pictures.reader import (
+    PROBLEM_KINDS,
+    FolderReader,
+    Names,
+    Problem,
+    Reader,
+    is_named_like_a_picture,
+    printable,
+)
 from triptych.pictures.split import TEST, TRAIN, UNDECIDED, VALIDATION
 
 __all__ = ["PROBLEM_KINDS", "Listing", "Problem", "scan"]
@@ -86,34 +95,92 @@ def scan(source: Path) -> Listing:
 
 def _listing(source: Path, reader: Reader) -> Listing:
     layout = _layout(source, reader)
+    placed = _place(reader, layout)
+    pictured = [_has_pictures(reader, placed, number) for number in range(len(placed.classes))]
+    classes = sorted(name for name, kept in zip(placed.classes, pictured, strict=True) if kept)
+    # A number that stays -1 is that of a class folder that is left out.
+    numbers = np.array([classes.index(n) if n in classes else -1 for n in placed.classes], dtype=np.int32)
+    labels = numbers[placed.numbers]
+    members = placed.members[labels >= 0]
+    listing = Listing(
+        source=str(source),
+        reader=reader,
+        members=members,
+        names=Names.of(printable(_below(reader.names[int(i)], layout.wrappers)) for i in members),
+        labels=labels[labels >= 0],
+        sides=placed.sides[labels >= 0],
+        classes=tuple(printable(name) for name in classes),
+        problems=(
+            *reader.problems,
+            *_without_pictures(placed, pictured),
+            *_misplaced(reader, placed.outside, layout.wrappers),
+        ),
+    )
+    left_out = [(None, problem) for problem in listing.problems]
+    check_classes(listing.source, listing.classes, listing.labels, listing.sides, left_out)
+    return listing
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """The files in class folders, each with its side and the number of its class; and those outside."""
+
+    members: NDArray[np.int64]
+    sides: NDArray[np.uint8]
+    numbers: NDArray[np.int64]
+    classes: list[str]
+    """By number; there may be some without a file."""
+    named: set[int]
+    """The classes with a file that is named like a picture."""
+    outside: list[int]
+
+
+def _place(reader: Reader, layout: _Layout) -> _Placed:
     numbers: dict[str, int] = {}
-    members, found, sides, outside = array("q"), array("i"), array("B"), []
+    members, sides, found, outside = array("q"), array("B"), array("q"), []
+    named: set[int] = set()
     for member, path in enumerate(reader.names):
         place = layout.place(path)
         if place is None:
             outside.append(member)
             continue
+        number = numbers.setdefault(place[1], len(numbers))
         members.append(member)
         sides.append(place[0])
-        found.append(numbers.setdefault(place[1], len(numbers)))
+        found.append(number)
+        if number not in named and is_named_like_a_picture(path):
+            named.add(number)
     for folder in reader.empty_folders:
         if place := layout.place(folder + "/-"):
             numbers.setdefault(place[1], len(numbers))
-    classes = sorted(numbers)
-    place_of = {name: number for number, name in enumerate(classes)}
-    new_number = np.array([place_of[name] for name in numbers], dtype=np.int32)
-    listing = Listing(
-        source=str(source),
-        reader=reader,
-        members=np.array(members, dtype=np.int64),
-        names=Names.of(printable(_below(reader.names[i], layout.wrappers)) for i in members),
-        labels=new_number[np.array(found, dtype=np.int64)],
-        sides=np.array(sides, dtype=np.uint8),
-        classes=tuple(printable(name) for name in classes),
-        problems=(*reader.problems, *_misplaced(reader, outside, layout.wrappers)),
-    )
-    check_classes(listing.source, listing.classes, listing.labels, listing.sides)
-    return listing
+    return _Placed(
+        np.array(members, dtype=np.int64), np.array(sides, dtype=np.uint8),
+        np.array(found, dtype=np.int64), list(numbers), named, outside,
+    )  # fmt: skip
+
+
+def _has_pictures(reader: Reader, placed: _Placed, number: int) -> bool:
+    """Whether a class has a file that is a picture by its content, or is meant to be one by its name."""
+    if number in placed.named:
+        return True
+    members = placed.members[placed.numbers == number]
+    return any(_begins_like_a_picture(reader, int(member)) for member in members)
+
+
+def _begins_like_a_picture(reader: Reader, member: int) -> bool:
+    try:
+        return format_of(reader.read(member, 16)) is not None
+    except UnreadablePicture:
+        return False
+
+
+def _without_pictures(placed: _Placed, pictured: list[bool]) -> Iterator[Problem]:
+    """The class folders that are left out."""
+    counts = np.bincount(placed.numbers, minlength=len(pictured))
+    for name, kept, files in sorted(zip(placed.classes, pictured, counts, strict=True)):
+        if not kept:
+            detail = f"no picture among {files:,} file(s)" if files else "an empty folder"
+            yield Problem("no pictures", printable(name), detail)
 
 
 def _below(path: str, wrappers: int) -> str:
@@ -176,27 +243,38 @@ def _below_or_all(path: str, wrappers: int) -> str:
 
 
 def check_classes(
-    source: str, classes: tuple[str, ...], labels: NDArray[np.int32], sides: NDArray[np.uint8], hint: str = ""
+    source: str,
+    classes: tuple[str, ...],
+    labels: NDArray[np.int32],
+    sides: NDArray[np.uint8],
+    left_out: Sequence[tuple[int | None, Problem]],
 ) -> None:
     """Raises PicturesError unless there are two classes, each with two pictures, one of them to learn from.
 
-    `labels` and `sides` (pictures,) are those of the pictures at hand; `hint` ends the message.
+    `labels` and `sides` (pictures,) are those of the pictures at hand; `left_out` says what is missing among
+    them, each with its class if it has one, so that the message names the files of the class it is about.
     """
+
+    def hint(number: int | None = None) -> str:
+        own = [problem for label, problem in left_out if number is None or label == number]
+        return f" ({len(own):,} left out, first {own[0].path}: {own[0].kind})" if own else ""
+
     if not classes or not len(labels):
         what = "no readable picture" if classes else "no class folder with pictures"
-        raise PicturesError(f"{source} holds {what}{hint}; it needs {LAYOUTS}")
+        raise PicturesError(f"{source} holds {what}{hint()}; it needs {LAYOUTS}")
     if len(classes) == 1:
-        raise PicturesError(f"{source} holds one class, {classes[0]!r}; add a second class folder{hint}")
+        raise PicturesError(f"{source} holds one class, {classes[0]!r}{hint()}; add a second class folder")
     counts = np.bincount(labels, minlength=len(classes))
     to_learn = np.bincount(labels[(sides == TRAIN) | (sides == UNDECIDED)], minlength=len(classes))
-    for name, count, learnable in zip(classes, counts, to_learn, strict=True):
-        if count < 2:
-            many = "one picture" if count else "no picture"
+    for number, name in enumerate(classes):
+        if counts[number] < 2:
+            many = "one picture" if counts[number] else "no picture"
             raise PicturesError(
-                f"{source}: class {name!r} has {many} that can be used{hint}; add some, or remove its folder"
+                f"{source}: class {name!r} has {many} that can be used{hint(number)}; "
+                "add some, or remove its folder"
             )
-        if not learnable:
+        if not to_learn[number]:
             raise PicturesError(
-                f"{source}: class {name!r} has no picture in train that can be used{hint}; "
+                f"{source}: class {name!r} has no picture in train that can be used{hint(number)}; "
                 "add some, or remove its folders"
             )

@@ -31,6 +31,7 @@ PROBLEM_KINDS = {
     "truncated": "ends before its picture does; left out",
     "not a picture": "is none of JPEG, PNG, WebP, BMP, GIF, TIFF; left out",
     "too large": "over 100 megapixels or 500 MB; left out",
+    "no pictures": "a class folder without a file that is, or is named like, a picture; left out",
     "misplaced": "a picture outside the class folders; left out",
     "link": "a link to a folder that is listed already; not followed",
     "copy": "the pixels of another picture of its class and side; the first is kept",

@@ -166,20 +166,15 @@ def write_store(
             usable[copy.row] = False
             detail = f"same pixels as {contents.names[copy.of]}"
             problems.append((copy.row, Problem(copy.kind, contents.names[copy.row], detail)))
-        listed = [problem for _, problem in sorted(problems, key=lambda item: item[0])]
+        problems.sort(key=lambda item: item[0])
         kept = np.flatnonzero(usable)
-        _check_left(contents, kept, listed)
+        left_out = [(int(contents.labels[row]), problem) for row, problem in problems]
+        check_classes(
+            contents.source, contents.classes, contents.labels[kept], contents.sides[kept], left_out
+        )
         _close_gaps(file, kept, row_bytes)
         _to_disk(file)
-    _write_index(folder, contents, kept, digests[kept], listed)
-
-
-def _check_left(contents: Contents, kept: NDArray[np.int64], problems: list[Problem]) -> None:
-    hint = ""
-    if problems:
-        first = problems[0]
-        hint = f" ({len(problems):,} left out, first {first.path}: {first.kind})"
-    check_classes(contents.source, contents.classes, contents.labels[kept], contents.sides[kept], hint)
+    _write_index(folder, contents, kept, digests[kept], [problem for _, problem in problems])
 
 
 def _close_gaps(file: Any, kept: NDArray[np.int64], row_bytes: int) -> None:
