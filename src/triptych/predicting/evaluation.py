@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from triptych.errors import PicturesError, UsageError, did_you_mean
 from triptych.network.layers import pair
+from triptych.pictures.reader import printable
 from triptych.pictures.source import open_pictures
 from triptych.pictures.split import SIDE_NAMES, TEST, TRAIN, UNDECIDED
 from triptych.pictures.store import Store
@@ -65,21 +66,14 @@ def evaluate(
     classes: list[str] = folder.pictures()["classes"]
     labels = _labels(store, classes)
     known, sides = _sides(folder, store)
-    chosen = np.ones(len(store), np.bool_) if part == "all" else sides == SIDE_NAMES.index(part)
+    chosen = _chosen(sides, part, store.source)
     rows, trained_on = np.flatnonzero(chosen), known == TRAIN
-    if not len(rows):
-        there = ", ".join(
-            f"{name} {int((sides == side).sum()):,}" for side, name in enumerate(SIDE_NAMES) if side
-        )
-        raise PicturesError(
-            f"{pictures}: its {part} part has no picture ({there}); choose another with --part"
-        )
     predicted = model.logits(store.path / "images.bin", store.images.shape, rows).argmax(axis=1)
     right = predicted == labels[rows]
     others = right[~trained_on[rows]]
     return Evaluation(
         model=model,
-        source=store.source,
+        source=printable(store.source),
         part=part,
         pictures=len(rows),
         left_out=len(store) - len(rows),
@@ -91,6 +85,18 @@ def evaluate(
         classes=classes,
         confusion=confusion_matrix(labels[rows], predicted, len(classes)),
     )
+
+
+def _chosen(sides: NDArray[np.uint8], part: Part, source: str) -> NDArray[np.bool_]:
+    """Which pictures a part has. Raises PicturesError if it has none."""
+    if part == "all":
+        return np.ones(len(sides), np.bool_)
+    chosen = sides == SIDE_NAMES.index(part)
+    if not chosen.any():
+        counts = zip(SIDE_NAMES, np.bincount(sides, minlength=len(SIDE_NAMES)), strict=True)
+        there = ", ".join(f"{name} {count:,}" for name, count in counts if name in PARTS)
+        raise PicturesError(f"{source}: its {part} part has no picture ({there}); choose another with --part")
+    return np.asarray(chosen)
 
 
 def _labels(store: Store, classes: list[str]) -> NDArray[np.int64]:
