@@ -28,6 +28,7 @@ maximum_signature_line_length = 88
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 
+smartquotes = False  # an option is --json, not –json
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # notebooks lie there executed; tests execute them anew
 
