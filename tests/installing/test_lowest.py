@@ -46,7 +46,7 @@ def test_the_core_and_pytorch_work_at_the_lower_bounds(pins: dict[str, str], tmp
     for name, version in pins.items():
         assert there[name].startswith(version), name
 
-    assert "import numpy as np" in empty("triptych", "show", "lenet", "--framework", "reference")
+    assert "lenet in NumPy" in empty("triptych", "show", "lenet", "--framework", "reference")
     assert json.loads(empty("triptych", "pictures", "sports", "--size", "8", "--json"))["problems"] == []
     words = ("--frameworks", "pytorch", "--network", "mlp", "--epochs", "1", "--size", "8")
     result = json.loads(empty("triptych", "compare", "digits", *words, "--out", "run", "--json"))
