@@ -20,6 +20,7 @@ Budget: 180 seconds.
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 import time
 from pathlib import Path
@@ -201,7 +202,7 @@ def one_framework(name: str, order: Values, scratch: Path) -> Values:
 def measure(settings: Settings) -> Values:
     """By framework."""
     recipe = settings.scratch / "bare.toml"
-    recipe.write_text(f'pictures = "photos"\nbatch = {BATCH}\n')
+    recipe.write_text(f"pictures = {json.dumps(str(settings.pictures().folder))}\nbatch = {BATCH}\n")
     quick = settings.quick
     order = hold(
         {

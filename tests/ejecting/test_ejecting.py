@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 import triptych
+from triptych.ejecting.ejection import Form
 from triptych.ejecting.pieces import global_names, shake
 from triptych.errors import RunFolderError, UsageError
 from triptych.frameworks import registry
@@ -261,6 +263,36 @@ def test_a_package_is_installed_and_finds_its_weights(run: Path, folder: Path, t
                    at=home, framework="pytorch")  # fmt: skip
     (ours,) = triptych.predict(run, [picture]).predictions
     assert f": {ours.label} (" in said.stdout, said.stderr
+
+
+FILENAMES: dict[Form, str] = {"script": "mine.py", "package": "mine"}
+SAYS_WHEN_IT_BEGINS = """
+import os
+import sys
+
+print("begun with", os.environ.get("GLIBC_TUNABLES"), os.environ.get("OMP_WAIT_POLICY"), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("form", ["script", "package"])
+@pytest.mark.parametrize("own", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}])
+def test_a_program_begins_again_with_what_makes_it_fast(
+    own: dict[str, str], form: Form, tmp_path: Path
+) -> None:
+    """Once, with its arguments, and what the user has set stays."""
+    (tmp_path / "sitecustomize.py").write_text(SAYS_WHEN_IT_BEGINS)
+    program = triptych.eject("mlp", "pytorch", form, out=tmp_path / FILENAMES[form]).path
+    words = [str(program)] if form == "script" else ["-m", "mine"]
+    fast = registry.find("pytorch").speed
+    env = {name: value for name, value in os.environ.items() if name not in fast} | own
+    done = subprocess.run(
+        [sys.executable, *words, "predict", "nowhere.png"], cwd=program if program.is_dir() else tmp_path,
+        env=env | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    before, after, said = done.stderr.splitlines()
+    assert before == f"begun with None {own.get('OMP_WAIT_POLICY')}"
+    assert after == f"begun with {fast['GLIBC_TUNABLES']} {own.get('OMP_WAIT_POLICY', 'PASSIVE')}"
+    assert said.endswith("there are no weights yet; train first")
 
 
 def test_a_program_does_not_lose_weights(run: Path, folder: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ def as_script(source: Source, name: str) -> Files:
     """One file, with its parts one after another."""
     parts = write_program(source, 'Path(__file__).with_suffix(".safetensors")', "command")
     bodies = [f"# ---- {part.about.partition('.')[0]}\n\n{part.code()}" for part in parts.values()]
-    head = fill("script.py.j2", **_facts(source, name))
-    return {f"{name}.py": tidy(f"{head}\n{_outside(parts)}\n\n\n" + "\n\n".join(bodies))}
+    head = fill("script.py.j2", begin=_begin(source, '__name__ == "__main__" and '), **_facts(source, name))
+    imports = _outside(parts, but=("import os", "import sys"))  # which the head has
+    return {f"{name}.py": tidy(f"{head}\n{imports}\n\n\n" + "\n\n".join(bodies))}
 
 
 def as_package(source: Source, name: str) -> Files:
@@ -37,7 +38,7 @@ def as_package(source: Source, name: str) -> Files:
         "README.md": fill("README.md.j2", modules=modules, **_facts(source, name)),
         "pyproject.toml": fill("pyproject.toml.j2", **_facts(source, name)),
         f"{name}/__init__.py": f'"""{_about(source)}"""\n',
-        f"{name}/__main__.py": f"from {name}.command import main\n\nmain()\n",
+        f"{name}/__main__.py": tidy(fill("main.py.j2", begin=_begin(source), **_facts(source, name))),
     }
     for part, made in parts.items():
         below = "".join(
@@ -61,6 +62,7 @@ def as_notebook(source: Source, name: str) -> Files:
         pictures=_folder(Path(source.recipe.pictures)),
         built_in=ABOUT_BUILT_IN.get(source.recipe.pictures),
         history=source.trained.history if source.trained else (),
+        environment={name: value for name, value in source.entry.speed.items() if name not in BEFORE},
         imports=f"{_outside(parts)}\nimport matplotlib.pyplot as plt\n",
         settings=parts["settings"].code(), part={key: part.code() for key, part in parts.items()},
     )  # fmt: skip
@@ -107,9 +109,18 @@ def _lines(text: str) -> list[str]:
     return text.splitlines(keepends=True)
 
 
-def _outside(parts: Mapping[str, Part]) -> str:
-    """The imports from outside of several parts."""
-    return "\n".join(sorted({line for part in parts.values() for line in part.outside.values()}))
+BEFORE = ("GLIBC_TUNABLES",)
+"""What has no effect once a process has begun, as a notebook's has."""
+
+
+def _begin(source: Source, when: str = "") -> str:
+    """What sets the environment, if `when` holds, by beginning again."""
+    return fill("begin.py.j2", environment=source.entry.speed, when=when)
+
+
+def _outside(parts: Mapping[str, Part], but: Collection[str] = ()) -> str:
+    """The imports from outside of several parts, `but` for some."""
+    return "\n".join(sorted({line for part in parts.values() for line in part.outside.values()} - set(but)))
 
 
 def _facts(source: Source, name: str) -> dict[str, Any]:

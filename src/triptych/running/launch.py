@@ -18,7 +18,7 @@ import msgspec
 
 from triptych.children import child_command
 from triptych.errors import WorkerFailed
-from triptych.frameworks.registry import Entry
+from triptych.frameworks.registry import WAITING, Entry
 from triptych.running.machine import cores
 
 Listener = Callable[[str, dict[str, Any]], None]
@@ -47,13 +47,10 @@ def environment(entry: Entry, threads: int | None = None) -> dict[str, str]:
     """What a worker sees: the framework's own settings and one thread a core, named in each dialect.
 
     A number of `threads` that is asked for holds whatever the user's shell says, so that it is everyone's.
-
-    Threads that wait must sleep: where they spin, as OpenMP's do unasked, a training next to any other work
-    was seen to fall to a tenth of its speed. PyTorch's look around for an instant first: see the registry.
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
     counts = dict.fromkeys(names, str(threads or cores()))
-    ours = {**counts, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0"}
+    ours = {**counts, **WAITING, "PYTHONHASHSEED": "0"}
     asked = counts if threads else {}
     return {**ours, **os.environ, **asked, **STRICT, **entry.environment}
 
