@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +94,28 @@ def test_a_child_that_hangs_is_ended() -> None:
         measuring.output_of([sys.executable, "-c", "import time; time.sleep(60)"], 0.5)
 
 
-def test_lines_come_with_their_time() -> None:
+def test_lines_come_with_their_time(tmp_path: Path) -> None:
+    """When they are printed, not at the end: the process goes on only when its first line has been read."""
     code = (
-        "import time; print('{\"n\": 1}', flush=True); time.sleep(0.2); print('words'); print('{\"n\": 2}')"
+        "import pathlib, sys, time\n"
+        "print('first', flush=True)\n"
+        "while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)\n"
+        "print('second')\n"
     )
+    lines = measuring.lines_of([sys.executable, "-c", code, tmp_path / "go"], 240)
+    at_first, first = next(lines)
+    time.sleep(0.1)
+    (tmp_path / "go").touch()
+    at_second, second = next(lines)
+    assert (first, second, [*lines]) == ("first\n", "second\n", [])
+    assert at_second - at_first >= 0.1
+
+
+def test_events_are_the_lines_of_json() -> None:
+    code = "print('{\"n\": 1}'); print('words'); print('{\"n\": 2}')"
     first, second = measuring.events_of([sys.executable, "-c", code], 240)
     assert (first["n"], second["n"]) == (1, 2)
-    assert second["at"] - first["at"] > 0.1
+    assert 0 < first["at"] <= second["at"]
 
 
 def run_of(*seconds: float, pictures: int = 10) -> dict[str, Any]:

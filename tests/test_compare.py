@@ -100,8 +100,10 @@ def test_the_run_folder_holds_what_the_design_says(run: Path, result: dict[str, 
 
 
 def test_memory_stays_within_its_bounds(result: dict[str, Any]) -> None:
+    """On top of its import a framework takes less than twice what importing the lightest one takes."""
+    lightest = min(one["import_memory_mib"] for one in result["frameworks"].values())
     for name, one in result["frameworks"].items():
-        assert 0 < one["peak_memory_mib"] - one["import_memory_mib"] < 400, name
+        assert 0 < one["peak_memory_mib"] - one["import_memory_mib"] < 2 * lightest, name
 
 
 def test_float64_agrees_with_the_reference_to_rounding(tmp_path: Path) -> None:
@@ -199,16 +201,18 @@ def test_in_python(tmp_path: Path) -> None:
 
 
 def test_the_parent_stays_small(tmp_path: Path) -> None:
+    """Smaller than a process that has done nothing but import the lightest framework."""
     program = (
         "import triptych\n"
         "from triptych.running.machine import peak_memory_mib\n"
-        "triptych.compare('digits', frameworks=['pytorch', 'jax'], epochs=1, out='run')\n"
-        "print(peak_memory_mib())\n"
+        "run = triptych.compare('digits', frameworks=['pytorch', 'jax'], epochs=1, out='run')\n"
+        "print(peak_memory_mib(), min(one.import_memory_mib for one in run.frameworks.values()))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
     )
-    assert float(done.stdout) < 200
+    parent, lightest = map(float, done.stdout.split())
+    assert parent < lightest
 
 
 def test_wilsons_interval() -> None:

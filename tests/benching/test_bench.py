@@ -101,7 +101,9 @@ def test_every_figure_is_there(done: Bench) -> None:
     assert compiled is not None
     assert compiled.compile_seconds > 0
     assert done.peak.flops is not None
-    assert done.peak.flops.low > 1e8
+    for one in done.frameworks.values():  # nobody is faster than the machine
+        assert one.share_of_peak is not None
+        assert one.share_of_peak.high < 1
     assert done.network["training_flops"] == mlp(8).training_flops
 
 
@@ -125,9 +127,10 @@ def test_workers_that_wait_sleep(home: Path) -> None:
             worker.ask(job)
             first = worker.ask({"turn": 1})
             process = psutil.Process(worker.process.pid)
-            before = sum(process.cpu_times()[:2])
+            before, began = sum(process.cpu_times()[:2]), time.monotonic()
             time.sleep(2)
-            assert sum(process.cpu_times()[:2]) - before < 0.2, name
+            used = sum(process.cpu_times()[:2]) - before
+            assert used < 0.1 * (time.monotonic() - began), name
             assert worker.ask({"turn": 2})["steps"] == first["steps"]
         assert not process.is_running()
 

@@ -232,11 +232,11 @@ def test_lying_zip_sizes_do_not_fill_the_memory(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in FILES.items():
             archive.writestr(name, data)
-        archive.writestr("train/a/lie.png", bytes(20_000_000))
+        archive.writestr("train/a/lie.png", bytes(lie := 20_000_000))
         archive.filelist[-1].file_size = 100
     with tracemalloc_peak() as peak:
         damaged(path, "Bad CRC-32")
-    assert peak[0] < 3_000_000
+    assert peak[0] < lie / 7
 
 
 def test_encrypted(tmp_path: Path) -> None:
