@@ -22,6 +22,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+QUOTED = 80
+"""The most characters of a user's word that a message repeats."""
+
 
 class TriptychError(Exception):
     """Base of all errors; `exit_code` is what the command line ends with."""
@@ -81,6 +84,12 @@ class NotEqual(TriptychError):
     """Frameworks that do not compute the same, or of which it could not be told."""
 
     exit_code = 1
+
+
+def quote(word: object) -> str:
+    """What a user gave, for a message: as Python writes it, so in one line, and cut where it is long."""
+    written = repr(word)
+    return written if len(written) <= QUOTED else f"{written[:QUOTED]}..."
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 import tomli_w
 
-from triptych.errors import RunFolderError, TriptychError, UsageError, did_you_mean
+from triptych.errors import RunFolderError, TriptychError, UsageError, did_you_mean, quote
 
 T = TypeVar("T")
 
@@ -52,10 +52,10 @@ def from_table(cls: type[T], table: Mapping[str, Any], error: type[TriptychError
     known = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
     for key in table:
         if key not in known:
-            raise error(f"unknown key {key!r}: {did_you_mean(key, known)}")
+            raise error(f"unknown key {quote(key)}: {did_you_mean(key, known)}")
     for key, hint in get_type_hints(cls).items():
         if get_origin(hint) is Literal and table.get(key, hint) not in (hint, *get_args(hint)):
-            raise error(f"unknown {key} {table[key]!r}: {did_you_mean(str(table[key]), get_args(hint))}")
+            raise error(f"unknown {key} {quote(table[key])}: {did_you_mean(str(table[key]), get_args(hint))}")
     try:
         return msgspec.convert(dict(table), cls)
     except msgspec.ValidationError as reason:

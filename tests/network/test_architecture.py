@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triptych import equality
 from triptych.errors import ArchitectureError
-from triptych.frameworks import registry
 from triptych.network.architecture import INPUT, Architecture, Node, from_toml, sequence
 from triptych.network.layers import (
     GELU,
@@ -45,8 +41,8 @@ from triptych.network.layers import (
     Tanh,
 )
 from triptych.network.layouts import channels_first
+from triptych.network.names import LONGEST
 from triptych.network.zoo import ZOO, lenet, sports_cnn
-from triptych.running.launch import environment
 
 HEAD = '[[layers]]\nkind = "flatten"\n[[layers]]\nkind = "dense"\nunits = 3\n'
 
@@ -276,74 +272,73 @@ def test_a_misfit_is_said_in_one_line(text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-# ---- names in the written sources -------------------------------------------------------------------------
-
-WORDS = """
-import ast, json, sys
-from pathlib import Path
-from triptych.frameworks import registry
-from triptych.network.architecture import from_toml
-
-network = from_toml(Path(sys.argv[2]))
-text = registry.find(sys.argv[1]).load().write_network(network)
-given = {name for node in network.nodes for name in (node.name, f"{node.name}_keep")} | {"images"}
-functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-body = next(f for f in reversed(functions) if f.name in ("forward", "network", "__call__"))
-words = {node.id for line in body.body for node in ast.walk(line) if isinstance(node, ast.Name)}
-words |= {argument.arg for argument in body.args.args}
-if "torch" in sys.modules and sys.argv[1] == "pytorch":
-    words |= {word for word in dir(sys.modules["torch"].nn.Module()) if not word.startswith("_")}
-if hasattr(registry.find(sys.argv[1]).load(), "run_with_taps"):
-    words.add("tap")
-print(json.dumps(sorted(words - given)))
-"""
-"""Every word that the lines of a written network use besides the layers' own names."""
+# ---- names ------------------------------------------------------------------------------------------------
 
 
 def network_with(name: str) -> Architecture:
-    """A network in which a layer `name` is read twice, so that it goes by its own name in the source."""
-    nodes = (
-        Node(name, Conv(filters=3), (INPUT,)),
-        Node("after", ReLU(), (name,)),
-        Node("both", Add(), ("after", name)),
-        Node("flat", Flatten(), ("both",)),
-        Node("out", Dense(2), ("flat",)),
-    )
-    return Architecture("n", (4, 4, 3), nodes)
+    return Architecture("n", (4, 4, 3), (Node(name, Flatten(), (INPUT,)), Node("out", Dense(2), (name,))))
 
 
-def refused(name: str) -> bool:
-    """Whether no layer can have that name; the message says so of this layer."""
-    with contextlib.suppress(ArchitectureError):
+@pytest.mark.parametrize(
+    "name", ["stem", "conv_a", "größe", "X", "match", "train", "forward", "self", "tf", "conv", "a" * LONGEST]
+)
+def test_a_layer_has_any_python_name(name: str) -> None:
+    assert network_with(name).nodes[0].name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("optimizer", "the optimizer's tensors go by this name"),
+        ("images", "another layer has this name"),
+        ("a" * (LONGEST + 1), f"must have at most {LONGEST} characters"),
+        ("ﬁ", "must be a Python name"),  # Python reads it as "fi"
+        ("conv\n1", "must be a Python name"),
+        ('a"]', "must be a Python name"),
+    ],
+)
+def test_what_no_layer_can_be_called(name: str, said: str) -> None:
+    with pytest.raises(ArchitectureError, match=said) as caught:
         network_with(name)
-        return False
-    with pytest.raises(ArchitectureError, match=f"layer {name!r}: "):
-        network_with(name)
-    return True
+    assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("probe", ["odd", "rows"])
-@pytest.mark.parametrize("framework", ["keras:torch", "tensorflow", "pytorch", "jax", "reference"])
-def test_no_layer_takes_a_word_of_the_sources(framework: str, probe: str) -> None:
-    entry = registry.find(framework)
-    if entry.missing():
-        pytest.skip(entry.missing() or "")
-    network = Path(equality.__file__).parent / "probes" / f"{probe}.toml"
-    done = subprocess.run(
-        [sys.executable, "-c", WORDS, framework, str(network)],
-        env=environment(entry), capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    words = json.loads(done.stdout.splitlines()[-1])
-    assert "x" in words
-    free = [word for word in words if not refused(word)]
-    assert not free, free
+@pytest.mark.parametrize(
+    "name", ["n", "my net, the 2nd", "größe 名前", '"""', "a\\", "[bold]<b>", "n" * LONGEST]
+)
+def test_a_network_has_any_printable_name(name: str) -> None:
+    assert from_toml(lenet().to_toml().replace('"lenet"', tomli_w.dumps({"n": name})[4:])).name == name
 
 
-@pytest.mark.parametrize("name", ["stem", "conv_a", "block1_conv", "größe", "X", "conv12"])
-def test_other_names_are_free(name: str) -> None:
-    assert not refused(name)
-    assert f"{name}.kernel" in network_with(name).parameters
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "n" * (LONGEST + 1), "n" * 5000, "a\nb", "a\rb", "a\0b", "a\x1b[31mb", "a\x85b", "\u202eb"],
+)
+def test_any_other_name_of_a_network_is_refused_in_one_short_line(name: str, tmp_path: Path) -> None:
+    text = lenet().to_toml().replace('"lenet"', json.dumps(name))
+    (tmp_path / "mine.toml").write_text(text, "utf-8")
+    for source in (text, tmp_path / "mine.toml", f"lyers = 3\n{text}"):
+        with pytest.raises(ArchitectureError, match=r"the network's name is '.*, but must be 1 to") as caught:
+            from_toml(source)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 200
+
+
+def test_a_network_goes_by_its_file_if_that_is_a_name(tmp_path: Path) -> None:
+    for name in ("mine", "a\nb"):
+        (tmp_path / f"{name}.toml").write_text(HEAD, "utf-8")
+    assert from_toml(tmp_path / "mine.toml").name == "mine"
+    with pytest.raises(ArchitectureError, match=r"the network's name is 'a\\nb'"):
+        from_toml(tmp_path / "a\nb.toml")
+
+
+@pytest.mark.parametrize(
+    "text", [f"name = 3\n{HEAD}", f"{'k' * 5000} = 3\n{HEAD}", layer(f'kind = "{"k" * 5000}"')]
+)
+def test_what_is_wrong_is_quoted_at_a_bounded_length(text: str) -> None:
+    with pytest.raises(ArchitectureError) as caught:
+        from_toml(text)
+    assert len(str(caught.value)) < 500
 
 
 # ---- to TOML and back -------------------------------------------------------------------------------------
@@ -427,7 +422,8 @@ def architectures(draw: st.DrawFn) -> Architecture:
     if draw(st.booleans()):
         at = put(Concat(), at, put(Dense(2), at))
     put(Dense(draw(st.integers(1, 5))), at)
-    return Architecture(draw(st.text(max_size=8)), sides, tuple(nodes), mean, std)
+    name = draw(st.text(max_size=8).filter(lambda text: text.strip() and text.isprintable()))
+    return Architecture(name, sides, tuple(nodes), mean, std)
 
 
 @given(network=architectures())

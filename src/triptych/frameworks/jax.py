@@ -25,6 +25,11 @@ from triptych.network.layouts import Array, Layout, Layouts, to_canonical, to_na
 from triptych.network.weights import Weights
 
 FILENAME = "<network.py in JAX>"
+TAKEN = {
+    "weights", "averages", "masks", "training", "jax", "jnp",
+    "conv", "dense", "batch_norm", "max_pool", "average_pool", "lstm", "gru", "dropout",
+}  # fmt: skip
+"""Words that the lines of a network use: no variable of a layer can be called so."""
 WIDTH = 110
 """A longer line of the network is broken at its bias."""
 
@@ -210,7 +215,7 @@ def dropout(x: jax.Array, rate: float, masks: Tensors | None, name: str) -> jax.
 
 def write_network(architecture: Architecture) -> str:
     """A module with a pure function `network(weights, averages, x, masks=None, training=False)`."""
-    held = variables(architecture)
+    held = variables(architecture, TAKEN)
     lines = []
     for node in architecture.nodes:
         target = held[node.name] + (", averages" if isinstance(node.layer, layers.BatchNorm) else "")
@@ -247,7 +252,7 @@ def write_network(architecture: Architecture) -> str:
         "from jax import lax\n": "lax.",
     }
     used = "".join(line for line, sign in imports.items() if sign in text)
-    return f'"""{describe(architecture, "JAX")}"""\n\n{used}{text[1:]}'
+    return f"{describe(architecture, 'JAX')}\n\n{used}{text[1:]}"
 
 
 def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
@@ -350,20 +355,30 @@ def dump_weights(state: State) -> Weights:
     return weights
 
 
+def _tapped(text: str, architecture: Architecture, tap: Callable[[str, jax.Array], jax.Array]) -> Network:
+    """The network of the same text with taps."""
+    held = variables(architecture, TAKEN)
+    network: Network = run_with_taps(text, FILENAME, "network", held, tap)["network"]
+    return network
+
+
 @cache
 def _traced(text: str, architecture: Architecture, kernel_type: Any) -> Callable[..., Tensors]:
     """The same text, with a tap after each layer, compiled as a whole."""
     seen: Tensors = {}
-    fed: Tensors = {}
+    fed: dict[str, tuple[jax.Array, jax.Array]] = {}
 
     def tap(name: str, value: jax.Array) -> jax.Array:
         seen[name] = value
-        return jnp.where(fed["feed"], fed[name].astype(value.dtype), value)
+        feed, instead = fed[name]
+        return jnp.where(feed, instead.astype(value.dtype), value)
 
-    tapped = run_with_taps(text, FILENAME, "network", architecture, tap)["network"]
+    tapped = _tapped(text, architecture, tap)
 
-    def outputs(given: Tensors, weights: Tensors, *arguments: Any, training: bool) -> Tensors:
-        fed.update(given)
+    def outputs(
+        feed: jax.Array, given: Tensors, weights: Tensors, *arguments: Any, training: bool
+    ) -> Tensors:
+        fed.update({name: (feed, values) for name, values in given.items()})
         tapped(with_kernels_in(kernel_type, weights), *arguments, training)
         fed.clear()
         return {name: seen.pop(name) for name in list(seen)}
@@ -379,9 +394,9 @@ def trace(
     pixels, kept = _prepare(state, images), _masks(masks)
     given = fed or _zeros(state, len(images))
     given = {name: jnp.asarray(values, state.dtype) for name, values in given.items()}
-    given["feed"] = jnp.array(fed is not None)
+    feed = jnp.array(fed is not None)
     traced = _traced(state.text, state.architecture, state.kernel_type)
-    seen = traced(given, state.weights, state.averages, pixels, kept, training=training)
+    seen = traced(feed, given, state.weights, state.averages, pixels, kept, training=training)
     return {name: np.array(seen[name], dtype=state.dtype) for name in state.architecture.shapes}
 
 
@@ -416,7 +431,7 @@ def _differentiated(text: str, architecture: Architecture, kernel_type: Any) -> 
     def tap(name: str, value: jax.Array) -> jax.Array:
         return value + added[name]
 
-    tapped = run_with_taps(text, FILENAME, "network", architecture, tap)["network"]
+    tapped = _tapped(text, architecture, tap)
     of_the_text = partial(training_loss, network=tapped, kernel_type=kernel_type)
 
     def loss(weights_and_zeros: tuple[Tensors, Tensors], *arguments: Any) -> Any:

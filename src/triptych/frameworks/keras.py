@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from keras import ops
 from keras.src.backend.common import dtypes
 
 from triptych.frameworks.contract import Activations, Facts, Images, Labels, Masks, Optimizer, Step
-from triptych.frameworks.source import describe, run_source, sources, variables
+from triptych.frameworks.source import describe, renamed, run_source, sources, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
@@ -26,6 +27,8 @@ from triptych.network.layouts import Array, Layout, Layouts, gate_order, to_cano
 from triptych.network.weights import Weights
 
 FILENAME = "<network.py in Keras>"
+TAKEN = {"keras", "layers", "BatchNormalization", "Bias", "PaddedAverage", "Dropout", "GELU"}
+"""Words that the lines of a network use: no variable of a layer can be called so."""
 
 BACKENDS = {
     "tensorflow": ("Keras", "TF_NUM_INTRAOP_THREADS"),
@@ -187,7 +190,7 @@ def write_network(architecture: Architecture) -> str:
 
     Each dropout layer takes its mask from an optional input, "dropout1_keep" for "dropout1".
     """
-    held = variables(architecture)
+    held = variables(architecture, {*TAKEN, *_mask_inputs(architecture).values()})
     chain = set(held.values()) == {"x"} and all(len(node.inputs) == 1 for node in architecture.nodes)
     if chain and not architecture.nodes_of(layers.Dropout):
         body = _sequential(architecture)
@@ -197,29 +200,50 @@ def write_network(architecture: Architecture) -> str:
     pieces = sources((BatchNormalization, Bias, PaddedAverage, Dropout, GELU), network)
     pieces = sources((channel_sums, normalise), pieces) + pieces
     imports = f"import keras\nfrom keras import layers{', ops' if 'ops.' in pieces else ''}\n"
-    return f'"""{describe(architecture, "Keras")}"""\n\n{imports}{pieces}{network}'
+    return f"{describe(architecture, 'Keras')}\n\n{imports}{pieces}{network}"
+
+
+def _names(architecture: Architecture) -> dict[str, str]:
+    """What each layer is called in Keras: as it is, but TensorFlow takes letters of ASCII only."""
+    return renamed((node.name for node in architecture.nodes), {INPUT}, _in_ascii)
+
+
+def _in_ascii(name: str) -> str:
+    """A name without the marks on its letters, and without letters that then are not of ASCII."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return plain.lstrip("_") or "layer"
+
+
+def _mask_inputs(architecture: Architecture) -> dict[str, str]:
+    """The input that each dropout layer takes its mask from; it is called as no layer is."""
+    names = _names(architecture)
+    dropouts = (node.name for node in architecture.nodes_of(layers.Dropout))
+    return renamed(dropouts, {*names, *names.values()}, lambda name: f"{names[name]}_keep")
 
 
 def _sequential(architecture: Architecture) -> str:
+    names = _names(architecture)
     made = [f'keras.Input({architecture.input_shape}, name="{INPUT}")']
-    made += [_layer(architecture, node) for node in architecture.nodes]
+    made += [_layer(architecture, node, names[node.name]) for node in architecture.nodes]
     lines = "".join(f"            {layer},\n" for layer in made)
     return f"    return keras.Sequential(\n        [\n{lines}        ]\n    )\n"
 
 
 def _functional(architecture: Architecture, held: dict[str, str]) -> str:
     inputs = {INPUT: f'keras.Input({architecture.input_shape}, name="{INPUT}")'}
-    for node in architecture.nodes_of(layers.Dropout):
-        shape, mask = architecture.shapes[node.name], _mask(node.name)
+    names, masks = _names(architecture), _mask_inputs(architecture)
+    for name, mask in masks.items():
+        shape = architecture.shapes[name]
         inputs[mask] = f'keras.Input({shape}, dtype="bool", name="{mask}", optional=True)'
     lines = [f"{name} = {made}" for name, made in inputs.items()]
     for node in architecture.nodes:
         read = ", ".join(held[name] for name in node.inputs)
         if node.layer.merges:
             read = f"[{read}]"
-        if isinstance(node.layer, layers.Dropout):
-            read += f", {_mask(node.name)}"
-        lines.append(_fold(f"{held[node.name]} = {_layer(architecture, node)}", f"({read})"))
+        if node.name in masks:
+            read += f", {masks[node.name]}"
+        made = _layer(architecture, node, names[node.name])
+        lines.append(_fold(f"{held[node.name]} = {made}", f"({read})"))
     given = f"[{', '.join(inputs)}]" if len(inputs) > 1 else INPUT
     lines.append(f"return keras.Model({given}, {held[architecture.nodes[-1].name]})")
     return "".join(f"    {line}\n" for line in lines)
@@ -233,14 +257,9 @@ def _fold(made: str, read: str) -> str:
     return f"{head}(\n        {options.removesuffix(')')}\n    ){read}"
 
 
-def _mask(name: str) -> str:
-    """The input that a dropout layer takes its mask from."""
-    return f"{name}_keep"
-
-
-def _layer(architecture: Architecture, node: Node) -> str:
-    """How a layer is made."""
-    name = {"name": node.name}
+def _layer(architecture: Architecture, node: Node, called: str) -> str:
+    """How a layer is made that is `called` so in Keras."""
+    name = {"name": called}
     match node.layer:
         case layers.Conv() | layers.DepthwiseConv() as conv:
             options = {
@@ -335,22 +354,22 @@ def layouts(architecture: Architecture) -> Layouts:
 
     The gates of a GRU are in another order.
     """
-    found = {}
+    found, names = {}, _names(architecture)
     for name in architecture.parameters | architecture.statistics:
         layer, tensor = name.split(".")
-        found[name] = Layout(f"{layer}.{NAMES.get(tensor, tensor)}")
+        found[name] = Layout(f"{names[layer]}.{NAMES.get(tensor, tensor)}")
     for node in architecture.nodes:
         if isinstance(node.layer, layers.Recurrent):
             gates = gate_order(node.layer.GATES, GATES[node.layer.kind])
             for tensor in node.layer.parameters(*architecture.input_shapes(node)):
-                found[f"{node.name}.{tensor}"] = Layout(f"{node.name}.cell.{tensor}", gates=gates)
+                found[f"{node.name}.{tensor}"] = Layout(f"{names[node.name]}.cell.{tensor}", gates=gates)
         if isinstance(node.layer, layers.GRU):  # both biases are rows of one variable
             for row, tensor in enumerate(("bias", "recurrent_bias")):
-                biases = Layout(f"{node.name}.cell.bias", gates=gates, row=row)
+                biases = Layout(f"{names[node.name]}.cell.bias", gates=gates, row=row)
                 found[f"{node.name}.{tensor}"] = biases
     for node in architecture.nodes_of(layers.DepthwiseConv):
         if _in_groups(node.layer):
-            found[f"{node.name}.kernel"] = Layout(f"{node.name}.kernel", (0, 1, 3, 2))
+            found[f"{node.name}.kernel"] = Layout(f"{names[node.name]}.kernel", (0, 1, 3, 2))
     return found
 
 
@@ -395,7 +414,7 @@ def trace(
 ) -> dict[str, Array]:
     """The model's layers, called one by one."""
     _configure(state.precision)
-    values = {INPUT: ops.convert_to_tensor(_pixels(state, images))}
+    values, names = {INPUT: ops.convert_to_tensor(_pixels(state, images))}, _names(state.architecture)
     with _averages_kept(state):
         for node in state.architecture.nodes:
             inputs = [values[name] for name in node.inputs]
@@ -408,7 +427,7 @@ def trace(
                 options["training"] = training
             if node.name in masks:
                 options["keep"] = masks[node.name]
-            layer = state.network.get_layer(node.name)
+            layer = state.network.get_layer(names[node.name])
             values[node.name] = layer(inputs if node.layer.merges else inputs[0], **options)
     return {name: _to_numpy(state, value) for name, value in values.items()}
 
@@ -455,16 +474,19 @@ def _with_zeros(state: State, batch: int) -> tuple[keras.Model, dict[str, Zero]]
     """A model of the network's layers for batches of that size, and the `Zero` after each of them."""
     inputs = [keras.Input(batch_shape=(batch, *i.shape[1:]), dtype=i.dtype, name=i.name,
                           optional=i.name != INPUT) for i in state.network.inputs]  # fmt: skip
-    keep = {i.name: i for i in inputs}
-    zeros = {name: Zero(name=f"{name}_zero") for name in state.architecture.shapes}
+    keep, masks = {i.name: i for i in inputs}, _mask_inputs(state.architecture)
+    called = {INPUT: INPUT, **_names(state.architecture)}
+    taken = {*called.values(), *masks.values()}
+    own = renamed(called, taken, lambda name: f"{called[name]}_zero")
+    zeros = {name: Zero(name=own[name]) for name in state.architecture.shapes}
     values = {INPUT: zeros[INPUT](keep[INPUT])}
     for node in state.architecture.nodes:
         read: list[Any] = [values[name] for name in node.inputs]
         if node.layer.merges:
             read = [read]
-        if isinstance(node.layer, layers.Dropout):
-            read.append(keep[_mask(node.name)])
-        values[node.name] = zeros[node.name](state.network.get_layer(node.name)(*read))
+        if node.name in masks:
+            read.append(keep[masks[node.name]])
+        values[node.name] = zeros[node.name](state.network.get_layer(called[node.name])(*read))
     given = inputs if len(inputs) > 1 else inputs[0]
     return keras.Model(given, values[state.architecture.nodes[-1].name]), zeros
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from triptych.frameworks.contract import Activations, Facts, Images, Labels, Masks, Optimizer, Step
-from triptych.frameworks.source import describe, run_source, run_with_taps, sources, variables
+from triptych.frameworks.source import describe, renamed, run_source, run_with_taps, sources, variables
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, PRECISIONS, Precision
@@ -32,6 +32,19 @@ from triptych.network.layouts import (
 from triptych.network.weights import Weights
 
 FILENAME = "<network.py in PyTorch>"
+TAKEN = {"self", "masks", "torch", "F", "dropout", "average_pool"}
+"""Words that the lines of a network use: no variable of a layer can be called so."""
+ATTRIBUTES = """
+    T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double
+    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule
+    half ipu load_state_dict modules mtia named_buffers named_children named_modules named_parameters
+    parameters register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
+    to_empty train training type xpu zero_grad
+""".split()  # noqa: SIM905 - words to be read
+"""What an `nn.Module` has already: no layer's module can be called so."""
 
 
 @dataclass
@@ -103,16 +116,17 @@ def average_pool(
 
 def write_network(architecture: Architecture) -> str:
     """A module with an `nn.Module` class `Network`; `forward(x, masks=None)` takes NCHW pictures."""
-    held = variables(architecture)
+    held, modules = variables(architecture, TAKEN), _modules(architecture)
     init, forward = [], []
     for node in architecture.nodes:
-        module, call = _layer(architecture, node, [held[name] for name in node.inputs])
+        own = f"self.{modules[node.name]}"
+        module, call = _layer(architecture, node, own, [held[name] for name in node.inputs])
         if module:
-            init.append(f"        self.{node.name} = {module}\n")
+            init.append(f"        {own} = {module}\n")
         if isinstance(node.layer, layers.LSTM):
             init.append(
                 "        # The same sum has another bias already: two would train twice as fast.\n"
-                f'        self.{node.name}.get_parameter("bias_hh_l0").requires_grad_(False).zero_()\n'
+                f'        {own}.get_parameter("bias_hh_l0").requires_grad_(False).zero_()\n'
             )
         forward.append(f"        {held[node.name]} = {call}\n")
     network = (
@@ -128,13 +142,18 @@ def write_network(architecture: Architecture) -> str:
     whole = "import torch\n" if "torch." in pieces + network else ""
     functional = "import torch.nn.functional as F\n" if "F." in pieces + network else ""
     return (
-        f'"""{describe(architecture, "PyTorch")}"""\n\n'
+        f"{describe(architecture, 'PyTorch')}\n\n"
         f"{whole}{functional}from torch import Tensor, nn\n{pieces}{network}"
     )
 
 
-def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> tuple[str | None, str]:
-    """How a layer is made in `__init__`, if it has tensors, and how it is called in `forward`."""
+def _modules(architecture: Architecture) -> dict[str, str]:
+    """The attribute that holds each layer's module: its name, unless every module has such an attribute."""
+    return renamed((node.name for node in architecture.nodes), ATTRIBUTES)
+
+
+def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) -> tuple[str | None, str]:
+    """How a layer is made in `__init__`, if it has tensors, and how it is called in `forward` as `own`."""
     shape = architecture.input_shapes(node)[0]
     x = inputs[0]
     match node.layer:
@@ -146,16 +165,16 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> tuple[s
                 stride=_plain(conv.strides, 1), **padding, **groups, bias=None if conv.bias else False
             )
             size = _plain(conv.window)
-            return f"nn.Conv2d({shape[2]}, {outputs}, {size}{options})", f"self.{node.name}({x})"
+            return f"nn.Conv2d({shape[2]}, {outputs}, {size}{options})", f"{own}({x})"
         case layers.BatchNorm(epsilon=eps, momentum=kept):
             kind = "BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"
             made = f"nn.{kind}({shape[-1]}, eps={eps}, momentum={round(1 - kept, 12)})"
-            return made, f"self.{node.name}({x})"
+            return made, f"{own}({x})"
         case layers.Bias():
-            return f"Bias({shape[-1]})", f"self.{node.name}({x})"
+            return f"Bias({shape[-1]})", f"{own}({x})"
         case layers.Dense(units=units, bias=bias):
             made = f"nn.Linear({shape[0]}, {units}{_options(bias=None if bias else False)})"
-            return made, f"self.{node.name}({x})"
+            return made, f"{own}({x})"
         case layers.MaxPool() as pool:
             padding, x = _pad(pool, shape, x, filler=', value=float("-inf")')
             size = _plain(pool.window)
@@ -175,7 +194,7 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> tuple[s
             return None, f"{x}.permute(0, 2, 3, 1).flatten(start_dim=2)"
         case layers.Recurrent(units=units, sequence=sequence) as layer:
             made = f"nn.{layer.kind.upper()}({shape[1]}, {units}, batch_first=True)"
-            return made, f"self.{node.name}({x})[0]{'' if sequence else '[:, -1]'}"
+            return made, f"{own}({x})[0]{'' if sequence else '[:, -1]'}"
         case layers.ReLU():
             return None, f"F.relu({x})"
         case layers.ReLU6():
@@ -234,7 +253,7 @@ GATES = {"lstm": "ifgo", "gru": "rzn"}
 
 def layouts(architecture: Architecture) -> Layouts:
     """Names of the state dict; kernels OIHW and (out, in), features channels first."""
-    found = {}
+    found, modules = {}, _modules(architecture)
     for node in architecture.nodes:
         shapes = architecture.input_shapes(node)
         depthwise, dense = (isinstance(node.layer, of) for of in (layers.DepthwiseConv, layers.Dense))
@@ -246,7 +265,7 @@ def layouts(architecture: Architecture) -> Layouts:
         for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():
             meets_input = tensor == "kernel" or not dense  # a dense bias meets the layer's own output
             flattened = architecture.flattened.get(node.inputs[0], ()) if meets_input else ()
-            name = f"{node.name}.{names.get(tensor, tensor)}"
+            name = f"{modules[node.name]}.{names.get(tensor, tensor)}"
             found[f"{node.name}.{tensor}"] = Layout(name, axes.get(len(shape)), flattened, gates)
     return found
 
@@ -336,7 +355,8 @@ def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tup
 
 def _run_tapped(state: State, tap: Callable[[str, Tensor], Tensor], images: Images, masks: Masks) -> Tensor:
     """The logits by the same text with taps, on the same module."""
-    forward = run_with_taps(state.text, FILENAME, "forward", state.architecture, tap)["Network"].forward
+    held = variables(state.architecture, TAKEN)
+    forward = run_with_taps(state.text, FILENAME, "forward", held, tap)["Network"].forward
     with _autocast(state):
         logits: Tensor = forward(state.network, _prepare(state, images), _masks(state, masks))
     return logits

@@ -23,6 +23,8 @@ from triptych.network.layouts import Array, Layout, Layouts
 from triptych.network.weights import Weights, save_tensors
 
 FILENAME = "<network.py in NumPy>"
+TAKEN = {*layers.VOCABULARY, "weights", "averages", "masks", "training"}
+"""Words that the lines of a network use: no variable of a layer can be called so."""
 
 
 @dataclass
@@ -48,7 +50,7 @@ def facts() -> Facts:
 
 def write_network(architecture: Architecture) -> str:
     """A function `network(x, weights, averages, masks, training)` of the operations above."""
-    held = variables(architecture)
+    held = variables(architecture, TAKEN)
     lines, used = [], []
     for node in architecture.nodes:
         call = _layer(architecture, node, [held[name] for name in node.inputs])
@@ -58,7 +60,7 @@ def write_network(architecture: Architecture) -> str:
         lines.append(f"    {target} = {call}\n")
         used.append(call[: call.index("(")])
     return (
-        f'"""{describe(architecture, "NumPy")}"""\n\n'
+        f"{describe(architecture, 'NumPy')}\n\n"
         f"from triptych.frameworks.operations import {', '.join(sorted(set(used)))}\n\n\n"
         f"def network({held[INPUT]}, weights, averages, masks, training):\n"
         f"{''.join(lines)}    return {held[architecture.nodes[-1].name]}\n"
@@ -144,9 +146,15 @@ def trace(
         seen[name] = tensor.values
         return tensor if fed is None else Tensor(fed[name].astype(np.float64))
 
-    text = run_with_taps(state.text, FILENAME, "network", state.architecture, tap)
-    _forward(state, text["network"], images, masks, training)
+    _forward(state, _tapped(state, tap), images, masks, training)
     return seen
+
+
+def _tapped(state: State, tap: Callable[[str, Tensor], Tensor]) -> Callable[..., Tensor]:
+    """The same text with taps."""
+    held = variables(state.architecture, TAKEN)
+    network: Callable[..., Tensor] = run_with_taps(state.text, FILENAME, "network", held, tap)["network"]
+    return network
 
 
 def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
@@ -168,8 +176,7 @@ def gradients_near(
         seen[name].values = moved(name, tensor.values)
         return seen[name]
 
-    text = run_with_taps(state.text, FILENAME, "network", state.architecture, tap)
-    loss, found, _, _ = _loss_and_gradients(state, text["network"], images, labels, masks)
+    loss, found, _, _ = _loss_and_gradients(state, _tapped(state, tap), images, labels, masks)
     return loss, {**found, **{name: tensor.gradient for name, tensor in seen.items()}}
 
 

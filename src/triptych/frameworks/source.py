@@ -1,4 +1,4 @@
-"""What all writers of networks share: variables, running a text, and looking inside while it runs."""
+"""What all writers of networks share: names, running a text, and looking inside while it runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import inspect
 import linecache
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -14,22 +14,56 @@ from triptych.network.architecture import INPUT, Architecture
 
 Namespace = dict[str, Any]
 
+TAP = "_tap"
+"""The function that looks inside while a text runs: no layer can be called so."""
 
-def variables(architecture: Architecture) -> dict[str, str]:
+
+def unique(name: str, taken: Collection[str]) -> str:
+    """The name, with as many underscores behind it as it takes to be none of those that are `taken`."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def renamed(
+    names: Iterable[str], taken: Collection[str], spell: Callable[[str], str] = str
+) -> dict[str, str]:
+    """By the names that a user has given, those that stand in a source, in which some words are `taken`.
+
+    A name stays as it is wherever it can, and no two become one. `spell` writes a name in the characters that
+    are allowed there.
+    """
+    names = list(names)
+    found = {name: name for name in names if name not in taken and spell(name) == name}
+    for name in names:
+        if name not in found:
+            found[name] = unique(spell(name), {*taken, *found.values()})
+    return {name: found[name] for name in names}
+
+
+def variables(architecture: Architecture, taken: Collection[str]) -> dict[str, str]:
     """The variable that holds each node's output (and the input): `x` along a chain.
 
-    What is read later than by the next line goes by its own name.
+    What is read later than by the next line goes by its own name, or a like one if that is `taken`: if the
+    lines of the network use it for something else.
     """
     names = [INPUT, *(node.name for node in architecture.nodes)]
     following = dict(pairwise(names))
     readers = {name: {node.name for node in architecture.nodes if name in node.inputs} for name in names}
-    return {name: "x" if readers[name] <= {following.get(name)} else name for name in names}
+    own = renamed(names, {"x", *taken})
+    return {name: "x" if readers[name] <= {following.get(name)} else own[name] for name in names}
+
+
+def docstring(text: str) -> str:
+    """A text as the literal of a docstring, which ends nowhere but at its end."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"""{escaped}"""'
 
 
 def describe(architecture: Architecture, title: str) -> str:
-    """The first line of a network's source: what it is."""
+    """The docstring of a network's source: what it is."""
     height, width, channels = architecture.input_shape
-    return (
+    return docstring(
         f"{architecture.name} in {title}: {height} x {width} x {channels} pictures, "
         f"{architecture.classes} classes, {architecture.parameter_count:,} parameters."
     )
@@ -69,23 +103,22 @@ def run_source(text: str, filename: str) -> Namespace:
 
 
 def run_with_taps(
-    text: str, filename: str, function: str, architecture: Architecture, tap: Callable[[str, Any], Any]
+    text: str, filename: str, function: str, held: Mapping[str, str], tap: Callable[[str, Any], Any]
 ) -> Namespace:
-    """Execute the same text with `x = tap("conv1", x)` added after the line that computes each layer.
+    """Execute the same text with `x = _tap("conv1", x)` added after the line that computes each layer.
 
-    The first tap, `x = tap("input", x)`, comes before all of them. So what is looked at is what runs;
-    `function` is the name of the function with the layers' lines.
+    The first tap, `x = _tap("images", x)`, comes before all of them. So what is looked at is what runs;
+    `function` is the name of the function with the layers' lines, `held` are the `variables` in it.
     """
     tree = ast.parse(text, filename)
     body = next(
         node for node in reversed(list(ast.walk(tree)))
         if isinstance(node, ast.FunctionDef) and node.name == function
     )  # fmt: skip
-    held = variables(architecture)
-    waiting = [node.name for node in architecture.nodes]
+    waiting = [name for name in held if name != INPUT]
 
     def look(name: str, beside: ast.stmt) -> ast.stmt:
-        tapped = ast.parse(f"{held[name]} = tap({name!r}, {held[name]})").body[0]
+        tapped = ast.parse(f"{held[name]} = {TAP}({name!r}, {held[name]})").body[0]
         return ast.fix_missing_locations(ast.copy_location(tapped, beside))
 
     statements = [look(INPUT, body.body[0])]
@@ -96,7 +129,7 @@ def run_with_taps(
     if waiting:
         raise AssertionError(f"no line computes {waiting[0]!r} in:\n{text}")
     body.body = statements
-    return _execute(compile(ast.fix_missing_locations(tree), filename, "exec"), tap=tap)
+    return _execute(compile(ast.fix_missing_locations(tree), filename, "exec"), **{TAP: tap})
 
 
 def _first_target(statement: ast.stmt) -> str | None:

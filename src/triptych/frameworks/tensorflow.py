@@ -25,6 +25,8 @@ from triptych.network.layouts import Array, Layout, Layouts
 from triptych.network.weights import Weights
 
 FILENAME = "<network.py in TensorFlow>"
+TAKEN = {"self", "masks", "training", "tf", "batch_norm", "lstm", "gru", "gelu", "dropout"}
+"""Words that the lines of a network use: no variable of a layer can be called so."""
 
 
 @dataclass
@@ -178,14 +180,13 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
 
 def write_network(architecture: Architecture) -> str:
     """A `tf.Module` class `Network` that holds the variables; called with NHWC pictures, it gives logits."""
-    held = variables(architecture)
+    held, prefixes = variables(architecture, TAKEN), _prefixes(architecture)
     init, call = [], []
     for node in architecture.nodes:
-        shapes = architecture.input_shapes(node)
-        tensors = node.layer.parameters(*shapes) | node.layer.statistics(*shapes)
-        for tensor, shape in tensors.items():
-            init.append(f"        self.{node.name}_{tensor} = {_variable(node, tensor, shape)}\n")
-        expression = _layer(architecture, node, [held[name] for name in node.inputs])
+        own = f"self.{prefixes[node.name]}"
+        for tensor, shape in _shapes(architecture, node).items():
+            init.append(f"        {own}_{tensor} = {_variable(node, tensor, shape)}\n")
+        expression = _layer(architecture, node, own, [held[name] for name in node.inputs])
         call.append(_assignment(held[node.name], expression))
     network = (
         "\n\nclass Network(tf.Module):\n"
@@ -200,7 +201,29 @@ def write_network(architecture: Architecture) -> str:
         f"        return {held[architecture.nodes[-1].name]}\n"
     )
     pieces = sources((he_normal, glorot_uniform, orthogonal, batch_norm, gelu, lstm, gru, dropout), network)
-    return f'"""{describe(architecture, "TensorFlow")}"""\n\nimport tensorflow as tf\n{pieces}{network}'
+    return f"{describe(architecture, 'TensorFlow')}\n\nimport tensorflow as tf\n{pieces}{network}"
+
+
+def _shapes(architecture: Architecture, node: Node) -> dict[str, layers.Shape]:
+    """The shapes of a layer's tensors, the running ones included."""
+    inputs = architecture.input_shapes(node)
+    return node.layer.parameters(*inputs) | node.layer.statistics(*inputs)
+
+
+def _prefixes(architecture: Architecture) -> dict[str, str]:
+    """What each layer's attributes begin with: its name, but no two attributes are the same.
+
+    They would be where a layer "a" has a recurrent kernel and a layer "a_recurrent" a kernel.
+    """
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for node in architecture.nodes:
+        tensors, prefix = _shapes(architecture, node), node.name
+        while not taken.isdisjoint(own := {f"{prefix}_{tensor}" for tensor in tensors}):
+            prefix += "_"
+        found[node.name] = prefix
+        taken |= own
+    return found
 
 
 def _variable(node: Node, tensor: str, shape: layers.Shape) -> str:
@@ -238,10 +261,10 @@ def _recurrent(layer: layers.Recurrent, tensor: str, shape: layers.Shape) -> str
     return f"tf.Variable(tf.zeros({shape[0]}, dtype))"
 
 
-def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
-    """The expression that computes a layer."""
+def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) -> str:
+    """The expression that computes a layer, whose attributes begin with `own`."""
     shape = architecture.input_shapes(node)[0]
-    x, own = inputs[0], f"self.{node.name}"
+    x = inputs[0]
     match node.layer:
         case layers.Conv() as conv:
             window = f'strides={_plain(conv.strides)}, padding="{conv.padding.upper()}"'
@@ -321,8 +344,9 @@ def _assignment(target: str, expression: str) -> str:
 
 def layouts(architecture: Architecture) -> Layouts:
     """Attributes of the module, each in the canonical layout."""
-    names = architecture.parameters | architecture.statistics
-    return {name: Layout(name.replace(".", "_")) for name in names}
+    places = {name: name.rpartition(".") for name in architecture.parameters | architecture.statistics}
+    prefixes = _prefixes(architecture)
+    return {name: Layout(f"{prefixes[layer]}_{tensor}") for name, (layer, _, tensor) in places.items()}
 
 
 # ---- the contract --------------------------------------------------------------------------------------
@@ -387,7 +411,8 @@ def _run_tapped(
 ) -> tf.Tensor:
     """The logits by the same text with taps, on the same variables, whose averages are put back."""
     tapped = copy.copy(state.network)
-    tapped.__class__ = run_with_taps(state.text, FILENAME, "__call__", state.architecture, tap)["Network"]
+    held = variables(state.architecture, TAKEN)
+    tapped.__class__ = run_with_taps(state.text, FILENAME, "__call__", held, tap)["Network"]
     with _averages_kept(state):
         return _forward(state, tapped)(_prepare(state, images), _masks(masks) or None, training)
 

@@ -17,10 +17,8 @@ An architecture file::
 from __future__ import annotations
 
 import dataclasses
-import keyword
 import math
 import tomllib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -28,32 +26,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from triptych.errors import ArchitectureError, did_you_mean
+from triptych.errors import ArchitectureError, did_you_mean, quote
 from triptych.network.layers import VOCABULARY, Dense, Dropout, Flatten, Layer, Shape
 from triptych.network.layouts import channels_first
+from triptych.network.names import INPUT as INPUT
+from triptych.network.names import check_layer_name, check_network_name
 from triptych.tables import from_table, read_toml, to_toml
-
-INPUT = "images"
-"""The name of the network's input in the graph."""
-
-
-_WORDS_OF_SOURCES = """
-    x masks training weights averages logits optimizer self network reduce keep tap images keras layers ops
-    tf tensorflow torch nn F jax jnp lax Tensor Tensors Network BatchNormalization Bias Dropout GELU
-    PaddedAverage windows
-"""
-_WORDS_OF_MODULES = """
-    T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double
-    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule
-    half ipu load_state_dict modules mtia named_buffers named_children named_modules named_parameters
-    parameters register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
-    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
-    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
-    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
-    to_empty train training type xpu zero_grad
-"""
-RESERVED = VOCABULARY.keys() | set(f"{_WORDS_OF_SOURCES} {_WORDS_OF_MODULES}".split()) - {INPUT}
-"""Words that the written networks, or PyTorch's modules, use themselves: no layer can go by them."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +58,7 @@ class Architecture:
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
+        check_network_name(self.name)
         if len(self.input_shape) != 3 or min(self.input_shape) < 1:
             raise ArchitectureError(f"{self.name}: input must be [height, width, channels], each 1 or more")
         if not (len(self.mean) == len(self.std) == self.input_shape[2]):
@@ -278,10 +257,13 @@ def from_toml(text_or_path: str | Path) -> Architecture:
             raise ArchitectureError(f"the network is no valid TOML ({reason})") from None
         name = "network"
     known = ("name", "input", "mean", "std", "layers")
+    name = table.get("name", name)
+    if not isinstance(name, str):
+        raise ArchitectureError(f"the network's name is {quote(name)}, but must be a text")
+    check_network_name(name)  # before any message begins with it
     for key in table:
         if key not in known:
-            raise ArchitectureError(f"{name}: unknown key {key!r}: {did_you_mean(key, known)}")
-    name = str(table.get("name", name))
+            raise ArchitectureError(f"{name}: unknown key {quote(key)}: {did_you_mean(key, known)}")
     head = from_table(_Head, {key: value for key, value in table.items() if key in ("input", "mean", "std")},
                       ArchitectureError)  # fmt: skip
     layers = table.get("layers")
@@ -312,10 +294,10 @@ def _layer(network: str, number: int, table: Mapping[str, Any]) -> _Unnamed:
     given = fields.pop("name", None)
     kind = fields.pop("kind", None)
     inputs = fields.pop("inputs", None)
-    label = f"{network}: layer {given!r}" if given else f"{network}: layer number {number}"
+    label = f"{network}: layer {quote(given)}" if given else f"{network}: layer number {number}"
     if not isinstance(kind, str) or kind not in VOCABULARY:
         hint = did_you_mean(str(kind), VOCABULARY)
-        raise ArchitectureError(f"{label}: unknown kind {kind!r}: {hint}")
+        raise ArchitectureError(f"{label}: unknown kind {quote(kind)}: {hint}")
     if given is not None and not isinstance(given, str):
         raise ArchitectureError(f"{label}: its name must be a text")
     if inputs is not None and not (isinstance(inputs, list) and all(isinstance(i, str) for i in inputs)):
@@ -340,7 +322,7 @@ def _named(layers: Iterable[_Unnamed]) -> list[Node]:
         stem = SHORT.get(layer.kind, layer.kind)
         counts[stem] += 1
         name = f"{stem}{counts[stem]}"
-        if name in RESERVED or stem[-1].isdigit():
+        if name in VOCABULARY or stem[-1].isdigit():
             name = f"{stem}_{counts[stem]}"  # the sixth ReLU is no ReLU6, nor the first ReLU6 a relu61
         nodes.append(Node(given or name, layer, inputs or (above,)))
         above = nodes[-1].name
@@ -348,20 +330,16 @@ def _named(layers: Iterable[_Unnamed]) -> list[Node]:
 
 
 def _check_node(network: str, node: Node, known: set[str]) -> None:
-    label = f"{network}: layer {node.name!r}"
-    # Python takes several ways of spelling a character for one name.
-    spelled = unicodedata.normalize("NFKC", node.name) == node.name and node.name.isidentifier()
-    if not spelled or keyword.iskeyword(node.name) or node.name.startswith("_"):
-        raise ArchitectureError(
-            f"{label}: a name must be a Python name that begins with a letter, such as 'conv1'"
-        )
-    if node.name in RESERVED:
-        raise ArchitectureError(f"{label}: this word is taken in the networks' sources; name it {node.name}1")
+    label = f"{network}: layer {quote(node.name)}"
+    try:
+        check_layer_name(node.name)
+    except ArchitectureError as reason:
+        raise ArchitectureError(f"{label}: {reason}") from None
     if node.name in known:
         raise ArchitectureError(f"{label}: another layer has this name")
     for name in node.inputs:
         if name not in known:
-            raise ArchitectureError(f"{label}: reads {name!r}, which is no layer above it: "
+            raise ArchitectureError(f"{label}: reads {quote(name)}, which is no layer above it: "
                                     f"{did_you_mean(name, known)}")  # fmt: skip
     if node.layer.merges and len(node.inputs) < 2:
         raise ArchitectureError(f"{label} ({node.layer.kind}): needs two inputs or more")
