@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import keyword
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,15 +77,26 @@ def eject(
     if form not in get_args(Form):
         raise UsageError(f"there is no form {form!r}: {did_you_mean(form, get_args(Form))}")
     source = _source(network, framework, recipe, pictures, size, classes)
-    plain = re.sub(r"\W+", "_", f"{source.architecture.name}_{source.entry.folder}").strip("_")
+    plain = _plain(f"{source.architecture.name}_{source.entry.folder}")
     suffix = {"script": ".py", "notebook": ".ipynb", "package": ""}[form]
     target = Path(out) if out is not None else Path(plain + suffix)
     if target.suffix != suffix:
         raise UsageError(f"{target}: a {form} is written to {'a folder' if not suffix else f'*{suffix}'}")
-    name = target.stem if target.stem.isidentifier() else plain
-    if form != "notebook" and importlib.util.find_spec(name) is not None:
+    name = target.stem if form == "notebook" or _is_plain(target.stem) else plain
+    if form != "notebook" and (name in sys.modules or importlib.util.find_spec(name) is not None):
         raise UsageError(f"{target}: would hide the package {name!r}; choose another --out")
     return _write(source, form, name, target)
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a package can be called so, by Python and by pip."""
+    return name.isidentifier() and name.isascii() and not keyword.iskeyword(name)
+
+
+def _plain(name: str) -> str:
+    """A name that a package can have, as near to this one as it can be."""
+    words = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+    return words if _is_plain(words) else f"network_{words}"
 
 
 def _write(source: Source, form: Form, name: str, target: Path) -> Ejected:
@@ -152,7 +165,10 @@ def _agreed(pictures: Path | str, classes: int | None) -> int:
 
 
 def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
-    """With the text and the weights of that framework's panel, or of another: weights are canonical."""
+    """With the weights of that framework's panel, or of another: weights are canonical.
+
+    The network's text is written anew: a run's folder may be anybody's, and so may the text in it.
+    """
     recipe, architecture = run.recipe(), run.architecture()
     panels = [run.panel(registry.find(name)) for name in dict.fromkeys((entry.name, *recipe.frameworks))]
     trained = [panel for panel in panels if panel.weights.exists()]
@@ -163,10 +179,9 @@ def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
     weights = load_tensors(trained[0].weights)
     check_weights(architecture, weights)
     written = write(architecture, entry)
-    text = panels[0].network.read_text("utf-8") if panels[0].network.exists() else written.text
     history = tuple(
         {"loss": e["loss"], "accuracy": e["accuracy"], "validation": e["validation_accuracy"]}
         for e in trained[0].events()
     )
     known = Trained(weights, tuple(run.pictures()["classes"]), history)
-    return Source(recipe, architecture, entry, text, written.layouts, known)
+    return Source(recipe, architecture, entry, written.text, written.layouts, known)

@@ -13,6 +13,7 @@ from typing import Any
 
 from triptych.ejecting.pieces import Part
 from triptych.ejecting.program import Source, fill, needs, write_program
+from triptych.frameworks.source import docstring
 
 Files = dict[str, str]
 
@@ -37,7 +38,7 @@ def as_package(source: Source, name: str) -> Files:
     files = {
         "README.md": fill("README.md.j2", modules=modules, **_facts(source, name)),
         "pyproject.toml": fill("pyproject.toml.j2", **_facts(source, name)),
-        f"{name}/__init__.py": f'"""{_about(source)}"""\n',
+        f"{name}/__init__.py": f"{docstring(_about(source))}\n",
         f"{name}/__main__.py": tidy(fill("main.py.j2", begin=_begin(source), **_facts(source, name))),
     }
     for part, made in parts.items():
@@ -45,14 +46,14 @@ def as_package(source: Source, name: str) -> Files:
             f"from {name}.{other} import {', '.join(sorted(names))}\n"
             for other, names in needs(parts, part).items()
         )
-        text = f'"""{made.about}"""\n\n{_outside({part: made})}\n{below}\n\n{made.code()}'
+        text = f"{docstring(made.about)}\n\n{_outside({part: made})}\n{below}\n\n{made.code()}"
         files[f"{name}/{part}.py"] = tidy(text, first_party=name)
     return files
 
 
 def as_notebook(source: Source, name: str) -> Files:
     """Cells with the parts and a story around them; what is long and the same everywhere is folded."""
-    parts = write_program(source, f'Path("{name}.safetensors")')
+    parts = write_program(source, f"Path({f'{name}.safetensors'!r})")
     text = fill(
         "notebook.py.j2",
         **_facts(source, name),

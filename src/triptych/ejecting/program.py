@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import html
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from triptych.ejecting.pieces import Part, global_names, shake
 from triptych.frameworks.registry import Entry
+from triptych.frameworks.source import in_docstring
 from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
 from triptych.network.layouts import Layout
@@ -95,7 +99,19 @@ def fill(template: str, **facts: Any) -> str:
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
+    environment.filters |= {"in_docstring": in_docstring, "markdown": _markdown}
+    environment.filters |= {"python": repr, "toml": _toml}
     return environment.get_template(template).render(facts)
+
+
+def _toml(text: str) -> str:
+    """A printable text as a string of TOML, which is written like one of JSON."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _markdown(text: str) -> str:
+    """A line of text that Markdown shows as it is: no markup, no HTML, no formulas."""
+    return re.sub(r"[\\`*\[\]|$~]", r"\\\g<0>", html.escape(text, quote=False))
 
 
 def write_layout(layout: Layout) -> str:

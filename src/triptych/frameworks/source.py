@@ -56,8 +56,12 @@ def variables(architecture: Architecture, taken: Collection[str]) -> dict[str, s
 
 def docstring(text: str) -> str:
     """A text as the literal of a docstring, which ends nowhere but at its end."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"""{escaped}"""'
+    return f'"""{in_docstring(text)}"""'
+
+
+def in_docstring(text: str) -> str:
+    """A text as it can stand between other text in a docstring."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def describe(architecture: Architecture, title: str) -> str:
