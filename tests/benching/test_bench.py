@@ -19,6 +19,7 @@ from tests.benching.making import BATCH, SPEEDS, made_up, measured
 
 import triptych as package
 from triptych import terminal
+from triptych.benching.page import headline
 from triptych.benching.proof import Needed, find_certificate
 from triptych.benching.result import Bench, Peak, PeakRound, sum_up
 from triptych.cli import cli
@@ -115,6 +116,16 @@ def test_the_file_and_the_page(done: Bench) -> None:
     for words in ("Not ranked", "triptych verify mlp --size 8", "Getting ready, and memory", "GFLOP/s"):
         assert words in page
     assert {path.name for path in folder.iterdir()} == {"bench.json", "bench.html", "reference", *TWO}
+
+
+def test_the_headline_says_no_more_than_the_rounds() -> None:
+    """Keras on JAX was faster once: first by the median only."""
+    said = headline(made_up(ranked=True))
+    assert said == (
+        "PyTorch trains fastest here by the median: 490 pictures a second; Keras on JAX at 0.96, "
+        "Keras at 0.84 of that."
+    )
+    assert headline(made_up(ranked=False)).endswith("Not ranked.")
 
 
 def test_workers_that_wait_sleep(home: Path) -> None:

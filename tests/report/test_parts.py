@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from triptych.frameworks import registry
 from triptych.pictures.store import Store
 from triptych.report import confusions, words
-from triptych.report.plots import Curve, accuracy_plot, loss_plot, pens
+from triptych.report.plots import Curve, Step, accuracy_plot, loss_plot, pens, walk_plot
 from triptych.report.predictions import SHOWN, Answers, find_store, groups
 from triptych.running.folder import RunFolder
 from triptych.running.result import read_result
@@ -89,6 +89,15 @@ def test_plots_take_their_colours_from_the_page_and_can_be_made_again(
     assert all(f"var(--{pen.name})" in text and pen.colour not in text for pen in FOUR)
     assert "var(--ink)" in text
     assert "#0a0a0" not in text
+
+
+def test_a_walk_from_a_recipe_far_away_has_room_for_its_name() -> None:
+    """A path is as long as it likes, and a dollar sign begins no formula."""
+    path = f"/home/user/{'a long folder/' * 12}$x^$/mine.toml"
+    steps = [Step(path, 0.5, (0.4, 0.6), [0.4, 0.6]), Step("dropout: 0.5", 0.6, None, [0.6])]
+    drawn = str(walk_plot("forwards", "#0b57d0", steps, 0.2).svg)
+    assert "$x^$/mine.toml</text>" in drawn
+    assert "dropout: 0.5</text>" in drawn
 
 
 def test_long_curves_are_averaged_in_groups() -> None:

@@ -77,6 +77,6 @@ def headline(bench: Bench) -> str:
     first, *others = done
     assert first[1].training is not None
     rest = ", ".join(f"{title} at {one.ratio.median:.2f}" for title, one in others if one.ratio)
-    return (
-        f"{first[0]} trains fastest here: {rate(first[1].training.median)} pictures a second; {rest} of that."
-    )
+    measure = " by the median" if bench.close else ""
+    speed = rate(first[1].training.median)
+    return f"{first[0]} trains fastest here{measure}: {speed} pictures a second; {rest} of that."

@@ -61,5 +61,4 @@ def headline(replay: Replay) -> str:
     """What came out, in one sentence."""
     ranked = ", ".join(f"{one.name} {percent(one.trained.mean)}" for one in replay.recipes)
     most = max(replay.forwards.changes, key=lambda one: one.worth)
-    gain = f"{100 * most.worth:+.1f} points"
-    return f"{ranked}. On the way from worst to best, {most.thing} was worth most: {gain}."
+    return f"{ranked}. On the way from worst to best, {most.thing} was worth most: {most.points()} points."

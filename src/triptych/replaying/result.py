@@ -49,6 +49,13 @@ class Change(Struct, kw_only=True):
         None
     )
 
+    def points(self) -> str:
+        """The gain with its interval, for people."""
+        if self.worth_interval is None:
+            return f"{100 * self.worth:+.1f}"
+        low, high = self.worth_interval
+        return f"{100 * self.worth:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
 
 class Walk(Struct, kw_only=True):
     """From one recipe to another, one thing at a time."""
@@ -74,7 +81,7 @@ class Crossing(Struct, kw_only=True):
         """What each is worth alone and what both are, in points of test accuracy."""
         (was, second), (first, both) = self.cells
         alone = [change("", "", "", was, one) for one in (first, second, both)]
-        parts = [_points(one) for one in alone]
+        parts = [one.points() for one in alone]
         return (
             f"Changing {self.things[0]} alone is worth {parts[0]} points, {self.things[1]} alone {parts[1]}, "
             f"both {parts[2]}."
@@ -99,14 +106,6 @@ class Replay(Struct, kw_only=True):
     forwards: Annotated[Walk, Meta(description="From the worst recipe, taking one thing more of the best.")]
     backwards: Annotated[Walk, Meta(description="From the best, taking one thing more of the worst.")]
     cause: Crossing | None = None
-
-
-def _points(one: Change) -> str:
-    """A gain with its interval, for people."""
-    if one.worth_interval is None:
-        return f"{100 * one.worth:+.1f}"
-    low, high = one.worth_interval
-    return f"{100 * one.worth:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def interval(values: Sequence[float]) -> Interval | None:

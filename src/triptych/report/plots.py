@@ -24,6 +24,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 MOST_POINTS = 200
 """Points of a curve; more steps are averaged in groups."""
 
+_ROOM = 60
+"""Letters of a label that stands in a plot."""
 _INK, _GRID = "#0a0a0b", "#0a0a0c"  # stand for CSS variables until the SVG is written
 _SETTINGS = {
     "svg.fonttype": "none",
@@ -182,9 +184,7 @@ def walk_plot(name: str, colour: str, steps: Sequence[Step], blind: float) -> Pl
             )
         axes.plot(step.every, [place] * len(step.every), color=_INK, linestyle="", marker="|", markersize=9)
         axes.plot([step.mean], [place], color=colour, marker=pen.marker, markersize=8)
-        axes.text(
-            0.005, place - 0.32, step.label, color=_INK, fontsize=11, va="center", parse_math=False
-        )  # above, as there is most room
+        _label(axes, place, step.label)
     axes.axvline(blind, color=_INK, linewidth=1, linestyle=":")
     axes.set_xlim(0, 1)
     axes.set_ylim(len(steps) - 0.5, -0.6)
@@ -192,6 +192,13 @@ def walk_plot(name: str, colour: str, steps: Sequence[Step], blind: float) -> Pl
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{100 * value:.4g} %"))
     words = "; ".join(f"{step.label} {step.mean:.1%}" for step in steps)
     return Plot(_svg(figure, name, [Curve(pen, [])]), f"Test accuracy after each step {name}: {words}.")
+
+
+def _label(axes: Any, place: int, text: str) -> None:
+    """What a row is about, above it, where there is most room; of a long one, such as a path, both ends."""
+    if len(text) > _ROOM:
+        text = f"{text[: _ROOM // 3]} … {text[-_ROOM // 2 :]}"
+    axes.text(0.005, place - 0.32, text, color=_INK, fontsize=11, va="center", parse_math=False)
 
 
 @dataclass(frozen=True)
@@ -277,7 +284,7 @@ def _svg(figure: Any, name: str, curves: Sequence[Curve]) -> Markup:
     for pen in (curve.pen for curve in curves):
         text = text.replace(pen.colour, f"var(--{pen.name})")
     text = text.replace(_INK, "var(--ink)").replace(_GRID, "var(--line)")
-    return Markup(re.sub(r"\s*\n\s*", " ", text))  # safe: it holds no text from outside
+    return Markup(re.sub(r"\s*\n\s*", " ", text))  # safe: Matplotlib escapes its texts
 
 
 def _font(found: re.Match[str]) -> str:
