@@ -357,7 +357,9 @@ def test_many_classes_show_their_largest_confusions(altered: Altered) -> None:
 
     section = read_page(altered(change)).one("section", name="confusion")
     assert not section.all("table", "matrix")
-    rows = [[cell.words() for cell in row.all()] for row in section.one("tbody").all("tr")]
+    rows = [
+        [cell.words() for cell in (*row.all("th"), *row.all("td"))] for row in section.one("tbody").all("tr")
+    ]
     assert rows == [["class 50", "class 2", "8", "17"], ["class 3", "class 97", "5", "14"]]
 
 
