@@ -39,6 +39,7 @@ FRAMEWORK = (
     "tests/test_cli.py::test_show",
     "tests/test_compare.py",
     "tests/test_replay.py",
+    "tests/test_security.py",
 )
 """Tests that start a framework, by how their names begin: `make quick` leaves them out."""
 
