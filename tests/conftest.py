@@ -43,6 +43,16 @@ FRAMEWORK = (
 )
 """Tests that start a framework, by how their names begin: `make quick` leaves them out."""
 
+LONG = (
+    "tests/network/test_architecture.py::test_the_drawn_networks_hold_every_kind",
+    "tests/pictures/test_sports.py::test_many_keys_give_no_picture_twice",
+    "tests/pictures/test_sports.py::test_the_bound_would_notice_places_tied_to_sports",
+    "tests/pictures/test_sports.py::test_the_place_does_not_give_the_sport_away",
+    "tests/pictures/test_store.py::test_memory_stays_flat",
+    "tests/test_tables.py::test_a_kill_at_any",
+)
+"""Tests that take seconds without one: `make quick` leaves them out, too."""
+
 EXTRA = (
     "tests/installing/",
     "tests/notebooks/test_case_study.py::test_notebooks_find_the_same",
@@ -54,7 +64,7 @@ EXTRA = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """A quick run holds its tests to it: one that imports a framework after all fails."""
-    if "not framework" in config.option.markexpr:
+    if "not slow" in config.option.markexpr:
         guard = Path(__file__).parent / "quick"
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(guard), os.environ.get("PYTHONPATH")]))
         runpy.run_path(str(guard / "sitecustomize.py"))
@@ -63,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is left out of shorter runs; the slowest files first, so that none is left at the end."""
     for item in items:
-        for mark, names in (("framework", FRAMEWORK), ("extra", EXTRA)):
+        for mark, names in (("slow", FRAMEWORK + LONG), ("extra", EXTRA)):
             if item.nodeid.startswith(names):
                 item.add_marker(mark)
     items.sort(key=lambda item: not any(name in item.nodeid for name in SLOWEST))

@@ -32,8 +32,8 @@ class Environment:
         return cls(folder)
 
     def install(self, *words: str | Path) -> None:
-        """As `pip install` does, warnings left aside."""
-        self("python", "-m", "pip", "install", "--quiet", *words)
+        """As `pip install` does; what few tests import need not be compiled all."""
+        self("python", "-m", "pip", "install", "--quiet", "--no-compile", *words)
 
     def __call__(self, program: str, *words: str | Path) -> str:
         """What one of the environment's programs prints."""
