@@ -51,5 +51,5 @@ def test_the_core_and_pytorch_work_at_the_lower_bounds(pins: dict[str, str], tmp
     words = ("--frameworks", "pytorch", "--network", "mlp", "--epochs", "1", "--size", "8")
     result = json.loads(empty("triptych", "compare", "digits", *words, "--out", "run", "--json"))
     assert result["frameworks"]["pytorch"]["status"] == "done"
-    for form in ("script", "notebook", "package"):
-        empty("triptych", "eject", "run", "--as", form, "--out", f"my_{form}")
+    for form, out in (("script", "ours.py"), ("notebook", "story.ipynb"), ("package", "ours")):
+        empty("triptych", "eject", "run", "--framework", "pytorch", "--as", form, "--out", out)
