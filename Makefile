@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 GALLERY := build/gallery/index.txt
 
-.PHONY: compare quick test test-all mutants notebooks bench bench-quick docs check format clean
+.PHONY: compare quick test test-all mutants kills notebooks bench bench-quick docs check format clean
 
 compare: $(READY)  ## train the talk's network in all four frameworks on the built-in pictures
 	$(BIN)/triptych compare sports
@@ -24,6 +24,9 @@ test-all: $(READY)  ## every test, every mutant, every notebook, every benchmark
 
 mutants: $(READY)  ## change one thing at a time in every framework; each must be caught
 	$(BIN)/python -m tests.mutants
+
+kills: $(READY)  ## kill runs and feed hostile files, in hundreds; nothing executed, lost or left; half an hour
+	$(BIN)/python -m tests.kills
 
 notebooks: $(READY)  ## execute every notebook from a clean kernel, outputs included
 	$(BIN)/python -m tests.notebooks

@@ -28,6 +28,7 @@ FRAMEWORK = (
     "tests/equality/test_random_networks.py",
     "tests/equality/test_verify.py",
     "tests/frameworks/test_names.py::test_a_writer",
+    "tests/kills/",
     "tests/mutants/",
     "tests/notebooks/test_case_study.py",
     "tests/notebooks/test_lessons.py",

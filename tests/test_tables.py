@@ -124,7 +124,8 @@ def test_reading_what_cannot_be_read(tmp_path: Path) -> None:
         read_toml(tmp_path / "no.toml", RunFolderError)
     with pytest.raises(UsageError, match="cannot be read"):
         read_toml(tmp_path)
-    for content in (b"a = ", b"a = 1\na = 2", b"\xff\xfe", b"\0"):
+    endless, long = b"a = " + b"[" * 100_000, b"a = " + b"1" * 5000
+    for content in (b"a = ", b"a = 1\na = 2", b"\xff\xfe", b"\0", endless, long):
         (tmp_path / "bad.toml").write_bytes(content)
         with pytest.raises(UsageError, match=r"bad\.toml: is no valid TOML \(") as caught:
             read_toml(tmp_path / "bad.toml")

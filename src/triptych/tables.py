@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,15 +20,27 @@ from triptych.errors import RunFolderError, TriptychError, UsageError, did_you_m
 T = TypeVar("T")
 
 
+def read_file(path: Path) -> bytes:
+    """All of a file; raises OSError, also for a pipe or a device, which may have no end."""
+    check_file(path)
+    return path.read_bytes()
+
+
+def check_file(path: Path) -> None:
+    """Raise OSError if there is no regular file at `path`."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+
+
 def read_toml(path: Path, error: type[TriptychError] = UsageError) -> dict[str, Any]:
     """The tables of a TOML file; raises `error` in one line if there is none or it cannot be parsed."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_file(path).decode())
     except FileNotFoundError:
         raise error(f"{path}: there is no such file") from None
     except OSError as reason:
         raise error(f"{path}: cannot be read ({reason.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as reason:
+    except (ValueError, RecursionError) as reason:  # a number of 5,000 digits is no TOMLDecodeError
         raise error(f"{path}: is no valid TOML ({reason})") from None
 
 

@@ -10,13 +10,12 @@ import signal
 import subprocess
 import sys
 import termios
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.processes import command, end, family, started, wait_until, worker
 
 from triptych.children import child_command
 from triptych.network.weights import load_tensors
@@ -25,87 +24,11 @@ RUN = ["--network", "sports-cnn", "--size", "12", "--seed", "3"]
 """A small run of everything with a state: batch norm, dropout, augmentation, optimiser, schedule."""
 
 
-DEFAULT = {signal.SIGINT: signal.SIG_DFL}
-"""Of a command at a terminal: below a background job it is ignored."""
-
 LIGHT = [
     "train", "digits", "--framework", "reference", "--precision", "float64", "--network", "mlp",
     "--size", "8", "--epochs", "500",
 ]  # fmt: skip
 """One without any framework, where it does not matter which it is."""
-
-
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "triptych.cli", *words]
-
-
-@contextmanager
-def started(
-    *words: str, signals: Mapping[signal.Signals, signal.Handlers] = DEFAULT
-) -> Iterator[subprocess.Popen[str]]:
-    """A command that is under way, started with these `signals`; nothing of it is left behind."""
-
-    def take() -> None:
-        for number, handler in signals.items():
-            signal.signal(number, handler)
-
-    process = subprocess.Popen(
-        command(*words),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=take,
-    )
-    try:
-        yield process
-    finally:
-        end(family(process))
-        process.wait()
-        for stream in (process.stdout, process.stderr):
-            assert stream is not None
-            stream.close()
-
-
-def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The process and its children that are alive."""
-    try:
-        parent = psutil.Process(process.pid)
-        return [*parent.children(recursive=True), parent]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def end(processes: list[psutil.Process]) -> None:
-    for one in processes:
-        with suppress(psutil.NoSuchProcess):
-            one.kill()
-
-
-def worker(process: subprocess.Popen[str]) -> psutil.Process:
-    """The process of the framework that trains."""
-    found: list[psutil.Process] = []
-
-    def there() -> bool:
-        found[:] = [one for one in family(process) if is_worker(one)]
-        return bool(found)
-
-    wait_until(there)
-    return found[0]
-
-
-def is_worker(process: psutil.Process) -> bool:
-    try:
-        return "triptych.running.worker" in process.cmdline()
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it has just ended
-        return False
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def epochs(panel: Path) -> int:
@@ -159,6 +82,10 @@ def test_a_signal_ends_cleanly_and_the_run_resumes(number: signal.Signals, code:
         assert process.returncode == code
         assert said.splitlines()[-1] == f"triptych: interrupted; continue with: triptych resume '{run}'"
         assert "Traceback" not in said
+        assert (
+            said.count(f"{run}: sports-cnn on digits, 12 x 12 pixels (squash), 50 epoch(s) in batches of")
+            == 1
+        )
         assert not psutil.wait_procs(members, timeout=30)[1]
     before = epochs(run / "pytorch")
     with started("resume", str(run)) as process:

@@ -156,7 +156,8 @@ def tidy(text: str, first_party: str = "", filename: str = "program.py") -> str:
     known = ["--config", f'lint.isort.known-first-party = ["{first_party}"]'] if first_party else []
     for words in (["check", "--select", "I", "--fix-only", *known], ["format"]):
         done = subprocess.run(
-            [sys.executable, "-m", "ruff", words[0], *options, *words[1:], "-"],
+            # -P: a ruff.py in the user's folder is not run instead
+            [sys.executable, "-P", "-m", "ruff", words[0], *options, *words[1:], "-"],
             input=text, capture_output=True, text=True, check=True,
         )  # fmt: skip
         text = done.stdout

@@ -24,7 +24,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from triptych.errors import ArchitectureError, did_you_mean, quote
 from triptych.network.layers import VOCABULARY, Dense, Dropout, Flatten, Layer, Shape
@@ -41,6 +43,10 @@ class Node:
     name: str
     layer: Layer
     inputs: tuple[str, ...]
+
+
+LARGEST = 10**10
+"""Parameters, or outputs of a layer: with more, a number was mistyped, and no machine would stand it."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,11 @@ class Architecture:
             raise ArchitectureError(
                 f"{self.name}: layer {self.nodes[-1].name!r}: the last layer must give one number a class; "
                 "end with a dense layer"
+            )
+        numbers = max(self.parameter_count, *map(math.prod, self.shapes.values()))
+        if numbers > LARGEST:
+            raise ArchitectureError(
+                f"{self.name}: holds {numbers:,} numbers at once; {LARGEST:,} is the limit"
             )
         _ = self.flattened  # raises if flattened features meet others in an add
 
@@ -253,7 +264,7 @@ def from_toml(text_or_path: str | Path) -> Architecture:
     else:
         try:
             table = tomllib.loads(text_or_path)
-        except tomllib.TOMLDecodeError as reason:
+        except (ValueError, RecursionError) as reason:
             raise ArchitectureError(f"the network is no valid TOML ({reason})") from None
         name = "network"
     known = ("name", "input", "mean", "std", "layers")
@@ -281,7 +292,7 @@ def from_toml(text_or_path: str | Path) -> Architecture:
 
 @dataclass(frozen=True)
 class _Head:
-    input: tuple[int, ...] = (64, 64, 3)
+    input: tuple[Annotated[int, msgspec.Meta(le=2**16)], ...] = (64, 64, 3)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
 

@@ -40,7 +40,7 @@ from triptych.network.layers import (
 )
 from triptych.network.layouts import Array
 from triptych.network.streams import stream
-from triptych.tables import write_atomic
+from triptych.tables import check_file, write_atomic
 
 Weights = dict[str, Array]
 
@@ -193,6 +193,7 @@ class StoredTensors(Mapping[str, Array]):
 
     def __init__(self, path: Path) -> None:
         try:
+            check_file(path)
             opened: Any = safe_open(path, framework="numpy")  # it maps the file into memory
         except FileNotFoundError:
             raise RunFolderError(f"{path}: there is no such file") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def find_network(name: str) -> Architecture:
         return ZOO[name]()
     if name in NOTEBOOKS:
         return from_toml(FILES / f"{name}.toml")
-    if name.endswith(".toml") or Path(name).is_file():
+    if name.endswith(".toml") or os.path.isfile(name):
         return from_toml(Path(name))
     raise ArchitectureError(
         f"there is no network {name!r}: {did_you_mean(name, [*ZOO, *NOTEBOOKS])}; "

@@ -39,7 +39,7 @@ def located(pictures: str | Path) -> str:
     if isinstance(pictures, str) and pictures in BUILT_IN:
         return pictures
     path = Path(pictures).expanduser()
-    return str(path.resolve()) if path.exists() else str(pictures)
+    return str(path.resolve()) if os.path.exists(path) else str(pictures)
 
 
 def class_names(source: str | Path) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def open_pictures(
 
 def _existing(source: str | Path) -> Path:
     path = Path(source).expanduser()
-    if not path.exists():
+    if not os.path.exists(path):  # and not path.exists(): a name may be too long for any file
         raise PicturesError(
             f"there is no folder or archive {str(source)!r}; give a folder, a zip or tar archive, "
             f"or a built-in set: {did_you_mean(str(source), BUILT_IN)}"

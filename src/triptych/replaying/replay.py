@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def replay(
     not trained again. Gives the figures that replay.json in the folder `out` holds, beside replay.html.
     Raises TriptychError for what cannot be carried out.
     """
-    if (Path(pictures) / ASKED).is_file():
+    if os.path.isfile(Path(pictures) / ASKED):
         folder = Path(pictures)
         asked = from_table(Asked, read_toml(folder / ASKED, RunFolderError), RunFolderError)
     else:

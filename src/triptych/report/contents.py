@@ -81,7 +81,7 @@ def gather(run: RunFolder) -> dict[str, Any]:
 def _view(run: RunFolder, name: str, one: FrameworkResult) -> View:
     entry = registry.find(name)
     source = run.panel(entry).network
-    return View(entry, one, source.read_text("utf-8") if source.is_file() else None)
+    return View(entry, one, source.read_text("utf-8", "replace") if source.is_file() else None)
 
 
 def _scale(views: list[View]) -> tuple[float, float] | None:

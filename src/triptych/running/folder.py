@@ -19,12 +19,16 @@ Every file is written whole or not at all.
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
 import msgspec
 import numpy as np
@@ -38,7 +42,9 @@ from triptych.pictures.sheet import describe
 from triptych.pictures.split import SIDE_NAMES, split
 from triptych.pictures.store import Store
 from triptych.running.recipe import Recipe, make_recipe
-from triptych.tables import read_toml, write_atomic, writing
+from triptych.tables import read_file, read_toml, write_atomic, writing
+
+T = TypeVar("T")
 
 RUNS = Path("runs")
 """Where runs go when nothing else is said."""
@@ -95,12 +101,13 @@ class Panel:
     def events(self) -> list[dict[str, Any]]:
         """What happened so far, in order; empty before the first epoch ends."""
         try:
-            lines = (self.path / "events.jsonl").read_text("utf-8").splitlines()
-            return [msgspec.json.decode(line) for line in lines]
+            lines = read_file(self.path / "events.jsonl").splitlines()
+            events = [msgspec.json.decode(line) for line in lines]
         except FileNotFoundError:
             return []
-        except (OSError, UnicodeDecodeError, msgspec.DecodeError) as reason:
+        except (OSError, msgspec.DecodeError, RecursionError) as reason:
             raise RunFolderError(f"{self.path / 'events.jsonl'}: cannot be read ({reason})") from None
+        return _checked(self.path / "events.jsonl", events, list[_Event])
 
     def write_events(self, events: list[dict[str, Any]]) -> None:
         """Replace the list of what happened."""
@@ -108,7 +115,8 @@ class Panel:
 
     def facts(self) -> dict[str, Any] | None:
         """What the framework said of itself and of the finished training; None if it is not finished."""
-        return read_json(self.path / "facts.json") if (self.path / "facts.json").exists() else None
+        path = self.path / "facts.json"
+        return _checked(path, read_json(path), _Facts) if path.exists() else None
 
 
 @dataclass(frozen=True)
@@ -130,20 +138,21 @@ class RunFolder:
                 raise RunFolderError(
                     f"{path}: is there already; choose another --out, or go on with: triptych resume {path}"
                 )
-            write_atomic(path / "network.toml", architecture.to_toml())
-            write_json(path / "pictures.json", describe(store, sides))
-            digests = {name: np.asarray(store.digests)[rows] for name, rows in vars(sides).items()}
-            save_tensors(path / "pictures.safetensors", digests)
-            write_atomic(path / "recipe.toml", recipe.to_toml())  # last: it makes the folder a run folder
+            with _made(path) as place:
+                write_atomic(place / "network.toml", architecture.to_toml())
+                write_json(place / "pictures.json", describe(store, sides))
+                digests = {name: np.asarray(store.digests)[rows] for name, rows in vars(sides).items()}
+                save_tensors(place / "pictures.safetensors", digests)
+                write_atomic(place / "recipe.toml", recipe.to_toml())  # last: it makes it a run folder
         return folder
 
     @classmethod
     def open(cls, path: Path | str) -> RunFolder:
         """An existing run folder, by path or by name under `runs/`; raises RunFolderError."""
         path = Path(path)
-        if not path.exists() and (RUNS / path).is_dir():
+        if not os.path.exists(path) and os.path.isdir(RUNS / path):
             path = RUNS / path
-        if not (path / "recipe.toml").is_file():
+        if not os.path.isfile(path / "recipe.toml"):
             raise RunFolderError(f"{path}: is no run folder; 'triptych runs' lists those there are")
         return cls(path)
 
@@ -153,12 +162,12 @@ class RunFolder:
 
         Raises RunFolderError for a folder that is no run.
         """
-        if name in ZOO or name.endswith(".toml") or Path(name).is_file():
+        if name in ZOO or name.endswith(".toml") or os.path.isfile(name):
             return None
         try:
             return cls.open(name)
         except RunFolderError:
-            if Path(name).is_dir():
+            if os.path.isdir(name):
                 raise
             return None
 
@@ -178,7 +187,7 @@ class RunFolder:
 
     def pictures(self) -> dict[str, Any]:
         """What was found in the pictures."""
-        return read_json(self.path / "pictures.json")
+        return _checked(self.path / "pictures.json", read_json(self.path / "pictures.json"), _Pictures)
 
     def sides(self) -> dict[bytes, int]:
         """The side that each of its pictures is on, by the picture's digest."""
@@ -189,6 +198,23 @@ class RunFolder:
     def panel(self, entry: Entry) -> Panel:
         """The part of one framework."""
         return Panel(self.path / entry.folder)
+
+
+@contextmanager
+def _made(path: Path) -> Iterator[Path]:
+    """Where the first files of the folder `path` are put: beside it, so that it is there whole or not at all.
+
+    A killed beginning would be no run that can go on, and yet stand in the way of another.
+    """
+    if path.exists():
+        yield path
+        return
+    place = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield place
+        place.rename(path)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def new_folder(name: str) -> Path:
@@ -212,13 +238,60 @@ def write_json(path: Path, value: Any) -> Path:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON table; raises RunFolderError if it is missing or damaged."""
     try:
-        value = msgspec.json.decode(path.read_bytes())
+        value = msgspec.json.decode(read_file(path))
     except FileNotFoundError:
         raise RunFolderError(f"{path}: there is no such file") from None
-    except (OSError, msgspec.DecodeError) as reason:
+    except (OSError, msgspec.DecodeError, RecursionError) as reason:
         raise RunFolderError(f"{path}: cannot be read ({reason})") from None
     if not isinstance(value, dict):
         raise RunFolderError(f"{path}: holds no table")
+    return value
+
+
+class _Event(TypedDict):
+    epoch: int
+    loss: float | None
+    accuracy: float
+    validation_accuracy: float | None
+
+
+class _Facts(TypedDict):
+    title: str
+    version: str
+    versions: dict[str, str]
+    device: str
+    threads: int
+    best_epoch: int
+    network_lines: int
+    import_memory_mib: float
+    peak_memory_mib: float
+    total_seconds: float
+
+
+class _Problem(TypedDict):
+    kind: str
+    path: str
+    detail: str
+
+
+class _Pictures(TypedDict):
+    source: str
+    key: str
+    classes: list[str]
+    train: int
+    validation: int
+    test: int
+    class_counts: dict[str, list[int]]
+    problem_counts: dict[str, int]
+    problems: list[_Problem]
+
+
+def _checked(path: Path, value: T, kind: Any) -> T:
+    """`value`, read from `path`, if it has at least what is relied on; raises RunFolderError."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as reason:
+        raise RunFolderError(f"{path}: is of another make ({reason})") from None
     return value
 
 
@@ -226,6 +299,8 @@ def list_runs(root: Path = RUNS) -> list[RunFolder]:
     """The run folders under `root`, newest first."""
     if not root.is_dir():
         return []
-    found = [path for path in root.iterdir() if (path / "recipe.toml").is_file()]
+    found = [
+        path for path in root.iterdir() if not path.name.startswith(".") and (path / "recipe.toml").is_file()
+    ]
     found.sort(key=lambda path: (path / "recipe.toml").stat().st_mtime, reverse=True)
     return [RunFolder(path) for path in found]

@@ -22,7 +22,10 @@ from triptych.frameworks.registry import WAITING, Entry
 from triptych.running.machine import cores
 
 Listener = Callable[[str, dict[str, Any]], None]
-"""Hears (framework or training, "pictures" or "plan", event) while long work goes on; from any thread."""
+"""Hears (who, event) while long work goes on, from any thread.
+
+Who is a framework or a training, or "pictures", "plan" or "run".
+"""
 
 
 def silence(name: str, event: dict[str, Any]) -> None:
@@ -67,6 +70,7 @@ class Worker:
     ) -> None:
         self.entry, self.log, self.patience = entry, log, patience
         log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)  # whatever it is: a pipe would not let go, a link lead elsewhere
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 child_command("triptych.running.worker"),

@@ -1,0 +1,93 @@
+"""A run folder that somebody else has made, or changed: read with care, and never written through a link."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from triptych.errors import RunFolderError, TriptychError
+from triptych.frameworks import registry
+from triptych.network.weights import load_tensors
+from triptych.network.zoo import mlp
+from triptych.running.folder import Panel, RunFolder, write_json
+from triptych.running.launch import run_worker
+from triptych.running.recipe import make_recipe
+from triptych.tables import write_atomic
+
+EVENT = {"epoch": 1, "loss": 0.5, "accuracy": 0.9, "validation_accuracy": None}
+PICTURES = {
+    "source": "digits", "key": "0", "classes": ["0", "1"], "train": 1, "validation": 1, "test": 1,
+    "class_counts": {}, "problem_counts": {}, "problems": [],
+}  # fmt: skip
+
+
+def run_in(path: Path) -> RunFolder:
+    run = RunFolder(path / "run")
+    write_atomic(run.path / "network.toml", mlp().to_toml())
+    write_json(run.path / "pictures.json", PICTURES)
+    write_atomic(run.path / "recipe.toml", make_recipe({"pictures": "digits"}).to_toml())
+    return run
+
+
+@pytest.mark.parametrize(
+    "make",
+    [os.mkfifo, lambda at: at.symlink_to("/dev/zero"), lambda at: at.symlink_to(at.name), Path.mkdir],
+    ids=["pipe", "device", "loop", "folder"],
+)
+@pytest.mark.parametrize("name", ["recipe.toml", "network.toml", "pictures.json", "events.jsonl", "weights"])
+def test_what_is_no_file_is_not_read(make: Callable[[Path], None], name: str, tmp_path: Path) -> None:
+    """A pipe would hold the reader for ever, a device fill the memory."""
+    run = run_in(tmp_path)
+    at = run.path / name
+    at.unlink(missing_ok=True)
+    make(at)
+    read: dict[str, Callable[[], object]] = {
+        "recipe.toml": run.recipe, "network.toml": run.architecture, "pictures.json": run.pictures,
+        "events.jsonl": Panel(run.path).events, "weights": lambda: load_tensors(at),
+    }  # fmt: skip
+    with pytest.raises(TriptychError) as caught:
+        read[name]()
+    assert str(caught.value).startswith(f"{at}: ")
+
+
+@pytest.mark.parametrize(
+    "spoiled", [{"epoch": "1"}, {"accuracy": None}, {"loss": []}, {"validation_accuracy": "x"}, None, 3]
+)
+def test_events_of_another_make_are_refused(spoiled: Any, tmp_path: Path) -> None:
+    panel = Panel(tmp_path)
+    panel.write_events([EVENT])
+    assert panel.events() == [EVENT]
+    line = {**EVENT, **spoiled} if isinstance(spoiled, dict) else spoiled
+    (tmp_path / "events.jsonl").write_text(json.dumps(line))
+    with pytest.raises(RunFolderError, match=r"events\.jsonl: is of another make"):
+        panel.events()
+    (tmp_path / "events.jsonl").write_text("[" * 100_000)
+    with pytest.raises(RunFolderError, match=r"events\.jsonl: cannot be read"):
+        panel.events()
+
+
+@pytest.mark.parametrize("key", PICTURES)
+def test_pictures_of_another_make_are_refused(key: str, tmp_path: Path) -> None:
+    run = run_in(tmp_path)
+    assert run.pictures() == PICTURES
+    for spoiled in ({name: PICTURES[name] for name in PICTURES if name != key}, {**PICTURES, key: None}):
+        (run.path / "pictures.json").write_text(json.dumps(spoiled))
+        with pytest.raises(RunFolderError, match=r"pictures\.json: is of another make"):
+            run.pictures()
+
+
+def test_a_log_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "diary.txt").write_text("dear diary")
+    log = tmp_path / "worker.log"
+    log.symlink_to("diary.txt")
+    job = {"job": "write", "run": str(tmp_path), "network": mlp().to_toml()}
+    assert "text" in run_worker(registry.find("reference"), job, log)
+    assert (tmp_path / "diary.txt").read_text() == "dear diary"
+    log.unlink()
+    os.mkfifo(log)
+    assert "text" in run_worker(registry.find("reference"), job, log, patience=60)
