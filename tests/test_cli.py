@@ -7,6 +7,7 @@ import errno
 import importlib.util
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -23,6 +24,7 @@ import triptych as package
 from triptych.cli import cli
 from triptych.network.architecture import from_toml
 from triptych.network.zoo import ZOO, lenet
+from triptych.running.recipe import DEFAULTS, LEARNING_RATES, make_recipe
 
 Triptych = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMAND = Path(sys.executable).with_name("triptych")
@@ -84,6 +86,60 @@ def test_no_command_shows_the_help(triptych: Triptych) -> None:
     assert "Traceback" not in done.stderr
 
 
+def default_of(option: str, said: str) -> str:
+    """What the help of a command names as the default of an option."""
+    told = " ".join(said[said.index(f"\n  {option} ") :].split())
+    return told[told.index("[default: ") :].partition("]")[0].removeprefix("[default: ")
+
+
+def test_help_names_the_defaults_that_depend_on_the_pictures(triptych: Triptych) -> None:
+    said = clean(triptych("compare", "--help"))
+    plain = make_recipe({"pictures": "photos"})
+    for option in ("network", "epochs", "size", "batch", "seed", "precision", "fit", "resize"):
+        default, *own = re.split("[;,] ", default_of(f"--{option}", said))
+        assert default == str(getattr(plain, option))
+        told = dict(one.split(": ") for one in own if ": " in one)
+        for name in DEFAULTS:
+            assert told.get(name, default) == str(getattr(make_recipe({"pictures": name}), option)), option
+    assert default_of("--optimizer", said) == plain.optimizer.name
+    assert default_of("--schedule", said) == plain.schedule.name
+    rates = default_of("--learning-rate", said)
+    for name, rate in LEARNING_RATES.items():
+        assert re.search(rf"\b{name}\b[\w ]*: {rate:g}\b", rates)
+    assert rates.endswith(f"sports: {make_recipe({'pictures': 'sports'}).schedule.learning_rate:g}")
+    assert make_recipe({"pictures": "digits"}).schedule.learning_rate == LEARNING_RATES["adamw"]
+
+
+# ---- the words of other programs ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("theirs", "message"),
+    [
+        (["--lr", "nan"], "learning_rate is nan"),
+        (["--learning_rate=nan"], "learning_rate is nan"),
+        (["--bs", "0"], "batch is 0"),
+        (["--batch-size=0"], "batch is 0"),
+        (["--batch_size", "0"], "batch is 0"),
+        (["--image-size", "0"], "size is 0"),
+        (["--num-epochs", "0"], "epochs is 0"),
+        (["--random-seed", "-1"], "seed is -1"),
+        (["--model", "resnet18"], "there is no network 'resnet18': known: "),
+        (["--dtype", "float16"], "unknown precision 'float16'"),
+        (["--timeout", "0"], "'--patience'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_usual_spellings_are_understood(triptych: Triptych, theirs: list[str], message: str) -> None:
+    done = triptych("compare", "digits", *theirs)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_what_stands_after_two_dashes_is_no_option(triptych: Triptych) -> None:
+    assert "there is no folder or archive '--lr'" in triptych("compare", "--", "--lr").stderr
+
+
 # ---- wrong use --------------------------------------------------------------------------------------------
 
 WRONG = [
@@ -91,7 +147,10 @@ WRONG = [
     (["comapre", "sports"], "did you mean 'compare'?"),
     (["xyz"], "No such command 'xyz': known: bench, cache, compare, "),
     (["--verson"], "--version"),
-    (["compare", "--epoks", "3"], "--epochs"),
+    (["compare", "--epoks", "3"], "No such option '--epoks': did you mean --epochs?"),
+    (["compare", "--colour", "3"], "No such option '--colour': see triptych compare --help"),
+    (["compare", "--workers", "3"], "No such option '--workers': pictures are decoded once"),
+    (["networks", "--lr", "3"], "No such option '--lr': see triptych networks --help"),
     (["compare", "--framework", "keras"], "--frameworks"),
     (["train", "digits", "--frameworks", "keras"], "--framework"),
     (["networks", "--jsno"], "--json"),
@@ -137,6 +196,10 @@ UNUSABLE = [
     (["compare", "empty folder"], "empty folder"),
     (["compare", "broken.toml"], "broken.toml"),
     (["pictures", "digits", "--size", "0"], "picture size 0 x 0"),
+    (["show", "resnet18"], "there is no network 'resnet18': known: 2017-keras, "),
+    (["compare", "x" * 5000], "there is no folder or archive 'xxx"),
+    (["show", "x" * 5000], "there is no network 'xxx"),
+    (["resume", "x" * 5000], "is no run folder"),
     (["show", "lenett"], "there is no network 'lenett': did you mean 'lenet'?"),
     (["show", "lenet", "--framework", "pytorhc"], "did you mean 'pytorch'?"),
     (["show", "lenet", "--size", "-5"], "lenet: input must be [height, width, channels], each 1 or more"),

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from triptych import __version__
-from triptych.errors import TriptychError, did_you_mean
+from triptych.errors import USUAL, TriptychError, did_you_mean, nearest
 from triptych.interruption import Interrupted, raise_on_signals
 
 if TYPE_CHECKING:
@@ -27,8 +27,46 @@ COMPLETION = "_TRIPTYCH_COMPLETE"
 """The variable by which a shell asks for completions."""
 
 
+NEEDLESS = {
+    "--workers": "pictures are decoded once, by all cores, and batches are prepared in the background",
+    "--device": "each framework takes the GPU that it finds",
+}
+"""Options of other programs that have nothing to decide here, and why."""
+NEEDLESS |= {"--num-workers": NEEDLESS["--workers"], "--gpu": NEEDLESS["--device"]}
+
+
+class Command(click.Command):
+    """A command that understands what other programs call its options, and suggests what it does not."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = [name for one in self.get_params(ctx) for name in one.opts if name.startswith("--")]
+        try:
+            end = args.index("--") if "--" in args else len(args)
+            ours = [_in_our_words(word, known) for word in args[:end]]
+            return super().parse_args(ctx, ours + args[end:])
+        except click.NoSuchOption as error:
+            name = error.option_name
+            meant = nearest(name, known)
+            hint = (
+                NEEDLESS.get(name) or (meant and f"did you mean {meant}?") or f"see {ctx.command_path} --help"
+            )
+            raise click.UsageError(f"No such option {name!r}: {hint}", ctx) from None
+
+
+def _in_our_words(word: str, known: list[str]) -> str:
+    """An argument, with the name of its option as it is called here: --lr 0.1, --batch_size=8."""
+    name, equals, value = word.partition("=")
+    plain = name.replace("_", "-")
+    for meant in (plain, f"--{USUAL.get(plain.removeprefix('--'))}"):
+        if name.startswith("--") and name not in known and meant in known:
+            return meant + equals + value
+    return word
+
+
 class Suggesting(click.Group):
     """A group whose message for an unknown command names the nearest one."""
+
+    command_class = Command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = args[0]
@@ -76,23 +114,35 @@ FRAMEWORK = click.option(
 PATIENCE = click.option("--patience", type=click.FloatRange(0, min_open=True), default=600.0,
                         show_default=True, metavar="SECONDS",
                         help="End a framework that is silent for so long.")  # fmt: skip
+
+
+def _defaulting(name: str, default: str, words: str, **more: Any) -> Callable[[F], F]:
+    """An option whose default is decided elsewhere, with the pictures: the recipe's DEFAULTS."""
+    return click.option(name, help=f"{words}  [default: {default}]", **more)
+
+
 RECIPE_OPTIONS = options(
-    click.option("--network", metavar="NAME|FILE", help="A network of the zoo, or a .toml file."),
-    click.option("--epochs", type=int, metavar="N", help="How often every picture is seen."),
-    click.option("--size", type=int, metavar="PX", help="Height and width the pictures are resized to."),
-    click.option("--batch", type=int, metavar="N", help="Pictures a step."),
-    click.option("--seed", type=int, metavar="N", help="Decides all that is random."),
-    click.option("--precision", metavar="NAME", help="float32, float64 or bfloat16."),
-    click.option("--optimizer", metavar="NAME", help="adamw, adam, sgd or rmsprop."),
-    click.option("--learning-rate", type=float, metavar="X", help="The top of the schedule."),
-    click.option("--schedule", metavar="NAME", help="one-cycle, cosine, constant or inverse-time."),
-    click.option("--fit", metavar="NAME", help="squash, crop or pad pictures that are not square."),
-    click.option("--resize", metavar="NAME", help="bilinear or nearest."),
+    _defaulting("--network", "sports-cnn; digits: lenet", "A network of the zoo, or a .toml file.",
+                metavar="NAME|FILE"),
+    _defaulting("--epochs", "15; sports: 7, digits: 5", "How often every picture is seen.",
+                type=int, metavar="N"),
+    _defaulting("--size", "64; sports: 48, digits: 32; a network file's own",
+                "Height and width the pictures are resized to.", type=int, metavar="PX"),
+    _defaulting("--batch", "32; sports: 30", "Pictures a step.", type=int, metavar="N"),
+    _defaulting("--seed", "0", "Decides all that is random.", type=int, metavar="N"),
+    _defaulting("--precision", "float32", "float32, float64 or bfloat16.", metavar="NAME"),
+    _defaulting("--optimizer", "adamw", "adamw, adam, sgd or rmsprop.", metavar="NAME"),
+    _defaulting("--learning-rate", "adamw and adam: 0.003, sgd: 0.05, rmsprop: 0.001; sports: 0.001",
+                "The top of the schedule.", type=float, metavar="X"),
+    _defaulting("--schedule", "one-cycle", "one-cycle, cosine, constant or inverse-time.", metavar="NAME"),
+    _defaulting("--fit", "squash", "squash, crop or pad pictures that are not square.", metavar="NAME"),
+    _defaulting("--resize", "bilinear", "bilinear or nearest.", metavar="NAME"),
     click.option("--recipe", type=click.Path(path_type=Path), metavar="NAME|FILE",
                  help="All this as a file, or 2017-keras, 2017-tensorflow, 2017-pytorch."),
     click.option("--full", is_flag=True, default=None, help="sports with 7,096 and 1,775 pictures."),
     click.option("--strict", is_flag=True, default=None, help="End if any picture has a problem."),
-    click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder."),
+    click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
+                 help="The run folder; a new one below runs/ otherwise."),
     PATIENCE,
     JSON,
 )  # fmt: skip
@@ -564,7 +614,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the flush at exit fail
         status = 0  # the reader of a pipe has seen enough
         if error.errno != errno.EPIPE:
-            click.echo(f"triptych: cannot write: {error.strerror}", err=True)
+            what = "cannot write" if error.filename is None else f"{error.filename}: cannot be used"
+            click.echo(f"triptych: {what}: {error.strerror}", err=True)
             status = 2
     sys.exit(status)
 

@@ -92,9 +92,44 @@ def quote(word: object) -> str:
     return written if len(written) <= QUOTED else f"{written[:QUOTED]}..."
 
 
+USUAL = {
+    "arch": "network", "architecture": "network", "batch-size": "batch", "bs": "batch", "config": "recipe",
+    "dtype": "precision", "epoch": "epochs", "image-size": "size", "img-size": "size", "imgsz": "size",
+    "lr": "learning-rate", "lr-schedule": "schedule", "lr-scheduler": "schedule", "model": "network",
+    "num-epochs": "epochs", "optim": "optimizer", "output": "out", "output-dir": "out", "random-seed": "seed",
+    "random-state": "seed", "scheduler": "schedule", "timeout": "patience",
+}  # fmt: skip
+"""What other programs call the same thing, in the spelling of options."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that was meant by `word`; None if that would be a guess.
+
+    It has another spelling of the same words, or is what others call by that word, or differs as by a slip of
+    the fingers, which seldom takes the first letter: lenet is no misspelt alexnet.
+    """
+    spelled = {_spelling(name): name for name in known}
+    word = _spelling(word)
+    for meant in (word, USUAL.get(word)):
+        if meant in spelled:
+            return spelled[meant]
+    within = [name for name in spelled if word in name and max(8, len(name)) <= 2 * len(word)]
+    near = within or [
+        name
+        for cutoff, initials in ((0.7, word[:1]), (0.85, ""))
+        for name in difflib.get_close_matches(word, spelled, n=3, cutoff=cutoff)
+        if name.startswith(initials)
+    ]
+    return spelled[near[0]] if near else None
+
+
+def _spelling(word: str) -> str:
+    return word.casefold().lstrip("-").replace("_", "-")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A list of the `known` words for an error message, the nearest to `word` first if one is near."""
+    """A list of the `known` words for an error message, after the one that was meant if that is clear."""
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1)
+    meant = nearest(word, names)
     choice = ", ".join(names)
-    return f"did you mean {near[0]!r}? (known: {choice})" if near else f"known: {choice}"
+    return f"did you mean {meant!r}? (known: {choice})" if meant else f"known: {choice}"

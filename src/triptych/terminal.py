@@ -138,6 +138,8 @@ class Progress(_Progress):
         """Hear an event of a run."""
         if event["event"] == "plan":
             self.expect(event["frameworks"], event["epochs"])
+        elif event["event"] == "run":
+            self.console.print(Text(f"{event['folder']}: {event['summary']}"), soft_wrap=True)
         elif name == "pictures":
             self.pictures_bar(event["done"], event["total"])
         else:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,17 @@ class Recipe:
         if len(set(self.frameworks)) < len(self.frameworks):
             raise RecipeError("frameworks: each can be named once")
         _check_optimizer(self.optimizer)
+
+    def summary(self) -> str:
+        """What decides the run, in a line."""
+        height, width = pair(self.size)
+        optimizer, schedule, moved = self.optimizer, self.schedule, self.augmentation
+        changed = f"{'flips and ' * moved.flip}shifts of {moved.shift:.3g}" if moved else "no augmentation"
+        return (
+            f"{self.network} on {self.pictures}{', full' * self.full}, {width} x {height} pixels "
+            f"({self.fit}), {self.epochs} epoch(s) in batches of {self.batch}, {optimizer.name} with "
+            f"{schedule.name} {schedule.learning_rate:g}, {changed}, {self.precision}, seed {self.seed}"
+        )
 
     def to_toml(self) -> str:
         """The recipe file; `make_recipe(read_toml(...))` gives an equal recipe."""
@@ -166,7 +178,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """
     if str(path) in NOTEBOOKS:
         path = SHIPPED / f"{path}.toml"
-    elif not path.suffix and not path.exists():
+    elif not path.suffix and not os.path.exists(path):
         hint = did_you_mean(str(path), NOTEBOOKS)
         raise RecipeError(f"there is no recipe {str(path)!r}: {hint}; one of your own is a .toml file")
     tables = read_toml(path, RecipeError)
