@@ -1,6 +1,6 @@
 """The child: one framework answers, changed or as it is.
 
-python -m tests.mutants.asking mutants|honest FRAMEWORK EXAM
+python -m tests.mutants.asking mutants|honest|first-steps FRAMEWORK EXAM
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from triptych.equality.questions import NETWORK, nudged_kernel
 from triptych.frameworks import registry
 from triptych.network.conventions import Precision
 from triptych.running.exam import Case, answer_case
+from triptych.running.folder import FIRST_STEP
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
 """In this order: JAX, once it computes in 64 bits, does so for the rest of its process."""
@@ -59,6 +60,13 @@ def answer_as_it_is(module: Any, name: str, folder: Path) -> None:
                 _answer(module, exam, one.name, name, run.precision)
 
 
+def answer_first_steps(module: Any, name: str, folder: Path) -> None:
+    """Whatever first steps lie there: EXAM/first-step-<number>/<framework>/."""
+    for asked in sorted(folder.glob(f"first-step-*/{FIRST_STEP}.json")):
+        case = Case.read(asked.parent, FIRST_STEP)
+        _answer(module, asked.parent, case.name, name, case.precision)
+
+
 def _answer(module: Any, exam: Path, case: str, folder: str, precision: Precision) -> None:
     answer_case(module, exam, case, exam / folder, precision, lambda event: None)
 
@@ -66,8 +74,12 @@ def _answer(module: Any, exam: Path, case: str, folder: str, precision: Precisio
 def main() -> None:
     """Everything that one framework is asked."""
     _, what, name, folder = sys.argv
-    work = {"mutants": answer_as_mutants, "honest": answer_as_it_is}[what]
-    work(registry.find(name).load(), name, Path(folder))
+    works = {
+        "mutants": answer_as_mutants,
+        "honest": answer_as_it_is,
+        "first-steps": answer_first_steps,
+    }
+    works[what](registry.find(name).load(), name, Path(folder))
 
 
 if __name__ == "__main__":

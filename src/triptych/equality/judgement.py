@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.equality.bounds import QUANTITIES, TABLE, WANDER, Device, Name, Rule
-from triptych.equality.ties import deciding_as
+from triptych.equality.ties import deciding_as, unsure
 from triptych.network.architecture import Architecture
 from triptych.network.layers import (
     Add,
@@ -82,6 +82,7 @@ class Answered:
     envelopes: Mapping[str, tuple[Answers, ...]]
     """Each framework's own trainings with a nudged kernel; none in float64."""
     devices: Mapping[str, Device]
+    _unsure: dict[Place, int] = field(default_factory=dict)
 
     @cached_property
     def scales(self) -> dict[str, float]:
@@ -101,6 +102,14 @@ class Answered:
             name: _moves([(drifted, own) for drifted in self.envelopes.get(name, ())], self.scales, self.case)
             for name, own in self.frameworks.items()
         }
+
+    def unsure(self, place: Place) -> int:
+        """How many pictures a step may count as right or as wrong: their label ties with another class."""
+        if place not in self._unsure:
+            bound = TABLE["forward_training", self.case.precision, "cpu"]
+            training = self.case.training(place.training)
+            self._unsure[place] = unsure(self.case, training, place.step, bound)
+        return self._unsure[place]
 
 
 def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
@@ -180,10 +189,7 @@ def _norms_behind(architecture: Architecture, name: str) -> set[str]:
 
 def _wander(case: Case, place: Place) -> float:
     """How far noise alone can move a tensor: a learning rate a step is what Adam makes of any noise."""
-    if place.training is None:  # a gradient: nothing has moved yet
-        return 0.0
-    training = next(one for one in case.trainings if one.name == place.training)
-    return sum(training.rates[: place.step])
+    return sum(case.training(place.training).rates[: place.step])
 
 
 def scales(case: Case, answers: Answers) -> dict[str, float]:
@@ -225,8 +231,19 @@ def _group(case: Case, key: str, beside: Mapping[str, str]) -> str:
     return f"{head}/{slot}{dot}{beside.get(layer, layer)}"
 
 
+def _spared(
+    answered: Answered, place: Place, allowed: Mapping[str, Allowance]
+) -> float | NDArray[np.float64]:
+    """How much of a difference, number by number, is chance: ties that rounding decides."""
+    if answered.case.precision == "float64" or place.training is None or place.step is None:
+        return 0.0
+    if place.where == "correct":
+        return answered.unsure(place)
+    return _undecided(answered, place, allowed)
+
+
 def _undecided(
-    case: Case, place: Place, reference: Answers, bounds: Mapping[str, float], size: Mapping[str, float]
+    answered: Answered, place: Place, allowed: Mapping[str, Allowance]
 ) -> float | NDArray[np.float64]:
     """How far each number of a parameter may be off because rounding chose the direction of its first step.
 
@@ -234,17 +251,17 @@ def _undecided(
     what the optimiser remembers of it, one correct program goes up and another down. That is so in a user's
     network below float64; the probes' gradients are small where they are because their inputs are.
     """
-    if case.precision == "float64" or place.training is None or not place.training.startswith(TRAJECTORY):
+    training = answered.case.training(place.training)
+    if not training.name.startswith(TRAJECTORY):
         return 0.0
-    training = next(one for one in case.trainings if one.name == place.training)
     slot, root = {"rmsprop": ("mean_square", 0.5), "sgd": ("", 1.0)}.get(
         training.optimizer.name, ("first_moment", 1.0)
     )
     key = f"{training.name}/1/optimizer.{slot}.{place.where}"
-    if key not in reference or key not in bounds:
+    if key not in answered.reference or key not in allowed:
         return 0.0
-    remembered = np.abs(_float64(reference[key])) ** root
-    within = (bounds[key] * size[key]) ** root
+    remembered = np.abs(_float64(answered.reference[key])) ** root
+    within = (allowed[key].far * answered.scales[key]) ** root
     return np.where(remembered <= within, WANDER * training.rates[0], 0.0)
 
 
@@ -270,50 +287,68 @@ def _float64(array: Array) -> NDArray[np.float64]:
 
 def judge(answered: Answered) -> list[Difference]:
     """Every framework against the reference, place by place; then the frameworks against each other."""
-    case = answered.case
     size = answered.scales
-    compared = places(case, answered.reference)
-    wanders = idle(case.architecture)
-    wandering = ("step", "trajectory") if case.precision == "float64" else ("gradient", "step", "trajectory")
+    compared = places(answered.case, answered.reference)
+    bounds = {name: _bounds(answered, name, compared) for name in answered.frameworks}
     truths = {
-        name: deciding_as(case, answered.reference, answers) for name, answers in answered.frameworks.items()
+        name: deciding_as(
+            answered.case,
+            answered.reference,
+            answers,
+            {key: bounds[name][key].far * size[key] for _, key in compared},
+        )
+        for name, answers in answered.frameworks.items()
     }
     found: list[Difference] = []
     for name, answers in answered.frameworks.items():
-        own = answered.own_envelopes[name]
-        bounds: dict[str, float] = {}
         for place, key in compared:
-            rule: Rule = place.quantity
-            moved = answered.envelope.get(key, 0.0)
-            moved = max(moved, min(own.get(key, 0.0), TRUST * moved))
-            if place.where in wanders and place.quantity in wandering:
-                rule, moved = "idle", _wander(case, place) / size[key]
-            bounds[key] = TABLE[rule, case.precision, answered.devices[name]].of(moved, case.precision)
+            may = bounds[name][key]
             far, note = math.inf, "gives no answer here"
             if key in answers:
-                spared = _undecided(case, place, answered.reference, bounds, size)
+                spared = _spared(answered, place, bounds[name])
                 far, note = gap(answers[key], truths[name][key], size[key], spared)
-            found.append(Difference(place, name, REFERENCE, far, bounds[key], rule, note))
+            found.append(Difference(place, name, REFERENCE, far, may.far, may.rule, note))
         for key in sorted(set(answers) - set(answered.reference)):
-            place = Place("forward", case.name, key)
+            place = Place("forward", answered.case.name, key)
             found.append(Difference(place, name, REFERENCE, math.inf, 0.0, "forward", "nobody asked for it"))
     for one, other in combinations(answered.frameworks, 2):
-        found += _pair(answered, truths, compared, size, found, one, other)
+        found += _pair(answered, truths, compared, bounds, one, other)
+    return found
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How far a framework may be from the reference at one place, and the row of the table that says so."""
+
+    far: float
+    rule: Rule
+
+
+def _bounds(answered: Answered, name: str, compared: list[tuple[Place, str]]) -> dict[str, Allowance]:
+    """What a framework is allowed, by the names of the answers."""
+    case, own = answered.case, answered.own_envelopes[name]
+    wanders = idle(case.architecture)
+    found = {}
+    for place, key in compared:
+        rule: Rule = place.quantity
+        moved = answered.envelope.get(key, 0.0)
+        moved = max(moved, min(own.get(key, 0.0), TRUST * moved))
+        if place.where in wanders and place.quantity in ("step", "trajectory"):
+            rule, moved = "idle", _wander(case, place) / answered.scales[key]
+        bound = TABLE[rule, case.precision, answered.devices[name]]
+        found[key] = Allowance(bound.of(moved, case.precision), rule)
     return found
 
 
 def _pair(
     answered: Answered, truths: Mapping[str, Answers], compared: list[tuple[Place, str]],
-    size: Mapping[str, float], found: list[Difference], one: str, other: str,
+    bounds: Mapping[str, Mapping[str, Allowance]], one: str, other: str,
 ) -> list[Difference]:  # fmt: skip
     """Two frameworks against each other: of each quantity the place where they come nearest to the bound.
 
     Each may be as far from the reference as its own bound, so the two add up. Where they decided a tie
     differently, so that their truths differ, that difference is taken off.
     """
-    bounds = {(d.framework, d.place): d for d in found if d.against == REFERENCE}
-    slots = {key: bounds[one, place].bound for place, key in compared}
-    case = answered.case
     worst: dict[Name, Difference] = {}
     ours, theirs = answered.frameworks[one], answered.frameworks[other]
     for place, key in compared:
@@ -321,10 +356,10 @@ def _pair(
             mine = ours[key]
             if place.quantity in TIED and mine.shape == theirs[key].shape:
                 mine = _float64(mine) + _float64(truths[other][key]) - _float64(truths[one][key])
-            spared = 2 * _undecided(case, place, answered.reference, slots, size)
-            far, note = gap(mine, theirs[key], size[key], spared)
-            may = bounds[one, place].bound + bounds[other, place].bound
-            here = Difference(place, one, other, far, may, bounds[one, place].rule, note)
+            spared = 2 * _spared(answered, place, bounds[one])
+            far, note = gap(mine, theirs[key], answered.scales[key], spared)
+            may = bounds[one][key].far + bounds[other][key].far
+            here = Difference(place, one, other, far, may, bounds[one][key].rule, note)
             nearest = worst.setdefault(place.quantity, here)
             if here.gap / here.bound > nearest.gap / nearest.bound:
                 worst[place.quantity] = here

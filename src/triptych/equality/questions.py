@@ -165,7 +165,7 @@ def nudged_kernel(case: Case) -> list[Case]:
         chosen = kernels[(number - 1) % len(kernels)]
         whole = _nudged(case, f"kernel{number}", 1)
         weights = case.weights | {chosen: whole.weights[chosen].astype(np.float32)}
-        cases.append(dataclasses.replace(whole, weights=weights, looked_at=()))
+        cases.append(dataclasses.replace(whole, weights=weights, looked_at=(), rounding=None))
     return cases
 
 
@@ -179,4 +179,5 @@ def _nudged(case: Case, label: str, units: float) -> Case:
     for name, tensor in case.weights.items():
         signs = stream(0, "nudge", label, name).choice((-1.0, 1.0), tensor.shape)
         weights[name] = tensor.astype(np.float64) * (1 + signs * units * ULP[case.precision])
-    return dataclasses.replace(case, name=f"{case.name}{NUDGED}{label}", weights=weights)
+    name = f"{case.name}{NUDGED}{label}"
+    return dataclasses.replace(case, name=name, weights=weights, rounding=case.precision)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import ChainMap
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.equality.bounds import TABLE
+from triptych.equality.bounds import Bound
+from triptych.equality.questions import nudged_reference
 from triptych.frameworks import reference
-from triptych.network.conventions import ULP, Precision
-from triptych.network.decisions import decisions
+from triptych.network.architecture import Architecture, Node
+from triptych.network.decisions import Decisions, decisions, overturned, shown
 from triptych.network.layouts import Array
 from triptych.network.weights import Weights
-from triptych.running.exam import Answers, Case, named_gradients, under
+from triptych.running.exam import Answers, Case, Training, named_gradients, train, under
 
-TIE = 16.0
-"""Units in the last place, of a layer's largest number, within which a decision always counts as a tie."""
+Values = NDArray[np.float64]
 
 
 def flips(case: Case, truth: Answers, answers: Answers, prefix: str) -> dict[str, int]:
@@ -27,40 +29,95 @@ def flips(case: Case, truth: Answers, answers: Answers, prefix: str) -> dict[str
     return {name: int((ours[name] != theirs[name]).sum()) for name in ours}
 
 
-def deciding_as(case: Case, truth: Answers, answers: Answers) -> Answers:
+def deciding_as(
+    case: Case, truth: Answers, answers: Answers, within: Mapping[str, float] | None = None
+) -> Answers:
     """The reference's answers with its loss and gradients found anew, each tie decided as in `answers`.
 
-    A value within rounding of a tie may fall to either side, and the gradient with it: so the reference takes
-    over what a deciding layer reads, where some of its decisions differ and nothing differs by more than
-    rounding.
+    A value within rounding of a tie may fall to either side, and the gradient with it. Which values do is
+    said by `within`: how far the answer of a name may be from the reference's. Without it, as far as it is.
     """
     changed: Weights = {}
     for number in case.looked_at:
-        prefix = f"forward_training/{number}"
-        theirs = under(answers, prefix)
         try:
-            differ = flips(case, truth, answers, prefix)
+            moved = _overturned(case, number, truth, answers, within)
         except (KeyError, ValueError):  # no such answers, or of another form: `gap` says so
             continue
-        read = {node.inputs[0] for node in case.architecture.nodes if differ.get(node.name)}
-        ours = under(truth, prefix)
-        near = {name: theirs[name] for name in read if _near(ours[name], theirs[name], case.precision)}
-        if not near:
-            continue
-
-        def moved(
-            name: str, values: NDArray[np.float64], near: Mapping[str, Array] = near
-        ) -> NDArray[np.float64]:
-            return near[name].astype(np.float64) if name in near else values
-
-        state = reference.build(case.architecture, case.weights, "float64")
-        batch = case.batches[number]
-        loss, gradients = reference.gradients_near(state, batch.images, batch.labels, batch.masks, moved)
-        changed |= {f"loss/{number}/loss": np.array(loss)} | named_gradients(case, number, gradients)
+        if moved:
+            state = reference.build(case.architecture, case.weights, "float64")
+            batch = case.batches[number]
+            loss, gradients = reference.gradients_near(
+                state, batch.images, batch.labels, batch.masks, lambda name, own, by=moved: by.get(name, own)
+            )
+            changed |= {f"loss/{number}/loss": np.array(loss)} | named_gradients(case, number, gradients)
     return ChainMap(changed, truth)  # type: ignore[arg-type]  # it reads the second map only
 
 
-def _near(ours: Array, theirs: Array, precision: Precision) -> bool:
-    far = np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max(initial=0)
-    units = max(TIE, TABLE["forward_training", precision, "cpu"].floor)
-    return bool(far <= units * ULP[precision] * np.abs(ours.astype(np.float64)).max(initial=0))
+def _overturned(
+    case: Case, number: int, truth: Answers, answers: Answers, within: Mapping[str, float] | None
+) -> dict[str, Values]:
+    """By layer: its values, moved to the other side of each tie that a layer behind it decided otherwise."""
+    prefix = f"forward_training/{number}"
+    ours, theirs = under(truth, prefix), under(answers, prefix)
+    mine, chosen = decisions(case.architecture, ours), decisions(case.architecture, theirs)
+    gradients = under(answers, f"activation_gradient/{number}")
+    found: dict[str, Values] = {}
+    for node in case.architecture.nodes:
+        if node.name not in mine:
+            continue
+        source = node.inputs[0]
+        far = _apart(ours[source], theirs[source])
+        near = far if within is None else within[f"{prefix}/{source}"]
+        decided = _decided(case.architecture, node, chosen[node.name], mine[node.name], gradients)
+        if far <= near and (decided != mine[node.name]).any():
+            before = found.get(source, ours[source].astype(np.float64))
+            found[source] = overturned(node.layer, before, mine[node.name], decided, near)
+    return found
+
+
+def _decided(
+    architecture: Architecture, node: Node, traced: Decisions, mine: Decisions, gradients: Mapping[str, Array]
+) -> Decisions:
+    """What a layer decided on the way to these gradients: as they show, or else as in the forward pass alone.
+
+    A program that computes gradients may round otherwise than one that does not.
+    """
+    source = node.inputs[0]
+    alone = sum(source in other.inputs for other in architecture.nodes) == 1
+    seen = shown(node.layer, gradients[source], gradients[node.name], mine) if alone else None
+    return traced if seen is None else seen
+
+
+def unsure(case: Case, training: Training, step: int, bound: Bound) -> int:
+    """How many pictures of a step's batch have a label whose logit ties with the largest of the others.
+
+    The two are nearer than twice the `bound` of the logits. Its envelope is that of the reference's nudged
+    trainings up to that step.
+    """
+    logits = _logits(case, training, step)
+    moved = [_logits(one, training, step) for one in nudged_reference(case) if one.trainings]
+    size = np.abs(logits).max()
+    envelope = max(_apart(logits, one) for one in moved) / size
+    labels = case.batches[(step - 1) % len(case.batches)].labels
+    rows = np.arange(len(labels))
+    others = logits.copy()
+    others[rows, labels] = -math.inf
+    margin = np.abs(logits[rows, labels] - others.max(axis=1))
+    return int((margin <= 2 * size * bound.of(envelope, case.precision)).sum())
+
+
+def _logits(case: Case, training: Training, step: int) -> Values:
+    """What the reference computes in the forward pass of a step, from 1, of a training."""
+    with case.rounded():
+        weights = case.weights
+        if step > 1:
+            before = replace(training, rates=training.rates[: step - 1], kept=(step - 1,), watched=False)
+            weights = under(train(reference, case, before, "float64"), f"{step - 1}")
+        state = reference.build(case.architecture, weights, "float64")
+        batch = case.batches[(step - 1) % len(case.batches)]
+        seen = reference.trace(state, batch.images, True, batch.masks)
+    return seen[case.architecture.nodes[-1].name].astype(np.float64)
+
+
+def _apart(one: Array, other: Array) -> float:
+    return float(np.abs(one.astype(np.float64) - other.astype(np.float64)).max(initial=0))

@@ -2,21 +2,79 @@
 
 A forward pass leaves a chain of `Tensor`s, each knowing how to hand its gradient to what it was made from;
 `backward` walks the chain from the loss to the pixels.
+
+Within `rounding_to` every result is rounded at random, to see how far that alone moves an answer.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triptych.frameworks.contract import Labels
+from triptych.network.conventions import ULP, Precision
+from triptych.network.streams import stream
 
 Values = NDArray[np.float64]
 Pads = tuple[tuple[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """What is off by one unit in the last place, up or down by chance."""
+
+    precision: Precision
+    signs: np.random.Generator
+
+    def error(self, size: Values, precision: Precision) -> Values:
+        """One unit of numbers of this size, either way."""
+        signs = self.signs.integers(0, 2, size.shape, dtype=np.int8) * 2.0 - 1
+        return signs * ULP[precision] * size
+
+
+_rounding: ContextVar[Rounding | None] = ContextVar("rounding", default=None)
+
+
+@contextmanager
+def rounding_to(precision: Precision, seed: str) -> Iterator[None]:
+    """Within it, what is `rounded` or `summed` is off by as much as in a program of that precision.
+
+    Monte Carlo arithmetic (Parker, 1997): by what one such pass differs from an exact one, any two correct
+    programs may differ, also where large numbers cancel.
+    """
+    token = _rounding.set(Rounding(precision, stream(0, "rounding", seed)))
+    try:
+        yield
+    finally:
+        _rounding.reset(token)
+
+
+def rounded(values: Values) -> Values:
+    """The values; within `rounding_to` off by one unit, as if they had been stored."""
+    rounding = _rounding.get()
+    return values if rounding is None else values + rounding.error(values, rounding.precision)
+
+
+def summed(terms: Values) -> Values:
+    """The sum over all axes but the last; within `rounding_to` off by what adding one by one may cost.
+
+    That is sqrt(n) half units of the sum of the n terms' sizes (Higham and Mary, 2019). What is stored in
+    bfloat16 is added in float32.
+    """
+    axes = tuple(range(terms.ndim - 1))
+    total: Values = terms.sum(axis=axes)
+    if (rounding := _rounding.get()) is None:
+        return total
+    cost = 0.5 * math.sqrt(terms.size // terms.shape[-1])
+    adding: Precision = "float32" if rounding.precision == "bfloat16" else rounding.precision
+    return total + rounding.error(cost * np.abs(terms).sum(axis=axes), adding)
 
 
 class Tensor:
@@ -25,7 +83,7 @@ class Tensor:
     def __init__(
         self, values: Values, parents: tuple[Tensor, ...] = (), derivative: Callable[..., Any] | None = None
     ) -> None:
-        self.values = values
+        self.values = rounded(values)
         self.gradient = np.zeros_like(values)
         self.parents = parents
         self.derivative = derivative
@@ -47,7 +105,7 @@ def backward(output: Tensor, gradient: Values) -> None:
     for tensor in reversed(order):
         if tensor.derivative is not None:
             for parent, share in zip(tensor.parents, tensor.derivative(tensor.gradient), strict=True):
-                parent.gradient = parent.gradient + share
+                parent.gradient = parent.gradient + rounded(share)
 
 
 # ---- operations, each with its derivative --------------------------------------------------------------
@@ -95,7 +153,7 @@ def conv(x: Tensor, kernel: Tensor, bias: Tensor | None, stride: tuple[int, int]
             to_x[index] += gradient @ matrices[place].T
             to_kernel[place] = np.tensordot(pixels, gradient, axes=((0, 1, 2), (0, 1, 2)))
         shares = (unpad(to_x, pads), to_kernel.reshape(kernel.values.shape))
-        return shares if bias is None else (*shares, gradient.sum(axis=(0, 1, 2)))
+        return shares if bias is None else (*shares, summed(gradient))
 
     if bias is None:
         return Tensor(values, (x, kernel), derivative)
@@ -119,7 +177,7 @@ def depthwise_conv(
             to_x[index] += gradient * rows[place]
             to_kernel[place] = (pixels * gradient).sum(axis=(0, 1, 2))
         shares = (unpad(to_x, pads), to_kernel.reshape(kernel.values.shape))
-        return shares if bias is None else (*shares, gradient.sum(axis=(0, 1, 2)))
+        return shares if bias is None else (*shares, summed(gradient))
 
     if bias is None:
         return Tensor(values, (x, kernel), derivative)
@@ -131,7 +189,7 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
 
     def derivative(gradient: Values) -> Any:
         shares = (gradient @ kernel.values.T, x.values.T @ gradient)
-        return shares if bias is None else (*shares, gradient.sum(axis=0))
+        return shares if bias is None else (*shares, summed(gradient))
 
     if bias is None:
         return Tensor(x.values @ kernel.values, (x, kernel), derivative)
@@ -143,11 +201,11 @@ def batch_norm(
     momentum: float, training: bool,
 ) -> tuple[Tensor, tuple[Values, Values]]:  # fmt: skip
     """Normalise each channel; gives the running (mean, variance) after this batch with the output."""
-    axes = tuple(range(x.values.ndim - 1))
     n = x.values.size // x.values.shape[-1]
     mean, variance = running
     if training:
-        mean, variance = x.values.mean(axis=axes), x.values.var(axis=axes)
+        mean = summed(x.values) / n
+        variance = summed((x.values - mean) ** 2) / n
         unbiased = variance * (n / max(n - 1, 1))
         running = (
             momentum * running[0] + (1 - momentum) * mean,
@@ -157,7 +215,7 @@ def batch_norm(
     normal = (x.values - mean) / deviation
 
     def derivative(gradient: Values) -> Any:
-        to_scale, to_offset = (gradient * normal).sum(axis=axes), gradient.sum(axis=axes)
+        to_scale, to_offset = summed(gradient * normal), summed(gradient)
         to_x = gradient
         if training:  # the batch's mean and deviation move with x, and take their part away
             to_x = gradient - to_offset / n - normal * to_scale / n
@@ -168,8 +226,7 @@ def batch_norm(
 
 def bias(x: Tensor, values: Tensor) -> Tensor:
     """One number a channel, added; its gradient is the sum over all places."""
-    axes = tuple(range(x.values.ndim - 1))
-    return Tensor(x.values + values.values, (x, values), lambda gradient: (gradient, gradient.sum(axis=axes)))
+    return Tensor(x.values + values.values, (x, values), lambda gradient: (gradient, summed(gradient)))
 
 
 def max_pool(x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads: Pads) -> Tensor:
@@ -290,8 +347,8 @@ def lstm(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor, sequ
         i, f, g, o = np.split(x.values[:, step] @ kernel.values + h @ weights + bias.values, 4, axis=-1)
         i, f, g, o = logistic(i), logistic(f), np.tanh(g), logistic(o)
         seen.append((h, c, i, f, g, o))
-        c = f * c + i * g
-        h = o * np.tanh(c)
+        c = rounded(f * c + i * g)
+        h = rounded(o * np.tanh(c))
         states.append(h)
 
     def derivative(gradient: Values) -> Any:
@@ -316,7 +373,7 @@ def lstm(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor, sequ
             to_kernel += x.values[:, step].T @ to_gates
             to_weights += h.T @ to_gates
             to_bias += to_gates.sum(axis=0)
-            to_h, to_c = to_gates @ weights.T, to_c * f
+            to_h, to_c = rounded(to_gates @ weights.T), rounded(to_c * f)
         return to_x, to_kernel, to_weights, to_bias
 
     values = np.stack(states, axis=1) if sequence else h
@@ -339,7 +396,7 @@ def gru(
         r, z = logistic(r + r_state), logistic(z + z_state)
         n = np.tanh(n + r * n_state)
         seen.append((h, r, z, n, n_state))
-        h = (1 - z) * n + z * h
+        h = rounded((1 - z) * n + z * h)
         states.append(h)
 
     def derivative(gradient: Values) -> Any:
@@ -358,7 +415,7 @@ def gru(
             to_weights += h.T @ from_state
             to_bias += from_x.sum(axis=0)
             to_recurrent_bias += from_state.sum(axis=0)
-            to_h = from_state @ weights.T + to_h * z
+            to_h = rounded(from_state @ weights.T + to_h * z)
         return to_x, to_kernel, to_weights, to_bias, to_recurrent_bias
 
     values = np.stack(states, axis=1) if sequence else h
@@ -395,7 +452,7 @@ def cross_entropy(logits: Tensor, labels: Labels, smoothing: float = 0.0) -> Ten
     target = np.full((batch, classes), smoothing / classes)
     target[np.arange(batch), labels] += 1 - smoothing
     shifted = logits.values - logits.values.max(axis=1, keepdims=True)  # exp of a large logit overflows
-    log_probability = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    log_probability = rounded(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
     loss = -(target * log_probability).sum() / batch
     return Tensor(
         np.array(loss), (logits,), lambda gradient: (gradient * (np.exp(log_probability) - target) / batch,)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ import msgspec
 import numpy as np
 
 from triptych.frameworks.contract import Framework, Images, Labels, Masks, Optimizer, State, Step
+from triptych.frameworks.operations import rounding_to
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import Precision
 from triptych.network.decisions import decisions
@@ -83,6 +85,16 @@ class Case:
     looked_at: tuple[int, ...] = ()
     """The batches for which every activation and gradient is asked."""
     trainings: tuple[Training, ...] = ()
+    rounding: Precision | None = None
+    """Where the reference is to round at random what it computes."""
+
+    def training(self, name: str) -> Training:
+        """The training of that name."""
+        return next(one for one in self.trainings if one.name == name)
+
+    def rounded(self) -> AbstractContextManager[None]:
+        """In it, the reference rounds as this case asks it to."""
+        return rounding_to(self.rounding, self.name) if self.rounding else nullcontext()
 
     def write(self, exam: Path) -> None:
         """Put it into the exam's folder."""
@@ -92,7 +104,7 @@ class Case:
             tensors |= {f"{number}/masks/{name}": mask for name, mask in batch.masks.items()}
         save_tensors(exam / f"{self.name}.safetensors", tensors)
         asked = _Asked(self.architecture.to_toml(), self.precision, len(self.batches), self.looked_at,
-                       self.trainings)  # fmt: skip
+                       self.trainings, self.rounding)  # fmt: skip
         write_json(exam / f"{self.name}.json", asked)
 
     @classmethod
@@ -106,7 +118,7 @@ class Case:
             masks = {n: mask.astype(np.bool_) for n, mask in under(tensors, f"{number}/masks").items()}
             batches.append(Batch(images.astype(np.uint8), labels.astype(np.int64), masks))
         return cls(name, from_toml(asked.network), under(tensors, "weights"), tuple(batches),
-                   asked.precision, asked.looked_at, asked.trainings)  # fmt: skip
+                   asked.precision, asked.looked_at, asked.trainings, asked.rounding)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,7 @@ class _Asked:
     batches: int
     looked_at: tuple[int, ...] = ()
     trainings: tuple[Training, ...] = field(default=())
+    rounding: Precision | None = None
 
 
 def under(answers: Mapping[str, T], prefix: str) -> dict[str, T]:
@@ -140,7 +153,9 @@ def answer_case(
     def tell(what: str) -> None:
         emit({"event": "asked", "case": name, "what": what})
 
-    save_tensors(answers / f"{name}.safetensors", answer(framework, case, precision, truth, tell))
+    with case.rounded():
+        said = answer(framework, case, precision, truth, tell)
+    save_tensors(answers / f"{name}.safetensors", said)
 
 
 def answer(
