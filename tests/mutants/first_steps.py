@@ -111,7 +111,7 @@ def drawn(size: int, count: int, seed: int) -> NDArray[np.uint8]:
 def handwritten(size: int, count: int, seed: int) -> NDArray[np.uint8]:
     """The built-in digits: black at the edges, so that much of what is computed is exactly zero."""
     chosen = stream(seed, "digits").integers(0, 1797, count)
-    found = {picture.row: picture.pixels for picture in digits((size, size), "squash")}
+    found = [picture.pixels for picture in digits((size, size), "squash") if picture.pixels is not None]
     return np.stack([found[row] for row in chosen])
 
 

@@ -103,12 +103,12 @@ class Answered:
             for name, own in self.frameworks.items()
         }
 
-    def unsure(self, place: Place) -> int:
+    def unsure(self, place: Place, step: int) -> int:
         """How many pictures a step may count as right or as wrong: their label ties with another class."""
         if place not in self._unsure:
             bound = TABLE["forward_training", self.case.precision, "cpu"]
             training = self.case.training(place.training)
-            self._unsure[place] = unsure(self.case, training, place.step, bound)
+            self._unsure[place] = unsure(self.case, training, step, bound)
         return self._unsure[place]
 
 
@@ -238,7 +238,7 @@ def _spared(
     if answered.case.precision == "float64" or place.training is None or place.step is None:
         return 0.0
     if place.where == "correct":
-        return answered.unsure(place)
+        return answered.unsure(place, place.step)
     return _undecided(answered, place, allowed)
 
 

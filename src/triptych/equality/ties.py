@@ -46,9 +46,7 @@ def deciding_as(
         if moved:
             state = reference.build(case.architecture, case.weights, "float64")
             batch = case.batches[number]
-            loss, gradients = reference.gradients_near(
-                state, batch.images, batch.labels, batch.masks, lambda name, own, by=moved: by.get(name, own)
-            )
+            loss, gradients = reference.gradients_near(state, batch.images, batch.labels, batch.masks, moved)
             changed |= {f"loss/{number}/loss": np.array(loss)} | named_gradients(case, number, gradients)
     return ChainMap(changed, truth)  # type: ignore[arg-type]  # it reads the second map only
 

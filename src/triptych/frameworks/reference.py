@@ -5,7 +5,7 @@ Its operations and their derivatives are in `triptych.frameworks.operations`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,13 +159,13 @@ def _tapped(state: State, tap: Callable[[str, Tensor], Tensor]) -> Callable[...,
 
 def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
     """By `backward`."""
-    return gradients_near(state, images, labels, masks, lambda name, values: values)
+    return gradients_near(state, images, labels, masks, {})
 
 
 def gradients_near(
-    state: State, images: Images, labels: Labels, masks: Masks, moved: Callable[[str, Values], Values]
+    state: State, images: Images, labels: Labels, masks: Masks, moved: Mapping[str, Values]
 ) -> tuple[float, dict[str, Array]]:
-    """As `gradients`, but each layer hands on `moved(name, values)` instead of its values.
+    """As `gradients`, but the layers that are in `moved` hand on what stands there instead of their values.
 
     So a ReLU or a max pool can be made to decide a tie as another framework decided it.
     """
@@ -173,7 +173,7 @@ def gradients_near(
 
     def tap(name: str, tensor: Tensor) -> Tensor:
         seen[name] = add(tensor)  # a tensor of its own: dropout may hand on its very input
-        seen[name].values = moved(name, tensor.values)
+        seen[name].values = moved.get(name, tensor.values)
         return seen[name]
 
     loss, found, _, _ = _loss_and_gradients(state, _tapped(state, tap), images, labels, masks)

@@ -88,8 +88,8 @@ class Case:
     rounding: Precision | None = None
     """Where the reference is to round at random what it computes."""
 
-    def training(self, name: str) -> Training:
-        """The training of that name."""
+    def training(self, name: str | None) -> Training:
+        """The training of that name; raises StopIteration if there is none."""
         return next(one for one in self.trainings if one.name == name)
 
     def rounded(self) -> AbstractContextManager[None]:
