@@ -94,7 +94,7 @@ def unsure(case: Case, training: Training, step: int, bound: Bound) -> int:
     """
     logits = _logits(case, training, step)
     moved = [_logits(one, training, step) for one in nudged_reference(case) if one.trainings]
-    size = np.abs(logits).max()
+    size = float(np.abs(logits).max()) or 1.0
     envelope = max(_apart(logits, one) for one in moved) / size
     labels = case.batches[(step - 1) % len(case.batches)].labels
     rows = np.arange(len(labels))
