@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 GALLERY := build/gallery/index.txt
 
-.PHONY: compare quick test test-all mutants kills notebooks bench bench-quick docs check format clean
+.PHONY: compare quick test test-all mutants honest kills notebooks bench bench-quick docs check format clean
 
 compare: $(READY)  ## train the talk's network in all four frameworks on the built-in pictures
 	$(BIN)/triptych compare sports
@@ -20,10 +20,13 @@ test: $(READY)  ## the test suite; under twelve minutes on two cores
 
 test-all: $(READY)  ## every test, every mutant, every notebook, every benchmark once, and the site
 	$(BIN)/pytest -n 2 --dist loadfile
-	$(MAKE) mutants bench-quick docs
+	$(MAKE) mutants honest bench-quick docs
 
 mutants: $(READY)  ## change one thing at a time in every framework; each must be caught
 	$(BIN)/python -m tests.mutants
+
+honest: $(READY)  ## two hundred honest first steps, drawn by chance; none may raise an alarm
+	$(BIN)/python -m tests.mutants.first_steps 50
 
 kills: $(READY)  ## kill runs and feed hostile files, in hundreds; nothing executed, lost or left; half an hour
 	$(BIN)/python -m tests.kills

@@ -3,7 +3,7 @@
 Photographs, drawn sports and digits; every network of the zoo, every optimizer, sizes of 32 to 224 pixels,
 batches of 1 to 64. A number gives one of them, so that an alarm can be looked into by itself.
 
-python -m tests.mutants.first_steps COUNT [FIRST] [FOLDER]
+python -m tests.mutants.first_steps COUNT [FIRST]    every framework takes COUNT of them
 """
 
 from __future__ import annotations
@@ -141,13 +141,15 @@ def _one_of(generator: np.random.Generator, words: Sequence[T]) -> T:
     return words[int(generator.integers(len(words)))]
 
 
-def prove(exam: Path, numbers: Sequence[int]) -> list[tuple[FirstStep, Certificate]]:
-    """The certificate of all four frameworks for each of these first steps."""
+def prove(
+    exam: Path, numbers: Sequence[int], frameworks: Sequence[str] = FRAMEWORKS
+) -> list[tuple[FirstStep, Certificate]]:
+    """The certificate of these frameworks for each of these first steps."""
     for number in numbers:
         folder = _folder(exam, number)
         ask_reference(folder, [first_step(number).case()], folder / "reference.log", 600)
-    everyone(FRAMEWORKS, lambda name: child("first-steps", name, exam, threads=2))
-    folders = {name: name for name in FRAMEWORKS}
+    everyone(frameworks, lambda name: child("first-steps", name, exam, threads=2))
+    folders = {name: name for name in frameworks}
     return [
         (one, certificate_of(_folder(exam, number), one.case(), folders))
         for number in numbers

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 from tests.mutants.asking import PRECISIONS
+from tests.mutants.first_steps import prove
 from tests.mutants.judging import FRAMEWORKS, ask, find
 from tests.mutants.mutants import MUTANTS
 
 from triptych.network.conventions import Precision
 
 QUICK = ("pytorch", "tensorflow")
+
+SMALL = (3, 27, 33, 62, 98)
+"""First steps that take a second each; `make honest` takes two hundred."""
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +49,9 @@ def test_there_are_mutants_of_every_framework() -> None:
     assert len(MUTANTS) >= 40
     assert min(sum(mutant.framework == name for mutant in MUTANTS) for name in FRAMEWORKS) >= 10
     assert len({(mutant.framework, mutant.name) for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_honest_first_steps_raise_no_alarm(tmp_path: Path) -> None:
+    """Photographs and drawn sports: biases before batch norm, ties of pools, a batch of one."""
+    for one, certificate in prove(tmp_path, SMALL, QUICK):
+        assert certificate.verdict == "equal", f"{one}: {certificate.sentence()}"

@@ -5,8 +5,8 @@ or, for what belongs to parameters, in all tensors of that kind of the layer, si
 the kernel gives.
 
 In float64 a bound is a plain number. Below, it is measured for each tensor: the *envelope* is how far the
-answer itself moves when the weights move by one unit in the last place, and a framework, which rounds at
-every operation, may be a stated factor further away. The floor is for tensors that no weight moves.
+answer itself moves when the weights and whatever the reference computes are off by one unit in the last
+place. A framework may be a stated factor further away. The floor is for tensors that no rounding moves.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _of_precision(precision: Precision) -> dict[Rule, Bound]:
         return _column(one_pass, own)
     if precision == "float32":
         one_pass = Bound(16, 64, "rounding at every sum; seen up to 0.5 of this")
-        backward = Bound(16, 256, "sums over every pixel of a batch, ties set apart; seen up to 0.3 of this")
+        backward = Bound(8, 256, "sums over every pixel of a batch, ties set apart; seen up to 0.3 of this")
         steps = Bound(16, 256, "1 - 0.999 in float32 is off by 1e-5, and ties flip; seen up to 0.5 of this")
         idle = Bound(WANDER, 1024, "Adam and RMSprop make whole steps of rounding, in either direction")
         return _column(one_pass, {
@@ -69,7 +69,7 @@ def _of_precision(precision: Precision) -> dict[Rule, Bound]:
             "idle": idle,
         })  # fmt: skip
     one_pass = Bound(8, 4, "outputs rounded to 8 bits, in places of each framework's own; seen up to 0.5")
-    backward = Bound(64, 64, "the same, forward and back: the order of magnitude only; seen up to 0.9")
+    backward = Bound(16, 64, "the same, forward and back: the order of magnitude only; seen up to 0.9")
     steps = Bound(16, 16, "the same, through the steps; seen up to 0.4 of this")
     return _column(one_pass, {
         "activation_gradient": backward, "gradient": backward, "step": steps, "trajectory": steps,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -199,7 +199,16 @@ def scales(case: Case, answers: Answers) -> dict[str, float]:
     kinds = {key: _group(case, key, beside) for key in answers}
     for key, group in kinds.items():
         groups[group] = max(groups.get(group, 0.0), float(np.abs(answers[key]).max(initial=0)))
-    return {key: groups[group] or 1.0 for key, group in kinds.items()}
+    sizes = {key: groups[group] or 1.0 for key, group in kinds.items()}
+    return sizes | {key: max(sizes[key], terms) for key, terms in _cancelling(case, answers)}
+
+
+def _cancelling(case: Case, answers: Answers) -> Iterator[tuple[str, float]]:
+    """The gradients whose terms cancel, those of idle tensors: by name, the sum of the terms' sizes."""
+    for number in case.looked_at:
+        for tensor in idle(case.architecture) & case.architecture.parameters.keys():
+            terms = np.abs(answers[f"activation_gradient/{number}/{tensor.rpartition('.')[0]}"])
+            yield f"gradient/{number}/{tensor}", float(terms.reshape(-1, terms.shape[-1]).sum(axis=0).max())
 
 
 def _kernels_beside_biases(architecture: Architecture) -> dict[str, str]:
