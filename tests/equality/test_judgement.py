@@ -76,7 +76,9 @@ def test_a_bias_that_batch_norm_takes_away_is_what_rounding_leaves(name: Optimiz
     assert not judged(case, truth, {"gradient/0/conv1.bias": added, key: share * added**power})
 
     exact = dataclasses.replace(case, precision="float64", trainings=())
-    assert not judged(exact, answers(exact), {"gradient/0/conv1.bias": added * ULP["float64"] / ULP["float32"]})
+    assert not judged(
+        exact, answers(exact), {"gradient/0/conv1.bias": added * ULP["float64"] / ULP["float32"]}
+    )
 
     wrong = terms.astype(np.float64).max(axis=0)  # not the sum of its pixels' gradients
     [first, *_] = judged(case, truth, {"gradient/0/conv1.bias": wrong})
