@@ -13,12 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from tests.pictures.making import fill, noise, pictures, saved
 
 import triptych as package
 from triptych.errors import PicturesError, RunFolderError
+from triptych.network.weights import save_tensors
 from triptych.pictures.source import open_pictures
 from triptych.pictures.split import split
 from triptych.predicting.evaluation import PARTS, Evaluation
@@ -267,6 +269,43 @@ def test_nothing_to_answer(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"triptych: {message}")
     assert done.stderr.count("\n") == 1
+
+
+# ---- run folders that somebody has changed ---------------------------------------------------------------
+
+TAMPERED: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "no classes": ("pictures.json", lambda path: path.write_text("{}")),
+    "other classes": ("pictures.json", lambda path: path.write_text('{"classes": ["a", "b"]}')),
+    "classes twice": ("pictures.json", lambda path: path.write_text('{"classes": ["a", "b", "b"]}')),
+    "a class too many": ("pictures.json", lambda path: path.write_text('{"classes": ["a", "b", "c", "c"]}')),
+    "classes of no text": ("pictures.json", lambda path: path.write_text('{"classes": [["a"], {}, 3]}')),
+    "no digests": ("pictures.safetensors", lambda path: path.unlink()),
+    "digests of a number": (
+        "pictures.safetensors",
+        lambda path: save_tensors(path, {"train": np.array(3, np.uint8)}),
+    ),
+    "digests of floats": (
+        "pictures.safetensors",
+        lambda path: save_tensors(path, {"train": np.zeros((4, 16))}),
+    ),
+    "digests of a part there is not": (
+        "pictures.safetensors",
+        lambda path: save_tensors(path, {"x": np.zeros((4, 16), np.uint8)}),
+    ),
+    "weights cut": ("pytorch/weights.safetensors", lambda path: path.write_bytes(path.read_bytes()[:50])),
+    "events of another make": ("pytorch/events.jsonl", lambda path: path.write_text('{"epoch": "x"}')),
+}
+
+
+@pytest.mark.parametrize("damage", TAMPERED)
+def test_a_changed_run_folder_is_one_clear_line(run: Path, folder: Path, tmp_path: Path, damage: str) -> None:
+    mine = Path(shutil.copytree(run, tmp_path / "run"))
+    name, change = TAMPERED[damage]
+    change(mine / name)
+    with pytest.raises(RunFolderError) as raised:
+        package.evaluate(mine, folder)
+    assert str(raised.value).startswith(f"{mine / name}: ")
+    assert "\n" not in str(raised.value)
 
 
 # ---- runs -------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def evaluate(
     folder = RunFolder.open(run)
     model, recipe = find_model(folder, framework, weights), folder.recipe()
     store = open_pictures(pictures, size=pair(recipe.size), fit=recipe.fit, resize=recipe.resize)
-    classes: list[str] = folder.pictures()["classes"]
+    classes = folder.classes()
     labels = _labels(store, classes)
     known, sides = _sides(folder, store)
     chosen = _chosen(sides, part, store.source)

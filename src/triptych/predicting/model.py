@@ -16,6 +16,7 @@ from triptych.frameworks import registry
 from triptych.network.weights import load_tensors, save_tensors
 from triptych.running.folder import RunFolder
 from triptych.running.launch import run_worker
+from triptych.running.result import epochs_of
 
 
 class Model(Struct, kw_only=True, frozen=True):
@@ -92,7 +93,7 @@ def _learned(run: RunFolder) -> dict[str, float]:
     """The frameworks that have left weights, each with its best accuracy on the validation part."""
     panels = {name: run.panel(registry.find(name)) for name in run.recipe().frameworks}
     return {
-        name: max((event["validation_accuracy"] or 0.0 for event in panel.events()), default=0.0)
+        name: max((epoch.validation_accuracy or 0.0 for epoch in epochs_of(panel)), default=0.0)
         for name, panel in panels.items()
         if panel.weights.is_file()
     }

@@ -122,7 +122,7 @@ def predict(
     model = find_model(folder, framework, weights)
     if not pictures:
         raise UsageError("name one picture or more")
-    files, classes = list(_files(pictures)), folder.pictures()["classes"]
+    files, classes = list(_files(pictures)), folder.classes()
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
         images = Path(scratch) / "images.bin"
         failures = _decode(files, folder.recipe(), images)

@@ -76,7 +76,7 @@ class Panel:
         if not self.weights.is_file():
             return None
         said = StoredTensors(self.weights).about.get("epoch", "")
-        return int(said) if said.isdecimal() else None
+        return int(said) if said.isdecimal() and len(said) < 10 else None
 
     @property
     def checkpoint(self) -> Path:
@@ -189,11 +189,25 @@ class RunFolder:
         """What was found in the pictures."""
         return _checked(self.path / "pictures.json", read_json(self.path / "pictures.json"), _Pictures)
 
+    def classes(self) -> list[str]:
+        """The names of the classes in the network's order; raises RunFolderError if they do not fit it."""
+        names, wanted = self.pictures().get("classes"), self.architecture().classes
+        found = names if isinstance(names, list) else []
+        if not len(found) == len({name for name in found if isinstance(name, str)}) == wanted:
+            raise RunFolderError(
+                f"{self.path / 'pictures.json'}: its classes are not the {wanted} of the network"
+            )
+        return found
+
     def sides(self) -> dict[bytes, int]:
         """The side that each of its pictures is on, by the picture's digest."""
-        digests = load_tensors(self.path / "pictures.safetensors")
-        sides = ((side, digests.get(name, ())) for side, name in enumerate(SIDE_NAMES))
-        return {row.tobytes(): side for side, rows in sides for row in rows}
+        path = self.path / "pictures.safetensors"
+        known: dict[bytes, int] = {}
+        for name, digests in load_tensors(path).items():
+            if name not in SIDE_NAMES or digests.dtype != np.uint8 or digests.shape[1:] != (16,):
+                raise RunFolderError(f"{path}: {name!r} holds no digests of pictures")
+            known |= {digest.tobytes(): SIDE_NAMES.index(name) for digest in digests}
+        return known
 
     def panel(self, entry: Entry) -> Panel:
         """The part of one framework."""

@@ -188,7 +188,7 @@ def collect(
         entry = registry.find(name)
         panel = run.panel(entry)
         one = FrameworkResult(status="unfinished", title=entry.title)
-        one.epochs = _epochs(panel)
+        one.epochs = epochs_of(panel)
         one.parameters = architecture.parameter_count
         if one.epochs:
             one.first_step_loss = one.epochs[0].step_losses[0]
@@ -232,7 +232,8 @@ def read_result(run: RunFolder) -> Result:
         raise RunFolderError(f"{run.path / 'result.json'}: is of another make ({reason})") from None
 
 
-def _epochs(panel: Panel) -> list[Epoch]:
+def epochs_of(panel: Panel) -> list[Epoch]:
+    """The epochs that a framework has finished; raises RunFolderError if they are damaged."""
     try:
         return msgspec.convert(panel.events(), list[Epoch])
     except msgspec.ValidationError as reason:
