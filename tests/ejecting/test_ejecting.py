@@ -54,6 +54,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "train" / "bees" / "copy.png").write_bytes(first.read_bytes())
     (folder / "train" / "bees" / "again.bmp").write_bytes(b"BM")
     (folder / "train" / "bees" / ".hidden.png").write_bytes(first.read_bytes())
+    (folder / "train" / "checkpoints").mkdir()  # no class: it would be one before cows
+    (folder / "train" / "checkpoints" / "weights.bin").write_bytes(b"no picture")
     return folder
 
 
