@@ -43,7 +43,7 @@ def step_losses(run: Path, framework: str) -> list[list[float]]:
 
 @pytest.mark.parametrize("framework", ["keras", "tensorflow", "pytorch", "jax"])
 def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -> None:
-    words = ["train", "digits", "--framework", framework, "--epochs", "4", *RUN]
+    words = ["train", "digits", "--framework", framework, "--epochs", "6", *RUN]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     subprocess.run(command(*words, "--out", str(whole)), check=True, capture_output=True)
 
@@ -53,7 +53,7 @@ def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -
         process.kill()  # the parent first: it is not to write of a worker that died
         end(members)
         process.wait()
-    assert 1 <= epochs(broken / framework) < 4  # it was killed on the way
+    assert 1 <= epochs(broken / framework) < 6  # it was killed on the way
     assert not (broken / "result.json").exists()
 
     subprocess.run(command("resume", str(broken)), check=True, capture_output=True)
@@ -62,7 +62,7 @@ def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -
     losses = [step_losses(run, framework) for run in (whole, broken)]
     assert losses[0] == losses[1]
     other = load_tensors(whole / framework / "checkpoint.safetensors")
-    assert int(other["optimizer.step"]) == 4 * len(losses[0][0])  # the comparison covers the optimiser
+    assert int(other["optimizer.step"]) == 6 * len(losses[0][0])  # the comparison covers the optimiser
 
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
@@ -211,14 +211,13 @@ def test_a_dead_worker_is_reported_and_the_others_finish(tmp_path: Path) -> None
 
 def test_a_hung_worker_is_ended_and_reported(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    words = ["train", "digits", "--framework", "pytorch", "--epochs", "200", *RUN, "--out", str(run)]
-    with started(*words, "--patience", "20", "--json") as process:
-        wait_until(lambda: epochs(run / "pytorch") >= 1)
+    with started(*LIGHT, "--out", str(run), "--patience", "20", "--json") as process:
+        wait_until(lambda: epochs(run / "reference") >= 1)
         hung = worker(process)
         hung.suspend()
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 1
-        assert "hung" in json.loads(said)["frameworks"]["pytorch"]["error"]
+        assert "hung" in json.loads(said)["frameworks"]["reference"]["error"]
         assert not psutil.wait_procs([hung], timeout=30)[1]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from triptych.errors import ArchitectureError, did_you_mean
+from triptych.errors import ArchitectureError, did_you_mean, quote
 from triptych.network.architecture import Architecture, from_toml, sequence
 from triptych.network.layers import (
     GRU,
@@ -96,7 +96,7 @@ def find_network(name: str) -> Architecture:
     if name.endswith(".toml") or os.path.isfile(name):
         return from_toml(Path(name))
     raise ArchitectureError(
-        f"there is no network {name!r}: {did_you_mean(name, [*ZOO, *NOTEBOOKS])}; "
+        f"there is no network {quote(name)}: {did_you_mean(name, [*ZOO, *NOTEBOOKS])}; "
         "a network of your own is a .toml file"
     )
 

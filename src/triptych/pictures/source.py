@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.errors import PicturesError, UnreadablePicture, UsageError, did_you_mean
+from triptych.errors import PicturesError, UnreadablePicture, UsageError, did_you_mean, quote
 from triptych.pictures import digits, drawn, sports
 from triptych.pictures.cache import cache_folder, keep
 from triptych.pictures.decode import check_fit, prepare, read_picture, way
@@ -99,7 +99,7 @@ def _existing(source: str | Path) -> Path:
     path = Path(source).expanduser()
     if not os.path.exists(path):  # and not path.exists(): a name may be too long for any file
         raise PicturesError(
-            f"there is no folder or archive {str(source)!r}; give a folder, a zip or tar archive, "
+            f"there is no folder or archive {quote(str(source))}; give a folder, a zip or tar archive, "
             f"or a built-in set: {did_you_mean(str(source), BUILT_IN)}"
         )
     return path
