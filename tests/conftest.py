@@ -39,6 +39,7 @@ FRAMEWORK = (
     "tests/test_cli.py::test_a_source_in_a_pipe_is_plain_text",
     "tests/test_cli.py::test_show",
     "tests/test_compare.py",
+    "tests/test_readme.py",
     "tests/test_replay.py",
     "tests/test_security.py",
 )
@@ -58,6 +59,7 @@ EXTRA = (
     "tests/installing/",
     "tests/notebooks/test_case_study.py::test_notebooks_find_the_same",
     "tests/notebooks/test_lessons.py::test_a_lesson_runs_and_its_exercises_can_be_solved",
+    "tests/test_readme.py",
     "tests/test_site.py",
 )
 """Tests that install, build or execute notebooks for minutes: only `make test-all` runs them."""
