@@ -73,7 +73,7 @@ def as_notebook(source: Source, name: str) -> Files:
 
 ABOUT_BUILT_IN = {
     "sports": "The drawn sports of Triptych",
-    "digits": "The handwritten digits of scikit-learn",
+    "digits": "The handwritten digits of Triptych",
 }
 
 
