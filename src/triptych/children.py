@@ -2,7 +2,8 @@
 
 A child leaves when its standard input ends. One that cannot, because it is stopped or busy in foreign code,
 is killed by Linux when its parent dies. macOS has nothing of the kind: there a child that was stopped stays
-so, and leaves when it is continued.
+so, and leaves when it is continued. So does, on Linux, one that was stopped in the first hundredths of a
+second of its life, before it could ask for this.
 """
 
 from __future__ import annotations

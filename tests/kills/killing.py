@@ -197,8 +197,10 @@ def _disturb(tally: Tally, run: Run, kind: str, write: int, share: float, second
     if code == 0:
         return False
     tally.count(f"of the {kind}" if not kind.startswith("SIG") else f"by {kind}")
-    if kind in CODES.__str__() and code not in (*CODES.values(), 0):
-        tally.fault("tracebacks", f"{run.path.name}: {kind}: exit code {code}")
+    if kind.startswith("SIG"):
+        number = signal.Signals[kind]
+        if code not in (CODES[number], -number):  # the latter while Python itself still starts
+            tally.fault("tracebacks", f"{run.path.name}: {kind}: exit code {code}")
     return True
 
 
@@ -217,6 +219,7 @@ def _strike(
     members |= {one.pid: one for one in family(process)}
     try:
         if kind == "stopped worker":
+            time.sleep(1)  # while Python itself still starts it is not bound to its parent yet
             found[0].suspend()
         if kind in ("worker", "everyone"):
             end(found)
