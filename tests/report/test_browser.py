@@ -17,7 +17,9 @@ from triptych.benching.page import write_page
 from triptych.replaying import page as replay_page
 from triptych.report import certificate as certificate_page
 from triptych.running.folder import RunFolder
+from triptych.running.result import Result
 
+from .conftest import altered_page
 from .making import made_up_replay, of_four
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -275,3 +277,16 @@ def test_printed_sources_are_open(browser: Any, address: str) -> None:
     page = visit(browser, address, 1280).page
     page.emulate_media(media="print")
     assert all(source.is_visible() for source in page.locator(".sources pre.code").all())
+
+
+def test_a_matrix_without_room_is_a_list_on_a_phone(browser: Any, digits: RunFolder, tmp_path: Path) -> None:
+    def change(result: Result, path: Path) -> None:
+        result.pictures["classes"] = [f"a handwritten digit {number}" for number in range(10)]
+
+    altered_page(digits, tmp_path, change)
+    address = (tmp_path / "altered" / "report.html").as_uri()
+    phone, desk = (visit(browser, address, width).page for width in (360, 1280))
+    for page, matrix in ((phone, False), (desk, True)):
+        assert page.locator(".matrix").first.is_visible() is matrix
+        assert page.get_by_label("Largest confusions").is_visible() is not matrix
+    assert phone.evaluate(PHONE_FAULTS) == []
