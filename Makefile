@@ -13,7 +13,7 @@ compare: $(READY)  ## train the talk's network in all four frameworks on the bui
 
 # Which tests are left out here and in the next is decided in tests/conftest.py.
 quick: $(READY)  ## the tests that start no framework; under a minute
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not slow and not extra'
+	$(BIN)/pytest -n 2 --dist worksteal -m 'not slow and not extra'
 
 test: $(READY)  ## the test suite; under twelve minutes on two cores
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not extra'

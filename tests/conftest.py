@@ -32,6 +32,7 @@ FRAMEWORK = (
     "tests/mutants/",
     "tests/notebooks/test_case_study.py",
     "tests/notebooks/test_lessons.py",
+    "tests/predicting/",
     "tests/report/",
     "tests/running/test_interruption.py",
     "tests/running/test_schedule.py",
@@ -46,6 +47,8 @@ FRAMEWORK = (
 """Tests that start a framework, by how their names begin: `make quick` leaves them out."""
 
 LONG = (
+    "tests/equality/test_judgement.py::test_a_bias_that_batch_norm_takes_away",
+    "tests/network/test_architecture.py::test_every_layer_gives_its_shape",
     "tests/network/test_architecture.py::test_the_drawn_networks_hold_every_kind",
     "tests/pictures/test_sports.py::test_many_keys_give_no_picture_twice",
     "tests/pictures/test_sports.py::test_the_bound_would_notice_places_tied_to_sports",
