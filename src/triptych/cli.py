@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from triptych import __version__
-from triptych.errors import USUAL, TriptychError, did_you_mean, nearest
+from triptych.errors import USUAL, TriptychError, WorkerFailed, did_you_mean, nearest, visible
 from triptych.interruption import Interrupted, raise_on_signals
 
 if TYPE_CHECKING:
@@ -631,7 +631,9 @@ def _run() -> int:
         error.show()
         return error.exit_code
     except TriptychError as error:
-        click.echo(f"triptych: {error}", err=True)
+        logged = isinstance(error, WorkerFailed)  # the only message of several lines
+        said = str(error) if logged else str(error).replace("\n", "\\n")
+        click.echo(f"triptych: {visible(said)}", err=True)
         return error.exit_code
     except Interrupted as interruption:
         return _interrupted(interruption)

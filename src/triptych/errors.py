@@ -20,6 +20,7 @@ A message says what is wrong, where, and what to do next, in one line.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 QUOTED = 80
@@ -125,6 +126,15 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def _spelling(word: str) -> str:
     return word.casefold().lstrip("-").replace("_", "-")
+
+
+def visible(text: str) -> str:
+    """The text as a terminal shows it, whatever it holds: what it would obey is spelled out, as \\x1b."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters, but for tabs and line ends, and those that turn the direction of writing."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

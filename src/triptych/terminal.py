@@ -10,20 +10,22 @@ import errno
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from rich import box
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from triptych.errors import visible
 from triptych.frameworks import registry
 from triptych.report import words
 from triptych.running.exam import NUDGED
@@ -91,6 +93,20 @@ class Line:
         return (time.monotonic() - self.began) / gained * (1 - self.done)
 
 
+class _Console(Console):
+    """A console on which names are only names: no markup, no emoji, nothing that a terminal would obey."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
 class _Progress(ABC):
     """What hears of long work while it goes on: drawn anew on a terminal, in plain lines elsewhere."""
 
@@ -98,7 +114,7 @@ class _Progress(ABC):
     """How often a second it is drawn anew."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or _Console(stderr=True)
         self.pictures = (0, 0)
         self.live: Live | None = None
 
@@ -585,7 +601,7 @@ def _first_few(paths: Sequence[str]) -> str:
     return f"{', '.join(paths[:3])}{more}"
 
 
-class _Output(Console):
+class _Output(_Console):
     """Standard output; that its reader has gone is for the command line to handle, not for the console."""
 
     def on_broken_pipe(self) -> None:
@@ -597,7 +613,7 @@ def show(*parts: Any) -> None:
     console = _Output()
     for part in parts:
         if isinstance(part, str):
-            console.print(part, soft_wrap=True, highlight=False, markup=False)
+            console.print(part, soft_wrap=True, highlight=False)
         else:
             console.print(part)
 
@@ -637,9 +653,9 @@ def evaluation_parts(evaluation: Evaluation) -> list[Any]:
     table = _table()
     table.add_column("")
     for name in evaluation.classes:
-        table.add_column(Text(name), justify="right")
+        table.add_column(name, justify="right")
     for name, row in zip(evaluation.classes, evaluation.confusion, strict=True):
-        table.add_row(Text(name), *(str(count) if count else "·" for count in row))
+        table.add_row(name, *(str(count) if count else "·" for count in row))
     part = "all pictures" if evaluation.part == "all" else f"the {evaluation.part} part"
     return [
         f"{evaluation.accuracy:.1%} of {evaluation.pictures:,} pictures right "
@@ -699,7 +715,7 @@ def pictures_table(found: dict[str, Any]) -> Table:
     for side in sides:
         table.add_column(side, justify="right")
     for number, name in enumerate(found["classes"]):
-        table.add_row(Text(name), *(f"{found['class_counts'][side][number]:,}" for side in sides))
+        table.add_row(name, *(f"{found['class_counts'][side][number]:,}" for side in sides))
     table.add_section()
     table.add_row("all", *(f"{found[side]:,}" for side in sides))
     return table
@@ -715,7 +731,7 @@ def cache_parts(stores: Sequence[StoreFacts], folder: Path) -> list[Any]:
     for store in stores:
         height, width = store.size
         table.add_row(
-            f"{store.pictures:,}", Text(store.source), f"{height} x {width}", f"{store.bytes / 2**20:,.1f}",
+            f"{store.pictures:,}", store.source, f"{height} x {width}", f"{store.bytes / 2**20:,.1f}",
             store.made[:16].replace("T", " "),
         )  # fmt: skip
     return [table, "Clear it with: triptych cache --clear"]

@@ -7,7 +7,7 @@ import importlib.util
 from dataclasses import dataclass, field
 from typing import cast
 
-from triptych.errors import FrameworkMissing, UsageError, did_you_mean
+from triptych.errors import FrameworkMissing, UsageError, did_you_mean, quote
 from triptych.frameworks.contract import Framework
 
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
@@ -104,5 +104,5 @@ DEFAULT = ("keras", "tensorflow", "pytorch", "jax")
 def find(name: str) -> Entry:
     """The entry of that name; raises UsageError with the known ones."""
     if name not in REGISTRY:
-        raise UsageError(f"there is no framework {name!r}: {did_you_mean(name, REGISTRY)}")
+        raise UsageError(f"there is no framework {quote(name)}: {did_you_mean(name, REGISTRY)}")
     return REGISTRY[name]

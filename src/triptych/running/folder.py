@@ -50,6 +50,9 @@ RUNS = Path("runs")
 """Where runs go when nothing else is said."""
 
 
+LONGEST = 200
+"""The most bytes of a folder's name before the time: file systems take 255."""
+
 FIRST_STEP = "first_step"
 """The name of what a run answers in passing, as a case of an exam."""
 
@@ -233,7 +236,8 @@ def _made(path: Path) -> Iterator[Path]:
 
 def new_folder(name: str) -> Path:
     """A path under `runs/` for something of that name, with the time, that is not taken."""
-    base = re.sub(r"[^\w.-]+", "-", name) + time.strftime("-%Y%m%d-%H%M%S")
+    plain = re.sub(r"[^\w.-]+", "-", name).encode()[:LONGEST].decode(errors="ignore")
+    base = plain + time.strftime("-%Y%m%d-%H%M%S")
     return next(p for n in range(1, 1000) if not (p := RUNS / (base + f"-{n}" * (n > 1))).exists())
 
 
