@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
-DEFAULT = {signal.SIGINT: signal.SIG_DFL}
-"""Of a command at a terminal: below a background job it is ignored."""
+DEFAULT = {signal.SIGINT: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+"""Of a command at a terminal: one is ignored below a background job, the other below nohup."""
 
 
 def command(*words: str) -> list[str]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import shlex
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -20,11 +22,16 @@ GRACE = 5.0
 does, too, and an impatient second Ctrl-C must not break off the ending of workers."""
 
 
+AGAIN = 0.05
+"""Seconds after which an interruption that was lost comes again."""
+
+
 class Interrupted(KeyboardInterrupt):
     """One of SIGNALS has come; `exit_code` is what a shell makes of it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
+        self.number = number
         self.exit_code = 128 + number
 
 
@@ -38,6 +45,20 @@ def raise_on_signals() -> None:
             last = now
             raise Interrupted(number)
 
+    def lost(unraisable: Any) -> None:
+        """What is raised in a callback of a weak reference or in `__del__` is dropped: raise it once more."""
+        if not isinstance(unraisable.exc_value, Interrupted):
+            sys.__unraisablehook__(unraisable)
+            return
+        number = unraisable.exc_value.number
+
+        def again(alarm: int, frame: FrameType | None) -> None:
+            raise Interrupted(number)
+
+        signal.signal(signal.SIGALRM, again)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+
+    sys.unraisablehook = lost
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupt)

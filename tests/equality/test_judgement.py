@@ -138,3 +138,20 @@ def test_a_pass_that_rounds_is_off_by_units_and_by_what_sums_lose() -> None:
     np.testing.assert_allclose(np.abs(once / x - 1), ULP["float32"], rtol=1e-6)
     lost = np.abs(total - x.sum(axis=0)) / np.abs(x).sum(axis=0)
     np.testing.assert_allclose(lost, 0.5 * np.sqrt(100) * ULP["float32"], rtol=1e-6)
+
+
+def test_an_envelope_never_shrinks_along_a_training() -> None:
+    """Two nudged trainings that cross the truth once, by chance, are no reason to allow nothing there."""
+    [batch] = noise(FLAT, (5,), 0)
+    case = asked(FLAT, moved_weights(FLAT, 0), batch)
+    [training] = case.trainings
+    case = dataclasses.replace(
+        case, looked_at=(), trainings=(dataclasses.replace(training, rates=(1e-3,) * 4, kept=(4,)),)
+    )
+    truth = answers(case)
+    loss = {step: f"{training.name}/{step}/loss" for step in range(1, 5)}
+    nudged = ({**truth, loss[2]: truth[loss[2]] + 1e-3},)
+    for step, equal in ((3, True), (1, False)):
+        theirs = {"pytorch": {**truth, loss[step]: truth[loss[step]] + 1e-3}}
+        found = judge(Answered(case, truth, nudged, theirs, {}, {"pytorch": "cpu"}))
+        assert all(one.holds for one in found) == equal, step

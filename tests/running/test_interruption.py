@@ -97,10 +97,14 @@ def test_a_terminal_that_closes_ends_the_run(tmp_path: Path) -> None:
     run = tmp_path / "run"
     terminal, its_side = os.openpty()
     os.set_blocking(terminal, False)
+
+    def take() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run below nohup
+
     process = subprocess.Popen(
         command(*LIGHT, "--out", str(run)),
-        stdin=its_side, stdout=its_side, stderr=its_side, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        stdin=its_side, stdout=its_side, stderr=its_side, start_new_session=True, preexec_fn=take,
     )  # fmt: skip
     os.close(its_side)
     shown = b""
@@ -116,7 +120,11 @@ def test_a_terminal_that_closes_ends_the_run(tmp_path: Path) -> None:
         members = psutil.Process(process.pid).children(recursive=True)
     finally:
         os.close(terminal)
-    assert process.wait(timeout=60) == 129
+    try:
+        assert process.wait(timeout=60) == 129
+    finally:
+        process.kill()
+        process.wait()
     assert members
     assert not psutil.wait_procs(members, timeout=30)[1]
     assert json.loads((run / "result.json").read_text())["frameworks"]["reference"]["status"] == "unfinished"
@@ -243,3 +251,22 @@ def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
     assert second.returncode == 2
     assert "another process" in second.stderr
     assert len(second.stderr.strip().splitlines()) == 1
+
+
+def test_an_interruption_that_falls_into_a_callback_is_not_lost() -> None:
+    """Python drops what is raised while an object is taken down, and goes on as if nothing had been."""
+    program = (
+        "import os, signal, time, weakref\n"
+        "from triptych.interruption import Interrupted, raise_on_signals\n"
+        "class Thing: pass\n"
+        "raise_on_signals()\n"
+        "thing = Thing()\n"
+        "watched = weakref.ref(thing, lambda gone: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(0.1)))\n"
+        "try:\n"
+        "    del thing\n"
+        "    time.sleep(30)\n"
+        "except Interrupted as interruption:\n"
+        "    raise SystemExit(interruption.exit_code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (143, "")

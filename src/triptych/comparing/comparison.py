@@ -111,14 +111,14 @@ def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = si
 
 def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) -> Comparison:
     """Train what is not trained, gather the figures, write the report."""
-    summary = run.recipe().summary()
-    listen("run", {"event": "run", "folder": str(run.path), "summary": summary})
     lock = filelock.FileLock(run.path / ".lock", timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
         raise RunFolderError(f"{run.path}: another process is at work on this run") from None
     try:
+        summary = run.recipe().summary()
+        listen("run", {"event": "run", "folder": str(run.path), "summary": summary})
         with writing(run.path):
             for name in MADE_LAST:
                 (run.path / name).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -389,12 +389,12 @@ def _moves(
 
 
 def _growing(case: Case, envelope: dict[str, float]) -> dict[str, float]:
-    """The envelope with that of each step of a training at least that of the step before."""
+    """The envelope with that of each step of a training at least that of any step before."""
     grown = dict(envelope)
     for training in case.trainings:
-        for before, after in pairwise(training.kept):
-            for tensor in under(grown, f"{training.name}/{before}"):
-                key = f"{training.name}/{after}/{tensor}"
-                if key in grown:
-                    grown[key] = max(grown[key], grown[f"{training.name}/{before}/{tensor}"])
+        largest: dict[str, float] = {}
+        for step in range(1, len(training.rates) + 1):
+            for tensor, far in under(grown, f"{training.name}/{step}").items():
+                largest[tensor] = max(far, largest.get(tensor, 0.0))
+                grown[f"{training.name}/{step}/{tensor}"] = largest[tensor]
     return grown

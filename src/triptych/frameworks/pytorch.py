@@ -358,7 +358,7 @@ def _run_tapped(state: State, tap: Callable[[str, Tensor], Tensor], images: Imag
     held = variables(state.architecture, TAKEN)
     forward = run_with_taps(state.text, FILENAME, "forward", held, tap)["Network"].forward
     with _autocast(state):
-        logits: Tensor = forward(state.network, _prepare(state, images), _masks(state, masks))
+        logits: Tensor = forward(state.network, _read(state, images), _masks(state, masks))
     return logits
 
 
@@ -381,7 +381,8 @@ def train_step(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """One step on a batch; gives the loss before it and how many of the batch were right."""
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
-        logits = network(images, masks).to(images.dtype)
+        # What has a kernel computes in it anyway; an LSTM fails on many CPUs unless it reads it, too.
+        logits = network(images.bfloat16() if bfloat16 else images, masks).to(images.dtype)
     loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
     optimizer.zero_grad()
     loss.backward()
@@ -434,7 +435,7 @@ def predict(state: State, images: Images) -> Array:
     """In evaluation mode, without autograd."""
     state.network.eval()
     with torch.inference_mode(), _autocast(state):
-        logits: Array = state.network(_prepare(state, images)).to(state.dtype).cpu().numpy()
+        logits: Array = state.network(_read(state, images)).to(state.dtype).cpu().numpy()
     return logits
 
 
@@ -479,6 +480,12 @@ def _activation_to_canonical(state: State, name: str, value: Tensor | None) -> A
 
 def _prepare(state: State, images: Images) -> Tensor:
     return prepare(images, state.architecture.mean, state.architecture.std, state.dtype, state.device)
+
+
+def _read(state: State, images: Images) -> Tensor:
+    """The same in the precision that the first layer reads."""
+    pixels = _prepare(state, images)
+    return pixels.bfloat16() if state.precision == "bfloat16" else pixels
 
 
 def prepare(
