@@ -150,8 +150,8 @@ def test_an_envelope_never_shrinks_along_a_training() -> None:
     )
     truth = answers(case)
     loss = {step: f"{training.name}/{step}/loss" for step in range(1, 5)}
-    nudged = ({**truth, loss[2]: truth[loss[2]] + 1e-3},)
+    nudged = ({**truth, loss[2]: np.asarray(float(truth[loss[2]]) + 1e-3)},)
     for step, equal in ((3, True), (1, False)):
-        theirs = {"pytorch": {**truth, loss[step]: truth[loss[step]] + 1e-3}}
+        theirs = {"pytorch": {**truth, loss[step]: np.asarray(float(truth[loss[step]]) + 1e-3)}}
         found = judge(Answered(case, truth, nudged, theirs, {}, {"pytorch": "cpu"}))
         assert all(one.holds for one in found) == equal, step
