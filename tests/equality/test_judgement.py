@@ -15,7 +15,7 @@ from triptych.equality.judgement import Answered, Difference, judge
 from triptych.equality.questions import first_step_case, moved_weights, noise, nudged_reference
 from triptych.frameworks import reference
 from triptych.frameworks.contract import Optimizer
-from triptych.frameworks.operations import rounded, rounding_to, summed
+from triptych.frameworks.rounding import rounded, rounding_to, summed
 from triptych.network.architecture import Architecture, sequence
 from triptych.network.conventions import ULP, OptimizerName, Precision
 from triptych.network.layers import BatchNorm, Conv, Dense, Flatten, ReLU

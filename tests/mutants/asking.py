@@ -1,12 +1,15 @@
 """The child: one framework answers, changed or as it is.
 
-python -m tests.mutants.asking mutants|honest|first-steps FRAMEWORK EXAM
+python -m tests.mutants.asking mutants FRAMEWORK EXAM NUMBER...
+python -m tests.mutants.asking honest|first-steps FRAMEWORK EXAM
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +31,14 @@ def case_name(case: str, training: str | None) -> str:
     return f"{case}-{training or 'layers'}"
 
 
-def answer_as_mutants(module: Any, name: str, folder: Path) -> None:
+def answer_as_mutants(module: Any, name: str, folder: Path, numbers: Iterable[str]) -> None:
     """Answers go to EXAM/<precision>/<number of the mutant>/<case>.safetensors."""
     for precision in PRECISIONS:
-        for number, mutant in enumerate(MUTANTS):
-            if mutant.framework == name:
-                with applied(module, mutant.change):
-                    _answer_with_nudged(module, folder / precision, mutant, str(number), precision)
+        for number in numbers:
+            mutant = MUTANTS[int(number)]
+            assert mutant.framework == name
+            with applied(module, mutant.change):
+                _answer_with_nudged(module, folder / precision, mutant, number, precision)
 
 
 def _answer_with_nudged(module: Any, exam: Path, mutant: Mutant, folder: str, precision: Precision) -> None:
@@ -73,9 +77,9 @@ def _answer(module: Any, exam: Path, case: str, folder: str, precision: Precisio
 
 def main() -> None:
     """Everything that one framework is asked."""
-    _, what, name, folder = sys.argv
-    works = {
-        "mutants": answer_as_mutants,
+    _, what, name, folder, *numbers = sys.argv
+    works: dict[str, Callable[[Any, str, Path], None]] = {
+        "mutants": partial(answer_as_mutants, numbers=numbers),
         "honest": answer_as_it_is,
         "first-steps": answer_first_steps,
     }

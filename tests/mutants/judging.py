@@ -68,11 +68,14 @@ def _network(precision: Precision) -> Case:
     return dataclasses.replace(case, name=case_name(case.name, None))
 
 
-def ask(exam: Path, frameworks: Sequence[str]) -> None:
-    """Let the reference and then every mutant of these frameworks answer; the answers stay in the folder."""
+def ask(exam: Path, numbers: Sequence[int]) -> None:
+    """Let the reference and then the mutants of these numbers answer; the answers stay in the folder."""
     for precision in PRECISIONS:
         ask_reference(exam / precision, cases(precision).values(), exam / "reference.log", 120)
-    everyone(frameworks, lambda name: child("mutants", name, exam, threads=2))
+    own: dict[str, list[str]] = {}
+    for number in numbers:
+        own.setdefault(MUTANTS[number].framework, []).append(str(number))
+    everyone(tuple(own), lambda name: child("mutants", name, exam, 2, *own[name]))
 
 
 def everyone(frameworks: Sequence[str], work: Callable[[str], None]) -> None:
@@ -82,12 +85,12 @@ def everyone(frameworks: Sequence[str], work: Callable[[str], None]) -> None:
         list(pool.map(work, slowest))
 
 
-def child(what: str, name: str, exam: Path, threads: int) -> None:
+def child(what: str, name: str, exam: Path, threads: int, *numbers: str) -> None:
     """Run `asking` in a process of its own; raises AssertionError with its last words if it fails."""
     variables = environment(registry.find(name))
     variables |= {key: str(threads) for key, value in variables.items() if key in THREADS}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.mutants.asking", what, name, str(exam)],
+        [sys.executable, "-m", "tests.mutants.asking", what, name, str(exam), *numbers],
         env=variables, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:

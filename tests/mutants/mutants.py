@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from tests.mutants import branches
+from tests.mutants.branches import DENSE, LOSS, SECOND, SQUARES, VELOCITY, Row
 from tests.mutants.changes import Change, both, optimizer, put, rewritten, wrapped, written
 
 from triptych.network.layouts import Layout
@@ -32,17 +34,13 @@ class Mutant:
     float32: str = ""
     """Why float32 cannot catch it; empty if it must."""
 
+    @property
+    def title(self) -> str:
+        """What it is known by."""
+        return f"{self.framework}: {self.name}"
 
-Row = tuple[Any, ...]
-"""A mutant's fields after its framework."""
 
-LOSS = ("loss",)
-VELOCITY = ("optimizer.velocity.dense1.kernel", "optimizer.velocity.dense1.bias")
-MOMENTS = ("optimizer.first_moment.dense1.kernel", "optimizer.first_moment.dense1.bias")
-SECOND = ("optimizer.second_moment.dense1.kernel", "optimizer.second_moment.dense1.bias")
-SQUARES = ("optimizer.mean_square.dense1.kernel", "optimizer.mean_square.dense1.bias")
 ANYTHING = ("*",)
-DENSE = ("dense1.kernel", "dense1.bias")
 TENSORFLOW_1, KERAS_GATES = {"lstm": "igfo", "gru": "rzn"}, {"lstm": "ifgo", "gru": "zrn"}
 """The order of an LSTM's gates in TensorFlow 1, and of a GRU's in Keras."""
 
@@ -189,6 +187,19 @@ def swapped_biases(honest: Any) -> Any:
     return layouts
 
 
+def all_slots(honest: Any) -> Any:
+    """A state whose optimizer also has a slot for what has no name among the weights."""
+
+    def load_weights(state: Any, weights: Any) -> None:
+        honest(state, weights)
+        if state.optimizer is not None and "optimizer.step" in weights:
+            for parameter in state.network.parameters():
+                zeros = _torch_module().zeros_like(parameter)
+                state.optimizer.state[parameter].setdefault("momentum_buffer", zeros)
+
+    return load_weights
+
+
 def clipped(honest: Any, parameters: Any, given: Any) -> Any:
     """An optimiser that clips the norm of all gradients, as PyTorch users do."""
     import torch
@@ -259,7 +270,8 @@ PYTORCH: list[Row] = [
     ("LSTM: gates of TensorFlow 1", put("GATES", TENSORFLOW_1), "rows", ("lstm1",)),
     ("LSTM: the second bias as PyTorch draws it", written(".requires_grad_(False).zero_()", ""),
      "rows", ("lstm1",)),
-    ("LSTM: the second bias trained, too", written(".requires_grad_(False).zero_()", ".data.zero_()"),
+    ("LSTM: the second bias trained, too",
+     both(written(".requires_grad_(False).zero_()", ".data.zero_()"), wrapped("load_weights", all_slots)),
      "rows", ("optimizer.velocity.lstm1.kernel",), "sgd"),
     ("LSTM: the state after the first step",
      written("self.lstm2(concat1)[0][:, -1]", "self.lstm2(concat1)[0][:, 0]"), "rows", ("lstm2",)),
@@ -440,8 +452,9 @@ def _keras() -> Any:
 MUTANTS = [
     Mutant(framework, *row)
     for framework, rows in (
-        ("pytorch", PYTORCH), ("tensorflow", TENSORFLOW), ("jax", JAX), ("keras", KERAS),
+        ("pytorch", PYTORCH + branches.PYTORCH), ("tensorflow", TENSORFLOW + branches.TENSORFLOW),
+        ("jax", JAX + branches.JAX), ("keras", KERAS + branches.KERAS),
     )
-    for row in rows
+    for row in (*rows, *branches.EVERY)
 ]  # fmt: skip
 """All of them; a mutant is known by its framework and name."""

@@ -1,7 +1,6 @@
 """NumPy operations in float64, each with its derivative: what the reference is made of.
 
-A forward pass leaves a chain of `Tensor`s, each knowing how to hand its gradient to what it was made from;
-`backward` walks the chain from the loss to the pixels.
+Each gives a `Tensor`, which `backward` can walk from; those that are made of pieces name them.
 
 Within `rounding_to` every result is rounded at random, to see how far that alone moves an answer.
 """
@@ -9,106 +8,16 @@ Within `rounding_to` every result is rounded at random, to see how far that alon
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triptych.frameworks.contract import Labels
-from triptych.network.conventions import ULP, Precision
-from triptych.network.streams import stream
+from triptych.frameworks.rounding import Values, rounded, summed
+from triptych.frameworks.tensors import OVERFLOW, SHUT, Pieces, Tensor, gates, stretches
 
-Values = NDArray[np.float64]
 Pads = tuple[tuple[int, int], tuple[int, int]]
-
-
-@dataclass(frozen=True)
-class Rounding:
-    """What is off by one unit in the last place, up or down by chance."""
-
-    precision: Precision
-    signs: np.random.Generator
-
-    def error(self, size: Values, precision: Precision) -> Values:
-        """One unit of numbers of this size, either way."""
-        signs = self.signs.integers(0, 2, size.shape, dtype=np.int8) * 2.0 - 1
-        return signs * ULP[precision] * size
-
-
-_rounding: ContextVar[Rounding | None] = ContextVar("rounding", default=None)
-
-
-@contextmanager
-def rounding_to(precision: Precision, seed: str) -> Iterator[None]:
-    """Within it, what is `rounded` or `summed` is off by as much as in a program of that precision.
-
-    Monte Carlo arithmetic (Parker, 1997): by what one such pass differs from an exact one, any two correct
-    programs may differ, also where large numbers cancel.
-    """
-    token = _rounding.set(Rounding(precision, stream(0, "rounding", seed)))
-    try:
-        yield
-    finally:
-        _rounding.reset(token)
-
-
-def rounded(values: Values) -> Values:
-    """The values; within `rounding_to` off by one unit, as if they had been stored."""
-    rounding = _rounding.get()
-    return values if rounding is None else values + rounding.error(values, rounding.precision)
-
-
-def summed(terms: Values) -> Values:
-    """The sum over all axes but the last; within `rounding_to` off by what adding one by one may cost.
-
-    That is sqrt(n) half units of the sum of the n terms' sizes (Higham and Mary, 2019). What is stored in
-    bfloat16 is added in float32.
-    """
-    axes = tuple(range(terms.ndim - 1))
-    total: Values = terms.sum(axis=axes)
-    if (rounding := _rounding.get()) is None:
-        return total
-    cost = 0.5 * math.sqrt(terms.size // terms.shape[-1])
-    adding: Precision = "float32" if rounding.precision == "bfloat16" else rounding.precision
-    return total + rounding.error(cost * np.abs(terms).sum(axis=axes), adding)
-
-
-class Tensor:
-    """Values, the gradient of the loss for them, and how that gradient goes on to the parents."""
-
-    def __init__(
-        self, values: Values, parents: tuple[Tensor, ...] = (), derivative: Callable[..., Any] | None = None
-    ) -> None:
-        self.values = rounded(values)
-        self.gradient = np.zeros_like(values)
-        self.parents = parents
-        self.derivative = derivative
-        """From the gradient of these values to the gradients of the parents' values, in their order."""
-
-
-def backward(output: Tensor, gradient: Values) -> None:
-    """Add to every ancestor of `output` its gradient, given that of `output` itself."""
-    order: list[Tensor] = []
-
-    def visit(tensor: Tensor) -> None:
-        if not any(tensor is other for other in order):
-            for parent in tensor.parents:
-                visit(parent)
-            order.append(tensor)
-
-    visit(output)
-    output.gradient = gradient
-    for tensor in reversed(order):
-        if tensor.derivative is not None:
-            for parent, share in zip(tensor.parents, tensor.derivative(tensor.gradient), strict=True):
-                parent.gradient = parent.gradient + rounded(share)
-
-
-# ---- operations, each with its derivative --------------------------------------------------------------
 
 
 def windows(values: Values, size: tuple[int, int], stride: tuple[int, int]) -> list[tuple[Any, Values]]:
@@ -242,7 +151,16 @@ def max_pool(x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads: Pa
             to_x[index] += gradient * (winner == place)
         return (unpad(to_x, pads),)
 
-    return Tensor(stacked.max(axis=0), (x,), derivative)
+    def pieces() -> Pieces:
+        largest = stacked == stacked.max(axis=0)
+        padded_below_0 = np.isneginf(stacked).any(axis=0) & (stacked.max(axis=0) < 0)
+        return {
+            "max_pool: one largest": largest.sum(axis=0) == 1,
+            "max_pool: equals": largest.sum(axis=0) > 1,
+            "max_pool: all below 0 beside padding": padded_below_0,
+        }
+
+    return Tensor(stacked.max(axis=0), (x,), derivative, pieces)
 
 
 def average_pool(x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads: Pads) -> Tensor:
@@ -258,8 +176,12 @@ def average_pool(x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads
             to_x[index] += gradient / count
         return (unpad(to_x, pads),)
 
+    def pieces() -> Pieces:
+        whole = count == len(places)
+        return {"average_pool: whole window": whole, "average_pool: beside padding": ~whole}
+
     total = np.sum([pixels for _, pixels in places], axis=0)
-    return Tensor(total / count, (x,), derivative)
+    return Tensor(total / count, (x,), derivative, pieces)
 
 
 def global_average_pool(x: Tensor) -> Tensor:
@@ -274,25 +196,50 @@ def global_average_pool(x: Tensor) -> Tensor:
 
 def relu(x: Tensor) -> Tensor:
     """max(x, 0); its derivative at 0 is 0."""
-    return Tensor(np.maximum(x.values, 0), (x,), lambda gradient: (gradient * (x.values > 0),))
+
+    def pieces() -> Pieces:
+        return {
+            "relu: below 0": x.values < 0,
+            "relu: at 0": x.values == 0,
+            "relu: above 0": x.values > 0,
+        }
+
+    return Tensor(np.maximum(x.values, 0), (x,), lambda gradient: (gradient * (x.values > 0),), pieces)
 
 
 def relu6(x: Tensor) -> Tensor:
     """min(max(x, 0), 6); its derivative at 0 and at 6 is 0."""
     inside = (x.values > 0) & (x.values < 6)
-    return Tensor(np.clip(x.values, 0, 6), (x,), lambda gradient: (gradient * inside,))
+
+    def pieces() -> Pieces:
+        return {
+            "relu6: below 0": x.values < 0,
+            "relu6: at 0": x.values == 0,
+            "relu6: between": inside,
+            "relu6: at 6": x.values == 6,
+            "relu6: above 6": x.values > 6,
+        }
+
+    return Tensor(np.clip(x.values, 0, 6), (x,), lambda gradient: (gradient * inside,), pieces)
 
 
 def tanh(x: Tensor) -> Tensor:
     """The hyperbolic tangent."""
     values = np.tanh(x.values)
-    return Tensor(values, (x,), lambda gradient: (gradient * (1 - values**2),))
+    return Tensor(
+        values, (x,), lambda gradient: (gradient * (1 - values**2),), lambda: stretches("tanh", x.values)
+    )
 
 
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x))."""
     values = logistic(x.values)
-    return Tensor(values, (x,), lambda gradient: (gradient * values * (1 - values),))
+    return Tensor(
+        values,
+        (x,),
+        lambda gradient: (gradient * values * (1 - values),),
+        lambda: stretches("sigmoid", x.values),
+    )
 
 
 erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -303,7 +250,10 @@ def gelu(x: Tensor) -> Tensor:
     cumulative = 0.5 * (1 + erf(x.values / math.sqrt(2)))
     density = np.exp(-0.5 * x.values**2) / math.sqrt(2 * math.pi)
     return Tensor(
-        x.values * cumulative, (x,), lambda gradient: (gradient * (cumulative + x.values * density),)
+        x.values * cumulative,
+        (x,),
+        lambda gradient: (gradient * (cumulative + x.values * density),),
+        lambda: stretches("gelu", x.values),
     )
 
 
@@ -312,7 +262,11 @@ def dropout(x: Tensor, rate: float, mask: NDArray[np.bool_] | None) -> Tensor:
     if mask is None:
         return x
     factor = mask / (1 - rate)
-    return Tensor(x.values * factor, (x,), lambda gradient: (gradient * factor,))
+
+    def pieces() -> Pieces:
+        return {"dropout: kept": mask, "dropout: dropped": ~mask}
+
+    return Tensor(x.values * factor, (x,), lambda gradient: (gradient * factor,), pieces)
 
 
 def flatten(x: Tensor) -> Tensor:
@@ -376,8 +330,19 @@ def lstm(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor, sequ
             to_h, to_c = rounded(to_gates @ weights.T), rounded(to_c * f)
         return to_x, to_kernel, to_weights, to_bias
 
+    def pieces() -> Pieces:
+        _, c, i, f, g, o = (np.stack(part, axis=sequence) for part in zip(*seen, strict=True))
+        memory = f * c + i * g
+        return {
+            **gates("lstm", 0, i=i, f=f, o=o),
+            **gates("lstm", -1, g=g),
+            "lstm: memory below -1": memory < -1,
+            "lstm: memory between": np.abs(memory) <= 1,
+            "lstm: memory above 1": memory > 1,
+        }
+
     values = np.stack(states, axis=1) if sequence else h
-    return Tensor(values, (x, kernel, recurrent_kernel, bias), derivative)
+    return Tensor(values, (x, kernel, recurrent_kernel, bias), derivative, pieces)
 
 
 def gru(
@@ -418,8 +383,12 @@ def gru(
             to_h = rounded(from_state @ weights.T + to_h * z)
         return to_x, to_kernel, to_weights, to_bias, to_recurrent_bias
 
+    def pieces() -> Pieces:
+        _, r, z, n, _ = (np.stack(part, axis=sequence) for part in zip(*seen, strict=True))
+        return {**gates("gru", 0, r=r, z=z), **gates("gru", -1, n=n)}
+
     values = np.stack(states, axis=1) if sequence else h
-    return Tensor(values, (x, kernel, recurrent_kernel, bias, recurrent_bias), derivative)
+    return Tensor(values, (x, kernel, recurrent_kernel, bias, recurrent_bias), derivative, pieces)
 
 
 def _of_step(gradient: Values, step: int, steps: int, sequence: bool) -> Values | float:
@@ -454,6 +423,18 @@ def cross_entropy(logits: Tensor, labels: Labels, smoothing: float = 0.0) -> Ten
     shifted = logits.values - logits.values.max(axis=1, keepdims=True)  # exp of a large logit overflows
     log_probability = rounded(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
     loss = -(target * log_probability).sum() / batch
+
+    def pieces() -> Pieces:
+        right = log_probability[np.arange(batch), labels]
+        return {
+            "cross_entropy: sure and right": right > -SHUT,
+            "cross_entropy: unsure": (right <= -SHUT) & (right >= -OVERFLOW),
+            "cross_entropy: sure and wrong": right < -OVERFLOW,
+        }
+
     return Tensor(
-        np.array(loss), (logits,), lambda gradient: (gradient * (np.exp(log_probability) - target) / batch,)
+        np.array(loss),
+        (logits,),
+        lambda gradient: (gradient * (np.exp(log_probability) - target) / batch,),
+        pieces,
     )

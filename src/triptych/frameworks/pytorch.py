@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -397,7 +398,10 @@ def train_step(
 
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": lambda parameters, o: torch.optim.SGD(parameters, lr=0, momentum=o.momentum, fused=True),
+    # Without momentum PyTorch keeps no velocity; this least one adds nothing to a sum.
+    "sgd": lambda parameters, o: torch.optim.SGD(
+        parameters, lr=0, momentum=o.momentum or sys.float_info.min, fused=True
+    ),
     "adam": lambda parameters, o: torch.optim.Adam(
         parameters, lr=0.0, betas=(o.beta1, o.beta2), eps=o.epsilon, fused=True
     ),

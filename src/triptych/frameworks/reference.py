@@ -14,8 +14,10 @@ import numpy as np
 
 from triptych.errors import UsageError
 from triptych.frameworks.contract import Activations, Facts, Images, Labels, Masks, Optimizer, Step
-from triptych.frameworks.operations import Tensor, Values, add, backward, cross_entropy
+from triptych.frameworks.operations import add, cross_entropy
+from triptych.frameworks.rounding import Values
 from triptych.frameworks.source import describe, run_source, run_with_taps, variables
+from triptych.frameworks.tensors import Reached, Tensor, backward, reached
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PIXEL_SCALE, SLOTS, Precision
@@ -178,6 +180,16 @@ def gradients_near(
 
     loss, found, _, _ = _loss_and_gradients(state, _tapped(state, tap), images, labels, masks)
     return loss, {**found, **{name: tensor.gradient for name, tensor in seen.items()}}
+
+
+def pieces(
+    state: State, images: Images, labels: Labels, masks: Masks, smoothing: float = 0.0
+) -> dict[str, Reached]:
+    """Which pieces of the network's operations, and of the loss, a batch reaches in training."""
+    logits, _, _ = _forward(state, state.network, images, masks, training=True)
+    loss = cross_entropy(logits, labels, smoothing)
+    backward(loss, np.array(1.0))
+    return reached(loss)
 
 
 def make_step(state: State, optimizer: Optimizer) -> Step:

@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 
 from triptych.frameworks.contract import Framework, Images, Labels, Masks, Optimizer, State, Step
-from triptych.frameworks.operations import rounding_to
+from triptych.frameworks.rounding import rounding_to
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import Precision
 from triptych.network.decisions import decisions
@@ -71,6 +71,8 @@ class Training:
     """The steps, from 1, after which all tensors are written down."""
     watched: bool = False
     """Whether the network's decisions before each of these steps are written down, too."""
+    resumed: int = 0
+    """After how many steps the state is put into a fresh network, as when a run is resumed; 0 for never."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,8 @@ def train(
     """The logits before the first step, the loss of every step, and all tensors after each that is kept."""
     state = framework.build(case.architecture, case.weights, precision)
     step = framework.make_step(state, training.optimizer)
-    said: Weights = {f"0/{LOGITS}": framework.predict(state, case.batches[0].images)}
+    logits = [framework.predict(state, batch.images) for batch in case.batches]
+    said: Weights = {f"0/{LOGITS}": np.concatenate(logits)}
     for number, rate in enumerate(training.rates, 1):
         tell(f"{training.name} {number}/{len(training.rates)}")
         batch = case.batches[(number - 1) % len(case.batches)]
@@ -219,6 +222,11 @@ def train(
         said[f"{number}/loss"] = np.array(float(loss))
         if number in training.kept:
             said |= _after(framework, state, number, correct)
+        if number == training.resumed:
+            taken = framework.dump_weights(state)
+            state = framework.build(case.architecture, case.weights, precision)
+            step = framework.make_step(state, training.optimizer)
+            framework.load_weights(state, taken)
     return said
 
 
