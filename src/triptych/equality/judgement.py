@@ -35,6 +35,9 @@ HANDS_ON = (Bias, MaxPool, AveragePool, GlobalAveragePool, Flatten, Rows, Concat
 TRUST = 4.0
 """How much larger than the reference's envelope a framework's own may be: none vouches for itself alone."""
 
+SQUARES = ("optimizer.second_moment.", "optimizer.mean_square.")
+"""Slots of squared gradients."""
+
 TIED: tuple[Name, ...] = ("loss", "gradient", "activation_gradient")
 """What `deciding_as` finds anew for each framework."""
 
@@ -345,6 +348,8 @@ def _bounds(answered: Answered, name: str, compared: list[tuple[Place, str]]) ->
         if place.where in wanders and place.quantity in ("step", "trajectory"):
             rule, moved = "idle", _wander(case, place) / answered.scales[key]
         bound = TABLE[rule, case.precision, answered.devices[name]]
+        if place.where.startswith(SQUARES) and place.where.split(".", 2)[-1] in wanders:
+            moved *= bound.factor  # a square of rounding alone: so many times the rounding, squared
         found[key] = Allowance(bound.of(moved, case.precision), rule)
     return found
 
