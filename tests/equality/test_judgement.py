@@ -155,3 +155,17 @@ def test_an_envelope_never_shrinks_along_a_training() -> None:
         theirs = {"pytorch": {**truth, loss[step]: np.asarray(float(truth[loss[step]]) + 1e-3)}}
         found = judge(Answered(case, truth, nudged, theirs, {}, {"pytorch": "cpu"}))
         assert all(one.holds for one in found) == equal, step
+
+
+def test_two_passes_round_alike() -> None:
+    """So the decisions that are seen going forward are those on the way to the gradients."""
+    [batch] = noise(FLAT, (5,), 0)
+    state = reference.build(FLAT, moved_weights(FLAT, 0), "float64")
+    exact = reference.trace(state, batch.images, True, batch.masks)
+    with rounding_to("float32", "a"):
+        once, twice = (reference.trace(state, batch.images, True, batch.masks) for _ in range(2))
+        _, gradients = reference.gradients(state, batch.images, batch.labels, batch.masks)
+    for name, values in exact.items():
+        np.testing.assert_array_equal(once[name], twice[name])
+        assert (once[name] != values).any()
+    assert ((gradients["dense1"] != 0) == (once["dense1"] > 0)).all()

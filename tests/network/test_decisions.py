@@ -37,7 +37,7 @@ def image(*values: float) -> NDArray[np.float64]:
 def test_a_tie_is_overturned(layer: Layer, x: NDArray[np.float64], other: NDArray[np.float64]) -> None:
     mine, chosen = decided(layer, x), decided(layer, other)
     assert (mine != chosen).any()
-    moved = overturned(layer, x, mine, chosen, NEAR)
+    moved = overturned(layer, x, other, mine, chosen, NEAR)
     np.testing.assert_array_equal(decided(layer, moved), chosen)
     assert np.abs(moved - x).max() <= NEAR
 
@@ -51,7 +51,7 @@ def test_a_tie_is_overturned(layer: Layer, x: NDArray[np.float64], other: NDArra
     ],
 )
 def test_what_is_no_tie_stays(layer: Layer, x: NDArray[np.float64], other: NDArray[np.float64]) -> None:
-    moved = overturned(layer, x, decided(layer, x), decided(layer, other), NEAR)
+    moved = overturned(layer, x, other, decided(layer, x), decided(layer, other), NEAR)
     np.testing.assert_array_equal(moved, x)
 
 
@@ -67,3 +67,13 @@ def test_gradients_show_what_was_decided() -> None:
     seen = shown(pool, image(0, 0, 7, 0), np.full((1, 1, 1, 1), 7.0), np.zeros((1, 1, 1, 1), np.uint16))
     np.testing.assert_array_equal(seen, np.full((1, 1, 1, 1), 2))
     assert shown(MaxPool(stride=1), x, x, mine) is None  # a pixel may have won twice
+
+
+@pytest.mark.parametrize(("layer", "edge"), [(ReLU(), 0), (ReLU6(), 0), (ReLU6(), 6)])
+def test_what_stands_on_the_very_edge_in_both_is_no_tie(layer: Layer, edge: float) -> None:
+    x = image(edge, 1, 2, 3)
+    inside = np.ones(x.shape, np.uint16)
+    same = overturned(layer, x, x, decided(layer, x), inside, NEAR)
+    np.testing.assert_array_equal(same, x)
+    rounded = overturned(layer, x, x + 1e-9, decided(layer, x), inside, NEAR)
+    np.testing.assert_array_equal(decided(layer, rounded), inside)

@@ -54,36 +54,43 @@ def deciding_as(
 def _overturned(
     case: Case, number: int, truth: Answers, answers: Answers, within: Mapping[str, float] | None
 ) -> dict[str, Values]:
-    """By layer: its values, moved to the other side of each tie that a layer behind it decided otherwise."""
+    """By layer: its values, on the other side of each tie that a layer behind it decided otherwise.
+
+    Moved over the edge where the gradients show the decision; else what was seen going forward.
+    """
     prefix = f"forward_training/{number}"
     ours, theirs = under(truth, prefix), under(answers, prefix)
-    mine, chosen = decisions(case.architecture, ours), decisions(case.architecture, theirs)
+    mine, traced = decisions(case.architecture, ours), decisions(case.architecture, theirs)
     gradients = under(answers, f"activation_gradient/{number}")
     found: dict[str, Values] = {}
     for node in case.architecture.nodes:
         if node.name not in mine:
             continue
-        source = node.inputs[0]
+        source, decided = node.inputs[0], mine[node.name]
         far = _apart(ours[source], theirs[source])
         near = far if within is None else within[f"{prefix}/{source}"]
-        decided = _decided(case.architecture, node, chosen[node.name], mine[node.name], gradients)
-        if far <= near and (decided != mine[node.name]).any():
-            before = found.get(source, ours[source].astype(np.float64))
-            found[source] = overturned(node.layer, before, mine[node.name], decided, near)
+        seen = _shown(case.architecture, node, decided, gradients)
+        if far > near or (decided == (traced[node.name] if seen is None else seen)).all():
+            continue
+        if seen is None:
+            found[source] = theirs[source].astype(np.float64)
+        else:
+            before = ours[source].astype(np.float64)
+            found[source] = overturned(node.layer, before, theirs[source], decided, seen, near)
     return found
 
 
-def _decided(
-    architecture: Architecture, node: Node, traced: Decisions, mine: Decisions, gradients: Mapping[str, Array]
-) -> Decisions:
-    """What a layer decided on the way to these gradients: as they show, or else as in the forward pass alone.
+def _shown(
+    architecture: Architecture, node: Node, mine: Decisions, gradients: Mapping[str, Array]
+) -> Decisions | None:
+    """What a layer decided on the way to these gradients, if they show it; it has its input for itself, then.
 
-    A program that computes gradients may round otherwise than one that does not.
+    A program that computes gradients may round otherwise than one that only goes forward.
     """
     source = node.inputs[0]
-    alone = sum(source in other.inputs for other in architecture.nodes) == 1
-    seen = shown(node.layer, gradients[source], gradients[node.name], mine) if alone else None
-    return traced if seen is None else seen
+    if sum(source in other.inputs for other in architecture.nodes) > 1:
+        return None
+    return shown(node.layer, gradients[source], gradients[node.name], mine)
 
 
 def unsure(case: Case, training: Training, step: int, bound: Bound) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from triptych.errors import UsageError
 from triptych.frameworks.contract import Activations, Facts, Images, Labels, Masks, Optimizer, Step
 from triptych.frameworks.operations import add, cross_entropy
-from triptych.frameworks.rounding import Values
+from triptych.frameworks.rounding import Values, begin_anew
 from triptych.frameworks.source import describe, run_source, run_with_taps, variables
 from triptych.frameworks.tensors import Reached, Tensor, backward, reached
 from triptych.network import layers
@@ -146,7 +146,7 @@ def trace(
 
     def tap(name: str, tensor: Tensor) -> Tensor:
         seen[name] = tensor.values
-        return tensor if fed is None else Tensor(fed[name].astype(np.float64))
+        return _beside(tensor) if fed is None else Tensor(fed[name].astype(np.float64))
 
     _forward(state, _tapped(state, tap), images, masks, training)
     return seen
@@ -174,12 +174,19 @@ def gradients_near(
     seen: dict[str, Tensor] = {}
 
     def tap(name: str, tensor: Tensor) -> Tensor:
-        seen[name] = add(tensor)  # a tensor of its own: dropout may hand on its very input
+        seen[name] = _beside(tensor)
         seen[name].values = moved.get(name, tensor.values)
         return seen[name]
 
     loss, found, _, _ = _loss_and_gradients(state, _tapped(state, tap), images, labels, masks)
     return loss, {**found, **{name: tensor.gradient for name, tensor in seen.items()}}
+
+
+def _beside(tensor: Tensor) -> Tensor:
+    """The same values in a tensor of its own, for a tap: dropout may hand on its very input."""
+    same = add(tensor)
+    same.values = tensor.values
+    return same
 
 
 def pieces(
@@ -254,6 +261,7 @@ def _forward(
     state: State, network: Callable[..., Tensor], images: Images, masks: Masks, training: bool
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Values]]:
     """The logits, the parameters' tensors, and the running values after this batch."""
+    begin_anew()
     mean, std = np.array(state.architecture.mean), np.array(state.architecture.std)
     x = Tensor((images / PIXEL_SCALE - mean) / std)
     parameters = {name: Tensor(state.weights[name]) for name in state.architecture.parameters}

@@ -22,6 +22,7 @@ class Rounding:
     """What is off by one unit in the last place, up or down by chance."""
 
     precision: Precision
+    seed: str
     signs: np.random.Generator
 
     def error(self, size: Values) -> Values:
@@ -40,11 +41,21 @@ def rounding_to(precision: Precision, seed: str) -> Iterator[None]:
     Monte Carlo arithmetic (Parker, 1997): by what one such pass differs from an exact one, any two correct
     programs may differ, also where large numbers cancel.
     """
-    token = _rounding.set(Rounding(precision, stream(0, "rounding", seed)))
+    token = _rounding.set(_begun(precision, seed))
     try:
         yield
     finally:
         _rounding.reset(token)
+
+
+def _begun(precision: Precision, seed: str) -> Rounding:
+    return Rounding(precision, seed, stream(0, "rounding", seed))
+
+
+def begin_anew() -> None:
+    """Let what follows be rounded as from the beginning: a program that runs twice rounds alike."""
+    if (rounding := _rounding.get()) is not None:
+        _rounding.set(_begun(rounding.precision, rounding.seed))
 
 
 def rounded(values: Values) -> Values:

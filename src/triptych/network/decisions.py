@@ -53,15 +53,20 @@ def shown(layer: Layer, before: Array, behind: Array, mine: Decisions) -> Decisi
     return np.where(behind == 0, mine, np.where(before != 0, 1, outside)).astype(np.uint16)
 
 
-def overturned(layer: Layer, x: Values, mine: Decisions, chosen: Decisions, near: float) -> Values:
+def overturned(
+    layer: Layer, x: Values, theirs: Array, mine: Decisions, chosen: Decisions, near: float
+) -> Values:
     """A layer's input with which it decides as `chosen`, wherever it is within `near` of doing so.
 
-    Moved by no more than that, and just over the edge; a ReLU6 leaves its range by the end that is nearer.
+    Moved by no more than that, and just over the edge; a ReLU6 leaves its range by the end that is nearer. A
+    value on the very edge that is there in `theirs`, too, is no tie: a 0 comes of zeros, without rounding,
+    and what a ReLU does with it is a convention. Equal values in a window need not be: rounding has part in
+    them, and another program may round them apart.
     """
     if isinstance(layer, MaxPool):
         return _winning(layer, x, mine, chosen, near)
     edge = np.where(x < 3, 0.0, 6.0) if isinstance(layer, ReLU6) else np.zeros_like(x)
-    tied = (mine != chosen) & (np.abs(x - edge) <= near)
+    tied = (mine != chosen) & (np.abs(x - edge) <= near) & ~((x == edge) & (theirs == edge))
     return np.where(tied, np.where(chosen == 1, np.nextafter(edge, 3.0), edge), x)
 
 
