@@ -28,9 +28,9 @@ from benchmarks import pictures as pictures_part
 from benchmarks.folders import draw_sports, files_of
 from benchmarks.measuring import ROOT, Part, Pictures, Settings, Values, attempt, say, versions
 from triptych.errors import did_you_mean
-from triptych.pictures.split import TEST, TRAIN
+from triptych.files import write_atomic
+from triptych.images.split import TEST, TRAIN
 from triptych.running.machine import machine
-from triptych.tables import write_atomic
 
 TABLE_WIDTH = 140
 """Characters: in a log, too, each figure stands on a line of its own."""

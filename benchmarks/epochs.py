@@ -56,7 +56,7 @@ from benchmarks.measuring import (
     say,
     triptych,
 )
-from triptych.pictures.split import TEST, TRAIN
+from triptych.images.split import TEST, TRAIN
 
 SIZE, QUICK_SIZE = 224, 16
 BATCH, EPOCHS, QUICK_EPOCHS = 32, 3, 2

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from triptych.pictures import drawn
-from triptych.pictures.split import SIDE_NAMES, TEST, TRAIN
+from triptych.images import drawn
+from triptych.images.split import SIDE_NAMES, TEST, TRAIN
 
 QUALITY = 90
 QUICK = {TRAIN: 10, TEST: 5}

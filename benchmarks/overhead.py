@@ -95,8 +95,8 @@ class Common:
 
     def __init__(self, order: Values) -> None:
         from triptych.frameworks import registry
+        from triptych.images.store import Store
         from triptych.network.weights import initial_weights
-        from triptych.pictures.store import Store
 
         store = Store.open(Path(order["store"]))
         self.recipe, architecture, self.batches = plan(order, store)
@@ -117,8 +117,8 @@ class Common:
 
 def plan(order: Values, store: Any) -> tuple[Any, Any, Any]:
     """The recipe, the network, and the first pictures of a store in batches."""
+    from triptych.images.batches import Batches
     from triptych.network.zoo import find_network
-    from triptych.pictures.batches import Batches
     from triptych.running.recipe import make_recipe
 
     recipe = make_recipe({"pictures": "photos", "batch": BATCH, "epochs": order["turns"] + 1})
@@ -161,7 +161,7 @@ def _twice(loop: Common | Bare) -> Values:
 
 def hold(order: Values, settings: Settings) -> Values:
     """Make the store and the same pictures as batches in memory; the order for the children."""
-    from triptych.pictures.source import open_pictures
+    from triptych.images.source import open_pictures
 
     size = (order["size"],) * 2
     store = open_pictures(settings.pictures().folder, size=size, cache=settings.scratch / "overhead")

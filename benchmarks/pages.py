@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.measuring import Figure, Part, Row, Values, shown, verdict
-from triptych.tables import write_atomic
+from triptych.files import write_atomic
 
 REASON = 120
 """Letters of why something failed; benchmarks.json has all of them."""

@@ -32,13 +32,13 @@ from benchmarks.measuring import (
     rounds,
     say,
 )
-from triptych.pictures import store as stores
-from triptych.pictures.augment import Augmentation
-from triptych.pictures.batches import Batches
-from triptych.pictures.reader import Names
-from triptych.pictures.source import open_pictures
-from triptych.pictures.split import SIDE_NAMES, TEST, TRAIN, split
-from triptych.pictures.store import Contents, Store
+from triptych.images import store as stores
+from triptych.images.augment import Augmentation
+from triptych.images.batches import Batches
+from triptych.images.reader import Names
+from triptych.images.source import open_pictures
+from triptych.images.split import SIDE_NAMES, TEST, TRAIN, split
+from triptych.images.store import Contents, Store
 from triptych.running.machine import peak_memory_mib
 
 FEWEST = 1500

@@ -30,11 +30,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 import triptych
+from triptych.commands.lessons.features import hog
+from triptych.images.source import open_pictures
+from triptych.images.split import TEST
 from triptych.network.architecture import sequence
 from triptych.network.layers import BatchNorm, Conv, Dense, Dropout, GlobalAveragePool, Layer, MaxPool, ReLU
-from triptych.pictures.source import open_pictures
-from triptych.pictures.split import TEST
-from triptych.teaching.features import hog
 
 Sides = tuple[NDArray[np.uint8], NDArray[np.int32]]  # pictures and their labels
 

@@ -21,8 +21,8 @@ COMMAND = Path(sys.executable).with_name("triptych")
 SLOWEST = ("test_interruption", "test_verify", "test_compare")
 
 FRAMEWORK = (
-    "tests/benching/",
-    "tests/ejecting/",
+    "tests/commands/bench/",
+    "tests/commands/eject/",
     "tests/equality/test_frameworks.py",
     "tests/equality/test_names.py",
     "tests/equality/test_random_networks.py",
@@ -32,7 +32,7 @@ FRAMEWORK = (
     "tests/mutants/",
     "tests/notebooks/test_case_study.py",
     "tests/notebooks/test_lessons.py",
-    "tests/predicting/",
+    "tests/commands/predict/",
     "tests/report/",
     "tests/running/test_interruption.py",
     "tests/running/test_schedule.py",
@@ -50,11 +50,11 @@ LONG = (
     "tests/equality/test_judgement.py::test_a_bias_that_batch_norm_takes_away",
     "tests/network/test_architecture.py::test_every_layer_gives_its_shape",
     "tests/network/test_architecture.py::test_the_drawn_networks_hold_every_kind",
-    "tests/pictures/test_sports.py::test_many_keys_give_no_picture_twice",
-    "tests/pictures/test_sports.py::test_the_bound_would_notice_places_tied_to_sports",
-    "tests/pictures/test_sports.py::test_the_place_does_not_give_the_sport_away",
-    "tests/pictures/test_store.py::test_memory_stays_flat",
-    "tests/test_tables.py::test_a_kill_at_any",
+    "tests/images/test_sports.py::test_many_keys_give_no_picture_twice",
+    "tests/images/test_sports.py::test_the_bound_would_notice_places_tied_to_sports",
+    "tests/images/test_sports.py::test_the_place_does_not_give_the_sport_away",
+    "tests/images/test_store.py::test_memory_stays_flat",
+    "tests/test_files.py::test_a_kill_at_any",
 )
 """Tests that take seconds without one: `make quick` leaves them out, too."""
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from triptych.comparing import comparison
+from triptych.commands.compare import comparison
 from triptych.network.weights import load_tensors
 from triptych.running.result import interval, json_schema
 

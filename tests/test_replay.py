@@ -18,14 +18,14 @@ import psutil
 import pytest
 
 import triptych
+from triptych.commands.replay.replay import Asked, _crossed, _path, _subject, _suspects
+from triptych.commands.replay.result import Replay, change, interval, trained
+from triptych.commands.replay.things import THINGS, Subject, differences
 from triptych.errors import RecipeError, UsageError
 from triptych.network.architecture import from_toml
 from triptych.network.layers import BatchNorm
 from triptych.network.weights import initial_weights
 from triptych.network.zoo import NOTEBOOKS, find_network
-from triptych.replaying.replay import Asked, _crossed, _path, _subject, _suspects
-from triptych.replaying.result import Replay, change, interval, trained
-from triptych.replaying.things import THINGS, Subject, differences
 from triptych.running.recipe import make_recipe
 
 KERAS, TENSORFLOW, PYTORCH = NOTEBOOKS

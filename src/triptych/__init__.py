@@ -13,35 +13,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from triptych.benching import Bench, bench
-    from triptych.comparing import Comparison, compare, resume
-    from triptych.ejecting import eject
+    from triptych.commands.bench import Bench, bench
+    from triptych.commands.compare import Comparison, compare, resume
+    from triptych.commands.eject import eject
+    from triptych.commands.predict import Evaluation, Model, Prediction, Predictions, evaluate, predict
+    from triptych.commands.replay import Replay, replay
+    from triptych.commands.verify import Verification, verify, verify_again
     from triptych.errors import TriptychError
-    from triptych.predicting import Evaluation, Model, Prediction, Predictions, evaluate, predict
-    from triptych.replaying import Replay, replay
-    from triptych.verifying import Verification, verify, verify_again
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Bench": "benching",
-    "Comparison": "comparing",
-    "Evaluation": "predicting",
-    "Model": "predicting",
-    "Prediction": "predicting",
-    "Predictions": "predicting",
-    "Replay": "replaying",
+    "Bench": "commands.bench",
+    "Comparison": "commands.compare",
+    "Evaluation": "commands.predict",
+    "Model": "commands.predict",
+    "Prediction": "commands.predict",
+    "Predictions": "commands.predict",
+    "Replay": "commands.replay",
     "TriptychError": "errors",
-    "Verification": "verifying",
-    "bench": "benching",
-    "compare": "comparing",
-    "eject": "ejecting",
-    "evaluate": "predicting",
-    "predict": "predicting",
-    "replay": "replaying",
-    "resume": "comparing",
-    "verify": "verifying",
-    "verify_again": "verifying",
+    "Verification": "commands.verify",
+    "bench": "commands.bench",
+    "compare": "commands.compare",
+    "eject": "commands.eject",
+    "evaluate": "commands.predict",
+    "predict": "commands.predict",
+    "replay": "commands.replay",
+    "resume": "commands.compare",
+    "verify": "commands.verify",
+    "verify_again": "commands.verify",
 }
 
 __all__ = [

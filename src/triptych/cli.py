@@ -19,7 +19,7 @@ from triptych.errors import USUAL, TriptychError, WorkerFailed, did_you_mean, ne
 from triptych.interruption import Interrupted, raise_on_signals
 
 if TYPE_CHECKING:
-    from triptych.comparing import Comparison
+    from triptych.commands.compare import Comparison
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -175,9 +175,9 @@ def _compare(
     resize: str | None, recipe: Path | None, as_json: bool, frameworks_otherwise: list[str] | None = None,
     **given: Any,
 ) -> None:  # fmt: skip
-    from triptych.comparing import compare
+    from triptych.commands.compare import compare
+    from triptych.files import merge
     from triptych.running.recipe import read_recipe
-    from triptych.tables import merge
     from triptych.terminal import Progress
 
     tables = read_recipe(recipe) if recipe else {}
@@ -196,7 +196,7 @@ def _compare(
 @JSON
 def resume(run: str, patience: float, as_json: bool) -> None:
     """Go on with a run that was interrupted; RUN is its folder."""
-    from triptych.comparing import resume
+    from triptych.commands.compare import resume
     from triptych.terminal import Progress
 
     with Progress() as progress:
@@ -252,7 +252,7 @@ def verify(
     Exit code 0 if they are equal, 1 if they differ, 2 if it is inconclusive.
     """
     from triptych import terminal
-    from triptych.verifying import verify, verify_again
+    from triptych.commands.verify import verify, verify_again
 
     if network is not None and file is not None:
         raise click.UsageError(f"{network!r} and --network {file}: give one network")
@@ -307,7 +307,7 @@ def bench(network: str, as_json: bool, **given: Any) -> None:
     they compute the same: see triptych verify.
     """
     from triptych import terminal
-    from triptych.benching import bench
+    from triptych.commands.bench import bench
 
     with terminal.BenchProgress() as progress:
         done = bench(network, listen=progress, **given)
@@ -340,7 +340,7 @@ def predict(run: str, pictures: tuple[str, ...], form: str | None, as_json: bool
     Exit code 0 if all were read, 1 if some could not be, 2 if none could.
     """
     from triptych import terminal
-    from triptych.predicting import predict
+    from triptych.commands.predict import predict
 
     if form is not None and as_json:
         raise click.UsageError(f"--json and --{form}: give one of them")
@@ -373,7 +373,7 @@ def predict(run: str, pictures: tuple[str, ...], form: str | None, as_json: bool
 def evaluate(run: str, pictures: str, as_json: bool, **given: Any) -> None:
     """Score a run's network on the pictures of a folder that it has not trained on."""
     from triptych import terminal
-    from triptych.predicting import evaluate
+    from triptych.commands.predict import evaluate
 
     evaluation = evaluate(run, pictures, **given)
     if as_json:
@@ -410,7 +410,7 @@ def replay(
     interrupted goes on when its folder is given; what is trained is not trained again.
     """
     from triptych import terminal
-    from triptych.replaying import replay
+    from triptych.commands.replay import replay
 
     if recipes is not None:
         given["recipes"] = recipes
@@ -455,10 +455,10 @@ def pictures(
 ) -> None:  # fmt: skip
     """Check a folder or archive of pictures: problems, counts per class, a contact sheet."""
     from triptych import terminal
-    from triptych.pictures.export import save_pictures
-    from triptych.pictures.sheet import contact_sheet, describe
-    from triptych.pictures.source import open_pictures
-    from triptych.pictures.split import split
+    from triptych.images.export import save_pictures
+    from triptych.images.sheet import contact_sheet, describe
+    from triptych.images.source import open_pictures
+    from triptych.images.split import split
 
     with terminal.Progress() as progress:
         store = open_pictures(
@@ -484,7 +484,7 @@ def pictures(
 def cache(clear: bool, as_json: bool) -> None:
     """Show the decoded pictures that are kept, or clear them."""
     from triptych import terminal
-    from triptych.pictures import cache
+    from triptych.images import cache
 
     if clear:
         stores, size = cache.clear()
@@ -548,7 +548,7 @@ def eject(as_json: bool, **given: Any) -> None:
     From a run it takes recipe and weights along.
     """
     from triptych import terminal
-    from triptych.ejecting import eject
+    from triptych.commands.eject import eject
 
     done = eject(**given)
     if as_json:
@@ -565,7 +565,8 @@ def eject(as_json: bool, **given: Any) -> None:
 @JSON
 def lessons(number: int | None, out: Path, no_open: bool, as_json: bool) -> None:
     """List the lessons, or take one away and open it in JupyterLab."""
-    from triptych import teaching, terminal
+    from triptych import terminal
+    from triptych.commands import lessons as teaching
 
     if number is None:
         found = teaching.list_lessons()

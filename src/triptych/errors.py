@@ -44,7 +44,7 @@ class PicturesError(TriptychError):
 class UnreadablePicture(PicturesError):
     """One file that is no usable picture.
 
-    `kind` is one of the problem kinds of `triptych.pictures.folder`.
+    `kind` is one of the problem kinds of `triptych.images.folder`.
     """
 
     def __init__(self, kind: str, detail: str) -> None:

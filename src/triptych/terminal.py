@@ -33,15 +33,15 @@ from triptych.running.exam import NUDGED
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from triptych.benching.result import Bench, Measured, Spread
+    from triptych.commands.bench.result import Bench, Measured, Spread
+    from triptych.commands.lessons import Lesson
+    from triptych.commands.predict import Evaluation, Predictions
+    from triptych.commands.replay.result import Crossing, Replay, Trained
     from triptych.equality.certificate import Certificate, Quantity
+    from triptych.images.cache import StoreFacts
     from triptych.network.zoo import ZooEntry
-    from triptych.pictures.cache import StoreFacts
-    from triptych.predicting import Evaluation, Predictions
-    from triptych.replaying.result import Crossing, Replay, Trained
     from triptych.running.result import Result
     from triptych.running.summary import Summary
-    from triptych.teaching import Lesson
 
 
 @dataclass

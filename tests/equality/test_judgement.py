@@ -16,12 +16,12 @@ from triptych.equality.questions import first_step_case, moved_weights, noise, n
 from triptych.frameworks import reference
 from triptych.frameworks.contract import Optimizer
 from triptych.frameworks.rounding import rounded, rounding_to, summed
+from triptych.images.batches import Batch
+from triptych.images.sports import CLASSES, draw
 from triptych.network.architecture import Architecture, sequence
 from triptych.network.conventions import ULP, OptimizerName, Precision
 from triptych.network.layers import BatchNorm, Conv, Dense, Flatten, ReLU
 from triptych.network.weights import Weights, initial_weights
-from triptych.pictures.batches import Batch
-from triptych.pictures.sports import CLASSES, draw
 from triptych.running.exam import Answers, Case, answer, named_gradients, trajectory
 
 SIZE = 48

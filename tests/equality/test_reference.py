@@ -9,7 +9,7 @@ from triptych.equality.questions import PROBES, moved_weights, noise, probe
 from triptych.frameworks import reference
 from triptych.frameworks.contract import Optimizer
 from triptych.network.conventions import SLOTS, OptimizerName
-from triptych.network.streams import stream
+from triptych.network.rng import stream
 
 STEP = 1e-6
 

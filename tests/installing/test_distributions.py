@@ -43,7 +43,7 @@ def test_the_wheel_has_every_file_of_the_package(wheel: list[str]) -> None:
     source = ROOT / "src"
     files = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
     ours = {name for name in files if "__pycache__" not in name and not name.startswith("triptych.egg-info")}
-    lessons = {f"triptych/teaching/notebooks/{name}" for name in LESSONS}
+    lessons = {f"triptych/commands/lessons/notebooks/{name}" for name in LESSONS}
     assert {name for name in wheel if ".dist-info/" not in name} == ours | lessons
 
 

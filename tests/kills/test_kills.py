@@ -92,7 +92,7 @@ def killed(home: Path, program: str, write: int, at: Path) -> bool:
 
 def test_a_kill_happens_at_the_write_that_is_asked_for(tmp_path: Path) -> None:
     program = (
-        "import sys\nfrom pathlib import Path\nfrom triptych.tables import write_atomic\n"
+        "import sys\nfrom pathlib import Path\nfrom triptych.files import write_atomic\n"
         "for n in range(3): write_atomic(Path(sys.argv[1]) / f'{n}', 'whole')"
     )
     for write, there in ((1, []), (2, []), (3, []), (4, ["0"]), (7, ["0"]), (8, ["0", "1"])):
@@ -107,7 +107,7 @@ def test_a_run_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     """One that was killed while it began can neither go on nor stand in the way."""
     program = (
         "import sys\nfrom pathlib import Path\nfrom triptych.network.zoo import mlp\n"
-        "from triptych.pictures.source import open_pictures\nfrom triptych.running.folder import RunFolder\n"
+        "from triptych.images.source import open_pictures\nfrom triptych.running.folder import RunFolder\n"
         "from triptych.running.recipe import make_recipe\n"
         "store = open_pictures('digits', size=(8, 8))\n"
         "recipe = make_recipe({'pictures': 'digits', 'size': 8, 'network': 'mlp'})\n"

@@ -27,13 +27,13 @@ from triptych.equality.asking import ask_reference
 from triptych.equality.certificate import Certificate
 from triptych.equality.questions import first_step_case
 from triptych.frameworks.contract import Optimizer
+from triptych.images.batches import Batches
+from triptych.images.digits import pictures as digits
+from triptych.images.sports import CLASSES, draw
 from triptych.network.conventions import OptimizerName, Precision
-from triptych.network.streams import stream
+from triptych.network.rng import stream
 from triptych.network.weights import initial_weights
 from triptych.network.zoo import ZOO
-from triptych.pictures.batches import Batches
-from triptych.pictures.digits import pictures as digits
-from triptych.pictures.sports import CLASSES, draw
 from triptych.running.exam import Case
 from triptych.running.recipe import LEARNING_RATES
 from triptych.running.schedule import Schedule, ScheduleName

@@ -14,9 +14,9 @@ from typing import Any
 import nbformat
 from tests.notebooks.kernels import CASE_STUDY, NOTEBOOKS, execute, read
 
-from triptych.ejecting import eject
-from triptych.pictures.export import save_pictures
-from triptych.pictures.source import open_pictures
+from triptych.commands.eject import eject
+from triptych.images.export import save_pictures
+from triptych.images.source import open_pictures
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from triptych.network.streams import stream
-from triptych.teaching.features import hog, orientations
+from triptych.commands.lessons.features import hog, orientations
+from triptych.network.rng import stream
 
 
 def striped(degrees: float) -> NDArray[np.uint8]:

@@ -13,8 +13,15 @@ from typing import Any
 import pytest
 from tests.notebooks.kernels import NOTEBOOKS, execute, printed, read
 
+from triptych.commands.lessons import (
+    check,
+    find_lesson,
+    list_lessons,
+    load_ipython_extension,
+    run_cell,
+    take_lesson,
+)
 from triptych.errors import FrameworkMissing, UsageError, WorkerFailed
-from triptych.teaching import check, find_lesson, list_lessons, load_ipython_extension, run_cell, take_lesson
 
 LESSONS = sorted((NOTEBOOKS / "lessons").glob("*.ipynb"))
 EXERCISES = 3

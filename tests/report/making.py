@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
+from triptych.commands.replay.replay import Asked, _subject
+from triptych.commands.replay.result import Crossing, Known, Replay, Trained, Walk, change, trained
+from triptych.commands.replay.things import THINGS
 from triptych.equality.certificate import Certificate
 from triptych.frameworks import registry
 from triptych.network.zoo import NOTEBOOKS
-from triptych.replaying.replay import Asked, _subject
-from triptych.replaying.result import Crossing, Known, Replay, Trained, Walk, change, trained
-from triptych.replaying.things import THINGS
 from triptych.running.machine import machine
 
 SEEDS = 3

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.benching.making import made_up
+from tests.commands.bench.making import made_up
 
 from triptych import verify
-from triptych.benching.page import write_page
-from triptych.replaying import page as replay_page
+from triptych.commands.bench.page import write_page
+from triptych.commands.replay import page as replay_page
 from triptych.report import certificate as certificate_page
 from triptych.running.folder import RunFolder
 from triptych.running.result import Result

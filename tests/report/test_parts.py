@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from triptych.frameworks import registry
-from triptych.pictures.store import Store
+from triptych.images.store import Store
 from triptych.report import confusions, words
 from triptych.report.plots import Curve, Step, accuracy_plot, loss_plot, pens, walk_plot
 from triptych.report.predictions import SHOWN, Answers, find_store, groups

@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 from scipy.special import softmax
 
-from triptych.comparing import resume
+from triptych.commands.compare import resume
 from triptych.network.weights import load_tensors, save_tensors
 from triptych.report.page import write_report
 from triptych.report.predictions import find_store
@@ -396,7 +396,7 @@ def test_nothing_has_finished(altered: Altered) -> None:
 def test_memory_and_what_is_loaded_when(digits: RunFolder) -> None:
     """While frameworks train, the parent holds no plotting library; with it, it stays small."""
     program = (
-        "import sys, pathlib, triptych.comparing, triptych.report.page as page\n"
+        "import sys, pathlib, triptych.commands.compare, triptych.report.page as page\n"
         "from triptych.running import folder, machine\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import matplotlib.backends.backend_svg\n"

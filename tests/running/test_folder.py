@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from triptych.errors import RunFolderError, TriptychError
+from triptych.files import write_atomic
 from triptych.frameworks import registry
 from triptych.network.weights import load_tensors
 from triptych.network.zoo import mlp
 from triptych.running.folder import Panel, RunFolder, write_json
 from triptych.running.launch import run_worker
 from triptych.running.recipe import make_recipe
-from triptych.tables import write_atomic
 
 EVENT = {"epoch": 1, "loss": 0.5, "accuracy": 0.9, "validation_accuracy": None}
 PICTURES = {

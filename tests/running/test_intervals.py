@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy.stats import binomtest, t
 
-from triptych.replaying.result import student_t
+from triptych.commands.replay.result import student_t
 from triptych.running.result import interval
 
 

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triptych.errors import RecipeError
+from triptych.files import read_toml
 from triptych.frameworks.contract import Optimizer
 from triptych.frameworks.registry import REGISTRY
+from triptych.images.augment import Augmentation
 from triptych.network.conventions import OptimizerName, Precision
-from triptych.pictures.augment import Augmentation
 from triptych.running import recipe
 from triptych.running.recipe import DEFAULTS, Fit, Recipe, make_optimizer, make_recipe, read_recipe
 from triptych.running.schedule import Schedule, ScheduleName
-from triptych.tables import read_toml
 
 NAN, INF = math.nan, math.inf
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from triptych.equality.bounds import TABLE
 from triptych.frameworks.contract import Optimizer
+from triptych.images.batches import Batch, Batches
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import ULP, Precision
-from triptych.network.streams import stream
+from triptych.network.rng import stream
 from triptych.network.weights import Weights, initial_weights
-from triptych.pictures.batches import Batch, Batches
 from triptych.running.exam import NUDGED, TRAJECTORY, Case, Training, trajectory
 from triptych.running.folder import FIRST_STEP
 from triptych.running.recipe import LEARNING_RATES

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from triptych.equality.bounds import Bound
 from triptych.equality.questions import nudged_reference
 from triptych.frameworks import reference
+from triptych.network.activation_patterns import Decisions, decisions, overturned, shown
 from triptych.network.architecture import Architecture, Node
-from triptych.network.decisions import Decisions, decisions, overturned, shown
 from triptych.network.layouts import Array
 from triptych.network.weights import Weights
 from triptych.running.exam import Answers, Case, Training, named_gradients, train, under

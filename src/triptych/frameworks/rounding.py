@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.network.conventions import ULP, Precision
-from triptych.network.streams import stream
+from triptych.network.rng import stream
 
 Values = NDArray[np.float64]
 

@@ -29,11 +29,11 @@ from typing import Annotated, Any
 import msgspec
 
 from triptych.errors import ArchitectureError, did_you_mean, quote
+from triptych.files import from_table, read_toml, to_toml
 from triptych.network.layers import VOCABULARY, Dense, Dropout, Flatten, Layer, Shape
 from triptych.network.layouts import channels_first
 from triptych.network.names import INPUT as INPUT
 from triptych.network.names import check_layer_name, check_network_name
-from triptych.tables import from_table, read_toml, to_toml
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from triptych.errors import RunFolderError
+from triptych.files import check_file, write_atomic
 from triptych.network.architecture import Architecture, Node
 from triptych.network.conventions import LSTM_FORGET_BIAS
 from triptych.network.layers import (
@@ -39,8 +40,7 @@ from triptych.network.layers import (
     Shape,
 )
 from triptych.network.layouts import Array
-from triptych.network.streams import stream
-from triptych.tables import check_file, write_atomic
+from triptych.network.rng import stream
 
 Weights = dict[str, Array]
 

@@ -11,13 +11,13 @@ from typing import Any
 from triptych.equality.bounds import QUANTITIES, Rule
 from triptych.equality.certificate import Certificate, tightest
 from triptych.equality.questions import NETWORK, PROBES
+from triptych.files import write_atomic, writing
 from triptych.frameworks import registry
 from triptych.report import words
 from triptych.report.page import CERTIFICATE
 from triptych.report.plots import Curve, Pen, Plot, drift_plot, gaps_plot, pens
 from triptych.report.template import render
 from triptych.running.folder import write_json
-from triptych.tables import write_atomic, writing
 
 MEANINGS: dict[Rule, str] = {
     "forward": "layers' outputs, in evaluation",

@@ -12,8 +12,8 @@ from importlib.metadata import version
 from typing import Any
 
 from triptych.frameworks import registry
+from triptych.images.reader import PROBLEM_KINDS
 from triptych.network.zoo import ZOO
-from triptych.pictures.reader import PROBLEM_KINDS
 from triptych.report import confusions, words
 from triptych.report.page import CERTIFICATE
 from triptych.report.plots import Curve, accuracy_plot, loss_plot, pens

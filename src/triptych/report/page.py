@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from triptych.files import write_atomic
 from triptych.running.folder import RunFolder
-from triptych.tables import write_atomic
 
 REPORT = "report.html"
 CERTIFICATE = "certificate.html"

@@ -13,9 +13,9 @@ from PIL import Image
 
 from triptych.errors import PicturesError
 from triptych.frameworks.registry import Entry
+from triptych.images.cache import cache_folder
+from triptych.images.store import Store
 from triptych.network.weights import load_tensors
-from triptych.pictures.cache import cache_folder
-from triptych.pictures.store import Store
 from triptych.running.folder import RunFolder
 
 SHOWN = 24

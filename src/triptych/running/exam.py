@@ -22,12 +22,12 @@ import numpy as np
 
 from triptych.frameworks.contract import Framework, Images, Labels, Masks, Optimizer, State, Step
 from triptych.frameworks.rounding import rounding_to
+from triptych.images.batches import Batch
+from triptych.network.activation_patterns import decisions
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import Precision
-from triptych.network.decisions import decisions
 from triptych.network.layouts import Array
 from triptych.network.weights import StoredTensors, Weights, load_tensors, save_tensors
-from triptych.pictures.batches import Batch
 from triptych.running.folder import write_json
 
 T = TypeVar("T")

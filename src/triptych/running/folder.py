@@ -34,15 +34,15 @@ import msgspec
 import numpy as np
 
 from triptych.errors import RunFolderError
+from triptych.files import read_file, read_toml, write_atomic, writing
 from triptych.frameworks.registry import Entry
+from triptych.images.sheet import describe
+from triptych.images.split import SIDE_NAMES, split
+from triptych.images.store import Store
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.weights import StoredTensors, load_tensors, save_tensors
 from triptych.network.zoo import ZOO
-from triptych.pictures.sheet import describe
-from triptych.pictures.split import SIDE_NAMES, split
-from triptych.pictures.store import Store
 from triptych.running.recipe import Recipe, make_recipe
-from triptych.tables import read_file, read_toml, write_atomic, writing
 
 T = TypeVar("T")
 

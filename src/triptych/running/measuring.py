@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from triptych.frameworks.contract import Framework
+from triptych.images.augment import Augmentation
+from triptych.images.batches import Batch, Batches, ahead
+from triptych.images.split import split
+from triptych.images.store import Store
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import Precision
-from triptych.network.streams import stream
+from triptych.network.rng import stream
 from triptych.network.weights import initial_weights
-from triptych.pictures.augment import Augmentation
-from triptych.pictures.batches import Batch, Batches, ahead
-from triptych.pictures.split import split
-from triptych.pictures.store import Store
 from triptych.running import energy
 from triptych.running.exam import Emit
 from triptych.running.machine import peak_memory_mib, process_age

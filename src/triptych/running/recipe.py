@@ -22,17 +22,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from triptych.errors import RecipeError, UsageError, did_you_mean
+from triptych.files import from_table, merge, read_toml, to_toml
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Optimizer
+from triptych.images.augment import Augmentation
 from triptych.network import conventions
 from triptych.network.architecture import Architecture
 from triptych.network.conventions import OptimizerName, Precision
 from triptych.network.layers import pair
 from triptych.network.zoo import NOTEBOOKS as NOTEBOOKS
 from triptych.network.zoo import ZOO, find_network
-from triptych.pictures.augment import Augmentation
 from triptych.running.schedule import Schedule
-from triptych.tables import from_table, merge, read_toml, to_toml
 
 Fit = Literal["squash", "crop", "pad"]
 Resize = Literal["bilinear", "nearest"]

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from triptych.errors import TriptychError
 from triptych.frameworks import registry
+from triptych.images.reader import printable
 from triptych.network.layers import pair
-from triptych.pictures.reader import printable
 from triptych.running.folder import RUNS, RunFolder, list_runs
 from triptych.running.result import read_result
 

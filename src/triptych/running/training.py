@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.frameworks.contract import Framework, State, Step
+from triptych.images.batches import Batches
+from triptych.images.split import split
+from triptych.images.store import Store
 from triptych.network.architecture import Architecture
 from triptych.network.weights import Weights, initial_weights, load_tensors, save_tensors
-from triptych.pictures.batches import Batches
-from triptych.pictures.split import split
-from triptych.pictures.store import Store
 from triptych.running.exam import Emit, recorded
 from triptych.running.folder import Panel, RunFolder
 from triptych.running.machine import release_memory

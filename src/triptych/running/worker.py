@@ -20,19 +20,19 @@ import msgspec
 import numpy as np
 
 from triptych.errors import TriptychError, UsageError
+from triptych.files import write_atomic
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Framework
 from triptych.frameworks.source import count_lines
+from triptych.images.batches import Batches
+from triptych.images.store import Store
 from triptych.network.architecture import from_toml
 from triptych.network.weights import check_weights, load_tensors, save_tensors
-from triptych.pictures.batches import Batches
-from triptych.pictures.store import Store
 from triptych.running import exam, measuring
 from triptych.running.exam import Emit
 from triptych.running.folder import Panel, RunFolder, write_json
 from triptych.running.machine import peak_memory_mib, process_age
 from triptych.running.training import all_logits, parts_of, train
-from triptych.tables import write_atomic
 
 Job = dict[str, Any]
 Turns = Iterator[Job]

@@ -1,0 +1,1 @@
+"""What you can do with it: one folder a command; none imports another."""

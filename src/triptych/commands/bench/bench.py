@@ -1,0 +1,314 @@
+"""A bench from what the user asked to the page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from triptych.commands.bench.proof import Needed, find_certificate, verify_command
+from triptych.commands.bench.result import (
+    FILE,
+    Bench,
+    Measured,
+    Peak,
+    PeakRound,
+    Round,
+    Startup,
+    rank,
+    spread,
+    sum_up,
+)
+from triptych.equality.certificate import read_certificate
+from triptych.errors import RunFolderError, UsageError, WorkerFailed, did_you_mean
+from triptych.files import writing
+from triptych.frameworks import registry
+from triptych.images.source import located, open_pictures
+from triptych.images.store import Store
+from triptych.interruption import noting
+from triptych.network.architecture import Architecture
+from triptych.network.conventions import PRECISIONS, Precision
+from triptych.network.zoo import find_network
+from triptych.running.exam import REFERENCE
+from triptych.running.folder import RunFolder, make_folder, new_folder, write_json
+from triptych.running.images import of_pictures
+from triptych.running.launch import PATIENCE, Listener, Worker, silence
+from triptych.running.machine import cores, machine
+from triptych.running.measuring import Load, training_rows
+
+PICTURES = "sports"
+"""Where real input comes from unless something else is said."""
+
+PEAK = "peak"
+"""How the machine itself goes among those that are measured."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that decides a bench."""
+
+    network: str
+    frameworks: tuple[str, ...]
+    size: int | None
+    """None for the network's own."""
+    batch: int
+    precision: Precision
+    pictures: str | None
+    repeats: int
+    seconds: float
+    threads: int
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "repeats", "threads"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name} is {getattr(self, name)}, but must be 1 or more")
+        if not 0 < self.seconds <= 600:
+            raise UsageError(f"--seconds is {self.seconds:g}, but must be above 0 and 600 at most")
+        if self.precision not in PRECISIONS:
+            raise UsageError(
+                f"unknown precision {self.precision!r}: {did_you_mean(self.precision, PRECISIONS)}"
+            )
+        if not self.frameworks:
+            raise UsageError("--frameworks: name one or more")
+        if len(set(self.frameworks)) < len(self.frameworks):
+            raise UsageError("--frameworks: each can be named once")
+        for name in self.frameworks:
+            registry.find(name)
+        if REFERENCE in self.frameworks:
+            raise UsageError(
+                "--frameworks: the reference is written to be read, not to be fast; leave it out"
+            )
+
+
+def bench(
+    network: str | Path = "sports-cnn",
+    *,
+    frameworks: Sequence[str] | None = None,
+    size: int | None = None,
+    batch: int = 32,
+    precision: str = "float32",
+    pictures: str | Path | None = None,
+    repeats: int = 5,
+    seconds: float = 1.0,
+    threads: int | None = None,
+    certificate: Path | str | None = None,
+    out: Path | str | None = None,
+    patience: float = PATIENCE,
+    listen: Listener = silence,
+) -> Bench:
+    """Measure what training and predicting with one network costs in each framework.
+
+    Each of `frameworks` gets a process of its own and as many `threads` (all cores). They get ready one after
+    the other, which gives the time to import, to compile and to the first step. Then they are measured in
+    turn, `repeats` times, while all others sleep: training on noise in memory and on `pictures` (the built-in
+    sports), prediction in batches and of single pictures, each for about `seconds`. What the machine can do
+    at most is measured in turn with them.
+
+    They are ranked only with a proof that they compute the same: the `certificate` that `verify` has left, or
+    the newest below runs/ that fits. Gives the figures that bench.json in the folder `out` holds, beside
+    bench.html. Raises TriptychError for what cannot be carried out; nothing is left behind then.
+    """
+    asked = Asked(
+        network=str(network), frameworks=tuple(frameworks if frameworks is not None else registry.DEFAULT),
+        size=size, batch=batch, precision=precision,  # type: ignore[arg-type]
+        pictures=None if pictures is None else located(pictures), repeats=repeats, seconds=seconds,
+        threads=cores() if threads is None else threads,
+    )  # fmt: skip
+    given = None if certificate is None else Path(certificate)
+    architecture = find_network(asked.network)
+    if size is not None:
+        architecture = architecture.adapted((size, size))
+    there = [name for name in asked.frameworks if registry.find(name).missing() is None]
+    _check(given, asked, Needed(architecture, asked.precision, dict.fromkeys(there)))
+    store = _open(asked, architecture, listen)
+    if asked.pictures is not None or len(store.classes) > architecture.classes:
+        architecture = architecture.adapted(classes=len(store.classes))
+    folder = Path(out) if out else new_folder(f"bench-{architecture.name}")
+    with noting("nothing is kept of a bench that did not end"), _new(folder):
+        race = Race(asked, architecture, store, folder, patience, listen)
+        with ExitStack() as workers:
+            race.get_ready(workers)
+            _check(given, asked, race.needed())
+            race.go_round()
+        return _conclude(race, given)
+
+
+def _open(asked: Asked, architecture: Architecture, listen: Listener) -> Store:
+    """The pictures of real input; raises UsageError if they do not fill a batch."""
+    height, width, _ = architecture.input_shape
+    store = open_pictures(
+        asked.pictures or PICTURES, size=(height, width), progress=of_pictures(listen)
+    )  # fmt: skip
+    if not len(training_rows(store, asked.batch)):
+        raise UsageError(f"--batch is {asked.batch}, but {store.source} has fewer pictures to train on")
+    return store
+
+
+@contextmanager
+def _new(folder: Path) -> Iterator[None]:
+    """A folder that was not there, or empty; what ends before its result is there leaves none behind."""
+    with writing(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunFolderError(f"{folder}: is there already; choose another --out")
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _check(given: Path | None, asked: Asked, needed: Needed) -> None:
+    """Raise UsageError, naming what differs, if a certificate is given that does not prove what is needed."""
+    if given is not None and (wrong := needed.mismatch(given, read_certificate(given))) is not None:
+        command = verify_command(asked.network, asked.size, needed)
+        raise UsageError(f"{given}: {wrong}; make one with: {command}")
+
+
+@dataclass
+class Race:
+    """The workers of a bench, and what they have said so far."""
+
+    asked: Asked
+    architecture: Architecture
+    store: Store
+    folder: Path
+    patience: float
+    listen: Listener
+    frameworks: dict[str, Measured] = field(default_factory=dict)
+    peak: Peak = field(init=False)
+    workers: dict[str, Worker] = field(default_factory=dict)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        self.peak = Peak(precision="float64" if self.asked.precision == "float64" else "float32")
+
+    def alive(self) -> dict[str, Measured]:
+        """The frameworks that have done all that was asked of them so far."""
+        return {name: one for name, one in self.frameworks.items() if one.status == "done"}
+
+    def needed(self) -> Needed:
+        """What must be proved of them."""
+        return Needed(self.architecture, self.asked.precision, self.alive())
+
+    def get_ready(self, workers: ExitStack) -> None:
+        """Start one after the other, each alone, up to where it waits for its first round."""
+        names = self.asked.frameworks
+        self.listen("plan", {"event": "plan", "frameworks": names, "rounds": self.asked.repeats})
+        for name in names:
+            entry = registry.find(name)
+            one = self.frameworks[name] = Measured(status="done", title=entry.title)
+            if missing := entry.missing():
+                one.status, one.error = "missing", missing
+                self.listen(name, {"event": "missing", "message": missing})
+                continue
+            job = {"job": "bench", "load": msgspec.to_builtins(self._load())}
+            if (said := self._ask(workers, name, job)) is not None:
+                one.startup = msgspec.convert(said, Startup)
+                for fact in ("version", "versions", "device", "threads"):
+                    setattr(one, fact, said["facts"][fact])
+                self.listen(name, {"event": "ready", "seconds": one.startup.time_to_first_step})
+        self._ask(workers, PEAK, {"job": "peak", "precision": self.asked.precision})
+
+    def go_round(self) -> None:
+        """A B C D, A B C D: whatever disturbs the machine meanwhile is not one framework's alone."""
+        for number in range(1, self.asked.repeats + 1):
+            alive = self.alive()
+            for name in [name for name in self.workers if name in alive or (alive and name == PEAK)]:
+                self.listen(name, {"event": "turn", "round": number})
+                if (said := self._ask(None, name, {"turn": number})) is None:
+                    continue
+                if name == PEAK:
+                    self.peak.rounds.append(msgspec.convert(said, PeakRound))
+                else:
+                    self.frameworks[name].rounds.append(msgspec.convert(said, Round))
+                self.listen(name, {"event": "turned", "round": number})
+
+    def _ask(self, workers: ExitStack | None, name: str, what: dict[str, Any]) -> dict[str, Any] | None:
+        """What one says to that, started if it is not; None if it fails, which ends it."""
+        entry = registry.find(REFERENCE if name == PEAK else name)
+        try:
+            if workers is not None:
+                log = RunFolder(self.folder).panel(entry).log
+                worker = Worker(entry, log, self.patience, self.asked.threads)
+                self.workers[name] = workers.enter_context(worker)
+            what = {**what, "run": str(self.folder)}
+            return self.workers[name].ask(what, lambda event: self.listen(name, event))
+        except WorkerFailed as error:
+            self.workers.pop(name).end()
+            if name == PEAK:
+                self.peak.error = str(error)
+            else:
+                self.frameworks[name].status, self.frameworks[name].error = "failed", str(error)
+            self.listen(name, {"event": "failed", "message": str(error)})
+            return None
+
+    def _load(self) -> Load:
+        return Load(
+            network=self.architecture.to_toml(), batch=self.asked.batch, precision=self.asked.precision,
+            store=str(self.store.path), seconds=self.asked.seconds,
+        )  # fmt: skip
+
+
+def _conclude(race: Race, given: Path | None) -> Bench:
+    """Sum up the rounds, rank those who may be ranked, and leave figures and page in the folder."""
+    from triptych.commands.bench.page import (
+        write_page,  # only now: while it measures it need not hold Matplotlib
+    )
+
+    asked, architecture, alive = race.asked, race.architecture, race.alive()
+    if race.peak.rounds:
+        race.peak.flops = spread(one.flops for one in race.peak.rounds)
+    for one in alive.values():
+        sum_up(one, asked.batch, architecture.training_flops, race.peak)
+    proof, unranked = _proof(race, given)
+    result = Bench(
+        folder=str(race.folder),
+        made=race.began.isoformat(timespec="seconds"),
+        asked={
+            **msgspec.to_builtins(asked), "frameworks": list(asked.frameworks),
+            "pictures": race.store.source,
+        },
+        network={
+            "name": architecture.name, "input": list(architecture.input_shape),
+            "classes": architecture.classes, "parameters": architecture.parameter_count,
+            "flops": architecture.flops,
+            "training_flops": architecture.training_flops,
+        },
+        pictures={
+            "source": race.store.source, "key": race.store.key,
+            "trained_on": len(training_rows(race.store, asked.batch)),
+        },
+        machine=machine(),
+        peak=race.peak,
+        frameworks=race.frameworks,
+        certificate=None if proof is None else str(proof),
+        ranking=None if proof is None else rank(alive, asked.batch),
+        unranked=unranked,
+    )  # fmt: skip
+    with writing(race.folder):
+        write_json(race.folder / FILE, result)
+        write_page(race.folder, result)
+    return result
+
+
+def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:
+    """The certificate by which they may be ranked, or why there is no ranking."""
+    alive, needed = race.alive(), race.needed()
+    if len(alive) < 2:
+        return None, "there are not two to be ranked"
+    if len({one.threads for one in alive.values()}) > 1:
+        each = ", ".join(f"{one.title} {one.threads}" for one in alive.values())
+        return None, f"they had different numbers of threads: {each}"
+    if given is not None:
+        return given, None
+    if (found := find_certificate(needed)) is not None:
+        return found, None
+    command = verify_command(race.asked.network, race.asked.size, needed)
+    return None, f"nothing proves that they compute the same; prove it, then run this once more: {command}"

@@ -1,0 +1,225 @@
+"""A comparison from what the user asked to the report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+
+from triptych.equality.asking import ask_reference, gathered
+from triptych.equality.certificate import Subject, device_of, subject_of
+from triptych.equality.certify import certify
+from triptych.equality.questions import first_step_case
+from triptych.errors import FrameworkMissing, RunFolderError, WorkerFailed
+from triptych.files import writing
+from triptych.frameworks import registry
+from triptych.images.source import located
+from triptych.images.store import Store
+from triptych.interruption import goes_on_with
+from triptych.network.layers import pair
+from triptych.network.weights import initial_weights
+from triptych.report.page import CERTIFICATE, REPORT, write_report
+from triptych.running.exam import REFERENCE, Case
+from triptych.running.folder import RunFolder
+from triptych.running.images import pictures_of
+from triptych.running.launch import PATIENCE, Listener, run_worker, silence
+from triptych.running.recipe import make_plan, read_recipe
+from triptych.running.result import Equivalence, Result, collect
+from triptych.running.training import parts_of
+
+IN_PASSING = 1e11
+"""Operations of a first step that the reference answers beside a training; more take minutes and 10 GB."""
+MADE_LAST = (REPORT, CERTIFICATE, "certificate.json")
+"""What a run going on removes and its end makes anew: until then it would contradict the newer figures."""
+
+
+class Comparison(Result):
+    """The figures of a comparison, with its report."""
+
+    def report(self) -> Path:
+        """The page report.html of the run folder, written anew from the folder."""
+        return write_report(RunFolder(Path(self.folder)))
+
+
+def compare(
+    pictures: str | Path | None = None,
+    *,
+    network: str | Path | None = None,
+    frameworks: Sequence[str] | None = None,
+    epochs: int | None = None,
+    size: int | tuple[int, int] | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    recipe: Path | str | Mapping[str, Any] | None = None,
+    out: Path | str | None = None,
+    strict: bool | None = None,
+    full: bool | None = None,
+    patience: float = PATIENCE,
+    listen: Listener = silence,
+) -> Comparison:
+    """Train one network on one set of pictures in several frameworks, one after the other.
+
+    `pictures` is a folder, an archive, or a built-in set ("sports", "digits"); `recipe` a recipe file or its
+    tables; what is given by name comes on top of it, and None means not given. `frameworks` are names of the
+    registry; one that is not installed or fails is reported in the result and the others go on. `patience`
+    is how many seconds a framework may be silent before it counts as hung.
+
+    Gives the figures that result.json in the run folder `out` holds (see docs/result.md). Raises
+    TriptychError for anything that cannot be carried out; nothing is left behind then.
+    """
+    tables = read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
+    given = {
+        "pictures": pictures if pictures is None else located(pictures), "seed": seed,
+        "network": network and str(network), "epochs": epochs, "size": size,
+        "frameworks": frameworks and list(frameworks), "batch": batch, "precision": precision,
+        "strict": strict, "full": full,
+    }  # fmt: skip
+    if isinstance(tables.get("pictures"), str):
+        tables["pictures"] = located(tables["pictures"])
+    plan, architecture = make_plan(tables, given)
+    listen("plan", {"event": "plan", "frameworks": plan.frameworks, "epochs": plan.epochs})
+    store = pictures_of(plan, listen)
+    architecture = architecture.adapted(pair(plan.size), len(store.classes))
+    run = RunFolder.create(Path(out) if out else None, plan, architecture, store)
+    with goes_on_with("resume", run.path):
+        return _carry_out(run, store, patience, listen)
+
+
+def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = silence) -> Comparison:
+    """Go on with a run that was interrupted or killed; what is finished is left as it is.
+
+    The weights come out the same to the bit as those of an undisturbed run. Raises RunFolderError if the
+    pictures are no longer the same.
+    """
+    folder = RunFolder.open(run)
+    plan = folder.recipe()
+    listen("plan", {"event": "plan", "frameworks": plan.frameworks, "epochs": plan.epochs})
+    with goes_on_with("resume", folder.path):
+        store = pictures_of(plan, listen)
+        if store.key != folder.pictures()["key"]:
+            raise RunFolderError(
+                f"{folder.path}: its pictures have changed since it began, so it cannot go on; "
+                "start a new run"
+            )
+        return _carry_out(folder, store, patience, listen)
+
+
+def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) -> Comparison:
+    """Train what is not trained, gather the figures, write the report."""
+    lock = filelock.FileLock(run.path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunFolderError(f"{run.path}: another process is at work on this run") from None
+    try:
+        summary = run.recipe().summary()
+        listen("run", {"event": "run", "folder": str(run.path), "summary": summary})
+        with writing(run.path):
+            for name in MADE_LAST:
+                (run.path / name).unlink(missing_ok=True)
+        errors: dict[str, str] = {}
+        case = _first_step(run, store)
+        with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as folder:
+            exam = Path(folder)
+            unanswered = _ask_reference(run, case, exam, patience)
+            try:
+                for name in run.recipe().frameworks:
+                    _train_or_say(run, registry.find(name), store, patience, listen, errors)
+            except KeyboardInterrupt:
+                collect(run, errors, "the run was interrupted", None)
+                raise
+            reference_loss, equivalence = _judge(run, case, exam, unanswered)
+        result = collect(run, errors, reference_loss, equivalence)
+        comparison = msgspec.convert(msgspec.to_builtins(result), Comparison)
+        comparison.report()
+        return comparison
+    finally:
+        lock.release()
+
+
+def _train_or_say(
+    run: RunFolder,
+    entry: registry.Entry,
+    store: Store,
+    patience: float,
+    listen: Listener,
+    errors: dict[str, str],
+) -> None:
+    """Train in one framework unless that is done; what stands in the way goes to `errors`."""
+    panel = run.panel(entry)
+    try:
+        if missing := entry.missing():
+            raise FrameworkMissing(missing)
+        if panel.facts() is None:
+            if not store.path.exists():  # the cache was cleared meanwhile
+                store = pictures_of(run.recipe(), listen)
+            job = {"job": "train", "run": str(run.path), "store": str(store.path)}
+            run_worker(entry, job, panel.log, lambda event: listen(entry.name, event), patience)
+        listen(entry.name, {"event": "finished"})
+    except (FrameworkMissing, WorkerFailed) as error:
+        errors[entry.name] = str(error)
+        listen(entry.name, {"event": "failed", "message": str(error)})
+
+
+def _first_step(run: RunFolder, store: Store) -> Case:
+    """What every framework computes in its first step, to be asked of the reference."""
+    recipe, batches = run.recipe(), parts_of(run, store).train
+    rate = recipe.schedule.at(0, recipe.epochs * len(batches))
+    weights = initial_weights(run.architecture(), recipe.seed)
+    batch = batches.batch(0, 0)
+    return first_step_case(run.architecture(), weights, batch, recipe.precision, recipe.optimizer, rate)
+
+
+def _ask_reference(run: RunFolder, case: Case, exam: Path, patience: float) -> str | None:
+    """Let the reference answer; why it could not, if so. Alone: a framework beside it would be slower."""
+    work = case.architecture.training_flops * len(case.batches[0].labels)
+    if work > IN_PASSING:
+        return (
+            f"a step of {work / 1e9:,.0f} billion operations is too much for the NumPy reference in passing; "
+            f"prove it on fewer pictures: triptych verify {run.path} --batch 2"
+        )
+    try:
+        ask_reference(exam, [case], run.panel(registry.find(REFERENCE)).log, patience)
+    except (WorkerFailed, OSError) as error:
+        return str(error)
+    return None
+
+
+def _judge(
+    run: RunFolder, case: Case, exam: Path, unanswered: str | None
+) -> tuple[float | str, Equivalence | None]:
+    """The first step's loss by the reference, and what the certificate says of those who have finished.
+
+    The certificate and its page are left in the run folder.
+    """
+    from triptych.report.certificate import write_page  # only now: it loads Matplotlib
+
+    if unanswered is not None:
+        return unanswered, Equivalence(verdict="inconclusive", reason=unanswered)
+    facts: dict[str, dict[str, Any]] = {}
+    subjects: dict[str, Subject] = {}
+    for name in run.recipe().frameworks:
+        entry = registry.find(name)
+        panel = run.panel(entry)
+        if (known := panel.facts()) is None:
+            continue
+        if panel.first_step.exists():
+            facts[name], subjects[name] = known, subject_of(known)
+        else:
+            error = f"{panel.first_step}: there is no such file, so its first step is not known"
+            subjects[name] = Subject(title=entry.title, status="failed", error=error)
+    folders = {name: run.panel(registry.find(name)).path for name in facts}
+    devices = {name: device_of(known) for name, known in facts.items()}
+    answered = gathered(exam, case, folders, devices)
+    loss = float(answered.reference[f"{case.trainings[0].name}/1/loss"].item())
+    if not subjects:
+        return loss, None
+    versions = {name: known["versions"] for name, known in facts.items()}
+    certificate = certify([answered], subjects, versions)
+    write_page(run.path, certificate)
+    return loss, Equivalence(verdict=certificate.verdict, reason=certificate.reason())

@@ -1,0 +1,187 @@
+"""`triptych eject`: from a network or a run to files of one's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import keyword
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from safetensors.numpy import save
+
+from triptych.commands.eject import forms
+from triptych.commands.eject.program import Source, Trained
+from triptych.errors import RunFolderError, UsageError, did_you_mean
+from triptych.files import write_atomic, writing
+from triptych.frameworks import registry
+from triptych.images.source import BUILT_IN, class_names
+from triptych.network.layers import pair
+from triptych.network.weights import check_weights, load_tensors
+from triptych.network.zoo import NOTEBOOKS, ZOO, find_network
+from triptych.running.folder import RunFolder
+from triptych.running.recipe import make_plan, read_recipe
+from triptych.running.sources import write
+
+Form = Literal["script", "notebook", "package"]
+
+WRITERS: dict[Form, Callable[[Source, str], forms.Files]] = {
+    "script": forms.as_script,
+    "notebook": forms.as_notebook,
+    "package": forms.as_package,
+}
+WEIGHTS: dict[Form, str] = {
+    "script": "{name}.safetensors",
+    "notebook": "{name}.safetensors",
+    "package": "{name}/weights.safetensors",
+}
+"""Where each form looks for its weights."""
+
+OWN_PICTURES = "photos"
+"""Where a notebook looks for pictures that nobody has named."""
+
+
+@dataclass(frozen=True)
+class Ejected:
+    """What was written."""
+
+    path: Path
+    """The script, the notebook, or the package's folder."""
+    files: tuple[Path, ...]
+
+
+def eject(
+    network: str | Path = "sports-cnn",
+    framework: str = "pytorch",
+    form: Form = "script",
+    *,
+    out: Path | str | None = None,
+    recipe: Path | str | Mapping[str, Any] | None = None,
+    pictures: Path | str | None = None,
+    size: int | None = None,
+    classes: int | None = None,
+) -> Ejected:
+    """Write a program that trains, evaluates and predicts without Triptych.
+
+    `network` is a name of the zoo, an architecture file, or a run, whose recipe and weights come along.
+    Otherwise size, classes and recipe are those of the `pictures` that it is meant for: a folder, an archive
+    or a built-in set, by default the one that has the classes of the zoo's network.
+    `out` is the script, the notebook, or the package's folder; by default it is named after network and
+    framework, in the current folder. What is there already is never overwritten: raises UsageError then, and
+    for anything that does not fit.
+    """
+    if form not in get_args(Form):
+        raise UsageError(f"there is no form {form!r}: {did_you_mean(form, get_args(Form))}")
+    source = _source(network, framework, recipe, pictures, size, classes)
+    plain = _plain(f"{source.architecture.name}_{source.entry.folder}")
+    suffix = {"script": ".py", "notebook": ".ipynb", "package": ""}[form]
+    target = Path(out) if out is not None else Path(plain + suffix)
+    if target.suffix != suffix:
+        raise UsageError(f"{target}: a {form} is written to {'a folder' if not suffix else f'*{suffix}'}")
+    name = target.stem if form == "notebook" or _is_plain(target.stem) else plain
+    if form != "notebook" and (name in sys.modules or importlib.util.find_spec(name) is not None):
+        raise UsageError(f"{target}: would hide the package {name!r}; choose another --out")
+    return _write(source, form, name, target)
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a package can be called so, by Python and by pip."""
+    return name.isidentifier() and name.isascii() and not keyword.iskeyword(name)
+
+
+def _plain(name: str) -> str:
+    """A name that a package can have, as near to this one as it can be."""
+    words = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+    return words if _is_plain(words) else f"network_{words}"
+
+
+def _write(source: Source, form: Form, name: str, target: Path) -> Ejected:
+    folder = target if form == "package" else target.parent
+    texts = WRITERS[form](source, name)
+    files: dict[Path, str | bytes] = {folder / path: text for path, text in texts.items()}
+    if form != "package":  # the one file goes where it was asked for, whatever it is called
+        files = dict.fromkeys([target], *texts.values())
+    if source.trained is not None:
+        metadata = {"classes": json.dumps(source.trained.classes)}
+        weights = folder / WEIGHTS[form].format(name=target.stem if form != "package" else name)
+        files[weights] = save(source.trained.weights, metadata)
+    for path in [*files, *([target] if form == "package" else [])]:
+        if path.exists():
+            raise UsageError(f"{path}: is there already; choose another --out")
+    with writing(target):
+        for path, content in files.items():
+            write_atomic(path, content)
+    return Ejected(target, tuple(files))
+
+
+def _source(
+    network: str | Path,
+    framework: str,
+    recipe: Path | str | Mapping[str, Any] | None,
+    pictures: Path | str | None,
+    size: int | None,
+    classes: int | None,
+) -> Source:
+    entry = registry.find(framework)
+    if framework not in registry.DEFAULT:
+        raise UsageError(f"{entry.title} cannot be ejected; choose one of {', '.join(registry.DEFAULT)}")
+    if (run := RunFolder.find(str(network))) is not None:
+        if any(option is not None for option in (recipe, pictures, size, classes)):
+            raise UsageError("a run has its own recipe, pictures, size and classes; leave these options out")
+        return _from_run(run, entry)
+    tables = read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
+    pictures = pictures or tables.get("pictures")
+    if pictures is None:
+        pictures = _built_in(str(network), classes)
+    else:
+        classes = _agreed(pictures, classes)
+    given = {"network": str(network), "frameworks": [framework], "size": size, "pictures": str(pictures)}
+    plan, architecture = make_plan(tables, given)
+    architecture = architecture.adapted(pair(plan.size), classes)
+    written = write(architecture, entry)
+    return Source(plan, architecture, entry, written.text, written.layouts)
+
+
+def _built_in(network: str, classes: int | None) -> str:
+    """The built-in set with the classes of a network of ours; your own network is for your own pictures."""
+    if network in (*ZOO, *NOTEBOOKS):
+        wanted = classes or find_network(network).classes
+        for name, known in BUILT_IN.items():
+            if len(known) == wanted:
+                return name
+    return OWN_PICTURES
+
+
+def _agreed(pictures: Path | str, classes: int | None) -> int:
+    """How many classes the pictures have; raises UsageError if another number was asked for."""
+    found = len(class_names(pictures))
+    if classes not in (None, found):
+        raise UsageError(f"{pictures} has {found} classes, not {classes}; leave --classes out")
+    return found
+
+
+def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
+    """With the weights of that framework's panel, or of another: weights are canonical.
+
+    The network's text is written anew: a run's folder may be anybody's, and so may the text in it.
+    """
+    recipe, architecture = run.recipe(), run.architecture()
+    panels = [run.panel(registry.find(name)) for name in dict.fromkeys((entry.name, *recipe.frameworks))]
+    trained = [panel for panel in panels if panel.weights.exists()]
+    if not trained:
+        raise RunFolderError(
+            f"{run.path}: nothing is trained in it yet; go on with: triptych resume {run.path}"
+        )
+    weights = load_tensors(trained[0].weights)
+    check_weights(architecture, weights)
+    written = write(architecture, entry)
+    history = tuple(
+        {"loss": e["loss"], "accuracy": e["accuracy"], "validation": e["validation_accuracy"]}
+        for e in trained[0].events()
+    )
+    known = Trained(weights, tuple(run.pictures()["classes"]), history)
+    return Source(recipe, architecture, entry, written.text, written.layouts, known)

@@ -1,0 +1,118 @@
+"""Accuracy and confusions on a folder, with a look at what the run has seen of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from triptych.commands.predict.model import Model, find_model
+from triptych.errors import PicturesError, UsageError, did_you_mean
+from triptych.images.reader import printable
+from triptych.images.source import open_pictures
+from triptych.images.split import SIDE_NAMES, TEST, TRAIN, UNDECIDED
+from triptych.images.store import Store
+from triptych.network.layers import pair
+from triptych.running.folder import RunFolder
+from triptych.running.result import confusion_matrix, interval
+
+Part = Literal["test", "validation", "train", "all"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
+class Evaluation(Struct, kw_only=True):
+    """How right a network is on a part of a folder's pictures."""
+
+    model: Model
+    source: str
+    part: Part
+    pictures: Annotated[int, Meta(description="Those of the part: what all figures but the next two are of.")]
+    left_out: Annotated[int, Meta(description="The pictures of the other parts.")]
+    left_out_trained_on: Annotated[int, Meta(description="Those of them that the run has trained on.")]
+    trained_on: Annotated[int, Meta(description="The pictures of the part that the run has trained on.")]
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    accuracy_on_others: Annotated[
+        float | None, Meta(description="On those that it has not trained on; null if there are none.")
+    ]
+    classes: list[str]
+    confusion: list[list[int]]
+    """Rows the true class, columns the predicted."""
+
+
+def evaluate(
+    run: Path | str,
+    pictures: Path | str,
+    *,
+    part: Part = "test",
+    framework: str | None = None,
+    weights: str | None = None,
+) -> Evaluation:
+    """Accuracy and confusion matrix of the run's network on a part of a folder, an archive or a built-in set.
+
+    A picture that the run knows, wherever it lies and whatever it is called, is in the part that it had in
+    the run; any other in that of its folder (train, val, test), or in the test part if its folder says none.
+    `framework` and `weights` choose what answers, as in `predict`. The classes must be among the run's, by
+    name; raises PicturesError if not, or if the part is empty.
+    """
+    if part not in PARTS:
+        raise UsageError(f"there is no part {part!r}: {did_you_mean(part, PARTS)}")
+    folder = RunFolder.open(run)
+    model, recipe = find_model(folder, framework, weights), folder.recipe()
+    store = open_pictures(pictures, size=pair(recipe.size), fit=recipe.fit, resize=recipe.resize)
+    classes = folder.classes()
+    labels = _labels(store, classes)
+    known, sides = _sides(folder, store)
+    chosen = _chosen(sides, part, store.source)
+    rows, trained_on = np.flatnonzero(chosen), known == TRAIN
+    predicted = model.logits(store.path / "images.bin", store.images.shape, rows).argmax(axis=1)
+    right = predicted == labels[rows]
+    others = right[~trained_on[rows]]
+    return Evaluation(
+        model=model,
+        source=printable(store.source),
+        part=part,
+        pictures=len(rows),
+        left_out=len(store) - len(rows),
+        left_out_trained_on=int((trained_on & ~chosen).sum()),
+        trained_on=int((trained_on & chosen).sum()),
+        accuracy=float(right.mean()),
+        accuracy_interval=interval(int(right.sum()), len(rows)),
+        accuracy_on_others=float(others.mean()) if len(others) else None,
+        classes=classes,
+        confusion=confusion_matrix(labels[rows], predicted, len(classes)),
+    )
+
+
+def _chosen(sides: NDArray[np.uint8], part: Part, source: str) -> NDArray[np.bool_]:
+    """Which pictures a part has. Raises PicturesError if it has none."""
+    if part == "all":
+        return np.ones(len(sides), np.bool_)
+    chosen = sides == SIDE_NAMES.index(part)
+    if not chosen.any():
+        counts = zip(SIDE_NAMES, np.bincount(sides, minlength=len(SIDE_NAMES)), strict=True)
+        there = ", ".join(f"{name} {count:,}" for name, count in counts if name in PARTS)
+        raise PicturesError(f"{source}: its {part} part has no picture ({there}); choose another with --part")
+    return np.asarray(chosen)
+
+
+def _labels(store: Store, classes: list[str]) -> NDArray[np.int64]:
+    """The class of each picture as the network numbers it. Raises PicturesError for one that it lacks."""
+    unknown = sorted(set(store.classes) - set(classes))
+    if unknown:
+        raise PicturesError(
+            f"{store.source}: the network does not know {', '.join(unknown)}; it knows {', '.join(classes)}"
+        )
+    ours = np.array([classes.index(name) for name in store.classes])
+    return np.asarray(ours[np.asarray(store.labels)])
+
+
+def _sides(run: RunFolder, store: Store) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The side that each picture had in the run, UNDECIDED if it is new to it; and the one it has here."""
+    had = run.sides()
+    known = np.array([had.get(digest.tobytes(), UNDECIDED) for digest in store.digests], np.uint8)
+    here = np.where(store.sides == UNDECIDED, TEST, store.sides)
+    return known, np.where(known == UNDECIDED, here, known)

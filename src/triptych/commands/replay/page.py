@@ -1,0 +1,64 @@
+"""replay.html: what each difference was worth, to look at."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from triptych.commands.replay.result import Replay, Walk
+from triptych.errors import RunFolderError
+from triptych.files import write_atomic
+from triptych.report.plots import Step, walk_plot
+from triptych.report.template import render
+from triptych.report.words import percent
+
+COLOURS = {"forwards": "#0b57d0", "backwards": "#c2410c"}
+
+
+def write_page(folder: Path, replay: Replay) -> Path:
+    """Write replay.html into `folder`; gives its path."""
+    page = folder / "replay.html"
+    try:
+        write_atomic(page, render("replay.html.j2", **_gather(folder, replay)))
+    except OSError as reason:
+        raise RunFolderError(f"{folder}: cannot be written ({reason.strerror})") from None
+    return page
+
+
+def _gather(folder: Path, replay: Replay) -> dict[str, Any]:
+    """Every name that the template knows."""
+    known = {one.name: one.trained for one in replay.recipes}
+    walks = {"forwards": replay.forwards, "backwards": replay.backwards}
+    return {
+        "run_name": folder.resolve().name,
+        "headline": headline(replay),
+        "version": version("triptych"),
+        "colours": COLOURS,
+        "replay": replay,
+        "seeds": replay.asked["seeds"],
+        "things": list(dict.fromkeys(thing for one in replay.recipes for thing in one.things)),
+        "walks": walks,
+        "known": known,
+        "plots": [
+            walk_plot(name, COLOURS[name], _steps(walk, replay), replay.largest)
+            for name, walk in walks.items()
+        ],
+        "machine": replay.machine,
+    }  # fmt: skip
+
+
+def _steps(walk: Walk, replay: Replay) -> list[Step]:
+    first = next(one.trained for one in replay.recipes if one.name == walk.start)
+    steps = [Step(walk.start, first.mean, first.interval, first.test)]
+    for one in walk.changes:
+        trained = one.trained
+        steps.append(Step(f"{one.thing}: {one.now}", trained.mean, trained.interval, trained.test))
+    return steps
+
+
+def headline(replay: Replay) -> str:
+    """What came out, in one sentence."""
+    ranked = ", ".join(f"{one.name} {percent(one.trained.mean)}" for one in replay.recipes)
+    most = max(replay.forwards.changes, key=lambda one: one.worth)
+    return f"{ranked}. On the way from worst to best, {most.thing} was worth most: {most.points()} points."

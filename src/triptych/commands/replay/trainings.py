@@ -1,0 +1,137 @@
+"""The trainings of a replay: each done once, kept in its folder, found again when the replay goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triptych.commands.replay.result import Trained, trained
+from triptych.commands.replay.things import Subject
+from triptych.errors import WorkerFailed
+from triptych.frameworks.registry import Entry
+from triptych.images.store import Store
+from triptych.network.architecture import Architecture
+from triptych.network.layers import pair
+from triptych.network.weights import load_tensors
+from triptych.running.folder import Panel, RunFolder
+from triptych.running.images import pictures_of
+from triptych.running.launch import Listener, Task, run_tasks
+from triptych.running.machine import cores
+from triptych.running.recipe import Recipe
+
+AT_ONCE = 4
+"""The most trainings at a time: a small network gains more from a core of its own than from two shared."""
+
+
+@dataclass
+class Trainings:
+    """What is trained in the folder `path`, with each of `seeds`, in one framework."""
+
+    path: Path
+    entry: Entry
+    seeds: int
+    patience: float
+    listen: Listener
+    at_once: int = min(AT_ONCE, cores())
+    stores: dict[str, Store] = field(default_factory=dict)
+    expected: dict[str, str] = field(default_factory=dict)
+    """What each training so far is about, in words, by its folder's name."""
+
+    def run(self, subjects: Sequence[tuple[str, Subject]]) -> list[Trained]:
+        """Train what is not trained yet; gives the figures of each subject, in their order."""
+        names = [[self._name(subject, seed) for seed in range(self.seeds)] for _, subject in subjects]
+        tasks = {}
+        for (label, subject), own in zip(subjects, names, strict=True):
+            for seed, name in enumerate(own):
+                self.expected.setdefault(name, f"{label}, seed {seed}")
+                if name not in tasks and not self._done(name):
+                    tasks[name] = (subject, seed)
+        done = len(self.expected) - len(tasks)
+        self.listen("plan", {"event": "plan", "folder": str(self.path), "trainings": len(self.expected),
+                             "done": done, "labels": self.expected})  # fmt: skip
+        made = {name: self._task(name, *task) for name, task in tasks.items()}
+        run_tasks(made, self.patience, self.at_once, max(1, cores() // self.at_once))
+        return [self._figures(own) for own in names]
+
+    def store(self, recipe: Recipe) -> Store:
+        """The pictures of a recipe, decoded once a replay."""
+        way = f"{recipe.size} {recipe.fit} {recipe.resize}"
+        if way not in self.stores:
+            self.stores[way] = pictures_of(recipe, self.listen)
+        return self.stores[way]
+
+    def seconds(self) -> float:
+        """What all trainings took, one after the other."""
+        facts = (self._panel(name).facts() or {} for name in self.expected)
+        return float(sum(fact["total_seconds"] for fact in facts))
+
+    def facts(self) -> dict[str, Any]:
+        """What the framework said of itself in the first training."""
+        return self._panel(next(iter(self.expected))).facts() or {}
+
+    def pictures(self) -> dict[str, Any]:
+        """What was found in the pictures, by the first training."""
+        return self._run(next(iter(self.expected))).pictures()
+
+    def largest_class(self) -> float:
+        """The share of the largest class in the test part: what always saying its name has."""
+        labels = load_tensors(self._panel(next(iter(self.expected))).logits)["labels"].astype(np.int64)
+        return float(np.bincount(labels).max() / len(labels))
+
+    def _asked(self, subject: Subject, seed: int) -> tuple[Recipe, Architecture]:
+        recipe = dataclasses.replace(
+            subject.recipe, seed=seed, frameworks=(self.entry.name,), network="replay"
+        )
+        store = self.store(recipe)
+        return recipe, subject.network.adapted(pair(recipe.size), len(store.classes))
+
+    def _name(self, subject: Subject, seed: int) -> str:
+        """Equal for equal trainings: of recipe, network and pictures."""
+        recipe, network = self._asked(subject, seed)
+        text = recipe.to_toml() + network.to_toml() + self.store(recipe).key
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    def _run(self, name: str) -> RunFolder:
+        return RunFolder(self.path / "trainings" / name)
+
+    def _panel(self, name: str) -> Panel:
+        return self._run(name).panel(self.entry)
+
+    def _done(self, name: str) -> bool:
+        return (self._run(name).path / "recipe.toml").is_file() and self._panel(name).facts() is not None
+
+    def _task(self, name: str, subject: Subject, seed: int) -> Task:
+        recipe, network = self._asked(subject, seed)
+        store, run = self.store(recipe), self._run(name)
+        if not (run.path / "recipe.toml").is_file():
+            shutil.rmtree(run.path, ignore_errors=True)  # what a kill left of its making
+            RunFolder.create(run.path, recipe, network, store)
+        panel = run.panel(self.entry)
+        job = {"job": "train", "run": str(run.path), "store": str(store.path)}
+
+        def hear(event: dict[str, Any]) -> None:
+            if event["event"] == "failed":
+                raise WorkerFailed(f"{self.expected[name]}: {event['message']}")
+            self.listen(name, event)
+            if event["event"] == "epoch" and event["epoch"] == recipe.epochs:
+                self.listen(name, {"event": "finished"})
+
+        return Task(self.entry, job, panel.log, hear)
+
+    def _figures(self, names: list[str]) -> Trained:
+        test, train = [], []
+        for name in names:
+            panel = self._panel(name)
+            tested = load_tensors(panel.logits)
+            test.append(float((tested["logits"].argmax(axis=1) == tested["labels"]).mean()))
+            train.append(panel.events()[-1]["accuracy"])
+            for path in (panel.checkpoint, panel.first_step, panel.weights):
+                path.unlink(missing_ok=True)  # of dozens of trainings the figures are enough
+        return trained(test, train, [f"trainings/{name}" for name in names])

@@ -1,0 +1,263 @@
+"""A proof from what the user asked to the certificate."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from triptych.equality import questions
+from triptych.equality.asking import ask_reference, gathered
+from triptych.equality.certificate import Asked, Certificate, Subject, device_of, read_certificate, subject_of
+from triptych.equality.certify import batches_hash, certify
+from triptych.equality.judgement import Answered
+from triptych.errors import NotEqual, RunFolderError, UsageError, WorkerFailed, did_you_mean
+from triptych.frameworks import registry
+from triptych.images.batches import Batch, Batches
+from triptych.images.source import located, open_pictures
+from triptych.images.split import split
+from triptych.network.architecture import Architecture, from_toml
+from triptych.network.conventions import PRECISIONS, OptimizerName, Precision
+from triptych.network.weights import check_weights, load_tensors, weights_hash
+from triptych.network.zoo import find_network
+from triptych.running.exam import REFERENCE, Case
+from triptych.running.folder import RunFolder, make_folder, new_folder
+from triptych.running.images import of_pictures
+from triptych.running.launch import PATIENCE, Listener, run_workers, silence
+from triptych.running.recipe import LEARNING_RATES, make_optimizer
+from triptych.running.schedule import Schedule
+
+BATCHES = 4
+"""How many batches a training goes through in turn."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A certificate, and the folder that it and its page lie in, if they were to be kept."""
+
+    certificate: Certificate
+    folder: Path | None
+
+
+def verify(
+    network: str | Path = "sports-cnn",
+    *,
+    frameworks: Sequence[str] | None = None,
+    precision: str = "float64",
+    steps: int = 50,
+    optimizers: Sequence[str] | None = None,
+    pictures: str | Path | None = None,
+    size: int | None = None,
+    batch: int = 8,
+    seed: int = 0,
+    probes: bool = True,
+    out: Path | str | None = None,
+    patience: float = PATIENCE,
+    listen: Listener = silence,
+) -> Verification:
+    """Prove that `frameworks` compute the same network, each against the NumPy reference and the others.
+
+    `network` is a name of the zoo, an architecture file or a run, whose trained weights, pictures, seed and
+    optimiser are then taken. It is looked at layer by layer and trained for `steps` steps with each of
+    `optimizers` (AdamW), in batches of `batch`, on `pictures` or, without any, on seeded noise. Small
+    networks that come along ask what the one at hand may not show: all layers at uneven sizes, all
+    optimisers; without `probes` they are left out.
+
+    Gives the certificate, which the folder `out` holds as certificate.json with a page of plots; its verdict
+    is "equal", "different" or "inconclusive". Raises TriptychError for what cannot be asked.
+    """
+    asked, run = _plan(str(network), frameworks, precision, steps, optimizers, pictures, size, batch, seed)
+    asked.probes = probes
+    if out is None:
+        out = run / "proof" if run else new_folder(f"verify-{from_toml(asked.network).name}")
+    return _carry_out(asked, Path(out), patience, listen)
+
+
+def verify_again(
+    certificate: Path | str,
+    *,
+    out: Path | str | None = None,
+    patience: float = PATIENCE,
+    listen: Listener = silence,
+) -> Verification:
+    """Ask what a stored certificate was made of once more: here, with the versions that are here.
+
+    Raises NotEqual if the certificate contradicts its own figures, and UsageError if it cannot be asked
+    again, such as when its pictures have changed.
+    """
+    stored = read_certificate(Path(certificate))
+    if contradictions := stored.contradictions():
+        raise NotEqual(f"{certificate}: contradicts its own figures: {contradictions[0]}")
+    if stored.asked is None:
+        raise UsageError(
+            f"{certificate}: is the short certificate of a comparison; for one that can be asked again: "
+            "triptych verify RUN"
+        )
+    return _carry_out(stored.asked, Path(out) if out else None, patience, listen, stored)
+
+
+def _plan(
+    network: str, frameworks: Sequence[str] | None, precision: str, steps: int,
+    optimizers: Sequence[str] | None, pictures: str | Path | None, size: int | None, batch: int, seed: int,
+) -> tuple[Asked, Path | None]:  # fmt: skip
+    """What is asked, with every default filled in, and the run folder if it is about a run."""
+    for name, value, least in (("steps", steps, 1), ("batch", batch, 2), ("seed", seed, 0)):
+        if value < least:
+            raise UsageError(f"--{name} is {value}, but must be {least} or more")
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}: {did_you_mean(precision, PRECISIONS)}")
+    for optimizer in optimizers or ():
+        if optimizer not in get_args(OptimizerName):
+            raise UsageError(
+                f"unknown optimizer {optimizer!r}: {did_you_mean(optimizer, get_args(OptimizerName))}"
+            )
+    run = RunFolder.find(network)
+    architecture = run.architecture() if run else find_network(network)
+    if run and pictures is None:
+        pictures = run.recipe().pictures
+    if size is not None and run:
+        raise UsageError("--size: a run's network has the size of its pictures")
+    if size is not None:
+        architecture = architecture.adapted((size, size))
+    chosen = [make_optimizer({"name": name}) for name in optimizers or ["adamw"]]
+    schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
+    if run and not optimizers:
+        chosen, schedules = [run.recipe().optimizer], [run.recipe().schedule]
+    for option, names in (("frameworks", frameworks or ()), ("optimizer", optimizers or ())):
+        if len(set(names)) < len(names):
+            raise UsageError(f"--{option}: each can be named once")
+    if REFERENCE in (frameworks or ()):
+        raise UsageError("--frameworks: the reference is what every other is held against; leave it out")
+    asked = Asked(
+        network=architecture.to_toml(),
+        frameworks=[registry.find(name).name for name in frameworks or registry.DEFAULT],
+        precision=precision, steps=steps, optimizers=chosen, schedules=schedules,
+        seed=run.recipe().seed if run else seed, batch=batch, fit=run.recipe().fit if run else "squash",
+        resize=run.recipe().resize if run else "bilinear",
+        full=run.recipe().full if run else False, pictures=None if pictures is None else located(pictures),
+        weights=str(_trained(run).resolve()) if run else None,
+    )  # fmt: skip
+    return asked, run.path if run else None
+
+
+def _trained(run: RunFolder) -> Path:
+    """The weights of the first of a run's frameworks that has any."""
+    for name in run.recipe().frameworks:
+        weights = run.panel(registry.find(name)).weights
+        if weights.exists():
+            return weights
+    raise RunFolderError(f"{run.path}: no framework has weights yet; go on with: triptych resume {run.path}")
+
+
+def _cases(asked: Asked, listen: Listener) -> list[Case]:
+    """The questions, the network's own first."""
+    architecture = from_toml(asked.network)
+    if asked.pictures is None:
+        batches = questions.noise(architecture, [asked.batch] * BATCHES, asked.seed)
+    else:
+        architecture, batches = _real(asked, architecture, listen)
+    if asked.weights is None:
+        weights = questions.moved_weights(architecture, asked.seed)
+    else:
+        weights = load_tensors(Path(asked.weights))
+        check_weights(architecture, weights)
+    ways = zip(asked.optimizers, asked.schedules, strict=True)
+    case = questions.network_case(architecture, weights, batches, asked.precision, ways, asked.steps)
+    return [case, *(questions.probe_cases(asked.precision, asked.seed) if asked.probes else [])]
+
+
+def _real(
+    asked: Asked, architecture: Architecture, listen: Listener
+) -> tuple[Architecture, tuple[Batch, ...]]:
+    """The first training batches of real pictures, and the network for as many classes."""
+    assert asked.pictures is not None
+    height, width, _ = architecture.input_shape
+    store = open_pictures(
+        asked.pictures, size=(height, width), fit=asked.fit, resize=asked.resize, full=asked.full,
+        progress=of_pictures(listen),
+    )  # fmt: skip
+    architecture = architecture.adapted(classes=len(store.classes))
+    rows = split(store.labels, store.sides, asked.seed).train
+    labels = np.asarray(store.labels)[rows].astype(np.int64)
+    batches = Batches(store.images, labels, rows, asked.batch, asked.seed, dropouts=architecture.dropouts)
+    return architecture, tuple(batches.batch(0, k) for k in range(min(BATCHES, len(batches))))
+
+
+def _carry_out(
+    asked: Asked, out: Path | None, patience: float, listen: Listener, stored: Certificate | None = None
+) -> Verification:
+    """Ask the reference, then the frameworks, judge, and leave certificate and page in the folder `out`.
+
+    With a `stored` certificate, first see that weights and batches are those it is about.
+    """
+    from triptych.report.certificate import write_page  # only now: it loads Matplotlib
+
+    cases = _cases(asked, listen)
+    if stored is not None:
+        _check_same(cases, stored)
+    entries = [registry.find(name) for name in asked.frameworks]
+    there = [entry for entry in entries if entry.missing() is None]
+    listen("plan", {"event": "plan", "frameworks": [REFERENCE, *(entry.name for entry in there)]})
+    if out is not None:
+        make_folder(out)
+    with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as temporary:
+        exam = Path(temporary)
+        try:
+            log = exam / "reference.log"
+            ask_reference(exam, cases, log, patience, lambda event: listen(REFERENCE, event))
+        except WorkerFailed as error:
+            raise UsageError(f"could not tell: {error}") from None
+        outcomes = _ask(exam, there, cases, asked.precision, patience, listen)
+        subjects = {entry.name: _subject(entry, outcomes.get(entry.name)) for entry in entries}
+        facts = {name: one["facts"] for name, one in outcomes.items() if not isinstance(one, WorkerFailed)}
+        answered = [_answered(exam, case, facts) for case in cases]
+        versions = {name: one["versions"] for name, one in facts.items()}
+        certificate = certify(answered, subjects, versions, asked)
+    if out is not None:
+        write_page(out, certificate)
+    return Verification(certificate, out)
+
+
+def _check_same(cases: Sequence[Case], stored: Certificate) -> None:
+    """Raise UsageError if a stored certificate is about other weights or pictures."""
+    now = {"weights": weights_hash(cases[0].weights), "batches": batches_hash(cases)}
+    for what, value in now.items():
+        if getattr(stored, f"{what}_sha256") != value:
+            raise UsageError(f"the certificate's {what} are no longer the same, so it cannot be checked")
+
+
+def _ask(
+    exam: Path, entries: Sequence[registry.Entry], cases: Sequence[Case], precision: Precision,
+    patience: float, listen: Listener,
+) -> dict[str, dict[str, Any] | WorkerFailed]:  # fmt: skip
+    """The frameworks' last words by name; the answers themselves are in the exam's folder."""
+    own = [one for case in cases for one in questions.nudged_kernel(case)]
+    for case in own:
+        case.write(exam)
+    names = [case.name for case in (*cases, *own)]
+    job = {"job": "answer", "run": str(exam), "cases": names, "precision": precision}
+    return run_workers(
+        sorted(entries, key=lambda entry: -entry.seconds),
+        job,
+        lambda entry: exam / f"{entry.folder}.log",
+        lambda entry, event: listen(entry.name, event),
+        patience,
+    )
+
+
+def _answered(exam: Path, case: Case, facts: dict[str, dict[str, Any]]) -> Answered:
+    """The answers to a case of those who said something of themselves."""
+    folders = {name: exam / registry.find(name).folder for name in facts}
+    return gathered(exam, case, folders, {name: device_of(one) for name, one in facts.items()})
+
+
+def _subject(entry: registry.Entry, outcome: dict[str, Any] | WorkerFailed | None) -> Subject:
+    if outcome is None:
+        return Subject(title=entry.title, status="missing", error=entry.missing())
+    if isinstance(outcome, WorkerFailed):
+        return Subject(title=entry.title, status="failed", error=str(outcome))
+    return subject_of(outcome["facts"])

@@ -1,5 +1,0 @@
-"""Compare: one network, one folder of pictures, several frameworks side by side."""
-
-from triptych.comparing.comparison import Comparison, compare, resume
-
-__all__ = ["Comparison", "compare", "resume"]

@@ -1,0 +1,120 @@
+"""Batch k of epoch e: the same pictures, flips, shifts and dropout masks for every framework.
+
+Everything is a pure function of (seed, epoch, k), so any batch can be made again without its past: a run
+that resumes needs no state of this module.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.images.augment import Augmentation, Draws, draw, gather
+from triptych.network.rng import stream
+
+
+@dataclass(frozen=True)
+class Batch:
+    """images uint8 (n, height, width, 3), labels int64 (n,), masks by dropout layer, bool (n, ...)."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+
+class Batches:
+    """One part of the pictures, in batches.
+
+    `images` is the whole store, `rows` the part's place in it, `labels` one for each of `rows`. `dropouts`
+    holds the rate of each dropout layer and the shape of its mask; where it is not given the batches are for
+    looking at: in order, as they are, no masks.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        size: int,
+        seed: int = 0,
+        augmentation: Augmentation | None = None,
+        dropouts: Mapping[str, tuple[float, tuple[int, ...]]] | None = None,
+    ) -> None:
+        self.images, self.labels, self.rows, self.size = images, labels, rows, size
+        self.seed, self.augmentation, self.dropouts = seed, augmentation, dropouts
+        self._epoch = lru_cache(maxsize=2)(self._draw_epoch)
+
+    def __len__(self) -> int:
+        """How many batches an epoch has.
+
+        A single picture left over joins the batch before it: batch norm knows no variance of one.
+        """
+        left_over = self.dropouts is not None and self.size > 1 and len(self.rows) % self.size == 1
+        return max(-(-len(self.rows) // self.size) - left_over, min(len(self.rows), 1))
+
+    def sizes(self) -> list[int]:
+        """How many pictures each batch of an epoch has."""
+        full = [self.size] * (len(self) - 1)
+        return [*full, len(self.rows) - sum(full)] if len(self) else []
+
+    def batch(self, epoch: int, k: int) -> Batch:
+        """Batch `k` of `epoch`."""
+        start = k * self.size
+        stop = len(self.rows) if k == len(self) - 1 else start + self.size
+        if self.dropouts is None:
+            return Batch(self.images[self.rows[start:stop]], self.labels[start:stop])
+        order, draws = self._epoch(epoch)
+        chosen = order[start:stop]
+        rows = self.rows[chosen]
+        images = (
+            gather(self.images, rows, Draws(draws.flips[chosen], draws.shifts[chosen]))
+            if draws
+            else self.images[rows]
+        )
+        masks = {
+            name: stream(self.seed, "mask", name, epoch, k).random((len(chosen), *shape), np.float32) >= rate
+            for name, (rate, shape) in self.dropouts.items()
+        }
+        return Batch(images, self.labels[chosen], masks)
+
+    def epoch(self, epoch: int = 0) -> Iterator[Batch]:
+        """All batches of an epoch in turn, the next ones prepared by a thread meanwhile."""
+        return ahead(lambda k: self.batch(epoch, k), len(self))
+
+    def _draw_epoch(self, epoch: int) -> tuple[NDArray[np.int64], Draws | None]:
+        count = len(self.rows)
+        height, width = self.images.shape[1:3]
+        order = stream(self.seed, "order", epoch).permutation(count)
+        if self.augmentation is None:
+            return order, None
+        return order, draw(self.augmentation, count, (height, width), self.seed, epoch)
+
+
+def ahead(make: Callable[[int], Batch], count: int, depth: int = 2) -> Iterator[Batch]:
+    """`make(0)`, `make(1)`, ... with up to `depth` of them made in advance by a thread."""
+    waiting: deque[Future[Batch]] = deque()
+    try:
+        for k in range(count + depth):
+            if k < count:
+                waiting.append(_preparer().submit(make, k))
+            if k >= depth:
+                yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@cache
+def _preparer() -> ThreadPoolExecutor:
+    """The thread that makes batches, one for the process.
+
+    Not one for each epoch: a thread that finds no memory to begin with leaves whoever started it waiting
+    for ever (`threading.Thread.start`), so a worker that runs out of memory would hang instead of saying so.
+    """
+    return ThreadPoolExecutor(1, thread_name_prefix="batches")

@@ -1,0 +1,152 @@
+"""Where stores are kept: in the user's cache folder, one a key, each made by one process at a time.
+
+A store is filled under a temporary name and then renamed, so a store that has its name is whole. Processes
+that want the same store wait for the one that makes it. What a killed process left is removed by the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import platformdirs
+
+from triptych.errors import PicturesError
+from triptych.images.store import Store
+
+_PARTIAL = ".partial"
+
+
+@dataclass(frozen=True)
+class StoreFacts:
+    """One store in the cache, for people: `bytes` on disk, `made` in ISO 8601 (UTC)."""
+
+    path: Path
+    key: str
+    source: str
+    pictures: int
+    size: tuple[int, int]
+    fit: str
+    bytes: int
+    made: str
+
+
+def cache_folder(cache: Path | None = None) -> Path:
+    """`cache`, else the folder named by TRIPTYCH_CACHE, else the user's cache folder of the system."""
+    named = os.environ.get("TRIPTYCH_CACHE")
+    return cache or (Path(named) if named else platformdirs.user_cache_path("triptych"))
+
+
+def keep(cache: Path, key: str, needed: int, fill: Callable[[Path], None]) -> Store:
+    """The store `key` in the folder `cache`, made by `fill(folder)` when it is missing or damaged.
+
+    `needed` is the bytes it takes. Raises PicturesError when it cannot be written, and what `fill` raises.
+    """
+    stores = cache / "pictures"
+    found = _intact(stores / key)
+    if found is not None:
+        return found
+    with _writing(cache, needed):
+        stores.mkdir(parents=True, exist_ok=True)
+        _sweep(stores)
+        with _lock(stores, key):
+            found = _intact(stores / key)  # another process may have made it while this one waited
+            if found is not None:
+                return found
+            _remove(stores, key)
+            partial = stores / (key + _PARTIAL)
+            partial.mkdir()
+            try:
+                if shutil.disk_usage(stores).free < needed:
+                    raise OSError("too little space is left")
+                fill(partial)
+                partial.rename(stores / key)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+            return Store.open(stores / key)
+
+
+def list_stores(cache: Path | None = None) -> list[StoreFacts]:
+    """All stores in the cache, newest first; damaged ones are listed with what is known of them."""
+    stores = cache_folder(cache) / "pictures"
+    found = [_facts(path) for path in stores.glob("*") if path.is_dir() and path.suffix != _PARTIAL]
+    return sorted(found, key=lambda facts: facts.made, reverse=True)
+
+
+def clear(cache: Path | None = None) -> tuple[int, int]:
+    """Remove every store that nobody is making at this moment; gives the stores and the bytes removed."""
+    stores = cache_folder(cache) / "pictures"
+    removed = freed = 0
+    for path in sorted(stores.glob("*")):
+        if not path.is_dir():
+            continue
+        try:
+            with _lock(stores, path.name.removesuffix(_PARTIAL), wait=False):
+                size = _bytes(path)
+                shutil.rmtree(path, ignore_errors=True)
+                removed += path.suffix != _PARTIAL
+                freed += size - (_bytes(path) if path.exists() else 0)
+        except filelock.Timeout:
+            continue
+    return removed, freed
+
+
+@contextmanager
+def _writing(cache: Path, needed: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PicturesError(
+            f"cannot keep decoded pictures in {cache}: {error.strerror or error} "
+            f"({needed / 1e6:,.0f} MB are needed); make room, or set TRIPTYCH_CACHE to another folder"
+        ) from error
+
+
+def _intact(path: Path) -> Store | None:
+    try:
+        return Store.open(path)
+    except PicturesError:
+        return None
+
+
+def _lock(stores: Path, key: str, wait: bool = True) -> filelock.BaseFileLock:
+    # Lock files stay: removing one while another process waits for it would let two in.
+    return filelock.FileLock(stores / f"{key}.lock", timeout=-1 if wait else 0)
+
+
+def _remove(stores: Path, key: str) -> None:
+    for path in (stores / key, stores / (key + _PARTIAL)):
+        if path.exists():
+            shutil.rmtree(path)
+
+
+def _sweep(stores: Path) -> None:
+    """Remove what killed processes left half made; one that lives holds its lock."""
+    for path in stores.glob("*" + _PARTIAL):
+        try:
+            with _lock(stores, path.name.removesuffix(_PARTIAL), wait=False):
+                shutil.rmtree(path, ignore_errors=True)
+        except filelock.Timeout:
+            continue
+
+
+def _facts(path: Path) -> StoreFacts:
+    try:
+        facts = json.loads((path / "store.json").read_bytes())
+        height, width = facts["size"]
+        return StoreFacts(
+            path, path.name, facts["source"], facts["pictures"], (height, width), facts["fit"],
+            _bytes(path), facts["made"],
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError):
+        return StoreFacts(path, path.name, "damaged", 0, (0, 0), "", _bytes(path), "")
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*") if file.is_file())

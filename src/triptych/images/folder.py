@@ -1,0 +1,280 @@
+"""Which files of a source are its pictures, of which class and side. Nothing is decoded here.
+
+Two layouts are known, in a folder or an archive, below any number of single wrapping folders:
+
+- `train/<class>/...` with `test/<class>/...` and `val|valid|validation/<class>/...` where they exist;
+- plain `<class>/...`.
+
+Folders below a class belong to the class. A folder in the place of a class that has no picture file, by
+content or by name, is none: `models/` with weights in it, say. Hidden files are passed over.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.errors import PicturesError, UnreadablePicture
+from triptych.images.archive import open_archive
+from triptych.images.decode import format_of
+from triptych.images.reader import (
+    PROBLEM_KINDS,
+    FolderReader,
+    Names,
+    Problem,
+    Reader,
+    is_named_like_a_picture,
+    printable,
+)
+from triptych.images.split import TEST, TRAIN, UNDECIDED, VALIDATION
+
+__all__ = ["PROBLEM_KINDS", "Listing", "Problem", "scan"]
+
+SIDE_FOLDERS = {
+    "train": TRAIN,
+    "val": VALIDATION,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "test": TEST,
+}
+LAYOUTS = "one folder a class (cats/, dogs/), or train/<class>/ and test/<class>/"
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """The candidates of a source, sorted by path; `reader.read(members[i])` gives the bytes of number i."""
+
+    source: str
+    reader: Reader
+    members: NDArray[np.int64]
+    names: Names
+    """Paths below the wrapping folders, printable."""
+    labels: NDArray[np.int32]
+    sides: NDArray[np.uint8]
+    classes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How to read paths: `wrappers` parts that say nothing, then a side (if `sided`), then a class."""
+
+    wrappers: int
+    sided: bool
+
+    def place(self, path: str) -> tuple[int, str] | None:
+        """Side and class of the file at `path`, or None outside the class folders."""
+        parts = path.split("/", self.wrappers + 2)[self.wrappers :]
+        if len(parts) < 2 + self.sided:
+            return None
+        # macOS and the rest of the world spell é differently; to people it is one class.
+        name = unicodedata.normalize("NFC", parts[self.sided])
+        side = SIDE_FOLDERS.get(parts[0].casefold()) if self.sided else UNDECIDED
+        return None if side is None else (side, name)
+
+
+def scan(source: Path) -> Listing:
+    """List the pictures of the folder or archive at `source`, by name only.
+
+    The caller closes the listing's reader. Raises UnsafeArchive, or PicturesError when there are fewer than
+    two classes or a class without anything to learn from.
+    """
+    reader: Reader = FolderReader(source) if source.is_dir() else open_archive(source)
+    try:
+        return _listing(source, reader)
+    except BaseException:
+        reader.close()
+        raise
+
+
+def _listing(source: Path, reader: Reader) -> Listing:
+    layout = _layout(source, reader)
+    placed = _place(reader, layout)
+    pictured = [_has_pictures(reader, placed, number) for number in range(len(placed.classes))]
+    classes = sorted(name for name, kept in zip(placed.classes, pictured, strict=True) if kept)
+    # A number that stays -1 is that of a class folder that is left out.
+    numbers = np.array([classes.index(n) if n in classes else -1 for n in placed.classes], dtype=np.int32)
+    labels = numbers[placed.numbers]
+    members = placed.members[labels >= 0]
+    listing = Listing(
+        source=str(source),
+        reader=reader,
+        members=members,
+        names=Names.of(printable(_below(reader.names[int(i)], layout.wrappers)) for i in members),
+        labels=labels[labels >= 0],
+        sides=placed.sides[labels >= 0],
+        classes=tuple(printable(name) for name in classes),
+        problems=(
+            *reader.problems,
+            *_without_pictures(placed, pictured),
+            *_misplaced(reader, placed.outside, layout.wrappers),
+        ),
+    )
+    left_out = [(None, problem) for problem in listing.problems]
+    check_classes(listing.source, listing.classes, listing.labels, listing.sides, left_out)
+    return listing
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """The files in class folders, each with its side and the number of its class; and those outside."""
+
+    members: NDArray[np.int64]
+    sides: NDArray[np.uint8]
+    numbers: NDArray[np.int64]
+    classes: list[str]
+    """By number; there may be some without a file."""
+    named: set[int]
+    """The classes with a file that is named like a picture."""
+    outside: list[int]
+
+
+def _place(reader: Reader, layout: _Layout) -> _Placed:
+    numbers: dict[str, int] = {}
+    members, sides, found, outside = array("q"), array("B"), array("q"), []
+    named: set[int] = set()
+    for member, path in enumerate(reader.names):
+        place = layout.place(path)
+        if place is None:
+            outside.append(member)
+            continue
+        number = numbers.setdefault(place[1], len(numbers))
+        members.append(member)
+        sides.append(place[0])
+        found.append(number)
+        if number not in named and is_named_like_a_picture(path):
+            named.add(number)
+    for folder in reader.empty_folders:
+        if place := layout.place(folder + "/-"):
+            numbers.setdefault(place[1], len(numbers))
+    return _Placed(
+        np.array(members, dtype=np.int64), np.array(sides, dtype=np.uint8),
+        np.array(found, dtype=np.int64), list(numbers), named, outside,
+    )  # fmt: skip
+
+
+def _has_pictures(reader: Reader, placed: _Placed, number: int) -> bool:
+    """Whether a class has a file that is a picture by its content, or is meant to be one by its name."""
+    if number in placed.named:
+        return True
+    members = placed.members[placed.numbers == number]
+    return any(_begins_like_a_picture(reader, int(member)) for member in members)
+
+
+def _begins_like_a_picture(reader: Reader, member: int) -> bool:
+    try:
+        return format_of(reader.read(member, 16)) is not None
+    except UnreadablePicture:
+        return False
+
+
+def _without_pictures(placed: _Placed, pictured: list[bool]) -> Iterator[Problem]:
+    """The class folders that are left out."""
+    counts = np.bincount(placed.numbers, minlength=len(pictured))
+    for name, kept, files in sorted(zip(placed.classes, pictured, counts, strict=True)):
+        if not kept:
+            detail = f"no picture among {files:,} file(s)" if files else "an empty folder"
+            yield Problem("no pictures", printable(name), detail)
+
+
+def _below(path: str, wrappers: int) -> str:
+    return path.split("/", wrappers)[wrappers]
+
+
+def _layout(source: Path, reader: Reader) -> _Layout:
+    """Find the wrapping folders, then tell the two layouts apart. Raises PicturesError."""
+    folders = [f"{folder}/-" for folder in reader.empty_folders]  # as if each held a file
+    wrappers = 0
+    while True:
+        below = [
+            path.split("/", wrappers + 2)[wrappers:]
+            for path in _chain(reader.names, folders)
+            if path.count("/") > wrappers
+        ]
+        tops = {parts[0] for parts in below}
+        if len(tops) != 1 or tops & _side_names(tops) or not any(len(parts) > 2 for parts in below):
+            break
+        wrappers += 1
+    named = _side_names(tops)
+    # A plain class may be called "train"; a side has class folders in it.
+    has_train = any(parts[0].casefold() == "train" and len(parts) > 2 for parts in below)
+    if has_train or (tops and tops == named):
+        if not has_train:
+            raise PicturesError(f"{source} has no train/<class>/ folders; it needs {LAYOUTS}")
+        return _Layout(wrappers, sided=True)
+    if apart := sorted(named - {"train"}):
+        raise PicturesError(
+            f"{source} has {apart[0]!r} beside class folders, but no train/<class>/; it needs {LAYOUTS}"
+        )
+    return _Layout(wrappers, sided=False)
+
+
+def _chain(names: Names, folders: list[str]) -> Iterable[str]:
+    yield from names
+    yield from folders
+
+
+def _side_names(tops: set[str]) -> set[str]:
+    return {top for top in tops if top.casefold() in SIDE_FOLDERS}
+
+
+def _misplaced(reader: Reader, outside: list[int], wrappers: int) -> list[Problem]:
+    """The pictures among the files `outside` the class folders; a README or a table is welcome there."""
+    ranks = reader.ranks()
+    problems = []
+    for member in sorted(outside, key=lambda i: int(ranks[i])):
+        path = printable(_below_or_all(reader.names[member], wrappers))
+        try:
+            if format_of(reader.read(member, 16)) is not None:
+                problems.append(Problem("misplaced", path, "not in a class folder"))
+        except UnreadablePicture as error:
+            problems.append(Problem(error.kind, path, error.detail))
+    return sorted(problems, key=lambda problem: problem.path)
+
+
+def _below_or_all(path: str, wrappers: int) -> str:
+    return _below(path, wrappers) if path.count("/") >= wrappers else path
+
+
+def check_classes(
+    source: str,
+    classes: tuple[str, ...],
+    labels: NDArray[np.int32],
+    sides: NDArray[np.uint8],
+    left_out: Sequence[tuple[int | None, Problem]],
+) -> None:
+    """Raises PicturesError unless there are two classes, each with two pictures, one of them to learn from.
+
+    `labels` and `sides` (pictures,) are those of the pictures at hand; `left_out` says what is missing among
+    them, each with its class if it has one, so that the message names the files of the class it is about.
+    """
+
+    def hint(number: int | None = None) -> str:
+        own = [problem for label, problem in left_out if number is None or label == number]
+        return f" ({len(own):,} left out, first {own[0].path}: {own[0].kind})" if own else ""
+
+    if not classes or not len(labels):
+        what = "no readable picture" if classes else "no class folder with pictures"
+        raise PicturesError(f"{source} holds {what}{hint()}; it needs {LAYOUTS}")
+    if len(classes) == 1:
+        raise PicturesError(f"{source} holds one class, {classes[0]!r}{hint()}; add a second class folder")
+    counts = np.bincount(labels, minlength=len(classes))
+    to_learn = np.bincount(labels[(sides == TRAIN) | (sides == UNDECIDED)], minlength=len(classes))
+    for number, name in enumerate(classes):
+        if counts[number] < 2:
+            many = "one picture" if counts[number] else "no picture"
+            raise PicturesError(
+                f"{source}: class {name!r} has {many} that can be used{hint(number)}; "
+                "add some, or remove its folder"
+            )
+        if not to_learn[number]:
+            raise PicturesError(
+                f"{source}: class {name!r} has no picture in train that can be used{hint(number)}; "
+                "add some, or remove its folders"
+            )

@@ -1,0 +1,223 @@
+"""`open_pictures`: from what the user named to a store of decoded pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.errors import PicturesError, UnreadablePicture, UsageError, did_you_mean, quote
+from triptych.images import digits, drawn, sports
+from triptych.images.cache import cache_folder, keep
+from triptych.images.decode import check_fit, prepare, read_picture, way
+from triptych.images.folder import Listing, scan
+from triptych.images.store import SCHEMA, Contents, Picture, Progress, Store, write_store
+
+__all__ = ["BUILT_IN", "class_names", "located", "open_pictures", "read_picture"]
+
+BUILT_IN = {"sports": sports.CLASSES, "digits": digits.CLASSES}
+"""The sets that need no files, each with its classes."""
+
+_THREADS = min(4, max(2, os.cpu_count() or 2))
+"""Each holds a picture at full resolution while it works: 50 to 100 MB for 12 megapixels."""
+_IN_FLIGHT_FILES = 4
+"""Files waiting a thread, and no more than ..."""
+_IN_FLIGHT_BYTES = 64_000_000
+"""... this many bytes in all (or one file): memory stays flat however many and large the pictures are."""
+
+
+def located(pictures: str | Path) -> str:
+    """A built-in set by its name, anything else as an absolute path, so that it is found from anywhere."""
+    if isinstance(pictures, str) and pictures in BUILT_IN:
+        return pictures
+    path = Path(pictures).expanduser()
+    return str(path.resolve()) if os.path.exists(path) else str(pictures)
+
+
+def class_names(source: str | Path) -> tuple[str, ...]:
+    """The classes of what `open_pictures` would open; nothing is decoded. Raises PicturesError."""
+    if isinstance(source, str) and source in BUILT_IN:
+        return BUILT_IN[source]
+    listing = scan(_existing(source))
+    with closing(listing.reader):
+        return listing.classes
+
+
+def open_pictures(
+    source: str | Path,
+    *,
+    size: tuple[int, int],
+    fit: str = "squash",
+    resize: str = "bilinear",
+    seed: int = 0,
+    full: bool = False,
+    strict: bool = False,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Store:
+    """The pictures of `source` at `size` = (height, width), decoded now or on an earlier run.
+
+    `source` is a folder, a zip or tar archive, or the name of a built-in set: `sports` (drawn from `seed`,
+    in the talk's numbers when `full`) or `digits`. A folder of that name is reached as `./sports`, or as a
+    Path. `fit` is one of FITS, `resize` one of RESIZES. `progress(done, total)` is called while pictures are
+    decoded.
+
+    Raises PicturesError when nothing can be learned from it, when `strict` and there is any problem, and
+    when the store cannot be written; UsageError for an impossible `size`, `fit`, `resize` or `seed`.
+    """
+    check_fit(size, fit, resize)
+    if seed < 0:
+        raise UsageError(f"seed {seed}: give 0 or more")
+    at = cache_folder(cache)
+    if source == "digits":
+        store = _built_in(
+            digits.contents(size, fit, resize), lambda: digits.pictures(size, fit, resize), at, progress
+        )
+    elif source == "sports":
+        plan = drawn.plan(size, seed, full, resize)
+        store = _built_in(plan.contents, plan.pictures, at, progress)
+    else:
+        store = _from_files(_existing(source), size, fit, resize, at, progress)
+    if strict and store.problems:
+        first = store.problems[0]
+        raise PicturesError(
+            f"{source}: {len(store.problems):,} problem(s) with strict, first {first.path}: {first.kind} "
+            f"({first.detail}); mend them or run without strict"
+        )
+    return replace(store, source=str(source))
+
+
+def _existing(source: str | Path) -> Path:
+    path = Path(source).expanduser()
+    if not os.path.exists(path):  # and not path.exists(): a name may be too long for any file
+        raise PicturesError(
+            f"there is no folder or archive {quote(str(source))}; give a folder, a zip or tar archive, "
+            f"or a built-in set: {did_you_mean(str(source), BUILT_IN)}"
+        )
+    return path
+
+
+def _built_in(
+    contents: Contents, pictures: Callable[[], Generator[Picture]], cache: Path, progress: Progress | None
+) -> Store:
+    return keep(cache, contents.key, _bytes(contents), lambda at: _fill(at, contents, pictures(), progress))
+
+
+def _fill(folder: Path, contents: Contents, pictures: Generator[Picture], progress: Progress | None) -> None:
+    # Closed and not left to the collector: threads and processes must end with an error, not after it.
+    with closing(pictures):
+        write_store(folder, contents, pictures, progress)
+
+
+def _bytes(contents: Contents) -> int:
+    return len(contents.labels) * contents.size[0] * contents.size[1] * 3
+
+
+def _from_files(
+    path: Path, size: tuple[int, int], fit: str, resize: str, cache: Path, progress: Progress | None
+) -> Store:
+    listing = scan(path)
+    with closing(listing.reader):
+        read = _Read.of(listing)
+        contents = Contents(
+            key=read.key(size, fit, resize),
+            source=listing.source,
+            size=size,
+            fit=fit,
+            classes=listing.classes,
+            names=listing.names,
+            labels=listing.labels,
+            sides=listing.sides,
+            resize=resize,
+        )
+        store = _built_in(contents, lambda: _decoded(read, size, fit, resize), cache, progress)
+    # What was found among the names is not part of the key, so it is that of this run.
+    return replace(store, problems=(*listing.problems, *store.problems))
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A listing whose files were read once, for the key: what each holds, or why it could not be read."""
+
+    listing: Listing
+    order: NDArray[np.int64]
+    """The candidates in the order that is cheapest to read."""
+    digests: NDArray[np.uint8]
+    """(candidates, 16) of the files' bytes."""
+    failures: dict[int, UnreadablePicture]
+
+    @classmethod
+    def of(cls, listing: Listing) -> _Read:
+        digests = np.zeros((len(listing.members), 16), np.uint8)
+        failures: dict[int, UnreadablePicture] = {}
+        order = np.argsort(listing.reader.ranks()[listing.members], kind="stable")
+        for row in map(int, order):
+            try:
+                data = listing.reader.read(int(listing.members[row]))
+            except UnreadablePicture as failure:
+                failures[row], data = failure, str(failure).encode()
+            digests[row] = np.frombuffer(_digest(data), np.uint8)
+        return cls(listing, order, digests, failures)
+
+    def key(self, size: tuple[int, int], fit: str, resize: str) -> str:
+        """Hexadecimal, from every path and every byte, and from what is made of them."""
+        digest = hashlib.blake2b(
+            f"{SCHEMA} {size[0]}x{size[1]} {way(fit, resize)}\n".encode(), digest_size=20
+        )
+        for name, data in zip(self.listing.names, self.digests, strict=True):
+            digest.update(name.encode() + b"\0" + data.tobytes())
+        return digest.hexdigest()
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()[:16]
+
+
+def _decoded(read: _Read, size: tuple[int, int], fit: str, resize: str) -> Generator[Picture]:
+    """Every candidate, decoded in threads (Pillow lets go of the interpreter), never far ahead of its use."""
+    waiting: deque[tuple[Future[Picture], int]] = deque()
+    held = 0
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for row in map(int, read.order):
+            if (failure := read.failures.get(row)) is not None:
+                yield Picture(row, failure=failure)
+                continue
+            data = _again(read, row)
+            while waiting and (len(waiting) >= _IN_FLIGHT_FILES * _THREADS or held > _IN_FLIGHT_BYTES):
+                future, length = waiting.popleft()
+                held -= length
+                yield future.result()
+            waiting.append((pool.submit(_decode_one, row, data, size, fit, resize), len(data)))
+            held += len(data)
+        while waiting:
+            yield waiting.popleft()[0].result()
+
+
+def _again(read: _Read, row: int) -> bytes:
+    """The bytes of candidate `row`, which must be those that the key was made from."""
+    listing = read.listing
+    try:
+        data = listing.reader.read(int(listing.members[row]))
+    except UnreadablePicture:
+        data = b""
+    if _digest(data) != read.digests[row].tobytes():
+        raise PicturesError(
+            f"{listing.source}: {listing.names[row]} changed while it was read; run again when it is at rest"
+        )
+    return data
+
+
+def _decode_one(row: int, data: bytes, size: tuple[int, int], fit: str, resize: str) -> Picture:
+    try:
+        pixels, digest = prepare(data, size, fit, resize)
+    except UnreadablePicture as failure:
+        return Picture(row, failure=failure)
+    return Picture(row, pixels, digest)

@@ -1,0 +1,240 @@
+"""Pictures decoded once and kept as one memory-mapped array.
+
+A store is a folder of files: `images.bin` (uint8, rows x height x width x 3), `labels.bin` (int32),
+`sides.bin` (uint8), `digests.bin` (16 bytes a picture), `names.bin` with `ends.bin` (see `Names`), and
+`store.json`, which says what they hold. The index costs 5 bytes a picture in memory; names, digests and
+pixels stay on disk until they are looked at.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from triptych.errors import PicturesError, UnreadablePicture
+from triptych.images.copies import find_copies
+from triptych.images.folder import check_classes
+from triptych.images.reader import Names, Problem
+
+SCHEMA = 2
+"""Grows with every change of the files' layout or of what decoding and resizing mean."""
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) pictures."""
+
+_INDEX = ("labels.bin", "sides.bin", "ends.bin", "names.bin")
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What is to be stored, the pixels aside. Arrays have shape (candidates,)."""
+
+    key: str
+    source: str
+    size: tuple[int, int]
+    fit: str
+    classes: tuple[str, ...]
+    names: Names
+    labels: NDArray[np.int32]
+    sides: NDArray[np.uint8]
+    resize: str = "bilinear"
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Candidate number `row`, decoded: pixels (height, width, 3) and their digest; or why it could not be."""
+
+    row: int
+    pixels: NDArray[np.uint8] | None = None
+    digest: bytes = bytes(16)
+    failure: UnreadablePicture | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """Decoded pictures, open for reading. Every picture is in it once."""
+
+    path: Path
+    key: str
+    """Hexadecimal; equal keys mean equal pictures, size, fit and resize."""
+    source: str
+    size: tuple[int, int]
+    fit: str
+    images: NDArray[np.uint8] = field(repr=False)
+    """(pictures, height, width, 3), memory-mapped, read-only."""
+    labels: NDArray[np.int32] = field(repr=False)
+    sides: NDArray[np.uint8] = field(repr=False)
+    """0 undecided, 1 train, 2 validation, 3 test (see `split`)."""
+    digests: NDArray[np.uint8] = field(repr=False)
+    """(pictures, 16), memory-mapped: what a picture is known by wherever it lies (see `pixel_digest`)."""
+    names: Names = field(repr=False)
+    classes: tuple[str, ...]
+    problems: tuple[Problem, ...] = field(repr=False)
+    resize: str = "bilinear"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def name(self, i: int) -> str:
+        """The path of picture `i` below its source."""
+        return self.names[i]
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open the store in the folder `path`.
+
+        Raises PicturesError when it is missing, damaged, or of another version of Triptych.
+        """
+        try:
+            facts = json.loads((path / "store.json").read_bytes())
+            if facts["schema"] != SCHEMA:
+                raise ValueError(f"schema {facts['schema']}, not {SCHEMA}")
+            return cls._open(path, facts)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise PicturesError(
+                f"the picture store {path} cannot be used ({error}); clear it and let it be made again"
+            ) from error
+
+    @classmethod
+    def _open(cls, path: Path, facts: dict[str, Any]) -> Store:
+        rows, (height, width), classes = facts["pictures"], facts["size"], tuple(facts["classes"])
+        labels = np.fromfile(path / "labels.bin", np.int32)
+        sides = np.fromfile(path / "sides.bin", np.uint8)
+        ends = np.memmap(path / "ends.bin", np.int64, mode="r")
+        names = np.memmap(path / "names.bin", np.uint8, mode="r")
+        if not len(labels) == len(sides) == len(ends) == rows:
+            raise ValueError("its index has another length than it says")
+        if (path / "images.bin").stat().st_size != rows * height * width * 3:
+            raise ValueError("images.bin has another size than it says")
+        if (path / "digests.bin").stat().st_size != rows * 16:
+            raise ValueError("digests.bin has another size than it says")
+        if _index_digest(path) != facts["index"]:
+            raise ValueError("its index was changed")
+        return cls(
+            path=path,
+            key=facts["key"],
+            source=facts["source"],
+            size=(height, width),
+            fit=facts["fit"],
+            images=np.memmap(path / "images.bin", np.uint8, mode="r", shape=(rows, height, width, 3)),
+            labels=labels,
+            sides=sides,
+            digests=np.memmap(path / "digests.bin", np.uint8, mode="r", shape=(rows, 16)),
+            names=Names(names, ends),
+            classes=classes,
+            problems=tuple(Problem(*problem) for problem in facts["problems"]),
+            resize=facts.get("resize", "bilinear"),
+        )
+
+
+def write_store(
+    folder: Path, contents: Contents, pictures: Iterable[Picture], progress: Progress | None = None
+) -> None:
+    """Fill the empty `folder`; `pictures` come in any order, one for each candidate.
+
+    Pixels go through a file and not through a memory map, so that what is written is not counted as this
+    process's memory. Raises PicturesError when too few pictures are left, OSError when the disk is full.
+    """
+    total = len(contents.labels)
+    digests = np.zeros((total, 16), np.uint8)
+    usable = np.zeros(total, np.bool_)
+    problems = []
+    row_bytes = contents.size[0] * contents.size[1] * 3
+    with open(folder / "images.bin", "w+b") as file:
+        for done, picture in enumerate(pictures, 1):
+            if picture.pixels is not None:
+                file.seek(picture.row * row_bytes)
+                file.write(np.ascontiguousarray(picture.pixels).data)
+                digests[picture.row] = np.frombuffer(picture.digest, np.uint8)
+                usable[picture.row] = True
+            elif picture.failure is not None:
+                why = picture.failure
+                problems.append((picture.row, Problem(why.kind, contents.names[picture.row], why.detail)))
+            if progress is not None:
+                progress(done, total)
+        for copy in find_copies(digests, contents.labels, contents.sides, usable):
+            usable[copy.row] = False
+            detail = f"same pixels as {contents.names[copy.of]}"
+            problems.append((copy.row, Problem(copy.kind, contents.names[copy.row], detail)))
+        problems.sort(key=lambda item: item[0])
+        kept = np.flatnonzero(usable)
+        left_out = [(int(contents.labels[row]), problem) for row, problem in problems]
+        check_classes(
+            contents.source, contents.classes, contents.labels[kept], contents.sides[kept], left_out
+        )
+        _close_gaps(file, kept, row_bytes)
+        _to_disk(file)
+    _write_index(folder, contents, kept, digests[kept], [problem for _, problem in problems])
+
+
+def _close_gaps(file: Any, kept: NDArray[np.int64], row_bytes: int) -> None:
+    """Move the `kept` rows together, in their order, and cut the file behind the last."""
+    for new, old in enumerate(kept):
+        if new != old:
+            file.seek(int(old) * row_bytes)
+            data = file.read(row_bytes)
+            file.seek(new * row_bytes)
+            file.write(data)
+    file.truncate(len(kept) * row_bytes)
+
+
+def _write_index(
+    folder: Path,
+    contents: Contents,
+    kept: NDArray[np.int64],
+    digests: NDArray[np.uint8],
+    problems: list[Problem],
+) -> None:
+    names = Names.of(contents.names[int(row)] for row in kept)
+    parts = (
+        contents.labels[kept].astype(np.int32).tobytes(),
+        contents.sides[kept].astype(np.uint8).tobytes(),
+        names.ends.tobytes(),
+        bytes(names.blob),
+    )
+    for name, data in zip((*_INDEX, "digests.bin"), (*parts, digests.tobytes()), strict=True):
+        with open(folder / name, "wb") as file:
+            file.write(data)
+            _to_disk(file)
+    facts = {
+        "schema": SCHEMA,
+        "key": contents.key,
+        "source": contents.source,
+        "size": list(contents.size),
+        "fit": contents.fit,
+        "resize": contents.resize,
+        "pictures": len(kept),
+        "classes": list(contents.classes),
+        "index": _index_digest(folder),
+        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "decoder": f"Pillow {PIL.__version__}",
+        "problems": [[problem.kind, problem.path, problem.detail] for problem in problems],
+    }
+    with open(folder / "store.json", "wb") as file:
+        file.write(json.dumps(facts, indent=1).encode())
+        _to_disk(file)
+
+
+def _index_digest(folder: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in _INDEX:
+        with open(folder / name, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _to_disk(file: Any) -> None:
+    """Before the store gets its name: after a power cut a store is whole or absent."""
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,0 +1,29 @@
+"""The pictures of a recipe, opened while somebody hears how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from triptych.images.source import open_pictures
+from triptych.images.store import Store
+from triptych.network.layers import pair
+from triptych.running.launch import Listener
+from triptych.running.recipe import Recipe
+
+
+def pictures_of(recipe: Recipe, listen: Listener) -> Store:
+    """The pictures that a recipe names, as it wants them; raises as `open_pictures`."""
+    return open_pictures(
+        recipe.pictures,
+        size=pair(recipe.size),
+        fit=recipe.fit,
+        resize=recipe.resize,
+        full=recipe.full,
+        strict=recipe.strict,
+        progress=of_pictures(listen),
+    )
+
+
+def of_pictures(listen: Listener) -> Callable[[int, int], None]:
+    """What opening pictures tells its progress to, so that `listen` hears of it."""
+    return lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total})

@@ -1,5 +1,0 @@
-"""Verify: prove that the frameworks compute the same network, or name the first place where they do not."""
-
-from triptych.verifying.verification import Verification, verify, verify_again
-
-__all__ = ["Verification", "verify", "verify_again"]
