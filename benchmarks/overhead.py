@@ -183,7 +183,7 @@ def hold(order: Values, settings: Settings) -> Values:
 def one_framework(name: str, order: Values, scratch: Path) -> Values:
     """Time, then memory."""
     from triptych.frameworks import registry
-    from triptych.running import launch
+    from triptych.running import transport
 
     script = scratch / f"bare_{name}.py"
     eject = triptych(
@@ -192,7 +192,7 @@ def one_framework(name: str, order: Values, scratch: Path) -> Values:
     )  # fmt: skip
     output_of(eject, 120)
     order = order | {"framework": name, "script": str(script)}
-    env = environment(**launch.environment(registry.find(name)))
+    env = environment(**transport.environment(registry.find(name)))
     found = ask_child(in_turns, order, 240, env)
     for which, child in (("common", memory_of_common), ("bare", memory_of_bare)):
         found[f"{which}_mib"] = ask_child(child, order, 120, env)["peak_mib"]

@@ -17,14 +17,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triptych import terminal
+from triptych.commands.images.terminal import pictures_table
+from triptych.commands.runs.terminal import runs_lines
 from triptych.equality.certificate import Asked, Certificate
 from triptych.errors import ArchitectureError, RecipeError
 from triptych.frameworks.contract import Optimizer
 from triptych.frameworks.reference import write_network
 from triptych.frameworks.source import docstring
+from triptych.images.sheet import ImagesFound
 from triptych.network.architecture import from_toml
 from triptych.report.plots import Step, walk_plot
 from triptych.running import folder
+from triptych.running.machine import machine
 from triptych.running.recipe import Recipe, make_recipe
 from triptych.running.schedule import Schedule
 from triptych.running.summary import Summary
@@ -94,7 +98,7 @@ def test_a_strangers_certificate_is_refused(name: str, tmp_path: Path, triptych:
     )  # fmt: skip
     certificate = Certificate(
         verdict="inconclusive", precision="float64", network=name, made="2030-01-01", weights_sha256="",
-        batches_sha256="", versions={}, machine={}, first_difference=None, frameworks={}, asked=asked,
+        batches_sha256="", versions={}, machine=machine(), first_difference=None, frameworks={}, asked=asked,
         bounds=[], quantities=[],
     )  # fmt: skip
     (tmp_path / "certificate.json").write_bytes(msgspec.json.encode(certificate))
@@ -146,12 +150,13 @@ def shown(name: str) -> str:
         folder=name, started="2030-01-01T00:00:00", pictures=name, network=name, size=(8, 8), epochs=1,
         states={name: name}, test_accuracy={name: None},
     )  # fmt: skip
-    pictures = {"source": name, "classes": [name], "class_counts": {side: [1] for side in SIDES}}
+    pictures = ImagesFound(
+        source=name, key="0", size=(8, 8), fit=name, resize=name, train=1, validation=1, test=1,
+        classes=[name], class_counts={side: [1] for side in SIDES}, problem_counts={}, problems=[],
+    )  # fmt: skip
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        terminal.show(
-            *terminal.runs_lines([run]), terminal.pictures_table(pictures | dict.fromkeys(SIDES, 1))
-        )
+        terminal.show(*runs_lines([run]), pictures_table(pictures))
     return output.getvalue()
 
 

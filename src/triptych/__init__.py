@@ -13,35 +13,39 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from triptych.commands.bench import Bench, bench
-    from triptych.commands.compare import Comparison, compare, resume
-    from triptych.commands.eject import eject
-    from triptych.commands.predict import Evaluation, Model, Prediction, Predictions, evaluate, predict
-    from triptych.commands.replay import Replay, replay
-    from triptych.commands.verify import Verification, verify, verify_again
+    from triptych.commands.bench.bench import bench
+    from triptych.commands.bench.result import Bench
+    from triptych.commands.compare.comparison import Comparison, compare, resume
+    from triptych.commands.eject.ejection import eject
+    from triptych.commands.predict.evaluation import Evaluation, evaluate
+    from triptych.commands.predict.model import Model
+    from triptych.commands.predict.prediction import Prediction, Predictions, predict
+    from triptych.commands.replay.replay import replay
+    from triptych.commands.replay.result import Replay
+    from triptych.commands.verify.verification import Verification, verify, verify_again
     from triptych.errors import TriptychError
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Bench": "commands.bench",
-    "Comparison": "commands.compare",
-    "Evaluation": "commands.predict",
-    "Model": "commands.predict",
-    "Prediction": "commands.predict",
-    "Predictions": "commands.predict",
-    "Replay": "commands.replay",
+    "Bench": "commands.bench.result",
+    "Comparison": "commands.compare.comparison",
+    "Evaluation": "commands.predict.evaluation",
+    "Model": "commands.predict.model",
+    "Prediction": "commands.predict.prediction",
+    "Predictions": "commands.predict.prediction",
+    "Replay": "commands.replay.result",
     "TriptychError": "errors",
-    "Verification": "commands.verify",
-    "bench": "commands.bench",
-    "compare": "commands.compare",
-    "eject": "commands.eject",
-    "evaluate": "commands.predict",
-    "predict": "commands.predict",
-    "replay": "commands.replay",
-    "resume": "commands.compare",
-    "verify": "commands.verify",
-    "verify_again": "commands.verify",
+    "Verification": "commands.verify.verification",
+    "bench": "commands.bench.bench",
+    "compare": "commands.compare.comparison",
+    "eject": "commands.eject.ejection",
+    "evaluate": "commands.predict.evaluation",
+    "predict": "commands.predict.prediction",
+    "replay": "commands.replay.replay",
+    "resume": "commands.compare.comparison",
+    "verify": "commands.verify.verification",
+    "verify_again": "commands.verify.verification",
 }
 
 __all__ = [

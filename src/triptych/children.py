@@ -17,13 +17,13 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def child_command(module: str) -> list[str]:
-    """The command line of a child of this process that runs `module` as a program.
+def child_command(module: str, *arguments: str) -> list[str]:
+    """The command line of a child of this process that runs `module` as a program with these `arguments`.
 
     The thread that starts the child must live as long as the child: Linux takes its end for the parent's.
     """
     # -P: what lies in the user's folder, a jax.py say, is not imported for a framework
-    return [sys.executable, "-P", "-m", "triptych.children", module, str(os.getpid())]
+    return [sys.executable, "-P", "-m", "triptych.children", module, str(os.getpid()), *arguments]
 
 
 def end_with(parent: int) -> None:

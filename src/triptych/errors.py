@@ -98,7 +98,7 @@ USUAL = {
     "dtype": "precision", "epoch": "epochs", "image-size": "size", "img-size": "size", "imgsz": "size",
     "lr": "learning-rate", "lr-schedule": "schedule", "lr-scheduler": "schedule", "model": "network",
     "num-epochs": "epochs", "optim": "optimizer", "output": "out", "output-dir": "out", "random-seed": "seed",
-    "random-state": "seed", "scheduler": "schedule", "timeout": "patience",
+    "random-state": "seed", "scheduler": "schedule", "patience": "timeout",
 }  # fmt: skip
 """What other programs call the same thing, in the spelling of options."""
 

@@ -14,7 +14,7 @@ from triptych.equality.certificate import Certificate, Subject
 from triptych.equality.certify import certify
 from triptych.frameworks import registry
 from triptych.running.exam import Case
-from triptych.running.launch import environment
+from triptych.running.transport import environment
 
 
 class Asked:

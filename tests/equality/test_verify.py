@@ -167,7 +167,7 @@ def test_one_that_is_missing_leaves_it_open(tmp_path: Path, triptych: Command) -
         (("--frameworks", "pytorch,pytorch"), "once"),
         (("--optimizer", "sgd,sgd"), "once"),
         (("--frameworks", "reference"), "leave it out"),
-        (("--patience", "-1"), "--patience"),
+        (("--timeout", "-1"), "--timeout"),
         (("--out", "/dev/null/x"), "cannot be written"),
         (("--pictures", "none"), "none"),
     ],

@@ -12,7 +12,7 @@ import pytest
 from triptych import equality
 from triptych.frameworks import registry
 from triptych.frameworks.source import renamed
-from triptych.running.launch import environment
+from triptych.running.transport import environment
 
 WORDS = """
 import ast, json, sys

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,7 +12,8 @@ from sklearn.datasets import load_digits
 from triptych.errors import PicturesError, UsageError, WorkerFailed
 from triptych.images import drawn, sports
 from triptych.images.decode import resize
-from triptych.images.sheet import contact_sheet, describe
+from triptych.images.reader import Problem
+from triptych.images.sheet import ImagesFound, contact_sheet, describe
 from triptych.images.source import open_pictures
 from triptych.images.split import TEST, TRAIN, split
 from triptych.images.store import Picture
@@ -112,14 +113,14 @@ def test_description_and_contact_sheet(tmp_path: Path) -> None:
     store = open_pictures(fill(tmp_path / "set", files), size=(12, 16))
     parts = split(store.labels, store.sides, 0)
     facts = describe(store, parts)
-    assert json.loads(json.dumps(facts)) == facts
-    assert [facts[side] for side in ("train", "validation", "test")] == [16, 2, 9]
-    assert facts["classes"] == ["alpine skiing", "b"]
-    assert facts["class_counts"] == {"train": [8, 8], "validation": [1, 1], "test": [0, 9]}
-    assert facts["problem_counts"] == {"copy": 1, "empty": 2}
+    assert msgspec.json.decode(msgspec.json.encode(facts), type=ImagesFound) == facts
+    assert [facts.train, facts.validation, facts.test] == [16, 2, 9]
+    assert facts.classes == ["alpine skiing", "b"]
+    assert facts.class_counts == {"train": [8, 8], "validation": [1, 1], "test": [0, 9]}
+    assert facts.problem_counts == {"copy": 1, "empty": 2}
     detail = "same pixels as train/b/0.png"
-    assert facts["problems"][0] == {"kind": "copy", "path": "train/b/same.png", "detail": detail}
-    assert (facts["source"], facts["key"]) == (str(tmp_path / "set"), store.key)
+    assert facts.problems[0] == Problem("copy", "train/b/same.png", detail)
+    assert (facts.source, facts.key) == (str(tmp_path / "set"), store.key)
     contact_sheet(store, tmp_path / "sheet.png", per_class=4)
     with Image.open(tmp_path / "sheet.png") as sheet:
         pixels = np.asarray(sheet.convert("RGB"))

@@ -22,9 +22,9 @@ from triptych.frameworks.contract import Optimizer
 from triptych.network.conventions import Precision
 from triptych.network.zoo import sports_cnn
 from triptych.running.exam import Case
-from triptych.running.launch import environment
 from triptych.running.recipe import LEARNING_RATES
 from triptych.running.schedule import Schedule
+from triptych.running.transport import environment
 
 FRAMEWORKS = tuple(dict.fromkeys(mutant.framework for mutant in MUTANTS))
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 from tests.notebooks.kernels import CASE_STUDY, NOTEBOOKS, execute, read
 
-from triptych.commands.eject import eject
+from triptych.commands.eject.ejection import eject
 from triptych.images.export import save_pictures
 from triptych.images.source import open_pictures
 

@@ -9,7 +9,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from triptych.frameworks import registry
-from triptych.running.launch import environment
+from triptych.running.transport import environment
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CASE_STUDY = {name: NOTEBOOKS / f"cnn_{name}.ipynb" for name in registry.DEFAULT}

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tests.notebooks.kernels import CASE_STUDY, execute, printed, read
 
-from triptych.commands.eject import eject
+from triptych.commands.eject.ejection import eject
 from triptych.frameworks import registry
 
 # The kernel's client is not ours: its warnings are no faults of a notebook.

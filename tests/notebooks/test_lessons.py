@@ -13,14 +13,9 @@ from typing import Any
 import pytest
 from tests.notebooks.kernels import NOTEBOOKS, execute, printed, read
 
-from triptych.commands.lessons import (
-    check,
-    find_lesson,
-    list_lessons,
-    load_ipython_extension,
-    run_cell,
-    take_lesson,
-)
+from triptych.commands.lessons import check, load_ipython_extension
+from triptych.commands.lessons.cells import run_cell
+from triptych.commands.lessons.lessons import find_lesson, list_lessons, take_lesson
 from triptych.errors import FrameworkMissing, UsageError, WorkerFailed
 
 LESSONS = sorted((NOTEBOOKS / "lessons").glob("*.ipynb"))

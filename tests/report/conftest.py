@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from triptych.commands.compare import compare
+from triptych.commands.compare.comparison import compare
 from triptych.frameworks import registry
 from triptych.report.page import write_report
 from triptych.running.folder import RunFolder, write_json

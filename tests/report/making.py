@@ -11,6 +11,7 @@ from triptych.commands.replay.result import Crossing, Known, Replay, Trained, Wa
 from triptych.commands.replay.things import THINGS
 from triptych.equality.certificate import Certificate
 from triptych.frameworks import registry
+from triptych.images.sheet import ImagesFound
 from triptych.network.zoo import NOTEBOOKS
 from triptych.running.machine import machine
 
@@ -39,7 +40,10 @@ def made_up_replay(folder: Path) -> Replay:
     backwards = [change(one.thing, one.now, one.was, one.trained, steps[0]) for one in reversed(forwards)]
     return Replay(
         folder=str(folder), asked={"seeds": SEEDS, "epochs": None},
-        pictures={"source": "sports", "train": 1800, "test": 450, "size": [64, 64]},
+        pictures=ImagesFound(
+            source="sports", key="0", size=(64, 64), fit="squash", resize="bilinear", train=1800,
+            validation=200, test=450, classes=[], class_counts={}, problem_counts={}, problems=[],
+        ),
         framework="PyTorch", versions={"torch": "2.6.0", "numpy": "2.2.0"}, machine=machine(),
         chance=1 / 6, largest=0.18, trainings=51, seconds=1234, recipes=recipes,
         forwards=Walk(start=worst.name, end=best.name, changes=forwards),

@@ -281,7 +281,7 @@ def test_printed_sources_are_open(browser: Any, address: str) -> None:
 
 def test_a_matrix_without_room_is_a_list_on_a_phone(browser: Any, digits: RunFolder, tmp_path: Path) -> None:
     def change(result: Result, path: Path) -> None:
-        result.pictures["classes"] = [f"a handwritten digit {number}" for number in range(10)]
+        result.pictures.classes = [f"a handwritten digit {number}" for number in range(10)]
 
     altered_page(digits, tmp_path, change)
     address = (tmp_path / "altered" / "report.html").as_uri()

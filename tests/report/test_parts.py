@@ -59,7 +59,7 @@ def test_headline(traps: RunFolder) -> None:
     result = read_result(traps)
     first, second = result.frameworks.values()
     first.test_accuracy, second.test_accuracy = 0.862, 0.871
-    result.pictures["test"] = 1775
+    result.pictures.test = 1775
     result.agreement.first_step_loss_gap = 3.2e-7
     expected = (
         "Two frameworks, proved equal: test accuracy 86.2 to 87.1 % on 1,775 pictures, first-step losses"
@@ -126,7 +126,7 @@ def test_matrix_shares_are_of_the_row() -> None:
 
 @pytest.fixture
 def store(digits: RunFolder) -> Store:
-    found = find_store(digits.pictures()["key"])
+    found = find_store(digits.pictures().key)
     assert found is not None
     return found
 

@@ -10,20 +10,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
 from scipy.special import softmax
 
-from triptych.commands.compare import resume
+from triptych.commands.compare.comparison import resume
+from triptych.commands.compare.terminal import agreement_lines, result_table
 from triptych.network.weights import load_tensors, save_tensors
 from triptych.report.page import write_report
 from triptych.report.predictions import find_store
 from triptych.running.folder import RunFolder
+from triptych.running.protocol import Event
 from triptych.running.result import Equivalence, FrameworkResult, Result, read_result
-from triptych.terminal import agreement_lines, result_table
 
 from .conftest import altered_page
 from .reading import Element, read_page
@@ -185,12 +186,12 @@ def test_a_run_that_goes_on_leaves_no_page_of_its_past(digits: RunFolder, tmp_pa
     run = RunFolder(tmp_path / "run")
     shutil.copytree(digits.path, run.path)
 
-    def interrupt(name: str, event: dict[str, Any]) -> None:
+    def interrupt(name: str, event: Event) -> None:
         if name == "pytorch":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        resume(run.path, listen=interrupt)
+        resume(run.path, callback=interrupt)
     assert read_result(run).equivalence is None
     assert not [path.name for path in run.path.iterdir() if path.stem in ("report", "certificate")]
 
@@ -213,7 +214,7 @@ def test_confusion_matrices_are_those_of_the_result(run: RunFolder) -> None:
 
 
 def classes(result: Result) -> list[str]:
-    names: list[str] = result.pictures["classes"]
+    names: list[str] = result.pictures.classes
     return names
 
 
@@ -240,7 +241,7 @@ def test_what_did_not_finish_says_what_to_do(digits: RunFolder) -> None:
 
 def test_every_picture_shown_says_what_each_framework_said(run: RunFolder) -> None:
     result = read_result(run)
-    store = find_store(result.pictures["key"])
+    store = find_store(result.pictures.key)
     assert store is not None
     tested = {
         name: load_tensors(run.path / name / "logits.safetensors")
@@ -249,7 +250,7 @@ def test_every_picture_shown_says_what_each_framework_said(run: RunFolder) -> No
     }
     names = list(store.names)
     shown = [item for group in page_of(run).all("ul", "shown") for item in group.all("li")]
-    assert len(shown) == min(24, result.pictures["test"])
+    assert len(shown) == min(24, result.pictures.test)
     for item in shown:
         row = names.index(item.one("img").attributes["alt"])
         assert item.one("p", "truth").text() == f"truth {classes(result)[store.labels[row]]}"
@@ -270,7 +271,7 @@ def test_setting_holds_recipe_network_machine_and_commands(run: RunFolder) -> No
         assert (run.path / file).read_text("utf-8").strip() in codes
     commands = [code for code in codes if code.startswith("triptych ")]
     assert [command.split()[1] for command in commands] == ["compare", "resume"]
-    for fact in (*result.machine.values(), result.recipe["precision"]):
+    for fact in (*msgspec.structs.astuple(result.machine), result.recipe["precision"]):
         assert " ".join(str(fact).split()) in setting.words()
     for one in result.frameworks.values():
         for package, version in one.versions.items():
@@ -352,7 +353,7 @@ def test_many_classes_show_their_largest_confusions(altered: Altered) -> None:
     counts[3, 97], counts[50, 2] = 5, 8
 
     def change(result: Result, path: Path) -> None:
-        result.pictures["classes"] = [f"class {i}" for i in range(100)]
+        result.pictures.classes = [f"class {i}" for i in range(100)]
         result.frameworks["pytorch"].confusion = counts.tolist()
 
     section = read_page(altered(change)).one("section", name="confusion")
@@ -365,7 +366,7 @@ def test_many_classes_show_their_largest_confusions(altered: Altered) -> None:
 
 def test_no_test_pictures(altered: Altered) -> None:
     def change(result: Result, path: Path) -> None:
-        result.pictures["test"] = 0
+        result.pictures.test = 0
         one = result.frameworks["pytorch"]
         one.test_accuracy = one.test_accuracy_interval = one.confusion = None
         none = np.zeros(0, np.int64)

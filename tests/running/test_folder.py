@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from triptych.errors import RunFolderError, TriptychError
@@ -15,13 +16,18 @@ from triptych.files import write_atomic
 from triptych.frameworks import registry
 from triptych.network.weights import load_tensors
 from triptych.network.zoo import mlp
+from triptych.running.epoch import Epoch
 from triptych.running.folder import Panel, RunFolder, write_json
-from triptych.running.launch import run_worker
+from triptych.running.launch import Task, run_task
+from triptych.running.protocol import Write
 from triptych.running.recipe import make_recipe
 
-EVENT = {"epoch": 1, "loss": 0.5, "accuracy": 0.9, "validation_accuracy": None}
+EPOCH = Epoch(
+    epoch=1, loss=0.5, accuracy=0.9, train_seconds=1, pictures_per_second=8, step_losses=[0.5, None]
+)
 PICTURES = {
-    "source": "digits", "key": "0", "classes": ["0", "1"], "train": 1, "validation": 1, "test": 1,
+    "source": "digits", "key": "0", "size": [8, 8], "fit": "squash", "resize": "bilinear",
+    "train": 1, "validation": 1, "test": 1, "classes": ["0", "1"],
     "class_counts": {}, "problem_counts": {}, "problems": [],
 }  # fmt: skip
 
@@ -48,7 +54,7 @@ def test_what_is_no_file_is_not_read(make: Callable[[Path], None], name: str, tm
     make(at)
     read: dict[str, Callable[[], object]] = {
         "recipe.toml": run.recipe, "network.toml": run.architecture, "pictures.json": run.pictures,
-        "events.jsonl": Panel(run.path).events, "weights": lambda: load_tensors(at),
+        "events.jsonl": Panel(run.path).epochs, "weights": lambda: load_tensors(at),
     }  # fmt: skip
     with pytest.raises(TriptychError) as caught:
         read[name]()
@@ -60,21 +66,21 @@ def test_what_is_no_file_is_not_read(make: Callable[[Path], None], name: str, tm
 )
 def test_events_of_another_make_are_refused(spoiled: Any, tmp_path: Path) -> None:
     panel = Panel(tmp_path)
-    panel.write_events([EVENT])
-    assert panel.events() == [EVENT]
-    line = {**EVENT, **spoiled} if isinstance(spoiled, dict) else spoiled
+    panel.write_epochs([EPOCH])
+    assert panel.epochs() == [EPOCH]
+    line = {**msgspec.to_builtins(EPOCH), **spoiled} if isinstance(spoiled, dict) else spoiled
     (tmp_path / "events.jsonl").write_text(json.dumps(line))
     with pytest.raises(RunFolderError, match=r"events\.jsonl: is of another make"):
-        panel.events()
-    (tmp_path / "events.jsonl").write_text("[" * 100_000)
+        panel.epochs()
+    (tmp_path / "events.jsonl").write_text('{"other": ' + "[" * 100_000)
     with pytest.raises(RunFolderError, match=r"events\.jsonl: cannot be read"):
-        panel.events()
+        panel.epochs()
 
 
 @pytest.mark.parametrize("key", PICTURES)
 def test_pictures_of_another_make_are_refused(key: str, tmp_path: Path) -> None:
     run = run_in(tmp_path)
-    assert run.pictures() == PICTURES
+    assert msgspec.json.decode(msgspec.json.encode(run.pictures())) == PICTURES
     for spoiled in ({name: PICTURES[name] for name in PICTURES if name != key}, {**PICTURES, key: None}):
         (run.path / "pictures.json").write_text(json.dumps(spoiled))
         with pytest.raises(RunFolderError, match=r"pictures\.json: is of another make"):
@@ -85,9 +91,9 @@ def test_a_log_is_not_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("dear diary")
     log = tmp_path / "worker.log"
     log.symlink_to("diary.txt")
-    job = {"job": "write", "run": str(tmp_path), "network": mlp().to_toml()}
-    assert "text" in run_worker(registry.find("reference"), job, log)
+    task = Task(registry.find("reference"), Write(mlp().to_toml()), log)
+    assert "dense1" in run_task(task).text
     assert (tmp_path / "diary.txt").read_text() == "dear diary"
     log.unlink()
     os.mkfifo(log)
-    assert "text" in run_worker(registry.find("reference"), job, log, patience=60)
+    assert "dense1" in run_task(task, timeout=60).text

@@ -219,7 +219,7 @@ def test_a_dead_worker_is_reported_and_the_others_finish(tmp_path: Path) -> None
 
 def test_a_hung_worker_is_ended_and_reported(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with started(*LIGHT, "--out", str(run), "--patience", "20", "--json") as process:
+    with started(*LIGHT, "--out", str(run), "--timeout", "20", "--json") as process:
         wait_until(lambda: epochs(run / "reference") >= 1)
         hung = worker(process)
         hung.suspend()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from triptych.equality.bounds import Device
 from triptych.equality.judgement import Answered
@@ -12,21 +11,19 @@ from triptych.equality.questions import nudged_kernel, nudged_reference
 from triptych.frameworks import registry
 from triptych.network.weights import StoredTensors
 from triptych.running.exam import REFERENCE, Case
-from triptych.running.launch import run_worker
+from triptych.running.launch import Task, run_task
+from triptych.running.protocol import Answer
+from triptych.running.transport import Hear, ignore
 
 
-def ask_reference(
-    exam: Path, cases: Iterable[Case], log: Path, patience: float,
-    listen: Callable[[dict[str, Any]], None] = lambda event: None,
-) -> None:  # fmt: skip
+def ask_reference(exam: Path, cases: Iterable[Case], log: Path, timeout: float, hear: Hear = ignore) -> None:
     """Let the reference answer these cases, and the same with nudged weights; raises WorkerFailed."""
     names = []
     for case in cases:
         for one in (case, *nudged_reference(case)):
             one.write(exam)
             names.append(one.name)
-    job = {"job": "answer", "run": str(exam), "cases": names, "precision": "float64"}
-    run_worker(registry.find(REFERENCE), job, log, listen, patience)
+    run_task(Task(registry.find(REFERENCE), Answer(str(exam), names, "float64"), log, hear), timeout)
 
 
 def gathered(exam: Path, case: Case, folders: Mapping[str, Path], devices: Mapping[str, Device]) -> Answered:

@@ -7,7 +7,6 @@ without a new `schema`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,10 +16,11 @@ from msgspec import Meta, Struct, field
 from triptych.equality.bounds import QUANTITIES, Device, Name, Rule
 from triptych.equality.questions import PROBES
 from triptych.errors import NotEqual, UsageError
-from triptych.frameworks.contract import Optimizer
+from triptych.frameworks.contract import Facts, Optimizer
 from triptych.network.conventions import Precision
 from triptych.running.exam import REFERENCE
 from triptych.running.folder import read_json
+from triptych.running.machine import Machine
 from triptych.running.recipe import Fit, Resize
 from triptych.running.schedule import Schedule
 
@@ -73,15 +73,21 @@ class Subject(Struct, kw_only=True):
     ] = field(default_factory=dict)
 
 
-def subject_of(facts: Mapping[str, Any]) -> Subject:
+def subject_of(facts: Facts) -> Subject:
     """A framework that answered, from what it says of itself."""
-    known = {name: facts.get(name) for name in ("title", "version", "device", "threads")}
-    return msgspec.convert({**known, "modes": facts.get("modes", {}), "status": "answered"}, Subject)
+    return Subject(
+        status="answered",
+        title=facts.title,
+        version=facts.version,
+        device=facts.device,
+        threads=facts.threads,
+        modes=facts.modes,
+    )
 
 
-def device_of(facts: Mapping[str, Any]) -> Device:
+def device_of(facts: Facts) -> Device:
     """On which kind of device a framework computed, from what it says of itself."""
-    return "cpu" if facts["device"] == "cpu" else "gpu"
+    return "cpu" if facts.device == "cpu" else "gpu"
 
 
 class Drift(Struct, kw_only=True):
@@ -160,7 +166,7 @@ class Certificate(Struct, kw_only=True):
     weights_sha256: str
     batches_sha256: str
     versions: Annotated[dict[str, dict[str, str]], Meta(description="By framework, by package.")]
-    machine: dict[str, Any]
+    machine: Machine
     first_difference: Difference | None
     frameworks: dict[str, Subject]
     asked: Asked | None = None

@@ -111,30 +111,30 @@ def _figures(result: Result, views: list[View]) -> dict[str, Any]:
         if known := [score for score in scores if score is not None]:
             accuracies.append(Curve(pen, known))
     matrices = {view.name: view.one.confusion for view in views if view.one.confusion is not None}
-    few = len(result.pictures["classes"]) <= confusions.MOST_CLASSES
+    few = len(result.pictures.classes) <= confusions.MOST_CLASSES
     return {
         "pens": drawn,
         "loss_plot": loss_plot(losses) if losses else None,
         "accuracy_plot": accuracy_plot(accuracies) if accuracies else None,
         "matrices": {name: confusions.matrix(one) for name, one in matrices.items()} if few else {},
         "same_matrices": len(matrices) > 1 and len({str(one) for one in matrices.values()}) == 1,
-        "slim": few and confusions.slim(result.pictures["classes"]),
-        "largest": confusions.largest(matrices, result.pictures["classes"]) if matrices else None,
+        "slim": few and confusions.slim(result.pictures.classes),
+        "largest": confusions.largest(matrices, result.pictures.classes) if matrices else None,
     }
 
 
 def _predictions(run: RunFolder, result: Result, views: list[View]) -> dict[str, Any]:
     answers = Answers.read(run, [view.entry for view in views if view.done])
-    store = find_store(result.pictures["key"])
+    store = find_store(result.pictures.key)
     return {
         "answers": answers is not None,
-        "groups": groups(answers, store, result.pictures["classes"]) if answers and store else None,
+        "groups": groups(answers, store, result.pictures.classes) if answers and store else None,
     }
 
 
 def _problems(result: Result) -> dict[str, Any]:
-    problems = result.pictures["problems"]
-    counts = Counter(problem["kind"] for problem in problems)
+    problems = result.pictures.problems
+    counts = Counter(problem.kind for problem in problems)
     return {
         "problem_kinds": [(kind, many, PROBLEM_KINDS.get(kind, "")) for kind, many in counts.most_common()],
         "problems": problems[:PROBLEMS_SHOWN],

@@ -128,6 +128,6 @@ def _accuracies(done: list[FrameworkResult], result: Result) -> str:
         known = [share for share in shares if share is not None]
         if known:
             each = " in each" if len(known) > 1 and percent(min(known)) == percent(max(known)) else ""
-            pictures = count(result.pictures[side])
+            pictures = count(getattr(result.pictures, side))
             return f"{side} accuracy {span(min(known), max(known))}{each} on {pictures} pictures"
     return "trained, with no pictures set aside to test it on"

@@ -29,11 +29,9 @@ from triptych.network.conventions import Precision
 from triptych.network.layouts import Array
 from triptych.network.weights import StoredTensors, Weights, load_tensors, save_tensors
 from triptych.running.folder import write_json
+from triptych.running.protocol import CaseAsked, Emit
 
 T = TypeVar("T")
-
-Emit = Callable[[dict[str, Any]], None]
-"""Tells the parent what is going on."""
 
 Answers = Mapping[str, Array]
 """Arrays by names of the form quantity/batch/where, or run/step/tensor."""
@@ -153,7 +151,7 @@ def answer_case(
     truth: Mapping[str, Array] = StoredTensors(known) if known.exists() else {}
 
     def tell(what: str) -> None:
-        emit({"event": "asked", "case": name, "what": what})
+        emit(CaseAsked(name, what))
 
     with case.rounded():
         said = answer(framework, case, precision, truth, tell)

@@ -28,20 +28,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from triptych.errors import RunFolderError
 from triptych.files import read_file, read_toml, write_atomic, writing
+from triptych.frameworks.contract import Facts
 from triptych.frameworks.registry import Entry
-from triptych.images.sheet import describe
+from triptych.images.sheet import ImagesFound, describe
 from triptych.images.split import SIDE_NAMES, split
 from triptych.images.store import Store
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.weights import StoredTensors, load_tensors, save_tensors
 from triptych.network.zoo import ZOO
+from triptych.running.epoch import Epoch
 from triptych.running.recipe import Recipe, make_recipe
 
 T = TypeVar("T")
@@ -55,6 +57,17 @@ LONGEST = 200
 
 FIRST_STEP = "first_step"
 """The name of what a run answers in passing, as a case of an exam."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingFacts(Facts):
+    """What a framework says of itself, and what there is to say of its finished training."""
+
+    best_epoch: int
+    network_lines: int
+    import_memory_mib: float
+    peak_memory_mib: float
+    total_seconds: float
 
 
 @dataclass(frozen=True)
@@ -101,25 +114,24 @@ class Panel:
         """What the framework's process wrote to its output."""
         return self.path / "worker.log"
 
-    def events(self) -> list[dict[str, Any]]:
-        """What happened so far, in order; empty before the first epoch ends."""
+    def epochs(self) -> list[Epoch]:
+        """The epochs that are finished, in order; raises RunFolderError if they are damaged."""
+        path = self.path / "events.jsonl"
         try:
-            lines = read_file(self.path / "events.jsonl").splitlines()
-            events = [msgspec.json.decode(line) for line in lines]
+            return [decode_json(path, line, Epoch) for line in read_file(path).splitlines()]
         except FileNotFoundError:
             return []
-        except (OSError, msgspec.DecodeError, RecursionError) as reason:
-            raise RunFolderError(f"{self.path / 'events.jsonl'}: cannot be read ({reason})") from None
-        return _checked(self.path / "events.jsonl", events, list[_Event])
+        except OSError as reason:
+            raise RunFolderError(f"{path}: cannot be read ({reason})") from None
 
-    def write_events(self, events: list[dict[str, Any]]) -> None:
-        """Replace the list of what happened."""
-        write_atomic(self.path / "events.jsonl", b"".join(msgspec.json.encode(e) + b"\n" for e in events))
+    def write_epochs(self, epochs: list[Epoch]) -> None:
+        """Replace the list of finished epochs."""
+        write_atomic(self.path / "events.jsonl", b"".join(msgspec.json.encode(e) + b"\n" for e in epochs))
 
-    def facts(self) -> dict[str, Any] | None:
+    def facts(self) -> TrainingFacts | None:
         """What the framework said of itself and of the finished training; None if it is not finished."""
         path = self.path / "facts.json"
-        return _checked(path, read_json(path), _Facts) if path.exists() else None
+        return read_record(path, TrainingFacts) if path.exists() else None
 
 
 @dataclass(frozen=True)
@@ -188,15 +200,14 @@ class RunFolder:
         """The network as it ran, with the pictures' size and classes."""
         return from_toml(self.path / "network.toml")
 
-    def pictures(self) -> dict[str, Any]:
+    def pictures(self) -> ImagesFound:
         """What was found in the pictures."""
-        return _checked(self.path / "pictures.json", read_json(self.path / "pictures.json"), _Pictures)
+        return read_record(self.path / "pictures.json", ImagesFound)
 
     def classes(self) -> list[str]:
         """The names of the classes in the network's order; raises RunFolderError if they do not fit it."""
-        names, wanted = self.pictures().get("classes"), self.architecture().classes
-        found = names if isinstance(names, list) else []
-        if not len(found) == len({name for name in found if isinstance(name, str)}) == wanted:
+        found, wanted = self.pictures().classes, self.architecture().classes
+        if not len(found) == len(set(found)) == wanted:
             raise RunFolderError(
                 f"{self.path / 'pictures.json'}: its classes are not the {wanted} of the network"
             )
@@ -255,62 +266,30 @@ def write_json(path: Path, value: Any) -> Path:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON table; raises RunFolderError if it is missing or damaged."""
-    try:
-        value = msgspec.json.decode(read_file(path))
-    except FileNotFoundError:
-        raise RunFolderError(f"{path}: there is no such file") from None
-    except (OSError, msgspec.DecodeError, RecursionError) as reason:
-        raise RunFolderError(f"{path}: cannot be read ({reason})") from None
+    value = read_record(path, object)
     if not isinstance(value, dict):
         raise RunFolderError(f"{path}: holds no table")
     return value
 
 
-class _Event(TypedDict):
-    epoch: int
-    loss: float | None
-    accuracy: float
-    validation_accuracy: float | None
-
-
-class _Facts(TypedDict):
-    title: str
-    version: str
-    versions: dict[str, str]
-    device: str
-    threads: int
-    best_epoch: int
-    network_lines: int
-    import_memory_mib: float
-    peak_memory_mib: float
-    total_seconds: float
-
-
-class _Problem(TypedDict):
-    kind: str
-    path: str
-    detail: str
-
-
-class _Pictures(TypedDict):
-    source: str
-    key: str
-    classes: list[str]
-    train: int
-    validation: int
-    test: int
-    class_counts: dict[str, list[int]]
-    problem_counts: dict[str, int]
-    problems: list[_Problem]
-
-
-def _checked(path: Path, value: T, kind: Any) -> T:
-    """`value`, read from `path`, if it has at least what is relied on; raises RunFolderError."""
+def read_record(path: Path, kind: type[T]) -> T:
+    """Read a record of that kind from JSON; raises RunFolderError if it is missing, damaged or another."""
     try:
-        msgspec.convert(value, kind)
+        return decode_json(path, read_file(path), kind)
+    except FileNotFoundError:
+        raise RunFolderError(f"{path}: there is no such file") from None
+    except OSError as reason:
+        raise RunFolderError(f"{path}: cannot be read ({reason})") from None
+
+
+def decode_json(path: Path, text: bytes, kind: type[T]) -> T:
+    """A record of that kind from a JSON text that stands in the file `path`; raises RunFolderError."""
+    try:
+        return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as reason:
         raise RunFolderError(f"{path}: is of another make ({reason})") from None
-    return value
+    except (msgspec.DecodeError, RecursionError) as reason:
+        raise RunFolderError(f"{path}: cannot be read ({reason})") from None
 
 
 def list_runs(root: Path = RUNS) -> list[RunFolder]:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from triptych.images.source import open_pictures
 from triptych.images.store import Store
 from triptych.network.layers import pair
-from triptych.running.launch import Listener
+from triptych.running.protocol import Callback, ImagesPrepared
 from triptych.running.recipe import Recipe
 
 
-def pictures_of(recipe: Recipe, listen: Listener) -> Store:
+def pictures_of(recipe: Recipe, callback: Callback) -> Store:
     """The pictures that a recipe names, as it wants them; raises as `open_pictures`."""
     return open_pictures(
         recipe.pictures,
@@ -20,10 +20,10 @@ def pictures_of(recipe: Recipe, listen: Listener) -> Store:
         resize=recipe.resize,
         full=recipe.full,
         strict=recipe.strict,
-        progress=of_pictures(listen),
+        progress=of_pictures(callback),
     )
 
 
-def of_pictures(listen: Listener) -> Callable[[int, int], None]:
-    """What opening pictures tells its progress to, so that `listen` hears of it."""
-    return lambda done, total: listen("pictures", {"event": "progress", "done": done, "total": total})
+def of_pictures(callback: Callback) -> Callable[[int, int], None]:
+    """What opening pictures tells its progress to, so that `callback` hears of it."""
+    return lambda done, total: callback("images", ImagesPrepared(done, total))

@@ -10,9 +10,9 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
+from msgspec import Struct
 
 
 def cores() -> int:
@@ -20,15 +20,25 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def machine() -> dict[str, Any]:
+class Machine(Struct, frozen=True, kw_only=True):
     """What a reader of figures needs to know of the machine."""
-    return {
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "processor": _processor(),
-        "cores": cores(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-    }
+
+    system: str
+    python: str
+    processor: str
+    cores: int
+    memory_gib: float
+
+
+def machine() -> Machine:
+    """This machine."""
+    return Machine(
+        system=platform.platform(),
+        python=platform.python_version(),
+        processor=_processor(),
+        cores=cores(),
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+    )
 
 
 def peak_memory_mib() -> float:

@@ -16,30 +16,14 @@ import numpy as np
 from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
-from triptych.errors import RunFolderError
 from triptych.frameworks import registry
+from triptych.images.sheet import ImagesFound
 from triptych.network.weights import load_tensors
-from triptych.running.folder import Panel, RunFolder, read_json, write_json
-from triptych.running.machine import machine
+from triptych.running.epoch import Epoch
+from triptych.running.folder import RunFolder, TrainingFacts, read_record, write_json
+from triptych.running.machine import Machine, machine
 
 SCHEMA = 1
-
-
-class Epoch(Struct, kw_only=True):
-    """One epoch of one framework."""
-
-    epoch: Annotated[int, Meta(description="Counted from 1.")]
-    loss: Annotated[
-        float | None, Meta(description="Mean training loss over the epoch, dropout active; null if infinite.")
-    ]
-    accuracy: Annotated[float, Meta(description="Share of the training pictures right, dropout active.")]
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
-    train_seconds: Annotated[float, Meta(description="Training steps only, compilation included.")]
-    pictures_per_second: float
-    step_losses: Annotated[
-        list[float | None], Meta(description="The loss of every step; null where it is no finite number.")
-    ]
 
 
 class Attempt(Struct, kw_only=True):
@@ -144,12 +128,9 @@ class Result(Struct, kw_only=True):
     folder: Annotated[str, Meta(description="The run folder.")]
     started: Annotated[str, Meta(description="When the run was first begun, ISO 8601 in UTC.")]
     recipe: Annotated[dict[str, Any], Meta(description="As in recipe.toml, every default filled in.")]
-    pictures: Annotated[
-        dict[str, Any],
-        Meta(description="At least: train, validation, test (counts), classes (names), problems (a list)."),
-    ]
+    pictures: ImagesFound
     network: Annotated[dict[str, Any], Meta(description="name, parameters, flops of one picture forward.")]
-    machine: dict[str, Any]
+    machine: Machine
     frameworks: dict[str, FrameworkResult]
     agreement: Agreement
     equivalence: Annotated[Equivalence | None, Meta(description="Null if there was nothing to judge.")] = None
@@ -188,7 +169,7 @@ def collect(
         entry = registry.find(name)
         panel = run.panel(entry)
         one = FrameworkResult(status="unfinished", title=entry.title)
-        one.epochs = epochs_of(panel)
+        one.epochs = panel.epochs()
         one.parameters = architecture.parameter_count
         if one.epochs:
             one.first_step_loss = one.epochs[0].step_losses[0]
@@ -226,28 +207,16 @@ def collect(
 
 def read_result(run: RunFolder) -> Result:
     """The result of a finished run; raises RunFolderError if it is missing, damaged or of another make."""
-    try:
-        return msgspec.convert(read_json(run.path / "result.json"), Result)
-    except msgspec.ValidationError as reason:
-        raise RunFolderError(f"{run.path / 'result.json'}: is of another make ({reason})") from None
-
-
-def epochs_of(panel: Panel) -> list[Epoch]:
-    """The epochs that a framework has finished; raises RunFolderError if they are damaged."""
-    try:
-        return msgspec.convert(panel.events(), list[Epoch])
-    except msgspec.ValidationError as reason:
-        raise RunFolderError(f"{panel.path / 'events.jsonl'}: is of another make ({reason})") from None
+    return read_record(run.path / "result.json", Result)
 
 
 def _finish(
-    one: FrameworkResult, facts: dict[str, Any], logits: NDArray[Any], labels: NDArray[np.int64]
+    one: FrameworkResult, facts: TrainingFacts, logits: NDArray[Any], labels: NDArray[np.int64]
 ) -> None:
     """Fill in what a finished training knows."""
     one.status = "done"
-    known = set(FrameworkResult.__struct_fields__) - {"title"}
-    for key in known & set(facts):
-        setattr(one, key, facts[key])
+    for name in {*FrameworkResult.__struct_fields__, "title"} & set(vars(facts)):
+        setattr(one, name, getattr(facts, name))
     assert one.best_epoch is not None
     one.validation_accuracy = one.epochs[one.best_epoch - 1].validation_accuracy
     if len(labels):

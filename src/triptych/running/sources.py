@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from triptych.errors import FrameworkMissing, WorkerFailed
 from triptych.frameworks import registry
 from triptych.frameworks.registry import Entry
 from triptych.network.architecture import Architecture
-from triptych.network.layouts import Layout
-from triptych.running.launch import run_workers
-
-
-@dataclass(frozen=True)
-class Written:
-    """A network as one framework would run it."""
-
-    text: str
-    layouts: dict[str, Layout]
-    """Where its tensors stand, by canonical name."""
+from triptych.running.launch import ask_all
+from triptych.running.protocol import Write, Written
 
 
 def write(architecture: Architecture, entry: Entry) -> Written:
     """The network in that framework; raises FrameworkMissing and WorkerFailed."""
     if missing := entry.missing():
         raise FrameworkMissing(missing)
-    done = _write(architecture, [entry])[entry.name]
-    return msgspec.convert({key: done[key] for key in ("text", "layouts")}, Written)
+    return _write(architecture, [entry])[entry.name]
 
 
 def written(architecture: Architecture, frameworks: Sequence[str] = registry.DEFAULT) -> dict[str, str]:
@@ -45,18 +31,17 @@ def written(architecture: Architecture, frameworks: Sequence[str] = registry.DEF
     if texts and len(entries) == 1:
         raise FrameworkMissing(entries[0].missing())
     done = _write(architecture, [entry for entry in entries if entry.name not in texts])
-    texts |= {name: event["text"] for name, event in done.items()}
+    texts |= {name: one.text for name, one in done.items()}
     return {entry.name: texts[entry.name] for entry in entries}
 
 
-def _write(architecture: Architecture, entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
-    """What the workers answer, by framework."""
+def _write(architecture: Architecture, entries: Sequence[Entry]) -> dict[str, Written]:
+    """What the workers write, by framework."""
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
-        job = {"job": "write", "run": scratch, "network": architecture.to_toml()}
-        outcomes = run_workers(
-            entries, job, lambda entry: Path(scratch) / f"{entry.folder}.log", lambda entry, event: None
+        outcomes = ask_all(
+            entries, Write(architecture.to_toml()), lambda entry: Path(scratch) / f"{entry.folder}.log"
         )
-    done: dict[str, dict[str, Any]] = {}
+    done: dict[str, Written] = {}
     for name, outcome in outcomes.items():
         if isinstance(outcome, WorkerFailed):
             raise outcome

@@ -68,7 +68,7 @@ def _read(run: RunFolder) -> Summary:
     )
     for name in recipe.frameworks:
         one = finished.get(name)
-        epochs = len(run.panel(registry.find(name)).events())
+        epochs = len(run.panel(registry.find(name)).epochs())
         ended = one and one.status != "unfinished"
         summary.states[name] = one.status if one and ended else f"{epochs} of {recipe.epochs} epochs"
         summary.test_accuracy[name] = one.test_accuracy if one else None

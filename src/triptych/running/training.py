@@ -15,9 +15,11 @@ from triptych.images.split import split
 from triptych.images.store import Store
 from triptych.network.architecture import Architecture
 from triptych.network.weights import Weights, initial_weights, load_tensors, save_tensors
-from triptych.running.exam import Emit, recorded
+from triptych.running.epoch import Epoch
+from triptych.running.exam import recorded
 from triptych.running.folder import Panel, RunFolder
 from triptych.running.machine import release_memory
+from triptych.running.protocol import Alive, Emit, EpochDone, StepDone
 from triptych.running.recipe import Recipe
 
 TELL_EVERY = 0.25
@@ -89,25 +91,25 @@ def train(
     aside: list[float] = []
     if not progress.epochs:
         step, aside = recorded(framework, step, recipe.optimizer, panel.first_step)
-    events = [e for e in panel.events() if e["epoch"] <= progress.epochs]
+    epochs = [one for one in panel.epochs() if one.epoch <= progress.epochs]
 
     for epoch in range(progress.epochs, recipe.epochs):
         state, figures = _train_epoch(step, state, recipe, parts.train, epoch, emit, aside)
         release_memory()
         started = time.perf_counter()
         accuracy, loss = _score(all_logits(framework, state, parts.validation, emit), parts.validation.labels)
-        figures |= {"validation_accuracy": accuracy, "validation_loss": loss}
-        figures["validation_seconds"] = time.perf_counter() - started
+        figures.validation_accuracy, figures.validation_loss = accuracy, loss
+        figures.validation_seconds = time.perf_counter() - started
         weights = framework.dump_weights(state)
         progress.epochs = epoch + 1
         if accuracy is None or accuracy > progress.best_accuracy or recipe.keep == "last":
             progress.best_epoch = progress.epochs
             progress.best_accuracy = -1.0 if accuracy is None else accuracy
             save_tensors(panel.weights, _without_optimizer(weights), {"epoch": str(progress.epochs)})
-        events.append({"epoch": progress.epochs, **figures})
-        panel.write_events(events)
+        epochs.append(figures)
+        panel.write_epochs(epochs)
         save_tensors(panel.checkpoint, weights | progress.as_weights())
-        emit({"event": "epoch", **events[-1], "best_epoch": progress.best_epoch})
+        emit(EpochDone(figures, progress.best_epoch))
 
     framework.load_weights(state, load_tensors(panel.weights))
     tested: Weights = {"labels": parts.test.labels, "rows": parts.test.rows}
@@ -117,7 +119,7 @@ def train(
 
 def _train_epoch(
     step: Step, state: State, recipe: Recipe, batches: Batches, epoch: int, emit: Emit, aside: list[float]
-) -> tuple[State, dict[str, Any]]:
+) -> tuple[State, Epoch]:
     steps = recipe.epochs * len(batches)
     losses, right = [], []
     started = told = time.perf_counter()
@@ -130,18 +132,18 @@ def _train_epoch(
         if now - told > TELL_EVERY or k == 0:
             told = now
             done = (k + 1) / len(batches)
-            emit({"event": "step", "epoch": epoch + 1, "share": done, "loss": float(loss),
-                  "pictures_per_second": done * len(batches.rows) / (now - started)})  # fmt: skip
+            emit(StepDone(epoch + 1, done, float(loss), done * len(batches.rows) / (now - started)))
     step_losses = [float(loss) for loss in losses]  # waits for the device
     seconds = time.perf_counter() - started - (sum(aside) if epoch == 0 else 0)
     sizes = batches.sizes()
-    return state, {
-        "loss": float(np.average(step_losses, weights=sizes)),
-        "accuracy": sum(int(correct) for correct in right) / sum(sizes),
-        "train_seconds": seconds,
-        "pictures_per_second": sum(sizes) / seconds,
-        "step_losses": step_losses,
-    }
+    return state, Epoch(
+        epoch=epoch + 1,
+        loss=float(np.average(step_losses, weights=sizes)),
+        accuracy=sum(int(correct) for correct in right) / sum(sizes),
+        train_seconds=seconds,
+        pictures_per_second=sum(sizes) / seconds,
+        step_losses=list(step_losses),
+    )
 
 
 def all_logits(framework: Framework, state: State, batches: Batches, emit: Emit) -> NDArray[Any]:
@@ -149,7 +151,7 @@ def all_logits(framework: Framework, state: State, batches: Batches, emit: Emit)
     found = []
     for batch in batches.epoch():
         found.append(framework.predict(state, batch.images))
-        emit({"event": "alive"})
+        emit(Alive())
     return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
 
 

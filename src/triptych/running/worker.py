@@ -1,166 +1,102 @@
-"""The child process: one framework, one job.
+"""The child process: one framework, one job after another.
 
-The job comes as one line of JSON on standard input, which then stays open: a job that takes turns reads a
-further line for each, and when the input ends, the parent is gone and so is the worker. Events go out as
-lines of JSON on what was standard output; everything that a framework prints goes to standard error, the log.
+Jobs come as lines of JSON on standard input; when it ends, the parent is gone and so is the worker. What the
+worker has to say goes out as lines of JSON on what was standard output; everything that a framework prints
+goes to standard error, the log.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from triptych.errors import TriptychError, UsageError
-from triptych.files import write_atomic
+from triptych.errors import TriptychError
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Framework
-from triptych.frameworks.source import count_lines
-from triptych.images.batches import Batches
-from triptych.images.store import Store
-from triptych.network.architecture import from_toml
-from triptych.network.weights import check_weights, load_tensors, save_tensors
-from triptych.running import exam, measuring
-from triptych.running.exam import Emit
-from triptych.running.folder import Panel, RunFolder, write_json
-from triptych.running.machine import peak_memory_mib, process_age
-from triptych.running.training import all_logits, parts_of, train
+from triptych.frameworks.registry import Entry
+from triptych.running import protocol
+from triptych.running.protocol import AnyJob, AnyReply, Emit, Raised, Replied, Said, Started
 
-Job = dict[str, Any]
-Turns = Iterator[Job]
-"""What is asked after the job, one a turn; waiting for the next costs no computing time."""
+Conversation = Generator[AnyReply, AnyJob, None]
+"""The reply to a job, then to each that follows on it; it ends when what follows is a job of its own."""
 
+Handler = Callable[[Any, Framework, Entry, Emit], Conversation]
+"""Takes up a job, of the type that it is listed for, in a framework that goes by that entry."""
 
-def do_train(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
-    """Train to the end, from a checkpoint if there is one."""
-    run = RunFolder(Path(job["run"]))
-    imported = peak_memory_mib()
-    text = framework.write_network(run.architecture())
-    write_atomic(panel.network, text)
-    parts = parts_of(run, Store.open(Path(job["store"])))
-    progress = train(framework, run.recipe(), run.architecture(), parts, panel, emit)
-    facts = {
-        **msgspec.to_builtins(framework.facts()),
-        "best_epoch": progress.best_epoch,
-        "network_lines": count_lines(text),
-        "import_memory_mib": imported,
-        "peak_memory_mib": peak_memory_mib(),
-        "total_seconds": process_age(),
-    }
-    write_json(panel.path / "facts.json", facts)  # last: it says that the training is done
-    return {}
-
-
-def do_predict(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
-    """Logits of the rows `job["rows"]` of the file of pixels `job["images"]`, of shape `job["shape"]`.
-
-    By the weights `job["weights"]`, whichever framework learned them; written to the file `job["logits"]`.
-    """
-    run = RunFolder(Path(job["run"]))
-    weights = load_tensors(Path(job["weights"]))
-    check_weights(run.architecture(), weights)
-    state = framework.build(run.architecture(), weights, run.recipe().precision)
-    images = np.memmap(job["images"], np.uint8, mode="r", shape=tuple(job["shape"]))
-    rows = load_tensors(Path(job["rows"]))["rows"].astype(np.int64)
-    batches = Batches(images, np.zeros(len(rows), np.int64), rows, run.recipe().batch)
-    save_tensors(Path(job["logits"]), {"logits": all_logits(framework, state, batches, emit)})
-    return {}
-
-
-def do_answer(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
-    """The cases `job["cases"]` of the exam in the folder `job["run"]`, in `job["precision"]`."""
-    facts = framework.facts()
-    if job["precision"] not in facts.precisions:
-        raise UsageError(f"{facts.title} cannot compute in {job['precision']} here")
-    for name in job["cases"]:
-        exam.answer_case(framework, Path(job["run"]), name, panel.path, job["precision"], emit)
-    emit({"event": "finished"})
-    return {"facts": msgspec.to_builtins(facts)}
-
-
-def do_write(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
-    """The source text of the architecture `job["network"]`, and where it keeps the canonical tensors."""
-    architecture = from_toml(job["network"])
-    layouts = msgspec.to_builtins(framework.layouts(architecture))
-    return {"text": framework.write_network(architecture), "layouts": layouts}
-
-
-def do_bench(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
-    """Get ready to be measured, say what that took, then measure once a turn, until the parent has enough."""
-    load = msgspec.convert(job["load"], measuring.Load)
-    bench = measuring.Bench(framework, load, emit)
-    emit({"event": "done", **bench.startup, "facts": msgspec.to_builtins(framework.facts())})
-    for _ in turns:
-        emit({"event": "done", **bench.turn()})
-    return {}
-
-
-def do_peak(framework: Framework, job: Job, panel: Panel, emit: Emit, turns: Turns) -> Job:
-    """Measure the machine itself, once a turn, until the parent has enough."""
-    measuring.peak(job["precision"])  # to warm up
-    emit({"event": "done"})
-    for _ in turns:
-        emit({"event": "done", **measuring.peak(job["precision"])})
-    return {}
-
-
-JOBS: dict[str, Callable[[Framework, Job, Panel, Emit, Turns], Job]] = {
-    "train": do_train,
-    "predict": do_predict,
-    "write": do_write,
-    "answer": do_answer,
-    "bench": do_bench,
-    "peak": do_peak,
+HANDLERS: dict[type[AnyJob], str] = {
+    protocol.Train: "triptych.commands.compare.child:train",
+    protocol.Answer: "triptych.commands.verify.child:answer",
+    protocol.Open: "triptych.commands.predict.child:predict",
+    protocol.Write: "triptych.commands.networks.child:write",
+    protocol.StartBench: "triptych.commands.bench.child:measure",
+    protocol.StartPeak: "triptych.commands.bench.child:measure_peak",
 }
+"""Where each job is done; the others follow on one of these. Loaded when asked for: nothing here knows it."""
 
 
-def main() -> int:
-    """Do the job; the exit status is 0 if it was done."""
+def handler(job: AnyJob) -> Handler:
+    """Whoever takes up such a job."""
+    module, _, name = HANDLERS[type(job)].partition(":")
+    found: Handler = getattr(importlib.import_module(module), name)
+    return found
+
+
+def replies(entry: Entry, jobs: Iterator[AnyJob], emit: Emit) -> Iterator[AnyReply]:
+    """One for each job."""
+    framework = entry.load()
+    conversation: Conversation | None = None
+    for job in jobs:
+        if type(job) in HANDLERS:
+            conversation = handler(job)(job, framework, entry, emit)
+            yield next(conversation)
+        else:
+            assert conversation is not None
+            yield conversation.send(job)
+
+
+def main(name: str) -> int:
+    """Do what is asked of the framework of that name until it fails; the exit status."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_hear_parent, args=(lines,), daemon=True).start()
-    turns: Turns = (msgspec.json.decode(line) for line in iter(lines.get, None))
-    job = next(turns)
-    events = os.fdopen(os.dup(1), "wb", buffering=0)
+    decoder: msgspec.json.Decoder[AnyJob] = msgspec.json.Decoder(AnyJob)
+    jobs = (decoder.decode(line) for line in iter(lines.get, None))
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
 
-    def emit(event: Job) -> None:
-        events.write(msgspec.json.encode(event) + b"\n")
+    def say(said: Said) -> None:
+        out.write(msgspec.json.encode(said) + b"\n")
 
     try:
-        entry = registry.find(job["framework"])
-        emit({"event": "start"})
-        framework = entry.load()
-        panel = RunFolder(Path(job["run"])).panel(entry)
-        emit({"event": "done", **JOBS[job["job"]](framework, job, panel, emit, turns)})
+        say(Started())
+        for reply in replies(registry.find(name), jobs, say):
+            say(Replied(reply))
     except TriptychError as error:
-        emit({"event": "error", "message": str(error)})
-        return 1
+        say(Raised(str(error)))
     except Exception as error:  # noqa: BLE001 - whatever it was, the parent hears of it
         traceback.print_exc()
-        emit({"event": "error", "message": f"{type(error).__name__}: {str(error).strip() or 'no message'}"})
-        return 1
-    return 0
+        say(Raised(f"{type(error).__name__}: {str(error).strip() or 'no message'}"))
+    return 1
 
 
 def _hear_parent(lines: queue.SimpleQueue[bytes]) -> None:
     """Pass on what is asked; at the end of standard input leave at once: no orphan goes on training."""
     for line in sys.stdin.buffer:
         lines.put(line)
-    os._exit(1)
+    os._exit(0)
 
 
 if __name__ == "__main__":
     status = 1
     try:
-        status = main()
+        status = main(sys.argv[-1])
         sys.stderr.flush()
     finally:
         os._exit(status)  # some frameworks hang or crash while their threads are torn down

@@ -8,9 +8,6 @@ from triptych.commands.bench.result import (
     Bench,
     Measured,
     Peak,
-    PeakRound,
-    Round,
-    Startup,
     rank,
     spread,
     sum_up,
@@ -18,6 +15,7 @@ from triptych.commands.bench.result import (
 from triptych.frameworks import registry
 from triptych.network.zoo import mlp
 from triptych.running.machine import machine
+from triptych.running.protocol import PeakRound, Round, Startup
 
 BATCH = 32
 SPEEDS = {"keras": (400.0, 420.0), "pytorch": (500.0, 480.0), "keras:jax": (450.0, 490.0)}

@@ -22,15 +22,30 @@ from triptych import terminal
 from triptych.cli import cli
 from triptych.commands.bench.page import headline
 from triptych.commands.bench.proof import Needed, find_certificate
-from triptych.commands.bench.result import Bench, Peak, PeakRound, sum_up
+from triptych.commands.bench.result import Bench, Peak, sum_up
+from triptych.commands.bench.terminal import BenchProgress, bench_parts
 from triptych.equality.certificate import read_certificate
 from triptych.errors import UsageError
 from triptych.frameworks import registry
 from triptych.images.source import open_pictures
 from triptych.network.zoo import lenet, mlp
 from triptych.running import energy
-from triptych.running.launch import Worker
-from triptych.running.measuring import Load
+from triptych.running.protocol import (
+    BenchPlanned,
+    Event,
+    FirstStepDone,
+    ImagesPrepared,
+    Load,
+    Measuring,
+    Missing,
+    PeakRound,
+    StartBench,
+    Started,
+    TakeTurn,
+    TurnBegins,
+    TurnEnds,
+)  # fmt: skip
+from triptych.running.transport import LocalWorker
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -132,28 +147,27 @@ def test_workers_that_wait_sleep(home: Path) -> None:
     """Between its turns a framework takes no time from the others."""
     store = open_pictures("digits", size=(8, 8))
     load = Load(network=mlp(8).to_toml(), batch=8, precision="float32", store=str(store.path), seconds=0.01)
-    job = {"job": "bench", "run": str(home), "load": msgspec.to_builtins(load)}
     for name in ("tensorflow", *TWO):
-        with Worker(registry.find(name), home / "log") as worker:
-            worker.ask(job)
-            first = worker.ask({"turn": 1})
+        with LocalWorker(registry.find(name), home / "log", 240, None) as worker:
+            worker.ask(StartBench(load))
+            first = worker.ask(TakeTurn()).round
             process = psutil.Process(worker.process.pid)
             before, began = sum(process.cpu_times()[:2]), time.monotonic()
             time.sleep(2)
             used = sum(process.cpu_times()[:2]) - before
             assert used < 0.1 * (time.monotonic() - began), name
-            assert worker.ask({"turn": 2})["steps"] == first["steps"]
+            assert worker.ask(TakeTurn()).round.steps == first.steps
         assert not process.is_running()
 
 
 def test_one_that_is_killed_leaves_the_others_figures(home: Path) -> None:
-    def listen(name: str, event: dict[str, Any]) -> None:
-        if (name, event["event"], event.get("round")) == ("jax", "turn", 2):
+    def listen(name: str, event: Event) -> None:
+        if (name, event) == ("jax", TurnBegins(2)):
             workers = sorted(psutil.Process().children(), key=lambda child: child.create_time())
             assert len(workers) == 3
             workers[1].kill()
 
-    killed = package.bench(frameworks=TWO, out=home / "killed", listen=listen, **TINY)
+    killed = package.bench(frameworks=TWO, out=home / "killed", callback=listen, **TINY)
     assert not psutil.Process().children()
     jax, pytorch = killed.frameworks["jax"], killed.frameworks["pytorch"]
     assert (jax.status, len(jax.rounds), jax.training) == ("failed", 1, None)
@@ -166,14 +180,15 @@ def test_one_that_is_killed_leaves_the_others_figures(home: Path) -> None:
 def test_one_that_is_missing_is_left_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = dataclasses.replace(registry.REGISTRY["jax"], needs=("no_such_package",))
     monkeypatch.setitem(registry.REGISTRY, "jax", entry)
-    heard = []
+    heard: list[tuple[str, Event]] = []
     found = package.bench(
-        frameworks=["jax", "pytorch"], out=home / "missing", threads=1, listen=lambda *one: heard.append(one),
+        frameworks=["jax", "pytorch"], out=home / "missing", threads=1,
+        callback=lambda *one: heard.append(one),
         **{**TINY, "repeats": 1, "precision": "float64"},
     )  # fmt: skip
     assert found.frameworks["jax"].status == "missing"
     assert "pip install 'triptych[jax]'" in (found.frameworks["jax"].error or "")
-    assert "missing" in [event["event"] for name, event in heard if name == "jax"]
+    assert [type(event) for name, event in heard if name == "jax"] == [Missing]
     assert found.frameworks["pytorch"].threads == 1
     assert found.peak.precision == "float64"
 
@@ -408,7 +423,7 @@ def test_the_table_survives_any_terminal(
     ranked: bool, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    terminal.show(*terminal.bench_parts(made_up(ranked)))
+    terminal.show(*bench_parts(made_up(ranked)))
     said = capsys.readouterr().out
     if width == 200:
         assert said.index("PyTorch") < said.index("Keras on JAX") if ranked else said.index("Keras ")
@@ -421,29 +436,30 @@ def test_the_table_survives_any_terminal(
 
 
 def test_a_failed_framework_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triptych.commands.bench.bench", lambda *args, **given: made_up(ranked=False))
+    monkeypatch.setattr("triptych.commands.bench.bench.bench", lambda *args, **given: made_up(ranked=False))
     assert CliRunner().invoke(cli, ["bench"]).exit_code == 1
     good = made_up(ranked=False)
     good.frameworks.pop("jax")
-    monkeypatch.setattr("triptych.commands.bench.bench", lambda *args, **given: good)
+    monkeypatch.setattr("triptych.commands.bench.bench.bench", lambda *args, **given: good)
     done = CliRunner().invoke(cli, ["bench", "--json"])
     assert done.exit_code == 0
     assert msgspec.json.decode(done.stdout, type=Bench) == good
 
 
 def test_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with terminal.BenchProgress() as progress:
-        progress("plan", {"event": "plan", "frameworks": ["pytorch", "jax"], "rounds": 2})
-        progress("pictures", {"event": "progress", "done": 1, "total": 2})
-        progress("jax", {"event": "missing", "message": "JAX is not installed"})
-        progress("pytorch", {"event": "start"})
-        progress("pytorch", {"event": "measures", "what": "first step"})
-        progress("pytorch", {"event": "ready", "seconds": 3.2})
+    with BenchProgress() as progress:
+        progress("plan", BenchPlanned(("pytorch", "jax"), 2))
+        progress("images", ImagesPrepared(1, 2))
+        progress("jax", Missing("JAX is not installed"))
+        progress("pytorch", Started())
+        progress("pytorch", Measuring("first step"))
+        progress("pytorch", FirstStepDone(3.2))
         for name in ("pytorch", "peak"):
-            progress(name, {"event": "turn", "round": 1})
-            progress(name, {"event": "turned", "round": 1})
+            progress(name, TurnBegins(1))
+            progress(name, TurnEnds(1))
         assert progress.render().renderables
     said = capsys.readouterr().err
     assert said.splitlines() == [
-        "JAX is not installed", "PyTorch          is ready, first step after 3 s", "round 1 of 2"
+        "pictures  1 of 2 prepared", "JAX is not installed",
+        "PyTorch          is ready, first step after 3 s", "round 1 of 2",
     ]  # fmt: skip

@@ -33,7 +33,7 @@ def by_the_library(framework: str, jobs: list[dict[str, Any]]) -> list[list[floa
         run = RunFolder.create(Path(job["out"]), recipe, architecture, store)
         panel = run.panel(entry)
         train(made, recipe, architecture, parts_of(run, store), panel, lambda event: None)
-        losses.append([loss for epoch in panel.events() for loss in epoch["step_losses"]])
+        losses.append([float(loss or 0) for epoch in panel.epochs() for loss in epoch.step_losses])
     return losses
 
 

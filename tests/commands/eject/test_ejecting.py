@@ -23,7 +23,7 @@ from triptych.commands.eject.pieces import global_names, shake
 from triptych.errors import RunFolderError, UsageError
 from triptych.frameworks import registry
 from triptych.network.zoo import ZOO
-from triptych.running.launch import environment
+from triptych.running.transport import environment
 
 SIZE = 20
 RECIPES: dict[str, dict[str, Any]] = {

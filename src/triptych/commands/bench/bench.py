@@ -8,19 +8,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
+from triptych.commands.bench.measuring import training_rows
 from triptych.commands.bench.proof import Needed, find_certificate, verify_command
 from triptych.commands.bench.result import (
     FILE,
     Bench,
     Measured,
     Peak,
-    PeakRound,
-    Round,
-    Startup,
     rank,
     spread,
     sum_up,
@@ -38,12 +36,30 @@ from triptych.network.zoo import find_network
 from triptych.running.exam import REFERENCE
 from triptych.running.folder import RunFolder, make_folder, new_folder, write_json
 from triptych.running.images import of_pictures
-from triptych.running.launch import PATIENCE, Listener, Worker, silence
 from triptych.running.machine import cores, machine
-from triptych.running.measuring import Load, training_rows
+from triptych.running.protocol import (
+    BenchPlanned,
+    Callback,
+    Failed,
+    FirstStepDone,
+    Job,
+    Load,
+    Missing,
+    Reply,
+    StartBench,
+    StartPeak,
+    TakePeakTurn,
+    TakeTurn,
+    TurnBegins,
+    TurnEnds,
+    silence,
+)  # fmt: skip
+from triptych.running.transport import LOCAL, TIMEOUT, Worker
 
 PICTURES = "sports"
 """Where real input comes from unless something else is said."""
+
+R = TypeVar("R", bound=Reply)
 
 PEAK = "peak"
 """How the machine itself goes among those that are measured."""
@@ -99,8 +115,8 @@ def bench(
     threads: int | None = None,
     certificate: Path | str | None = None,
     out: Path | str | None = None,
-    patience: float = PATIENCE,
-    listen: Listener = silence,
+    timeout: float = TIMEOUT,
+    callback: Callback = silence,
 ) -> Bench:
     """Measure what training and predicting with one network costs in each framework.
 
@@ -126,12 +142,12 @@ def bench(
         architecture = architecture.adapted((size, size))
     there = [name for name in asked.frameworks if registry.find(name).missing() is None]
     _check(given, asked, Needed(architecture, asked.precision, dict.fromkeys(there)))
-    store = _open(asked, architecture, listen)
+    store = _open(asked, architecture, callback)
     if asked.pictures is not None or len(store.classes) > architecture.classes:
         architecture = architecture.adapted(classes=len(store.classes))
     folder = Path(out) if out else new_folder(f"bench-{architecture.name}")
     with noting("nothing is kept of a bench that did not end"), _new(folder):
-        race = Race(asked, architecture, store, folder, patience, listen)
+        race = Race(asked, architecture, store, folder, timeout, callback)
         with ExitStack() as workers:
             race.get_ready(workers)
             _check(given, asked, race.needed())
@@ -139,11 +155,11 @@ def bench(
         return _conclude(race, given)
 
 
-def _open(asked: Asked, architecture: Architecture, listen: Listener) -> Store:
+def _open(asked: Asked, architecture: Architecture, callback: Callback) -> Store:
     """The pictures of real input; raises UsageError if they do not fill a batch."""
     height, width, _ = architecture.input_shape
     store = open_pictures(
-        asked.pictures or PICTURES, size=(height, width), progress=of_pictures(listen)
+        asked.pictures or PICTURES, size=(height, width), progress=of_pictures(callback)
     )  # fmt: skip
     if not len(training_rows(store, asked.batch)):
         raise UsageError(f"--batch is {asked.batch}, but {store.source} has fewer pictures to train on")
@@ -179,8 +195,8 @@ class Race:
     architecture: Architecture
     store: Store
     folder: Path
-    patience: float
-    listen: Listener
+    timeout: float
+    callback: Callback
     frameworks: dict[str, Measured] = field(default_factory=dict)
     peak: Peak = field(init=False)
     workers: dict[str, Worker] = field(default_factory=dict)
@@ -200,53 +216,58 @@ class Race:
     def get_ready(self, workers: ExitStack) -> None:
         """Start one after the other, each alone, up to where it waits for its first round."""
         names = self.asked.frameworks
-        self.listen("plan", {"event": "plan", "frameworks": names, "rounds": self.asked.repeats})
+        self.callback("plan", BenchPlanned(names, self.asked.repeats))
         for name in names:
             entry = registry.find(name)
             one = self.frameworks[name] = Measured(status="done", title=entry.title)
             if missing := entry.missing():
                 one.status, one.error = "missing", missing
-                self.listen(name, {"event": "missing", "message": missing})
-                continue
-            job = {"job": "bench", "load": msgspec.to_builtins(self._load())}
-            if (said := self._ask(workers, name, job)) is not None:
-                one.startup = msgspec.convert(said, Startup)
-                for fact in ("version", "versions", "device", "threads"):
-                    setattr(one, fact, said["facts"][fact])
-                self.listen(name, {"event": "ready", "seconds": one.startup.time_to_first_step})
-        self._ask(workers, PEAK, {"job": "peak", "precision": self.asked.precision})
+                self.callback(name, Missing(missing))
+            elif (ready := self._start(workers, name, StartBench(self._load()))) is not None:
+                one.startup, facts = ready.startup, ready.facts
+                one.version, one.versions = facts.version, facts.versions
+                one.device, one.threads = facts.device, facts.threads
+                self.callback(name, FirstStepDone(ready.startup.time_to_first_step))
+        self._start(workers, PEAK, StartPeak(self.asked.precision))
 
     def go_round(self) -> None:
         """A B C D, A B C D: whatever disturbs the machine meanwhile is not one framework's alone."""
         for number in range(1, self.asked.repeats + 1):
             alive = self.alive()
             for name in [name for name in self.workers if name in alive or (alive and name == PEAK)]:
-                self.listen(name, {"event": "turn", "round": number})
-                if (said := self._ask(None, name, {"turn": number})) is None:
-                    continue
-                if name == PEAK:
-                    self.peak.rounds.append(msgspec.convert(said, PeakRound))
-                else:
-                    self.frameworks[name].rounds.append(msgspec.convert(said, Round))
-                self.listen(name, {"event": "turned", "round": number})
+                self.callback(name, TurnBegins(number))
+                if self._take_turn(name):
+                    self.callback(name, TurnEnds(number))
 
-    def _ask(self, workers: ExitStack | None, name: str, what: dict[str, Any]) -> dict[str, Any] | None:
-        """What one says to that, started if it is not; None if it fails, which ends it."""
+    def _take_turn(self, name: str) -> bool:
+        """Measure once, and keep what was measured; whether that worked."""
+        if name == PEAK:
+            if (peak := self._ask(name, TakePeakTurn())) is not None:
+                self.peak.rounds.append(peak.round)
+            return peak is not None
+        if (taken := self._ask(name, TakeTurn())) is not None:
+            self.frameworks[name].rounds.append(taken.round)
+        return taken is not None
+
+    def _start(self, workers: ExitStack, name: str, job: Job[R]) -> R | None:
+        """What a worker says to its first job; None if it fails, which ends it."""
         entry = registry.find(REFERENCE if name == PEAK else name)
+        log = RunFolder(self.folder).panel(entry).log
+        worker = LOCAL.open(entry, log, self.timeout, self.asked.threads)
+        self.workers[name] = workers.enter_context(worker)
+        return self._ask(name, job)
+
+    def _ask(self, name: str, job: Job[R]) -> R | None:
+        """What a worker says to a job; None if it fails, which ends it."""
         try:
-            if workers is not None:
-                log = RunFolder(self.folder).panel(entry).log
-                worker = Worker(entry, log, self.patience, self.asked.threads)
-                self.workers[name] = workers.enter_context(worker)
-            what = {**what, "run": str(self.folder)}
-            return self.workers[name].ask(what, lambda event: self.listen(name, event))
+            return self.workers[name].ask(job, lambda event: self.callback(name, event))
         except WorkerFailed as error:
-            self.workers.pop(name).end()
+            self.workers.pop(name).kill()
             if name == PEAK:
                 self.peak.error = str(error)
             else:
                 self.frameworks[name].status, self.frameworks[name].error = "failed", str(error)
-            self.listen(name, {"event": "failed", "message": str(error)})
+            self.callback(name, Failed(str(error)))
             return None
 
     def _load(self) -> Load:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from triptych.commands.bench.measuring import OPTIMIZER
 from triptych.commands.bench.result import Measured
 from triptych.equality.certificate import Certificate, read_certificate, verdict_of
 from triptych.errors import TriptychError
@@ -14,7 +15,6 @@ from triptych.frameworks import registry
 from triptych.network.architecture import Architecture, from_toml
 from triptych.running.exam import REFERENCE
 from triptych.running.folder import RUNS
-from triptych.running.measuring import OPTIMIZER
 
 PLACES = ("*/certificate.json", "*/proof/certificate.json")
 """Where runs and proofs leave certificates, below the folder of all runs."""

@@ -1,5 +1,1 @@
 """Compare: one network, one folder of pictures, several frameworks side by side."""
-
-from triptych.commands.compare.comparison import Comparison, compare, resume
-
-__all__ = ["Comparison", "compare", "resume"]

@@ -24,12 +24,14 @@ from triptych.network.layers import pair
 from triptych.network.weights import initial_weights
 from triptych.report.page import CERTIFICATE, REPORT, write_report
 from triptych.running.exam import REFERENCE, Case
-from triptych.running.folder import RunFolder
+from triptych.running.folder import RunFolder, TrainingFacts
 from triptych.running.images import pictures_of
-from triptych.running.launch import PATIENCE, Listener, run_worker, silence
+from triptych.running.launch import Task, run_task
+from triptych.running.protocol import Callback, Failed, Finished, RunOpened, Train, TrainingsPlanned, silence
 from triptych.running.recipe import make_plan, read_recipe
 from triptych.running.result import Equivalence, Result, collect
 from triptych.running.training import parts_of
+from triptych.running.transport import TIMEOUT
 
 IN_PASSING = 1e11
 """Operations of a first step that the reference answers beside a training; more take minutes and 10 GB."""
@@ -59,14 +61,14 @@ def compare(
     out: Path | str | None = None,
     strict: bool | None = None,
     full: bool | None = None,
-    patience: float = PATIENCE,
-    listen: Listener = silence,
+    timeout: float = TIMEOUT,
+    callback: Callback = silence,
 ) -> Comparison:
     """Train one network on one set of pictures in several frameworks, one after the other.
 
     `pictures` is a folder, an archive, or a built-in set ("sports", "digits"); `recipe` a recipe file or its
     tables; what is given by name comes on top of it, and None means not given. `frameworks` are names of the
-    registry; one that is not installed or fails is reported in the result and the others go on. `patience`
+    registry; one that is not installed or fails is reported in the result and the others go on. `timeout`
     is how many seconds a framework may be silent before it counts as hung.
 
     Gives the figures that result.json in the run folder `out` holds (see docs/result.md). Raises
@@ -82,15 +84,15 @@ def compare(
     if isinstance(tables.get("pictures"), str):
         tables["pictures"] = located(tables["pictures"])
     plan, architecture = make_plan(tables, given)
-    listen("plan", {"event": "plan", "frameworks": plan.frameworks, "epochs": plan.epochs})
-    store = pictures_of(plan, listen)
+    callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
+    store = pictures_of(plan, callback)
     architecture = architecture.adapted(pair(plan.size), len(store.classes))
     run = RunFolder.create(Path(out) if out else None, plan, architecture, store)
     with goes_on_with("resume", run.path):
-        return _carry_out(run, store, patience, listen)
+        return _carry_out(run, store, timeout, callback)
 
 
-def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = silence) -> Comparison:
+def resume(run: Path | str, *, timeout: float = TIMEOUT, callback: Callback = silence) -> Comparison:
     """Go on with a run that was interrupted or killed; what is finished is left as it is.
 
     The weights come out the same to the bit as those of an undisturbed run. Raises RunFolderError if the
@@ -98,18 +100,18 @@ def resume(run: Path | str, *, patience: float = PATIENCE, listen: Listener = si
     """
     folder = RunFolder.open(run)
     plan = folder.recipe()
-    listen("plan", {"event": "plan", "frameworks": plan.frameworks, "epochs": plan.epochs})
+    callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
     with goes_on_with("resume", folder.path):
-        store = pictures_of(plan, listen)
-        if store.key != folder.pictures()["key"]:
+        store = pictures_of(plan, callback)
+        if store.key != folder.pictures().key:
             raise RunFolderError(
                 f"{folder.path}: its pictures have changed since it began, so it cannot go on; "
                 "start a new run"
             )
-        return _carry_out(folder, store, patience, listen)
+        return _carry_out(folder, store, timeout, callback)
 
 
-def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) -> Comparison:
+def _carry_out(run: RunFolder, store: Store, timeout: float, callback: Callback) -> Comparison:
     """Train what is not trained, gather the figures, write the report."""
     lock = filelock.FileLock(run.path / ".lock", timeout=0)
     try:
@@ -118,7 +120,7 @@ def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) 
         raise RunFolderError(f"{run.path}: another process is at work on this run") from None
     try:
         summary = run.recipe().summary()
-        listen("run", {"event": "run", "folder": str(run.path), "summary": summary})
+        callback("run", RunOpened(str(run.path), summary))
         with writing(run.path):
             for name in MADE_LAST:
                 (run.path / name).unlink(missing_ok=True)
@@ -126,10 +128,10 @@ def _carry_out(run: RunFolder, store: Store, patience: float, listen: Listener) 
         case = _first_step(run, store)
         with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as folder:
             exam = Path(folder)
-            unanswered = _ask_reference(run, case, exam, patience)
+            unanswered = _ask_reference(run, case, exam, timeout)
             try:
                 for name in run.recipe().frameworks:
-                    _train_or_say(run, registry.find(name), store, patience, listen, errors)
+                    _train_or_say(run, registry.find(name), store, timeout, callback, errors)
             except KeyboardInterrupt:
                 collect(run, errors, "the run was interrupted", None)
                 raise
@@ -146,8 +148,8 @@ def _train_or_say(
     run: RunFolder,
     entry: registry.Entry,
     store: Store,
-    patience: float,
-    listen: Listener,
+    timeout: float,
+    callback: Callback,
     errors: dict[str, str],
 ) -> None:
     """Train in one framework unless that is done; what stands in the way goes to `errors`."""
@@ -157,13 +159,13 @@ def _train_or_say(
             raise FrameworkMissing(missing)
         if panel.facts() is None:
             if not store.path.exists():  # the cache was cleared meanwhile
-                store = pictures_of(run.recipe(), listen)
-            job = {"job": "train", "run": str(run.path), "store": str(store.path)}
-            run_worker(entry, job, panel.log, lambda event: listen(entry.name, event), patience)
-        listen(entry.name, {"event": "finished"})
+                store = pictures_of(run.recipe(), callback)
+            job = Train(str(run.path), str(store.path))
+            run_task(Task(entry, job, panel.log, lambda event: callback(entry.name, event)), timeout)
+        callback(entry.name, Finished())
     except (FrameworkMissing, WorkerFailed) as error:
         errors[entry.name] = str(error)
-        listen(entry.name, {"event": "failed", "message": str(error)})
+        callback(entry.name, Failed(str(error)))
 
 
 def _first_step(run: RunFolder, store: Store) -> Case:
@@ -175,7 +177,7 @@ def _first_step(run: RunFolder, store: Store) -> Case:
     return first_step_case(run.architecture(), weights, batch, recipe.precision, recipe.optimizer, rate)
 
 
-def _ask_reference(run: RunFolder, case: Case, exam: Path, patience: float) -> str | None:
+def _ask_reference(run: RunFolder, case: Case, exam: Path, timeout: float) -> str | None:
     """Let the reference answer; why it could not, if so. Alone: a framework beside it would be slower."""
     work = case.architecture.training_flops * len(case.batches[0].labels)
     if work > IN_PASSING:
@@ -184,7 +186,7 @@ def _ask_reference(run: RunFolder, case: Case, exam: Path, patience: float) -> s
             f"prove it on fewer pictures: triptych verify {run.path} --batch 2"
         )
     try:
-        ask_reference(exam, [case], run.panel(registry.find(REFERENCE)).log, patience)
+        ask_reference(exam, [case], run.panel(registry.find(REFERENCE)).log, timeout)
     except (WorkerFailed, OSError) as error:
         return str(error)
     return None
@@ -201,7 +203,7 @@ def _judge(
 
     if unanswered is not None:
         return unanswered, Equivalence(verdict="inconclusive", reason=unanswered)
-    facts: dict[str, dict[str, Any]] = {}
+    facts: dict[str, TrainingFacts] = {}
     subjects: dict[str, Subject] = {}
     for name in run.recipe().frameworks:
         entry = registry.find(name)
@@ -219,7 +221,7 @@ def _judge(
     loss = float(answered.reference[f"{case.trainings[0].name}/1/loss"].item())
     if not subjects:
         return loss, None
-    versions = {name: known["versions"] for name, known in facts.items()}
+    versions = {name: known.versions for name, known in facts.items()}
     certificate = certify([answered], subjects, versions)
     write_page(run.path, certificate)
     return loss, Equivalence(verdict=certificate.verdict, reason=certificate.reason())

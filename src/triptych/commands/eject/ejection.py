@@ -180,8 +180,8 @@ def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
     check_weights(architecture, weights)
     written = write(architecture, entry)
     history = tuple(
-        {"loss": e["loss"], "accuracy": e["accuracy"], "validation": e["validation_accuracy"]}
-        for e in trained[0].events()
+        {"loss": one.loss, "accuracy": one.accuracy, "validation": one.validation_accuracy}
+        for one in trained[0].epochs()
     )
-    known = Trained(weights, tuple(run.pictures()["classes"]), history)
+    known = Trained(weights, tuple(run.pictures().classes), history)
     return Source(recipe, architecture, entry, written.text, written.layouts, known)

@@ -8,21 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from triptych.commands.lessons.cells import run_cell, run_cells
 from triptych.commands.lessons.exercises import check
-from triptych.commands.lessons.lessons import Lesson, find_lesson, list_lessons, open_notebook, take_lesson
-from triptych.frameworks import registry
 
-__all__ = [
-    "Lesson",
-    "check",
-    "find_lesson",
-    "list_lessons",
-    "open_notebook",
-    "run_cell",
-    "run_cells",
-    "take_lesson",
-]
+__all__ = ["check"]
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -31,6 +19,10 @@ def load_ipython_extension(shell: Any) -> None:
     With several names, as in `%%framework keras,keras:jax`, each runs the cell, and VARIABLE holds what they
     print by name.
     """
+
+    # Only now: the list of lessons needs none of it.
+    from triptych.commands.lessons.cells import run_cells
+    from triptych.frameworks import registry
 
     def framework(line: str, cell: str) -> None:
         asked, *variable = line.split()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from triptych.errors import FrameworkMissing, WorkerFailed
 from triptych.frameworks import registry
-from triptych.running.launch import environment
+from triptych.running.transport import environment
 
 
 def run_cell(framework: str, code: str) -> str:

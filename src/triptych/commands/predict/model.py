@@ -15,8 +15,8 @@ from triptych.errors import FrameworkMissing, RunFolderError
 from triptych.frameworks import registry
 from triptych.network.weights import load_tensors, save_tensors
 from triptych.running.folder import RunFolder
-from triptych.running.launch import run_worker
-from triptych.running.result import epochs_of
+from triptych.running.protocol import Open, Predict
+from triptych.running.transport import LOCAL, TIMEOUT
 
 
 class Model(Struct, kw_only=True, frozen=True):
@@ -49,16 +49,10 @@ class Model(Struct, kw_only=True, frozen=True):
         with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
             here = Path(scratch)
             save_tensors(here / "rows.safetensors", {"rows": rows})
-            job = {
-                "job": "predict",
-                "run": self.run,
-                "weights": str(weights),
-                "images": str(images),
-                "shape": shape,
-                "rows": str(here / "rows.safetensors"),
-                "logits": str(here / "logits.safetensors"),
-            }
-            run_worker(registry.find(self.framework), job, here / "worker.log")
+            log, of = here / "worker.log", (str(images), shape, str(here / "rows.safetensors"))
+            with LOCAL.open(registry.find(self.framework), log, TIMEOUT, None) as worker:
+                worker.ask(Open(self.run, str(weights)))
+                worker.ask(Predict(*of, logits=str(here / "logits.safetensors")))
             return load_tensors(here / "logits.safetensors")["logits"]
 
 
@@ -84,7 +78,7 @@ def find_model(run: RunFolder, framework: str | None, weights: str | None) -> Mo
         weights=owner,
         epoch=panel.epoch,
         epochs=recipe.epochs,
-        trained=len(panel.events()),
+        trained=len(panel.epochs()),
         finished=panel.facts() is not None,
     )
 
@@ -93,7 +87,7 @@ def _learned(run: RunFolder) -> dict[str, float]:
     """The frameworks that have left weights, each with its best accuracy on the validation part."""
     panels = {name: run.panel(registry.find(name)) for name in run.recipe().frameworks}
     return {
-        name: max((epoch.validation_accuracy or 0.0 for epoch in epochs_of(panel)), default=0.0)
+        name: max((epoch.validation_accuracy or 0.0 for epoch in panel.epochs()), default=0.0)
         for name, panel in panels.items()
         if panel.weights.is_file()
     }

@@ -23,9 +23,10 @@ from triptych.interruption import goes_on_with
 from triptych.network.layers import pair
 from triptych.network.zoo import NOTEBOOKS, find_network
 from triptych.running.folder import make_folder, new_folder, write_json
-from triptych.running.launch import PATIENCE, Listener, silence
 from triptych.running.machine import machine
+from triptych.running.protocol import Callback, silence
 from triptych.running.recipe import make_recipe, read_recipe
+from triptych.running.transport import TIMEOUT
 
 ASKED = "replay.toml"
 """What was asked: it makes a folder a replay's."""
@@ -73,8 +74,8 @@ def replay(
     worst: str | None = None,
     best: str | None = None,
     out: Path | str | None = None,
-    patience: float = PATIENCE,
-    listen: Listener = silence,
+    timeout: float = TIMEOUT,
+    callback: Callback = silence,
 ) -> Replay:
     """Train several recipes on the same pictures, then walk from the worst to the best, one thing at a time.
 
@@ -100,7 +101,7 @@ def replay(
     if missing := entry.missing():
         raise FrameworkMissing(missing)
     subjects = {name: _subject(name, asked) for name in asked.recipes}
-    trainings = Trainings(folder, entry, asked.seeds, patience, listen)
+    trainings = Trainings(folder, entry, asked.seeds, timeout, callback)
     for subject in subjects.values():
         trainings.store(subject.recipe)  # what cannot be read leaves no folder behind
     _write_asked(folder, asked)
@@ -171,9 +172,9 @@ def _carry_out(asked: Asked, subjects: dict[str, Subject], trainings: Trainings)
         asked=msgspec.json.decode(msgspec.json.encode(asked)),
         pictures=pictures,
         framework=trainings.entry.title,
-        versions=facts["versions"],
+        versions=facts.versions,
         machine=machine(),
-        chance=1 / len(pictures["classes"]),
+        chance=1 / len(pictures.classes),
         largest=trainings.largest_class(),
         trainings=len(trainings.expected),
         seconds=trainings.seconds(),

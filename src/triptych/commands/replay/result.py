@@ -9,6 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import Meta, Struct
 
+from triptych.images.sheet import ImagesFound
+from triptych.running.machine import Machine
+
 SCHEMA = 1
 FILE = "replay.json"
 
@@ -94,10 +97,10 @@ class Replay(Struct, kw_only=True):
     schema: int = SCHEMA
     folder: str
     asked: Annotated[dict[str, Any], Meta(description="As in replay.toml.")]
-    pictures: dict[str, Any]
+    pictures: ImagesFound
     framework: Annotated[str, Meta(description="Its title, with versions in `versions`.")]
     versions: dict[str, str]
-    machine: dict[str, Any]
+    machine: Machine
     chance: Annotated[float, Meta(description="What guessing has: 1 / classes.")]
     largest: Annotated[float, Meta(description="The share of the largest class in the test part.")]
     trainings: Annotated[int, Meta(description="How many there are, each counted once.")]

@@ -8,22 +8,32 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from triptych.commands.replay.result import Trained, trained
 from triptych.commands.replay.things import Subject
-from triptych.errors import WorkerFailed
+from triptych.errors import RunFolderError, WorkerFailed
 from triptych.frameworks.registry import Entry
+from triptych.images.sheet import ImagesFound
 from triptych.images.store import Store
 from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
 from triptych.network.weights import load_tensors
-from triptych.running.folder import Panel, RunFolder
+from triptych.running.folder import Panel, RunFolder, TrainingFacts
 from triptych.running.images import pictures_of
-from triptych.running.launch import Listener, Task, run_tasks
+from triptych.running.launch import Task, run_tasks
 from triptych.running.machine import cores
+from triptych.running.protocol import (
+    Callback,
+    EpochDone,
+    Event,
+    Failed,
+    Finished,
+    ReplayPlanned,
+    Train,
+    TrainingDone,
+)  # fmt: skip
 from triptych.running.recipe import Recipe
 
 AT_ONCE = 4
@@ -37,8 +47,8 @@ class Trainings:
     path: Path
     entry: Entry
     seeds: int
-    patience: float
-    listen: Listener
+    timeout: float
+    callback: Callback
     at_once: int = min(AT_ONCE, cores())
     stores: dict[str, Store] = field(default_factory=dict)
     expected: dict[str, str] = field(default_factory=dict)
@@ -54,29 +64,33 @@ class Trainings:
                 if name not in tasks and not self._done(name):
                     tasks[name] = (subject, seed)
         done = len(self.expected) - len(tasks)
-        self.listen("plan", {"event": "plan", "folder": str(self.path), "trainings": len(self.expected),
-                             "done": done, "labels": self.expected})  # fmt: skip
+        self.callback("plan", ReplayPlanned(dict(self.expected), done))
         made = {name: self._task(name, *task) for name, task in tasks.items()}
-        run_tasks(made, self.patience, self.at_once, max(1, cores() // self.at_once))
+        run_tasks(made, self.timeout, self.at_once, max(1, cores() // self.at_once))
         return [self._figures(own) for own in names]
 
     def store(self, recipe: Recipe) -> Store:
         """The pictures of a recipe, decoded once a replay."""
         way = f"{recipe.size} {recipe.fit} {recipe.resize}"
         if way not in self.stores:
-            self.stores[way] = pictures_of(recipe, self.listen)
+            self.stores[way] = pictures_of(recipe, self.callback)
         return self.stores[way]
 
     def seconds(self) -> float:
         """What all trainings took, one after the other."""
-        facts = (self._panel(name).facts() or {} for name in self.expected)
-        return float(sum(fact["total_seconds"] for fact in facts))
+        return sum(self._facts(name).total_seconds for name in self.expected)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> TrainingFacts:
         """What the framework said of itself in the first training."""
-        return self._panel(next(iter(self.expected))).facts() or {}
+        return self._facts(next(iter(self.expected)))
 
-    def pictures(self) -> dict[str, Any]:
+    def _facts(self, name: str) -> TrainingFacts:
+        facts = self._panel(name).facts()
+        if facts is None:
+            raise RunFolderError(f"{self._run(name).path}: is not finished; replay the folder once more")
+        return facts
+
+    def pictures(self) -> ImagesFound:
         """What was found in the pictures, by the first training."""
         return self._run(next(iter(self.expected))).pictures()
 
@@ -107,23 +121,22 @@ class Trainings:
     def _done(self, name: str) -> bool:
         return (self._run(name).path / "recipe.toml").is_file() and self._panel(name).facts() is not None
 
-    def _task(self, name: str, subject: Subject, seed: int) -> Task:
+    def _task(self, name: str, subject: Subject, seed: int) -> Task[TrainingDone]:
         recipe, network = self._asked(subject, seed)
         store, run = self.store(recipe), self._run(name)
         if not (run.path / "recipe.toml").is_file():
             shutil.rmtree(run.path, ignore_errors=True)  # what a kill left of its making
             RunFolder.create(run.path, recipe, network, store)
         panel = run.panel(self.entry)
-        job = {"job": "train", "run": str(run.path), "store": str(store.path)}
 
-        def hear(event: dict[str, Any]) -> None:
-            if event["event"] == "failed":
-                raise WorkerFailed(f"{self.expected[name]}: {event['message']}")
-            self.listen(name, event)
-            if event["event"] == "epoch" and event["epoch"] == recipe.epochs:
-                self.listen(name, {"event": "finished"})
+        def hear(event: Event) -> None:
+            if isinstance(event, Failed):
+                raise WorkerFailed(f"{self.expected[name]}: {event.message}")
+            self.callback(name, event)
+            if isinstance(event, EpochDone) and event.figures.epoch == recipe.epochs:
+                self.callback(name, Finished())
 
-        return Task(self.entry, job, panel.log, hear)
+        return Task(self.entry, Train(str(run.path), str(store.path)), panel.log, hear)
 
     def _figures(self, names: list[str]) -> Trained:
         test, train = [], []
@@ -131,7 +144,7 @@ class Trainings:
             panel = self._panel(name)
             tested = load_tensors(panel.logits)
             test.append(float((tested["logits"].argmax(axis=1) == tested["labels"]).mean()))
-            train.append(panel.events()[-1]["accuracy"])
+            train.append(panel.epochs()[-1].accuracy)
             for path in (panel.checkpoint, panel.first_step, panel.weights):
                 path.unlink(missing_ok=True)  # of dozens of trainings the figures are enough
         return trained(test, train, [f"trainings/{name}" for name in names])

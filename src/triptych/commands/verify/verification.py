@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from triptych.equality.certify import batches_hash, certify
 from triptych.equality.judgement import Answered
 from triptych.errors import NotEqual, RunFolderError, UsageError, WorkerFailed, did_you_mean
 from triptych.frameworks import registry
+from triptych.frameworks.contract import Facts
 from triptych.images.batches import Batch, Batches
 from triptych.images.source import located, open_pictures
 from triptych.images.split import split
@@ -27,9 +28,11 @@ from triptych.network.zoo import find_network
 from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, make_folder, new_folder
 from triptych.running.images import of_pictures
-from triptych.running.launch import PATIENCE, Listener, run_workers, silence
+from triptych.running.launch import ask_all
+from triptych.running.protocol import Answer, Callback, ExamDone, ProofPlanned, silence
 from triptych.running.recipe import LEARNING_RATES, make_optimizer
 from triptych.running.schedule import Schedule
+from triptych.running.transport import TIMEOUT
 
 BATCHES = 4
 """How many batches a training goes through in turn."""
@@ -56,8 +59,8 @@ def verify(
     seed: int = 0,
     probes: bool = True,
     out: Path | str | None = None,
-    patience: float = PATIENCE,
-    listen: Listener = silence,
+    timeout: float = TIMEOUT,
+    callback: Callback = silence,
 ) -> Verification:
     """Prove that `frameworks` compute the same network, each against the NumPy reference and the others.
 
@@ -74,15 +77,15 @@ def verify(
     asked.probes = probes
     if out is None:
         out = run / "proof" if run else new_folder(f"verify-{from_toml(asked.network).name}")
-    return _carry_out(asked, Path(out), patience, listen)
+    return _carry_out(asked, Path(out), timeout, callback)
 
 
 def verify_again(
     certificate: Path | str,
     *,
     out: Path | str | None = None,
-    patience: float = PATIENCE,
-    listen: Listener = silence,
+    timeout: float = TIMEOUT,
+    callback: Callback = silence,
 ) -> Verification:
     """Ask what a stored certificate was made of once more: here, with the versions that are here.
 
@@ -97,7 +100,7 @@ def verify_again(
             f"{certificate}: is the short certificate of a comparison; for one that can be asked again: "
             "triptych verify RUN"
         )
-    return _carry_out(stored.asked, Path(out) if out else None, patience, listen, stored)
+    return _carry_out(stored.asked, Path(out) if out else None, timeout, callback, stored)
 
 
 def _plan(
@@ -153,13 +156,13 @@ def _trained(run: RunFolder) -> Path:
     raise RunFolderError(f"{run.path}: no framework has weights yet; go on with: triptych resume {run.path}")
 
 
-def _cases(asked: Asked, listen: Listener) -> list[Case]:
+def _cases(asked: Asked, callback: Callback) -> list[Case]:
     """The questions, the network's own first."""
     architecture = from_toml(asked.network)
     if asked.pictures is None:
         batches = questions.noise(architecture, [asked.batch] * BATCHES, asked.seed)
     else:
-        architecture, batches = _real(asked, architecture, listen)
+        architecture, batches = _real(asked, architecture, callback)
     if asked.weights is None:
         weights = questions.moved_weights(architecture, asked.seed)
     else:
@@ -171,14 +174,14 @@ def _cases(asked: Asked, listen: Listener) -> list[Case]:
 
 
 def _real(
-    asked: Asked, architecture: Architecture, listen: Listener
+    asked: Asked, architecture: Architecture, callback: Callback
 ) -> tuple[Architecture, tuple[Batch, ...]]:
     """The first training batches of real pictures, and the network for as many classes."""
     assert asked.pictures is not None
     height, width, _ = architecture.input_shape
     store = open_pictures(
         asked.pictures, size=(height, width), fit=asked.fit, resize=asked.resize, full=asked.full,
-        progress=of_pictures(listen),
+        progress=of_pictures(callback),
     )  # fmt: skip
     architecture = architecture.adapted(classes=len(store.classes))
     rows = split(store.labels, store.sides, asked.seed).train
@@ -188,7 +191,7 @@ def _real(
 
 
 def _carry_out(
-    asked: Asked, out: Path | None, patience: float, listen: Listener, stored: Certificate | None = None
+    asked: Asked, out: Path | None, timeout: float, callback: Callback, stored: Certificate | None = None
 ) -> Verification:
     """Ask the reference, then the frameworks, judge, and leave certificate and page in the folder `out`.
 
@@ -196,26 +199,26 @@ def _carry_out(
     """
     from triptych.report.certificate import write_page  # only now: it loads Matplotlib
 
-    cases = _cases(asked, listen)
+    cases = _cases(asked, callback)
     if stored is not None:
         _check_same(cases, stored)
     entries = [registry.find(name) for name in asked.frameworks]
     there = [entry for entry in entries if entry.missing() is None]
-    listen("plan", {"event": "plan", "frameworks": [REFERENCE, *(entry.name for entry in there)]})
+    callback("plan", ProofPlanned((REFERENCE, *(entry.name for entry in there))))
     if out is not None:
         make_folder(out)
     with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as temporary:
         exam = Path(temporary)
         try:
             log = exam / "reference.log"
-            ask_reference(exam, cases, log, patience, lambda event: listen(REFERENCE, event))
+            ask_reference(exam, cases, log, timeout, lambda event: callback(REFERENCE, event))
         except WorkerFailed as error:
             raise UsageError(f"could not tell: {error}") from None
-        outcomes = _ask(exam, there, cases, asked.precision, patience, listen)
+        outcomes = _ask(exam, there, cases, asked.precision, timeout, callback)
         subjects = {entry.name: _subject(entry, outcomes.get(entry.name)) for entry in entries}
-        facts = {name: one["facts"] for name, one in outcomes.items() if not isinstance(one, WorkerFailed)}
+        facts = {name: one.facts for name, one in outcomes.items() if isinstance(one, ExamDone)}
         answered = [_answered(exam, case, facts) for case in cases]
-        versions = {name: one["versions"] for name, one in facts.items()}
+        versions = {name: one.versions for name, one in facts.items()}
         certificate = certify(answered, subjects, versions, asked)
     if out is not None:
         write_page(out, certificate)
@@ -232,32 +235,31 @@ def _check_same(cases: Sequence[Case], stored: Certificate) -> None:
 
 def _ask(
     exam: Path, entries: Sequence[registry.Entry], cases: Sequence[Case], precision: Precision,
-    patience: float, listen: Listener,
-) -> dict[str, dict[str, Any] | WorkerFailed]:  # fmt: skip
+    timeout: float, callback: Callback,
+) -> dict[str, ExamDone | WorkerFailed]:  # fmt: skip
     """The frameworks' last words by name; the answers themselves are in the exam's folder."""
     own = [one for case in cases for one in questions.nudged_kernel(case)]
     for case in own:
         case.write(exam)
     names = [case.name for case in (*cases, *own)]
-    job = {"job": "answer", "run": str(exam), "cases": names, "precision": precision}
-    return run_workers(
+    return ask_all(
         sorted(entries, key=lambda entry: -entry.seconds),
-        job,
+        Answer(str(exam), names, precision),
         lambda entry: exam / f"{entry.folder}.log",
-        lambda entry, event: listen(entry.name, event),
-        patience,
+        lambda entry, event: callback(entry.name, event),
+        timeout,
     )
 
 
-def _answered(exam: Path, case: Case, facts: dict[str, dict[str, Any]]) -> Answered:
+def _answered(exam: Path, case: Case, facts: dict[str, Facts]) -> Answered:
     """The answers to a case of those who said something of themselves."""
     folders = {name: exam / registry.find(name).folder for name in facts}
     return gathered(exam, case, folders, {name: device_of(one) for name, one in facts.items()})
 
 
-def _subject(entry: registry.Entry, outcome: dict[str, Any] | WorkerFailed | None) -> Subject:
+def _subject(entry: registry.Entry, outcome: ExamDone | WorkerFailed | None) -> Subject:
     if outcome is None:
         return Subject(title=entry.title, status="missing", error=entry.missing())
     if isinstance(outcome, WorkerFailed):
         return Subject(title=entry.title, status="failed", error=str(outcome))
-    return subject_of(outcome["facts"])
+    return subject_of(outcome.facts)

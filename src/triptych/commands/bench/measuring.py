@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
@@ -22,8 +21,8 @@ from triptych.network.conventions import Precision
 from triptych.network.rng import stream
 from triptych.network.weights import initial_weights
 from triptych.running import energy
-from triptych.running.exam import Emit
 from triptych.running.machine import peak_memory_mib, process_age
+from triptych.running.protocol import Emit, Load, Measuring, PeakRound, Round, Startup
 from triptych.running.recipe import make_optimizer
 
 OPTIMIZER = make_optimizer({})
@@ -54,80 +53,75 @@ PEAK_SECONDS = 0.3
 """How long each product is repeated."""
 
 
-@dataclass(frozen=True)
-class Load:
-    """What every framework is measured with."""
-
-    network: str
-    """The architecture file."""
-    batch: int
-    precision: Precision
-    store: str
-    """The folder of the decoded pictures."""
-    seconds: float
-    """How long a measurement lasts, unless LEAST takes longer."""
-
-
-class Bench:
+class ReadyFramework:
     """A framework that is ready: imported, built, compiled, warm; `startup` says what that took."""
 
     def __init__(self, framework: Framework, load: Load, emit: Emit) -> None:
-        self.startup: dict[str, Any] = {
-            "import_seconds": process_age(),
-            "import_memory_mib": peak_memory_mib(),
-        }
+        imported, memory = process_age(), peak_memory_mib()
         self.framework, self.load, self.emit = framework, load, emit
         self.architecture = from_toml(load.network)
         self.batch = synthetic(self.architecture, load.batch)
         self.batches = training_batches(Store.open(Path(load.store)), self.architecture, load.batch)
         self.counters = energy.counters()
-        self.steps = self._start_training()
-        self.predictions = self._start_prediction()
+        built = self._build()
+        self._tell("first step")
+        first_step, reached = self._train([self.batch]), process_age()
+        self._tell("training, to warm up")
+        self.steps, step = _steady(lambda: self._train([self.batch]), load.seconds)
+        self._tell("first prediction")
+        first_prediction = _timed(self._predict)
+        self.predictions, prediction = _steady(self._predict, load.seconds)
         self._start_singles()
         self._tell("real input")
         self._real()  # so that the pictures come from memory from now on
+        self.startup = Startup(
+            import_seconds=imported,
+            build_seconds=built,
+            first_step_seconds=first_step,
+            compile_seconds=max(0.0, first_step - step),
+            time_to_first_step=reached,
+            first_prediction_seconds=first_prediction,
+            prediction_compile_seconds=max(0.0, first_prediction - prediction),
+            import_memory_mib=memory,
+        )
 
-    def turn(self) -> dict[str, Any]:
+    def turn(self) -> Round:
         """Everything that is measured in a round, once; times in seconds."""
-        said: dict[str, Any] = {"began": time.time(), "steps": self.steps, "predictions": self.predictions}
+        began = time.time()
         self._tell("training")
         self._train(repeat(self.batch, AROUND))
         before = energy.readings(self.counters)
-        said["train_seconds"] = self._train(repeat(self.batch, self.steps))
-        said["joules"] = energy.joules(self.counters, before, energy.readings(self.counters))
+        train_seconds = self._train(repeat(self.batch, self.steps))
+        joules = energy.joules(self.counters, before, energy.readings(self.counters))
         self._tell("real input")
-        said["real_seconds"] = self._real()
+        real_seconds = self._real()
         self._tell("prediction")
-        said["predict_seconds"] = _timed(lambda: self._predict(self.predictions))
+        predict_seconds = _timed(lambda: self._predict(self.predictions))
         self._tell("single pictures")
         for _ in range(AROUND):
             self._predict_single()
-        said["latencies"] = [_timed(self._predict_single) for _ in range(SINGLES)]
-        return said | {"peak_memory_mib": peak_memory_mib(), "ended": time.time()}
+        latencies = [_timed(self._predict_single) for _ in range(SINGLES)]
+        return Round(
+            began=began,
+            ended=time.time(),
+            steps=self.steps,
+            train_seconds=train_seconds,
+            real_seconds=real_seconds,
+            predictions=self.predictions,
+            predict_seconds=predict_seconds,
+            latencies=latencies,
+            joules=joules,
+            peak_memory_mib=peak_memory_mib(),
+        )
 
-    def _start_training(self) -> int:
+    def _build(self) -> float:
+        """Seconds to build the network and its optimizer."""
         self._tell("building")
         began = time.perf_counter()
         weights = initial_weights(self.architecture, 0)
         self.state = self.framework.build(self.architecture, weights, self.load.precision)
         self.step = self.framework.make_step(self.state, OPTIMIZER)
-        self.startup["build_seconds"] = time.perf_counter() - began
-        self._tell("first step")
-        first = self._train([self.batch])
-        self.startup |= {"first_step_seconds": first, "time_to_first_step": process_age()}
-        self._tell("training, to warm up")
-        steps, steady = _steady(lambda: self._train([self.batch]), self.load.seconds)
-        self.startup["compile_seconds"] = max(0.0, first - steady)
-        return steps
-
-    def _start_prediction(self) -> int:
-        self._tell("first prediction")
-        first = _timed(self._predict)
-        predictions, steady = _steady(self._predict, self.load.seconds)
-        self.startup |= {
-            "first_prediction_seconds": first, "prediction_compile_seconds": max(0.0, first - steady)
-        }  # fmt: skip
-        return predictions
+        return time.perf_counter() - began
 
     def _start_singles(self) -> None:
         """A network for single pictures alone: some fill up to the largest batch that they have seen."""
@@ -168,7 +162,7 @@ class Bench:
         self.framework.predict(self.single, self.batch.images[:1])
 
     def _tell(self, what: str) -> None:
-        self.emit({"event": "measures", "what": what})
+        self.emit(Measuring(what))
 
 
 def synthetic(architecture: Architecture, size: int) -> Batch:
@@ -194,19 +188,19 @@ def training_batches(store: Store, architecture: Architecture, batch: int) -> Ba
     )
 
 
-def peak(precision: Precision) -> dict[str, Any]:
+def peak(precision: Precision) -> PeakRound:
     """What NumPy's matrix product reaches here, of several sizes the fastest: 2 n^3 operations of n x n.
 
     In float64 for float64, in float32 for all else. Of each size it is the median, as what is held against
     it is: the luckiest moment of a machine is no measure for a second of training.
     """
     kind = np.float64 if precision == "float64" else np.float32
-    said: dict[str, Any] = {"began": time.time(), "flops": 0.0}
+    began, flops = time.time(), 0.0
     for side in SIDES:
         a, b = (stream(0, "peak", side, name).random((side, side)).astype(kind) for name in "ab")
         once = np.median(_several(partial(np.matmul, a, b, out=np.zeros_like(a)), PEAK_SECONDS))
-        said["flops"] = max(said["flops"], float(2 * side**3 / once))
-    return said | {"ended": time.time()}
+        flops = max(flops, float(2 * side**3 / once))
+    return PeakRound(began=began, ended=time.time(), flops=flops)
 
 
 def _steady(act: Callable[[], object], seconds: float) -> tuple[int, float]:

@@ -1,0 +1,162 @@
+"""A bench on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from triptych.commands.bench.result import Bench, Measured, Spread
+from triptych.frameworks import registry
+from triptych.running.protocol import (
+    Alive,
+    BenchPlanned,
+    CaseAsked,
+    EpochDone,
+    Event,
+    Failed,
+    Finished,
+    FirstStepDone,
+    ImagesPrepared,
+    Measuring,
+    Missing,
+    ProofPlanned,
+    ReplayPlanned,
+    RunOpened,
+    Started,
+    StepDone,
+    TrainingsPlanned,
+    TurnBegins,
+    TurnEnds,
+)  # fmt: skip
+from triptych.terminal import Progress, clock, table, with_reach
+
+
+class BenchProgress(Progress):
+    """Shows a bench while it goes on: a line a framework; without a terminal, who is ready, and rounds."""
+
+    REFRESH = 1  # drawing takes time from whoever is being measured
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(console)
+        self.states: dict[str, str] = {}
+        self.rounds, self.round = 0, 0
+
+    def __call__(self, who: str, event: Event) -> None:
+        """Hear an event of a bench."""
+        match event:
+            case BenchPlanned(frameworks, rounds):
+                self.states, self.rounds = dict.fromkeys(frameworks, "waits"), rounds
+            case ImagesPrepared(done, total):
+                self.prepared(done, total)
+            case Missing(message):
+                self.states[who] = "missing"
+                self.warn(message)
+            case Failed(message):
+                self.states[who] = "failed"
+                self.warn(message)
+            case Started():
+                self.states[who] = "starts"
+            case Measuring(what):
+                self.states[who] = what
+            case FirstStepDone(seconds):
+                self.states[who] = "is ready"
+                self.say(f"{registry.find(who).title:<16} is ready, first step after {clock(seconds)}")
+            case TurnBegins(number):
+                self._begin(number)
+                self.states[who] = "starts its turn"
+            case TurnEnds(number):
+                self.states[who] = f"waits, {number} of {self.rounds} rounds done"
+            case StepDone() | EpochDone() | Alive() | CaseAsked() | Finished() | RunOpened():
+                pass
+            case TrainingsPlanned() | ProofPlanned() | ReplayPlanned():
+                pass
+            case _:
+                assert_never(event)
+
+    def _begin(self, number: int) -> None:
+        if number > self.round:
+            self.round = number
+            self.say(f"round {number} of {self.rounds}")
+
+    def parts(self) -> Sequence[RenderableType]:
+        grid = Table.grid(padding=(0, 2))
+        for name, state in list(self.states.items()):
+            entry = registry.REGISTRY.get(name)
+            title = Text(entry.title, style=f"bold {entry.colour}") if entry else Text("The machine itself")
+            grid.add_row(title, Text(state))
+        return [f"Round {self.round} of {self.rounds}", grid] if self.round else [grid]
+
+
+def bench_parts(done: Bench) -> list[RenderableType]:
+    """A bench on the terminal: what is steady, what came before, whether it is ranked, where the page is."""
+    asked, ranked = done.asked, done.ranking is not None
+    height, width, _ = done.network["input"]
+    steady = table(
+        title=f"{done.network['name']} in {asked['precision']}, batches of {asked['batch']}, "
+        f"{width} x {height} pixels, {asked['threads']} thread(s): medians of {asked['repeats']} round(s)"
+    )
+    start = table(title="once: getting ready; single pictures; memory")
+    for one_table in (steady, start):
+        one_table.add_column("framework", overflow="fold")
+    headings = ["pictures/s", *(["of the fastest"] if ranked else []), "real input", "predicts", "of peak"]
+    for heading in headings:
+        steady.add_column(heading, justify="right", overflow="fold")
+    energy = any(one.joules_per_1000 for one in done.frameworks.values())
+    headings = ["import", "compile", "first step", "p50", "p99", "MiB", *(["J/1,000"] if energy else [])]
+    for heading in headings:
+        start.add_column(heading, justify="right", overflow="fold")
+    for name in done.order:
+        one = done.frameworks[name]
+        title = Text(one.title, style=f"bold {registry.find(name).colour}")
+        if one.status != "done":
+            steady.add_row(title, one.status)
+            continue
+        speeds = [_over_rounds(one.training, _rate), _over_rounds(one.real, _rate)]
+        if ranked:
+            speeds.insert(1, _over_rounds(one.ratio, "{:.2f}".format))
+        share = _over_rounds(one.share_of_peak, "{:.1%}".format)
+        steady.add_row(title, *speeds, _over_rounds(one.prediction, _rate), share)
+        start.add_row(title, *_start_cells(one, energy))
+    lines: list[RenderableType] = [steady, start] if start.row_count else [steady]
+    if done.peak.flops is not None:
+        lines.append(
+            f"The machine's peak: {done.peak.flops.median / 1e9:,.0f} GFLOP/s, NumPy's matrix product in "
+            f"{done.peak.precision} with as many threads."
+        )
+    reasons = {one.share_missing for one in done.frameworks.values() if one.share_missing}
+    lines += [f"No share of the peak: {reason}." for reason in sorted(reasons)]
+    if not energy and done.done:
+        lines.append("Energy: the machine does not tell.")
+    if ranked:
+        lines.append(f"Ranked: {done.certificate} proves that they compute the same.")
+        if done.close:
+            lines.append(f"In some rounds as fast as the first, or faster: {', '.join(done.close)}.")
+    else:
+        lines.append(f"Not ranked: {done.unranked}")
+    return [*lines, f"Figures: {done.folder}/bench.json, to look at: {done.folder}/bench.html"]
+
+
+def _start_cells(one: Measured, energy: bool) -> list[Text | str]:
+    said = one.startup
+    assert said is not None
+    seconds = (said.import_seconds, said.compile_seconds, said.time_to_first_step)
+    latencies = (one.latency_p50 or 0.0, one.latency_p99 or 0.0)
+    cells: list[Text | str] = [*(f"{value:.1f} s" for value in seconds)]
+    cells += [*(f"{1000 * value:.3g} ms" for value in latencies), f"{one.peak_memory_mib:,.0f}"]
+    return [*cells, _over_rounds(one.joules_per_1000, _rate)] if energy else cells
+
+
+def _over_rounds(spread: Spread | None, form: Callable[[float], str]) -> Text:
+    """The median, and below it the lowest and the highest."""
+    if spread is None:
+        return Text("")
+    reach = (spread.low, spread.high) if spread.low < spread.high else None
+    return with_reach(form(spread.median), reach, form)
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,124 @@
+"""`triptych compare`, `train` and `resume` on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from triptych.command_line import (
+    FRAMEWORKS,
+    IMAGES,
+    JSON,
+    TIMEOUT,
+    Command,
+    F,
+    names,
+    options,
+    out,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from triptych.commands.compare.comparison import Comparison
+
+
+def _defaulting(name: str, default: str, words: str, **more: Any) -> Callable[[F], F]:
+    """An option whose default is decided elsewhere, with the pictures: the recipe's DEFAULTS."""
+    return click.option(name, help=f"{words}  [default: {default}]", **more)
+
+
+RECIPE_OPTIONS = options(
+    _defaulting("--network", "sports-cnn; digits: lenet", "A network of the zoo, or a .toml file.",
+                metavar="NAME|FILE"),
+    _defaulting("--epochs", "15; sports: 7, digits: 5", "How often every picture is seen.",
+                type=int, metavar="N"),
+    _defaulting("--size", "64; sports: 48, digits: 32; a network file's own",
+                "Height and width the pictures are resized to.", type=int, metavar="PX"),
+    _defaulting("--batch", "32; sports: 30", "Pictures a step.", type=int, metavar="N"),
+    _defaulting("--seed", "0", "Decides all that is random.", type=int, metavar="N"),
+    _defaulting("--precision", "float32", "float32, float64 or bfloat16.", metavar="NAME"),
+    _defaulting("--optimizer", "adamw", "adamw, adam, sgd or rmsprop.", metavar="NAME"),
+    _defaulting("--learning-rate", "adamw and adam: 0.003, sgd: 0.05, rmsprop: 0.001; sports: 0.001",
+                "The top of the schedule.", type=float, metavar="X"),
+    _defaulting("--schedule", "one-cycle", "one-cycle, cosine, constant or inverse-time.", metavar="NAME"),
+    _defaulting("--fit", "squash", "squash, crop or pad pictures that are not square.", metavar="NAME"),
+    _defaulting("--resize", "bilinear", "bilinear or nearest.", metavar="NAME"),
+    click.option("--recipe", type=click.Path(path_type=Path), metavar="NAME|FILE",
+                 help="All this as a file, or 2017-keras, 2017-tensorflow, 2017-pytorch."),
+    click.option("--full", is_flag=True, default=None, help="sports with 7,096 and 1,775 pictures."),
+    click.option("--strict", is_flag=True, default=None, help="End if any picture has a problem."),
+    out("The run folder; a new one below runs/ otherwise."),
+    TIMEOUT,
+    JSON,
+)  # fmt: skip
+
+
+@click.command(cls=Command)
+@click.argument("pictures", required=False, metavar=f"[{IMAGES}]")
+@FRAMEWORKS
+@RECIPE_OPTIONS
+def compare(**given: Any) -> None:
+    """Train one network in several frameworks on the same pictures."""
+    _compare(**given)
+
+
+@click.command(cls=Command)
+@click.argument("pictures", metavar=IMAGES)
+@click.option(
+    "--framework", "frameworks", callback=names, help="pytorch, unless the recipe names one.", metavar="NAME"
+)
+@RECIPE_OPTIONS
+def train(**given: Any) -> None:
+    """Train one network in one framework."""
+    _compare(frameworks_otherwise=["pytorch"], **given)
+
+
+def _compare(
+    *, optimizer: str | None, learning_rate: float | None, schedule: str | None, fit: str | None,
+    resize: str | None, recipe: Path | None, as_json: bool, frameworks_otherwise: list[str] | None = None,
+    **given: Any,
+) -> None:  # fmt: skip
+    from triptych.commands.compare.comparison import compare
+    from triptych.commands.compare.terminal import TrainingProgress
+    from triptych.files import merge
+    from triptych.running.recipe import read_recipe
+
+    tables = read_recipe(recipe) if recipe else {}
+    if frameworks_otherwise is not None:
+        tables.setdefault("frameworks", frameworks_otherwise)
+    merge(tables, {"fit": fit, "resize": resize, "optimizer": {"name": optimizer},
+                   "schedule": {"name": schedule, "learning_rate": learning_rate}})  # fmt: skip
+    with TrainingProgress() as progress:
+        result = compare(recipe=tables, callback=progress, **given)
+    _show_result(result, as_json)
+
+
+@click.command(cls=Command)
+@click.argument("run", metavar="RUN")
+@TIMEOUT
+@JSON
+def resume(run: str, timeout: float, as_json: bool) -> None:
+    """Go on with a run that was interrupted; RUN is its folder."""
+    from triptych.commands.compare.comparison import resume
+    from triptych.commands.compare.terminal import TrainingProgress
+
+    with TrainingProgress() as progress:
+        result = resume(run, timeout=timeout, callback=progress)
+    _show_result(result, as_json)
+
+
+def _show_result(result: Comparison, as_json: bool) -> None:
+    from triptych.commands.compare.terminal import agreement_lines, result_table
+    from triptych.terminal import problem_lines, show
+
+    if as_json:
+        print_json(result)
+    else:
+        show(*problem_lines(result.pictures), result_table(result), *agreement_lines(result))
+        show(f"Report: {Path(result.folder) / 'report.html'}")
+    differ = result.equivalence is not None and result.equivalence.verdict == "different"
+    if differ or result.failed or not any(one.status == "done" for one in result.frameworks.values()):
+        raise click.exceptions.Exit(1)

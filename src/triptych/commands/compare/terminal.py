@@ -1,0 +1,221 @@
+"""A comparison on the terminal: live lines while it goes on, the table at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from rich.console import Console, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from triptych.frameworks import registry
+from triptych.report import words
+from triptych.running.epoch import Epoch
+from triptych.running.protocol import (
+    Alive,
+    BenchPlanned,
+    CaseAsked,
+    EpochDone,
+    Event,
+    Failed,
+    Finished,
+    FirstStepDone,
+    ImagesPrepared,
+    Measuring,
+    Missing,
+    ProofPlanned,
+    ReplayPlanned,
+    RunOpened,
+    Started,
+    StepDone,
+    TrainingsPlanned,
+    TurnBegins,
+    TurnEnds,
+)  # fmt: skip
+from triptych.running.result import Result
+from triptych.terminal import Progress, clock, table, with_reach
+
+
+@dataclass
+class Line:
+    """What is known of one framework while it trains."""
+
+    title: str
+    colour: str
+    epochs: int
+    epoch: int = 0
+    share: float = 0.0
+    loss: float | None = None
+    accuracy: float | None = None
+    speed: float | None = None
+    state: str = "waits"
+    began: float = 0.0
+    first: float = 0.0
+    """The share of the whole that was done when this session began: not 0 in a resumed run."""
+
+    def start(self) -> None:
+        """Its process is there."""
+        self.state, self.began, self.first = "starts", time.monotonic(), -1.0
+
+    def go_on(self, epoch: int, share: float, loss: float | None, speed: float) -> None:
+        """It trains, and so far has come in an epoch."""
+        self.epoch, self.share, self.loss, self.speed, self.state = epoch, share, loss, speed, "trains"
+        if self.first < 0:
+            self.began, self.first = time.monotonic(), self.done
+
+    def end_epoch(self, figures: Epoch) -> None:
+        """An epoch is over."""
+        self.go_on(figures.epoch, 1.0, figures.loss, figures.pictures_per_second)
+        self.accuracy = figures.validation_accuracy
+
+    def finish(self) -> None:
+        """Its training is done."""
+        self.state, self.epoch, self.share = "done", self.epochs, 1.0
+
+    def plain(self) -> str:
+        """How far it is, as a line of text."""
+        parts = [f"epoch {self.epoch}/{self.epochs}", f"loss {_number(self.loss)}"]
+        if self.accuracy is not None:
+            parts.append(f"validation {self.accuracy:.1%}")
+        parts += [f"{self.speed:,.0f} pictures/s", f"{clock(self.seconds_left)} left"]
+        return f"{self.title:<16} " + "  ".join(parts)
+
+    def cells(self) -> list[RenderableType]:
+        """How far it is, as a row of the live picture."""
+        title = Text(self.title, style=f"bold {self.colour}")
+        if self.state in ("waits", "starts", "failed"):
+            return [title, ProgressBar(1, 0, width=24), Text(self.state, style="dim"), "", "", "", ""]
+        return [
+            title,
+            ProgressBar(1, self.done, width=24, complete_style=self.colour, finished_style=self.colour),
+            f"epoch {self.epoch}/{self.epochs}",
+            "" if self.loss is None else f"loss {self.loss:.3f}",
+            "" if self.accuracy is None else f"validation {self.accuracy:.1%}",
+            "" if self.speed is None else f"{self.speed:,.0f} pictures/s",
+            "done" if self.state == "done" else f"{clock(self.seconds_left)} left",
+        ]
+
+    @property
+    def done(self) -> float:
+        """Share of the whole training that is done."""
+        return (max(self.epoch, 1) - 1 + self.share) / self.epochs
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None before there is one."""
+        gained = self.done - self.first
+        if self.state != "trains" or gained <= 0:
+            return None
+        return (time.monotonic() - self.began) / gained * (1 - self.done)
+
+
+class TrainingProgress(Progress):
+    """Shows a run while it goes on: a live line a framework; without a terminal, a plain line an epoch."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(console)
+        self.lines: dict[str, Line] = {}
+
+    def expect(self, frameworks: Sequence[str], epochs: int) -> None:
+        """Say what is to come."""
+        for name in frameworks:
+            entry = registry.find(name)
+            self.lines[name] = Line(entry.title, entry.colour, epochs)
+
+    def __call__(self, who: str, event: Event) -> None:
+        """Hear an event of a run."""
+        match event:
+            case TrainingsPlanned(frameworks, epochs):
+                self.expect(frameworks, epochs)
+            case RunOpened(folder, summary):
+                self.console.print(Text(f"{folder}: {summary}"), soft_wrap=True)
+            case ImagesPrepared(done, total):
+                self.prepared(done, total)
+            case Started():
+                self.lines[who].start()
+                self.say(f"{self.lines[who].title:<16} starts")
+            case StepDone():
+                self.lines[who].go_on(event.epoch, event.share, event.loss, event.pictures_per_second)
+            case EpochDone(figures):
+                self.lines[who].end_epoch(figures)
+                self.say(self.lines[who].plain())
+            case Finished():
+                self.lines[who].finish()
+            case Failed(message):
+                self.lines[who].state = "failed"
+                self.warn(message)
+            case Alive() | CaseAsked() | Measuring() | Missing() | ProofPlanned() | BenchPlanned():
+                pass
+            case ReplayPlanned() | TurnBegins() | TurnEnds() | FirstStepDone():
+                pass
+            case _:
+                assert_never(event)
+
+    def parts(self) -> Sequence[RenderableType]:
+        grid = Table.grid(padding=(0, 2))
+        for line in self.lines.values():
+            grid.add_row(*line.cells())
+        return [grid] if self.lines else []
+
+
+def _number(loss: float | None) -> str:
+    return "not finite" if loss is None else f"{loss:.4f}"
+
+
+def result_table(result: Result) -> Table:
+    """The table at the end of a run: test accuracy, times, speed with its reach, memory, lines of code."""
+    shown = table(title=f"{result.network['name']} on {result.pictures.source}")
+    shown.add_column("framework", no_wrap=True)
+    for heading in ("test (95 %)", "train", "total", "pictures/s", "MiB", "lines"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for name, one in result.frameworks.items():
+        title = Text(one.title, style=f"bold {registry.find(name).colour}")
+        shown.add_row(title, *(_figures(name, result) if one.status == "done" else [one.status]))
+    return shown
+
+
+def _figures(name: str, result: Result) -> list[str | Text]:
+    """A row's cells; the best of a column stands out where frameworks may be ranked."""
+    one = result.frameworks[name]
+
+    def best(figure: str, text: str) -> Text:
+        first = result.ranking is not None and result.ranking[figure][0] == name
+        return Text(text, style="bold green" if first else "")
+
+    accuracy = "" if one.test_accuracy is None else f"{one.test_accuracy:.1%}"
+    speed = best("pictures_per_second", words.rate(one.pictures_per_second or 0))
+    return [
+        with_reach(accuracy, one.test_accuracy_interval, lambda share: f"{100 * share:.1f}"),
+        f"{one.train_seconds:,.0f} s",
+        best("total_seconds", f"{one.total_seconds:,.0f} s"),
+        with_reach(speed, one.pictures_per_second_range, words.rate),
+        best("peak_memory_mib", f"{one.peak_memory_mib:,.0f}"),
+        str(one.network_lines),
+    ]
+
+
+def agreement_lines(result: Result) -> list[str]:
+    """Whether they compute the same, and how far they agree, one sentence a line."""
+    agreement, lines = result.agreement, []
+    done = sum(one.status == "done" for one in result.frameworks.values())
+    if done:
+        lines.append(f"Certificate: {words.verdict(result)}: {words.reason(result)}.")
+    if result.ranking is None and done > 1:
+        lines.append("So these figures are not ranked: they may compare accidents.")
+    if agreement.first_step_loss_gap is not None:
+        lines.append(f"First-step losses differ by at most {agreement.first_step_loss_gap:.1e}")
+        if agreement.reference_gap is not None:
+            lines[-1] += f", from the NumPy reference's in float64 by at most {agreement.reference_gap:.1e}"
+        lines[-1] += "."
+    if agreement.reference_error is not None:
+        lines.append(f"The NumPy reference could not say: {agreement.reference_error}")
+    if agreement.test_logits_gap is not None and agreement.same_predictions is not None:
+        lines.append(
+            f"After training, test logits differ by at most {agreement.test_logits_gap:.2g}; "
+            f"{agreement.same_predictions:.1%} of the test pictures get the same label from all."
+        )
+    return lines

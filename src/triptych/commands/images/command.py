@@ -1,0 +1,68 @@
+"""`triptych pictures` and `cache` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from triptych.command_line import IMAGES, JSON, Command, print_json
+
+
+@click.command(cls=Command)
+@click.argument("source", metavar=IMAGES)
+@click.option("--size", type=int, default=96, show_default=True, metavar="PX")
+@click.option("--sheet", type=click.Path(path_type=Path), default=Path("contact-sheet.png"),
+              show_default=True, metavar="FILE", help="Where the contact sheet goes.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the split.")
+@click.option("--save-to", type=click.Path(path_type=Path), metavar="DIR",
+              help="Also write the pictures, as decoded, to a folder of PNG files.")  # fmt: skip
+@click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 pictures.")
+@click.option("--strict", is_flag=True, help="End with exit code 2 if any picture has a problem.")
+@JSON
+def pictures(
+    source: str, size: int, sheet: Path, seed: int, save_to: Path | None, full: bool, strict: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Check a folder or archive of pictures: problems, counts per class, a contact sheet."""
+    import msgspec
+
+    from triptych.commands.images.terminal import pictures_table
+    from triptych.images.export import save_pictures
+    from triptych.images.sheet import contact_sheet, describe
+    from triptych.images.source import open_pictures
+    from triptych.images.split import split
+    from triptych.terminal import ImagesProgress, problem_lines, show
+
+    with ImagesProgress() as progress:
+        store = open_pictures(source, size=(size, size), full=full, strict=strict, progress=progress.prepared)
+    if save_to is not None:
+        save_pictures(store, save_to)
+    contact_sheet(store, sheet)
+    found = describe(store, split(store.labels, store.sides, seed))
+    if as_json:
+        print_json({**msgspec.to_builtins(found), "sheet": str(sheet)})
+    else:
+        show(*problem_lines(found), pictures_table(found), f"Contact sheet: {sheet}")
+
+
+@click.command(cls=Command)
+@click.option(
+    "--clear", is_flag=True, help="Delete every store; runs go on, and decode again when they must."
+)
+@JSON
+def cache(clear: bool, as_json: bool) -> None:
+    """Show the decoded pictures that are kept, or clear them."""
+    from triptych.commands.images.terminal import cache_parts
+    from triptych.images import cache
+    from triptych.terminal import show
+
+    if clear:
+        stores, size = cache.clear()
+        print_json({"stores": stores, "bytes": size}) if as_json else show(
+            f"{stores} store(s) deleted, {size / 2**20:,.1f} MiB"
+        )
+    elif as_json:
+        print_json(cache.list_stores())
+    else:
+        show(*cache_parts(cache.list_stores(), cache.cache_folder()))

@@ -1,0 +1,43 @@
+"""Pictures and the cache on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from triptych.images.cache import StoreFacts
+from triptych.images.sheet import ImagesFound
+from triptych.terminal import table
+
+
+def pictures_table(found: ImagesFound) -> Table:
+    """Counts per class and side."""
+    shown = table(title=f"{found.source}: {len(found.classes)} classes")
+    shown.add_column("class")
+    sides = ("train", "validation", "test")
+    for side in sides:
+        shown.add_column(side, justify="right")
+    for number, name in enumerate(found.classes):
+        shown.add_row(name, *(f"{found.class_counts[side][number]:,}" for side in sides))
+    shown.add_section()
+    shown.add_row("all", *(f"{getattr(found, side):,}" for side in sides))
+    return shown
+
+
+def cache_parts(stores: Sequence[StoreFacts], folder: Path) -> list[RenderableType]:
+    """What is kept, and where."""
+    if not stores:
+        return [f"Nothing is kept in {folder}."]
+    shown = table(title=str(folder))
+    for heading in ("pictures", "source", "size", "MiB", "made"):
+        shown.add_column(heading, justify="left" if heading == "source" else "right")
+    for store in stores:
+        height, width = store.size
+        shown.add_row(
+            f"{store.pictures:,}", store.source, f"{height} x {width}", f"{store.bytes / 2**20:,.1f}",
+            store.made[:16].replace("T", " "),
+        )  # fmt: skip
+    return [shown, "Clear it with: triptych cache --clear"]

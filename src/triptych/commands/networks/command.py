@@ -1,0 +1,39 @@
+"""`triptych networks` and `show` on the command line."""
+
+from __future__ import annotations
+
+import click
+
+from triptych.command_line import JSON, Command, print_json
+
+
+@click.command(cls=Command)
+@JSON
+def networks(as_json: bool) -> None:
+    """List the networks that come with Triptych."""
+    from triptych.commands.networks.terminal import networks_table
+    from triptych.network.zoo import list_zoo
+    from triptych.terminal import show
+
+    show(networks_table(list_zoo())) if not as_json else print_json(list_zoo())
+
+
+@click.command(cls=Command)
+@click.argument("network", metavar="NETWORK|FILE")
+@click.option("--framework", metavar="NAME", help="As in: keras, tensorflow, pytorch, jax, keras:jax.")
+@click.option("--size", type=int, metavar="PX", help="Height and width of its pictures.")
+@click.option("--classes", type=click.IntRange(2), metavar="N", help="How many classes it tells apart.")
+@click.option("--toml", is_flag=True, help="Print the architecture file instead, to begin one of your own.")
+def show(network: str, framework: str | None, size: int | None, classes: int | None, toml: bool) -> None:
+    """Print a network's source in each framework, side by side where there is room."""
+    from triptych.commands.networks.terminal import show_source, show_sources
+    from triptych.network.zoo import find_network
+    from triptych.running.sources import written
+
+    architecture = find_network(network).adapted(None if size is None else (size, size), classes)
+    if toml:
+        click.echo(architecture.to_toml(), nl=False)
+    elif framework:
+        show_source(written(architecture, [framework])[framework])
+    else:
+        show_sources(written(architecture))

@@ -1,0 +1,58 @@
+"""Networks and their sources on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+
+from triptych.frameworks import registry
+from triptych.network.zoo import ZooEntry
+from triptych.terminal import Output, table
+
+
+def networks_table(zoo: Sequence[ZooEntry]) -> Table:
+    """Name, size and purpose of each network."""
+    shown = table()
+    shown.add_column("network", style="bold")
+    for heading in ("pictures", "parameters", "MFLOP a picture"):
+        shown.add_column(heading, justify="right")
+    shown.add_column("what it is")
+    for one in zoo:
+        height, width, _ = one.input_shape
+        shown.add_row(
+            one.name, f"{height} x {width}", f"{one.parameters:,}", f"{one.flops / 1e6:,.1f}", one.summary
+        )
+    return shown
+
+
+def show_source(text: str) -> None:
+    """A source as it is: highlighted on a terminal, plain text in a pipe."""
+    console = Output()
+    if console.is_terminal:
+        console.print(Syntax(text, "python", theme="ansi_dark", background_color="default"))
+    else:
+        print(text, end="")
+
+
+def show_sources(texts: dict[str, str]) -> None:
+    """All sources: as many beside each other as the terminal is wide enough for."""
+    console = Output()
+    panels = [
+        Panel(
+            Syntax(text, "python", theme="ansi_dark", background_color="default", word_wrap=True),
+            title=registry.find(name).title,
+            border_style=registry.find(name).colour,
+        )
+        for name, text in texts.items()
+    ]
+    widest = max(len(line) for text in texts.values() for line in text.splitlines()) + 4
+    across = max(1, min(len(panels), console.width // widest))
+    for start in range(0, len(panels), across):
+        row = Table.grid(expand=True)
+        for _ in panels[start : start + across]:
+            row.add_column(ratio=1)
+        row.add_row(*panels[start : start + across])
+        console.print(row)

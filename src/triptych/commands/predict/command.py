@@ -1,0 +1,73 @@
+"""`triptych predict` and `evaluate` on the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from triptych.command_line import IMAGES, JSON, Command, options, print_json
+
+ANSWERING = options(
+    click.option("--framework", metavar="NAME",
+                 help="What computes: any that is installed, whichever framework was trained."),
+    click.option("--weights", metavar="NAME", help="The framework whose weights are used: its own, or the "
+                 "best on the validation part."),
+)  # fmt: skip
+
+
+@click.command(cls=Command)
+@click.argument("run", metavar="RUN")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
+@ANSWERING
+@click.option("--csv", "form", flag_value="csv", help="Print CSV, a row a picture.")
+@click.option("--jsonl", "form", flag_value="jsonl", help="Print JSON lines, one a picture.")
+@JSON
+def predict(run: str, pictures: tuple[str, ...], form: str | None, as_json: bool, **given: Any) -> None:
+    """Label pictures with what a run has learned.
+
+    Exit code 0 if all were read, 1 if some could not be, 2 if none could.
+    """
+    from triptych.commands.predict.prediction import predict
+    from triptych.commands.predict.terminal import passed_over_lines, prediction_lines
+    from triptych.terminal import show
+
+    if form is not None and as_json:
+        raise click.UsageError(f"--json and --{form}: give one of them")
+    found = predict(run, pictures, **given)
+    if as_json:
+        print_json(found)
+    elif form is not None:
+        click.echo(found.to_csv() if form == "csv" else found.to_json_lines(), nl=False)
+    else:
+        show(*prediction_lines(found))
+    aside = passed_over_lines(found)
+    if form is not None:
+        aside += found.model.sentences()
+    if found.failed:
+        aside.append(f"triptych: {len(found.failed):,} of {len(found.predictions):,} files cannot be read")
+    for line in aside:
+        click.echo(line, err=True)
+    if found.failed:
+        raise click.exceptions.Exit(1)
+
+
+@click.command(cls=Command)
+@click.argument("run", metavar="RUN")
+@click.argument("pictures", metavar=IMAGES)
+@click.option("--part", type=click.Choice(["test", "validation", "train", "all"]), default="test",
+              show_default=True, help="Which of the pictures; those that the run knows are in the part that "
+              "they had there.")  # fmt: skip
+@ANSWERING
+@JSON
+def evaluate(run: str, pictures: str, as_json: bool, **given: Any) -> None:
+    """Score a run's network on the pictures of a folder that it has not trained on."""
+    from triptych.commands.predict.evaluation import evaluate
+    from triptych.commands.predict.terminal import evaluation_parts
+    from triptych.terminal import show
+
+    evaluation = evaluate(run, pictures, **given)
+    if as_json:
+        print_json(evaluation)
+    else:
+        show(*evaluation_parts(evaluation))

@@ -1,0 +1,152 @@
+"""A replay on the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import assert_never
+
+from rich.console import Console, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from triptych.commands.replay.result import Crossing, Replay, Trained
+from triptych.running.protocol import (
+    Alive,
+    BenchPlanned,
+    CaseAsked,
+    EpochDone,
+    Event,
+    Failed,
+    Finished,
+    FirstStepDone,
+    ImagesPrepared,
+    Measuring,
+    Missing,
+    ProofPlanned,
+    ReplayPlanned,
+    RunOpened,
+    Started,
+    StepDone,
+    TrainingsPlanned,
+    TurnBegins,
+    TurnEnds,
+)  # fmt: skip
+from triptych.terminal import Progress, clock, table
+
+
+class ReplayProgress(Progress):
+    """Shows a replay while it goes on: a line a training at work; without a terminal, one when it ends."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(console)
+        self.labels: dict[str, str] = {}
+        self.epochs: dict[str, float] = {}
+        """Of those at work, how many epochs they have, in part or whole."""
+        self.done = 0
+        self.began, self.first = time.monotonic(), 0
+
+    def __call__(self, who: str, event: Event) -> None:
+        """Hear an event of a replay; from several threads."""
+        match event:
+            case ReplayPlanned(labels, done):
+                self._plan(labels, done)
+            case ImagesPrepared(done, total):
+                self.prepared(done, total)
+            case Started():
+                self.epochs[who] = 0.0
+            case StepDone():
+                self.epochs[who] = event.epoch - 1 + event.share
+            case EpochDone(figures):
+                self.epochs[who] = float(figures.epoch)
+            case Finished():
+                self._finish(who)
+            case Failed() | Missing() | Alive() | CaseAsked() | Measuring() | RunOpened() | TurnEnds():
+                pass
+            case TrainingsPlanned() | ProofPlanned() | BenchPlanned() | TurnBegins() | FirstStepDone():
+                pass
+            case _:
+                assert_never(event)
+
+    def _plan(self, labels: dict[str, str], done: int) -> None:
+        self.labels, self.done, self.epochs = labels, done, {}
+        self.began, self.first = time.monotonic(), done
+        self.say(f"{done} of {len(labels)} trainings done")
+
+    def _finish(self, who: str) -> None:
+        self.epochs.pop(who, None)
+        self.done += 1
+        left = f"{clock(self.seconds_left):>9} left"
+        self.say(f"{self.done:>3} of {len(self.labels)}  {left}  {self.labels[who]}")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of the trainings that are planned, at the pace so far."""
+        gained = self.done - self.first
+        left = len(self.labels) - self.done
+        return (time.monotonic() - self.began) / gained * left if gained else None
+
+    def parts(self) -> Sequence[RenderableType]:
+        grid = Table.grid(padding=(0, 2))
+        if self.labels:
+            bar = ProgressBar(len(self.labels), self.done, width=24)
+            planned = f"{self.done} of {len(self.labels)} trainings, {clock(self.seconds_left)} left"
+            grid.add_row(bar, planned)
+        for name, epochs in list(self.epochs.items()):
+            grid.add_row("", Text(f"{self.labels[name]}: epoch {epochs:.1f}", style="dim"))
+        return [grid]
+
+
+def replay_parts(done: Replay) -> list[RenderableType]:
+    """A replay on the terminal: the recipes, the two suspects crossed, both walks, where the page is."""
+    seeds = done.asked["seeds"]
+    recipes = table(title=f"{done.pictures.source} in {done.framework}, {seeds} seed(s) each")
+    recipes.add_column("recipe", no_wrap=True)
+    for heading in ("test (95 %)", "in training"):
+        recipes.add_column(heading, justify="right", no_wrap=True)
+    for one in done.recipes:
+        recipes.add_row(Text(one.name), _accuracy(one.trained), f"{_mean(one.trained.train):.1%}")
+    parts: list[RenderableType] = [
+        recipes,
+        f"Guessing has {done.chance:.1%}, always the largest class {done.largest:.1%}.",
+    ]
+    if done.cause is not None:
+        parts += ["", _crossing_table(done.cause), done.cause.sentence()]
+    for walk in (done.forwards, done.backwards):
+        changes = table(title=f"from {walk.start} to {walk.end}, one thing more each")
+        for heading in ("thing", "is now"):
+            changes.add_column(heading, overflow="fold")
+        for heading in ("test", "worth, points (95 %)"):
+            changes.add_column(heading, justify="right", no_wrap=True)
+        for step in walk.changes:
+            worth = f"{100 * step.worth:+.1f}{_span(step.worth_interval, '+')}"
+            changes.add_row(step.thing, Text(step.now), f"{step.trained.mean:.1%}", worth)
+        parts += ["", changes]
+    return [*parts, f"Figures: {done.folder}/replay.json, to look at: {done.folder}/replay.html"]
+
+
+def _crossing_table(cause: Crossing) -> Table:
+    crossed = table(title=f"{cause.recipe}: which of the two was it?")
+    crossed.add_column(cause.things[0])
+    crossed.add_column(f"{cause.things[1]}: {cause.was[1]}", justify="right")
+    crossed.add_column(cause.now[1], justify="right")
+    for state, row in zip((cause.was[0], cause.now[0]), cause.cells, strict=True):
+        crossed.add_row(Text(state), *(_accuracy(cell) for cell in row))
+    return crossed
+
+
+def _accuracy(trained: Trained) -> str:
+    return f"{trained.mean:.1%}{_span(trained.interval)}"
+
+
+def _span(interval: tuple[float, float] | None, sign: str = "") -> str:
+    """An interval in points, within what an accuracy can be unless it is a gain."""
+    if interval is None:
+        return ""
+    low, high = interval if sign else (max(interval[0], 0.0), min(interval[1], 1.0))
+    return f" ({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,72 @@
+"""`triptych verify` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from triptych.command_line import FRAMEWORKS, IMAGES, JSON, TIMEOUT, Command, names, out, print_json
+
+
+@click.command(cls=Command)
+@click.argument("network", required=False, metavar="[NETWORK|RUN]")
+@click.option("--network", "file", metavar="NAME|FILE", help="A network of the zoo, or a .toml file.")
+@FRAMEWORKS
+@click.option("--precision", default="float64", show_default=True, metavar="NAME",
+              help="float64 proves; float32 and bfloat16 have a budget.")  # fmt: skip
+@click.option("--steps", type=int, default=50, show_default=True, metavar="N", help="Length of a training.")
+@click.option("--optimizer", "optimizers", callback=names, metavar="NAMES",
+              help="What it is trained by: adamw, adam, sgd, rmsprop.")  # fmt: skip
+@click.option("--pictures", metavar=IMAGES, help="Instead of seeded noise.")
+@click.option("--size", type=int, metavar="PX", help="Height and width of the network's pictures.")
+@click.option("--batch", type=int, default=8, show_default=True, metavar="N", help="Pictures a step.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="Decides all that is random."
+)
+@click.option("--no-probes", is_flag=True, help="Ask about this network only.")
+@click.option("--certificate", type=click.Path(path_type=Path), metavar="FILE",
+              help="Ask a stored certificate's questions again.")  # fmt: skip
+@out("Where certificate and page go.")
+@TIMEOUT
+@JSON
+@click.pass_context
+def verify(
+    ctx: click.Context, /, network: str | None, file: str | None, certificate: Path | None, out: Path | None,
+    timeout: float, as_json: bool, no_probes: bool, **given: Any,
+) -> None:  # fmt: skip
+    """Prove that the frameworks compute the same network, or name the first place where they do not.
+
+    Exit code 0 if they are equal, 1 if they differ, 2 if it is inconclusive.
+    """
+    from triptych.commands.verify.terminal import ProofProgress, certificate_parts
+    from triptych.commands.verify.verification import verify, verify_again
+    from triptych.terminal import show
+
+    if network is not None and file is not None:
+        raise click.UsageError(f"{network!r} and --network {file}: give one network")
+    with ProofProgress() as progress:
+        if certificate is not None:
+            more = [
+                parameter.opts[0] if isinstance(parameter, click.Option) else str(network)
+                for parameter in ctx.command.params
+                if ctx.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE
+                and parameter.name not in ("certificate", "out", "timeout", "as_json")
+            ]
+            if more:
+                raise click.UsageError(f"--certificate says all that is asked; leave out {more[0]}")
+            done = verify_again(certificate, out=out, timeout=timeout, callback=progress)
+        else:
+            chosen = network or file or "sports-cnn"
+            done = verify(chosen, probes=not no_probes, out=out, timeout=timeout, callback=progress, **given)
+    if as_json:
+        print_json(done.certificate)
+    else:
+        show(*certificate_parts(done.certificate))
+        if done.folder is not None:
+            page = done.folder / "certificate.html"
+            show(f"Certificate: {page.with_suffix('.json')}, to look at: {page}")
+    if done.certificate.verdict != "equal":
+        raise click.exceptions.Exit(1 if done.certificate.verdict == "different" else 2)
