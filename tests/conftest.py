@@ -40,6 +40,7 @@ FRAMEWORK = (
     "tests/test_cli.py::test_a_source_in_a_pipe_is_plain_text",
     "tests/test_cli.py::test_show",
     "tests/test_compare.py",
+    "tests/test_python.py",
     "tests/test_readme.py",
     "tests/test_replay.py",
     "tests/test_security.py",

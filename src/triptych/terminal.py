@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 class _Console(Console):
     """A console on which names are only names: no markup, no emoji, nothing that a terminal would obey."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, markup=False, emoji=False)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
@@ -158,3 +159,11 @@ def show(*parts: RenderableType) -> None:
             console.print(part, soft_wrap=True, highlight=False)
         else:
             console.print(part)
+
+
+def to_html(*parts: RenderableType) -> str:
+    """The same for a notebook's cell: HTML in which every name is escaped."""
+    console = _Console(file=io.StringIO(), record=True, width=100)
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, str), highlight=False)
+    return console.export_html(inline_styles=True, code_format="<pre style='white-space: pre'>{code}</pre>")

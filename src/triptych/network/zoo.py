@@ -87,8 +87,14 @@ NOTEBOOKS = ("2017-keras", "2017-tensorflow", "2017-pytorch")
 """The talk's three notebooks, by name: what they trained are files of the folder FILES, to be changed."""
 
 
-def find_network(name: str) -> Architecture:
-    """The network of that name, or of that TOML file; raises ArchitectureError with the known names."""
+def find_network(network: str | Path | Architecture) -> Architecture:
+    """The network of that name, or of that TOML file, or that very one.
+
+    Raises ArchitectureError with the known names.
+    """
+    if isinstance(network, Architecture):
+        return network
+    name = str(network)
     if name in ZOO:
         return ZOO[name]()
     if name in NOTEBOOKS:

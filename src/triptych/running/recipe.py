@@ -19,7 +19,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from triptych.errors import RecipeError, UsageError, did_you_mean
 from triptych.files import from_table, merge, read_toml, to_toml
@@ -104,6 +104,27 @@ class Recipe:
         return to_toml(tables)
 
 
+class Options(TypedDict, total=False):
+    """What of a recipe is given by name, in Python as on the command line; None means not given."""
+
+    network: str | Path | Architecture | None
+    """A name of the zoo, an architecture file, or an architecture."""
+    epochs: int | None
+    size: int | tuple[int, int] | None
+    """Side of the pictures in pixels, or (height, width)."""
+    batch: int | None
+    seed: int | None
+    precision: str | None
+    optimizer: str | None
+    learning_rate: float | None
+    """The top of the schedule."""
+    schedule: str | None
+    fit: str | None
+    resize: str | None
+    full: bool | None
+    strict: bool | None
+
+
 DEFAULTS: dict[str, dict[str, Any]] = {
     "sports": {
         "size": 48, "epochs": 7, "batch": 30, "schedule": {"learning_rate": 1e-3},
@@ -161,14 +182,34 @@ SHIPPED = Path(__file__).parent / "recipes"
 def make_plan(tables: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Recipe, Architecture]:
     """The recipe of `tables`, with what was `given` by name on top, and its network, not adapted yet.
 
-    A network file of one's own knows its size: the recipe takes it if nobody says another.
+    The network may be given as an architecture. One of one's own knows its size: the recipe takes it if
+    nobody says another.
     """
-    recipe = make_recipe(tables, given)
-    architecture = find_network(recipe.network)
-    if recipe.network not in ZOO and tables.get("size") is None and given.get("size") is None:
+    network = given.get("network")
+    if isinstance(network, Architecture):
+        recipe, architecture, shipped = (
+            make_recipe(tables, {**given, "network": network.name}),
+            network,
+            False,
+        )
+    else:
+        recipe = make_recipe(tables, given)
+        architecture, shipped = find_network(recipe.network), recipe.network in ZOO
+    if not shipped and tables.get("size") is None and given.get("size") is None:
         height, width, _ = architecture.input_shape
         recipe = dataclasses.replace(recipe, size=(height, width))
     return recipe, architecture
+
+
+def tables_of(options: Options) -> dict[str, Any]:
+    """Options as they stand in a recipe file, but for a network that is given as an architecture."""
+    given: dict[str, Any] = dict(options)
+    if isinstance(given.get("network"), Path):
+        given["network"] = str(given["network"])
+    given["optimizer"] = {"name": given.pop("optimizer", None)}
+    rate = given.pop("learning_rate", None)
+    given["schedule"] = {"name": given.pop("schedule", None), "learning_rate": rate}
+    return given
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

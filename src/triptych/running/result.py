@@ -25,6 +25,8 @@ from triptych.running.machine import Machine, machine
 
 SCHEMA = 1
 
+Verdict = Literal["equal", "different", "inconclusive"]
+
 
 class Attempt(Struct, kw_only=True):
     """Who it was, on what, and how it ended: what everything that is told of one framework begins with."""
@@ -110,9 +112,7 @@ class Agreement(Struct, kw_only=True):
 class Equivalence(Struct, kw_only=True):
     """Whether the finished frameworks compute the same, judged by their first step: see certificate.json."""
 
-    verdict: Annotated[
-        Literal["equal", "different", "inconclusive"], Meta(description="Each against the NumPy reference.")
-    ]
+    verdict: Annotated[Verdict, Meta(description="Each against the NumPy reference.")]
     reason: Annotated[str, Meta(description="What it rests on: who agrees, or the first difference.")]
 
     @property

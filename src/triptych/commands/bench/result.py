@@ -117,6 +117,12 @@ class Bench(Struct, kw_only=True):
         """Those who were measured to the end."""
         return [name for name, one in self.frameworks.items() if one.status == "done"]
 
+    def _repr_html_(self) -> str:
+        from triptych.commands.bench.terminal import bench_parts
+        from triptych.terminal import to_html
+
+        return to_html(*bench_parts(self))
+
 
 def spread(values: Iterable[float]) -> Spread:
     """Median, lowest and highest."""

@@ -15,7 +15,6 @@ from triptych.command_line import (
     TIMEOUT,
     Command,
     F,
-    names,
     options,
     out,
     print_json,
@@ -60,39 +59,27 @@ RECIPE_OPTIONS = options(
 @click.argument("pictures", required=False, metavar=f"[{IMAGES}]")
 @FRAMEWORKS
 @RECIPE_OPTIONS
-def compare(**given: Any) -> None:
+def compare(as_json: bool, **given: Any) -> None:
     """Train one network in several frameworks on the same pictures."""
-    _compare(**given)
+    from triptych.commands.compare.comparison import compare
+    from triptych.commands.compare.terminal import TrainingProgress
+
+    with TrainingProgress() as progress:
+        result = compare(callback=progress, **given)
+    _show_result(result, as_json)
 
 
 @click.command(cls=Command)
 @click.argument("pictures", metavar=IMAGES)
-@click.option(
-    "--framework", "frameworks", callback=names, help="pytorch, unless the recipe names one.", metavar="NAME"
-)
+@click.option("--framework", help="pytorch, unless the recipe names one.", metavar="NAME")
 @RECIPE_OPTIONS
-def train(**given: Any) -> None:
+def train(as_json: bool, **given: Any) -> None:
     """Train one network in one framework."""
-    _compare(frameworks_otherwise=["pytorch"], **given)
-
-
-def _compare(
-    *, optimizer: str | None, learning_rate: float | None, schedule: str | None, fit: str | None,
-    resize: str | None, recipe: Path | None, as_json: bool, frameworks_otherwise: list[str] | None = None,
-    **given: Any,
-) -> None:  # fmt: skip
-    from triptych.commands.compare.comparison import compare
+    from triptych.commands.compare.comparison import train
     from triptych.commands.compare.terminal import TrainingProgress
-    from triptych.files import merge
-    from triptych.running.recipe import read_recipe
 
-    tables = read_recipe(recipe) if recipe else {}
-    if frameworks_otherwise is not None:
-        tables.setdefault("frameworks", frameworks_otherwise)
-    merge(tables, {"fit": fit, "resize": resize, "optimizer": {"name": optimizer},
-                   "schedule": {"name": schedule, "learning_rate": learning_rate}})  # fmt: skip
     with TrainingProgress() as progress:
-        result = compare(recipe=tables, callback=progress, **given)
+        result = train(callback=progress, **given)
     _show_result(result, as_json)
 
 
@@ -111,14 +98,13 @@ def resume(run: str, timeout: float, as_json: bool) -> None:
 
 
 def _show_result(result: Comparison, as_json: bool) -> None:
-    from triptych.commands.compare.terminal import agreement_lines, result_table
-    from triptych.terminal import problem_lines, show
+    from triptych.commands.compare.terminal import comparison_parts
+    from triptych.terminal import show
 
     if as_json:
         print_json(result)
     else:
-        show(*problem_lines(result.pictures), result_table(result), *agreement_lines(result))
-        show(f"Report: {Path(result.folder) / 'report.html'}")
-    differ = result.equivalence is not None and result.equivalence.verdict == "different"
-    if differ or result.failed or not any(one.status == "done" for one in result.frameworks.values()):
+        show(*comparison_parts(result))
+    done = any(one.status == "done" for one in result.frameworks.values())
+    if result.verdict == "different" or result.failed or not done:
         raise click.exceptions.Exit(1)

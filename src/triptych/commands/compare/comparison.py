@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import filelock
 import msgspec
@@ -28,10 +28,11 @@ from triptych.running.folder import RunFolder, TrainingFacts
 from triptych.running.images import pictures_of
 from triptych.running.launch import Task, run_task
 from triptych.running.protocol import Callback, Failed, Finished, RunOpened, Train, TrainingsPlanned, silence
-from triptych.running.recipe import make_plan, read_recipe
-from triptych.running.result import Equivalence, Result, collect
+from triptych.running.recipe import Options, make_plan, read_recipe, tables_of
+from triptych.running.result import Equivalence, Result, Verdict, collect, read_result
 from triptych.running.training import parts_of
 from triptych.running.transport import TIMEOUT
+from triptych.terminal import to_html
 
 IN_PASSING = 1e11
 """Operations of a first step that the reference answers beside a training; more take minutes and 10 GB."""
@@ -42,47 +43,87 @@ MADE_LAST = (REPORT, CERTIFICATE, "certificate.json")
 class Comparison(Result):
     """The figures of a comparison, with its report."""
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether the frameworks compute the same; None if there was nothing to judge."""
+        return self.equivalence.verdict if self.equivalence else None
+
     def report(self) -> Path:
         """The page report.html of the run folder, written anew from the folder."""
         return write_report(RunFolder(Path(self.folder)))
+
+    def _repr_html_(self) -> str:
+        from triptych.commands.compare.terminal import comparison_parts
+
+        return to_html(*comparison_parts(self))
 
 
 def compare(
     pictures: str | Path | None = None,
     *,
-    network: str | Path | None = None,
     frameworks: Sequence[str] | None = None,
-    epochs: int | None = None,
-    size: int | tuple[int, int] | None = None,
-    batch: int | None = None,
-    seed: int | None = None,
-    precision: str | None = None,
     recipe: Path | str | Mapping[str, Any] | None = None,
     out: Path | str | None = None,
-    strict: bool | None = None,
-    full: bool | None = None,
     timeout: float = TIMEOUT,
     callback: Callback = silence,
+    **options: Unpack[Options],
 ) -> Comparison:
     """Train one network on one set of pictures in several frameworks, one after the other.
 
     `pictures` is a folder, an archive, or a built-in set ("sports", "digits"); `recipe` a recipe file or its
-    tables; what is given by name comes on top of it, and None means not given. `frameworks` are names of the
-    registry; one that is not installed or fails is reported in the result and the others go on. `timeout`
-    is how many seconds a framework may be silent before it counts as hung.
+    tables; what is given by name, as `network`, `epochs`, `optimizer` and all of `Options`, comes on top of
+    it. `frameworks` are names of the registry; one that is not installed or fails is reported in the result
+    and the others go on. `timeout` is how many seconds a framework may be silent before it counts as hung;
+    `callback` hears what goes on.
 
     Gives the figures that result.json in the run folder `out` holds (see docs/result.md). Raises
     TriptychError for anything that cannot be carried out; nothing is left behind then.
     """
-    tables = read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
-    given = {
-        "pictures": pictures if pictures is None else located(pictures), "seed": seed,
-        "network": network and str(network), "epochs": epochs, "size": size,
-        "frameworks": frameworks and list(frameworks), "batch": batch, "precision": precision,
-        "strict": strict, "full": full,
-    }  # fmt: skip
-    if isinstance(tables.get("pictures"), str):
-        tables["pictures"] = located(tables["pictures"])
+    tables = _tables(recipe)
+    given = {**tables_of(options), "pictures": pictures, "frameworks": frameworks}
+    return _start(tables, given, out, timeout, callback)
+
+
+def train(
+    pictures: str | Path | None = None,
+    *,
+    framework: str | None = None,
+    recipe: Path | str | Mapping[str, Any] | None = None,
+    out: Path | str | None = None,
+    timeout: float = TIMEOUT,
+    callback: Callback = silence,
+    **options: Unpack[Options],
+) -> Comparison:
+    """Train one network in one framework: PyTorch, unless `framework` or the recipe names another.
+
+    All else is as in `compare`.
+    """
+    tables = {"frameworks": ["pytorch"], **_tables(recipe)}
+    named = None if framework is None else [framework]
+    given = {**tables_of(options), "pictures": pictures, "frameworks": named}
+    return _start(tables, given, out, timeout, callback)
+
+
+def load(run: Path | str) -> Comparison:
+    """The figures of a run that was finished before; raises RunFolderError if there are none."""
+    return _comparison(read_result(RunFolder.open(run)))
+
+
+def _comparison(result: Result) -> Comparison:
+    return msgspec.json.decode(msgspec.json.encode(result), type=Comparison)  # as it is read again
+
+
+def _tables(recipe: Path | str | Mapping[str, Any] | None) -> dict[str, Any]:
+    return read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
+
+
+def _start(
+    tables: dict[str, Any], given: dict[str, Any], out: Path | str | None, timeout: float, callback: Callback
+) -> Comparison:
+    """Open the pictures, make the run folder, and fill it."""
+    for table in (tables, given):
+        if isinstance(table.get("pictures"), str | Path):
+            table["pictures"] = located(table["pictures"])
     plan, architecture = make_plan(tables, given)
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
     store = pictures_of(plan, callback)
@@ -137,7 +178,7 @@ def _carry_out(run: RunFolder, store: Store, timeout: float, callback: Callback)
                 raise
             reference_loss, equivalence = _judge(run, case, exam, unanswered)
         result = collect(run, errors, reference_loss, equivalence)
-        comparison = msgspec.convert(msgspec.to_builtins(result), Comparison)
+        comparison = _comparison(result)
         comparison.report()
         return comparison
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import assert_never
 
 from rich.console import Console, RenderableType
@@ -37,7 +38,7 @@ from triptych.running.protocol import (
     TurnEnds,
 )  # fmt: skip
 from triptych.running.result import Result
-from triptych.terminal import Progress, clock, table, with_reach
+from triptych.terminal import Progress, clock, problem_lines, table, with_reach
 
 
 @dataclass
@@ -164,6 +165,16 @@ class TrainingProgress(Progress):
 
 def _number(loss: float | None) -> str:
     return "not finite" if loss is None else f"{loss:.4f}"
+
+
+def comparison_parts(result: Result) -> list[RenderableType]:
+    """A comparison on the terminal: problems, figures, how far they agree, where the page is."""
+    return [
+        *problem_lines(result.pictures),
+        result_table(result),
+        *agreement_lines(result),
+        f"Report: {Path(result.folder) / 'report.html'}",
+    ]
 
 
 def result_table(result: Result) -> Table:

@@ -42,6 +42,12 @@ class Evaluation(Struct, kw_only=True):
     confusion: list[list[int]]
     """Rows the true class, columns the predicted."""
 
+    def _repr_html_(self) -> str:
+        from triptych.commands.predict.terminal import evaluation_parts
+        from triptych.terminal import to_html
+
+        return to_html(*evaluation_parts(self))
+
 
 def evaluate(
     run: Path | str,

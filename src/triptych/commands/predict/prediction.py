@@ -104,6 +104,12 @@ class Predictions(Struct, kw_only=True):
         model = self.model
         return {name: getattr(model, name) for name in ("framework", "weights", "epoch")}
 
+    def _repr_html_(self) -> str:
+        from triptych.commands.predict.terminal import prediction_lines
+        from triptych.terminal import to_html
+
+        return to_html(*prediction_lines(self))
+
 
 def predict(
     run: Path | str,

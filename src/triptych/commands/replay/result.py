@@ -110,6 +110,12 @@ class Replay(Struct, kw_only=True):
     backwards: Annotated[Walk, Meta(description="From the best, taking one thing more of the worst.")]
     cause: Crossing | None = None
 
+    def _repr_html_(self) -> str:
+        from triptych.commands.replay.terminal import replay_parts
+        from triptych.terminal import to_html
+
+        return to_html(*replay_parts(self))
+
 
 def interval(values: Sequence[float]) -> Interval | None:
     """Student's 95 % interval of the mean; None for a single value."""

@@ -41,32 +41,26 @@ def verify(
 
     Exit code 0 if they are equal, 1 if they differ, 2 if it is inconclusive.
     """
-    from triptych.commands.verify.terminal import ProofProgress, certificate_parts
-    from triptych.commands.verify.verification import verify, verify_again
+    from triptych.commands.verify.terminal import ProofProgress, verification_parts
+    from triptych.commands.verify.verification import verify
     from triptych.terminal import show
 
     if network is not None and file is not None:
         raise click.UsageError(f"{network!r} and --network {file}: give one network")
+    if certificate is not None:
+        _only_certificate(ctx, network)
     with ProofProgress() as progress:
-        if certificate is not None:
-            more = [
-                parameter.opts[0] if isinstance(parameter, click.Option) else str(network)
-                for parameter in ctx.command.params
-                if ctx.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE
-                and parameter.name not in ("certificate", "out", "timeout", "as_json")
-            ]
-            if more:
-                raise click.UsageError(f"--certificate says all that is asked; leave out {more[0]}")
-            done = verify_again(certificate, out=out, timeout=timeout, callback=progress)
-        else:
-            chosen = network or file or "sports-cnn"
-            done = verify(chosen, probes=not no_probes, out=out, timeout=timeout, callback=progress, **given)
-    if as_json:
-        print_json(done.certificate)
-    else:
-        show(*certificate_parts(done.certificate))
-        if done.folder is not None:
-            page = done.folder / "certificate.html"
-            show(f"Certificate: {page.with_suffix('.json')}, to look at: {page}")
-    if done.certificate.verdict != "equal":
-        raise click.exceptions.Exit(1 if done.certificate.verdict == "different" else 2)
+        done = verify(network or file, probes=not no_probes, certificate=certificate, out=out,
+                      timeout=timeout, callback=progress, **given)  # fmt: skip
+    print_json(done.certificate) if as_json else show(*verification_parts(done))
+    if done.verdict != "equal":
+        raise click.exceptions.Exit(1 if done.verdict == "different" else 2)
+
+
+def _only_certificate(ctx: click.Context, network: str | None) -> None:
+    """Raise UsageError for the first argument that has no say beside a certificate."""
+    for parameter in ctx.command.params:
+        given = ctx.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE
+        if given and parameter.name not in ("certificate", "out", "timeout", "as_json"):
+            name = parameter.opts[0] if isinstance(parameter, click.Option) else network
+            raise click.UsageError(f"--certificate says all that is asked; leave out {name}")

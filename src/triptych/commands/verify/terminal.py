@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from triptych.commands.verify.verification import Verification
 from triptych.equality.bounds import QUANTITIES
 from triptych.equality.certificate import Certificate, Quantity, tightest
 from triptych.frameworks import registry
@@ -78,6 +79,15 @@ class ProofProgress(Progress):
             entry = registry.find(name)
             grid.add_row(Text(entry.title, style=f"bold {entry.colour}"), Text(state))
         return [grid]
+
+
+def verification_parts(done: Verification) -> list[RenderableType]:
+    """A proof on the terminal: the certificate, and where it is kept."""
+    parts = certificate_parts(done.certificate)
+    if done.folder is not None:
+        page = done.folder / "certificate.html"
+        parts.append(f"Certificate: {page.with_suffix('.json')}, to look at: {page}")
+    return parts
 
 
 def certificate_parts(certificate: Certificate) -> list[RenderableType]:

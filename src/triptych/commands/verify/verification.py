@@ -31,8 +31,10 @@ from triptych.running.images import of_pictures
 from triptych.running.launch import ask_all
 from triptych.running.protocol import Answer, Callback, ExamDone, ProofPlanned, silence
 from triptych.running.recipe import LEARNING_RATES, make_optimizer
+from triptych.running.result import Verdict
 from triptych.running.schedule import Schedule
 from triptych.running.transport import TIMEOUT
+from triptych.terminal import to_html
 
 BATCHES = 4
 """How many batches a training goes through in turn."""
@@ -45,9 +47,19 @@ class Verification:
     certificate: Certificate
     folder: Path | None
 
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the frameworks compute the same network."""
+        return self.certificate.verdict
+
+    def _repr_html_(self) -> str:
+        from triptych.commands.verify.terminal import verification_parts
+
+        return to_html(*verification_parts(self))
+
 
 def verify(
-    network: str | Path = "sports-cnn",
+    network: str | Path | Architecture | None = None,
     *,
     frameworks: Sequence[str] | None = None,
     precision: str = "float64",
@@ -58,53 +70,56 @@ def verify(
     batch: int = 8,
     seed: int = 0,
     probes: bool = True,
+    certificate: Path | str | None = None,
     out: Path | str | None = None,
     timeout: float = TIMEOUT,
     callback: Callback = silence,
 ) -> Verification:
     """Prove that `frameworks` compute the same network, each against the NumPy reference and the others.
 
-    `network` is a name of the zoo, an architecture file or a run, whose trained weights, pictures, seed and
-    optimiser are then taken. It is looked at layer by layer and trained for `steps` steps with each of
-    `optimizers` (AdamW), in batches of `batch`, on `pictures` or, without any, on seeded noise. Small
-    networks that come along ask what the one at hand may not show: all layers at uneven sizes, all
+    `network` is a name of the zoo (sports-cnn), an architecture or its file, or a run, whose trained weights,
+    pictures, seed and optimiser are then taken. It is looked at layer by layer and trained for `steps` steps
+    with each of `optimizers` (AdamW), in batches of `batch`, on `pictures` or, without any, on seeded noise.
+    Small networks that come along ask what the one at hand may not show: all layers at uneven sizes, all
     optimisers; without `probes` they are left out.
 
+    A stored `certificate` says all that is asked, so all of this is left out: it is asked once more, here,
+    with the versions that are here.
+
     Gives the certificate, which the folder `out` holds as certificate.json with a page of plots; its verdict
-    is "equal", "different" or "inconclusive". Raises TriptychError for what cannot be asked.
+    is "equal", "different" or "inconclusive". Raises TriptychError for what cannot be asked, NotEqual if a
+    stored certificate contradicts its own figures.
     """
-    asked, run = _plan(str(network), frameworks, precision, steps, optimizers, pictures, size, batch, seed)
+    if certificate is not None:
+        if any(given is not None for given in (network, frameworks, optimizers, pictures, size)):
+            raise UsageError("certificate says all that is asked; leave out what else says it")
+        stored = _stored(Path(certificate))
+        assert stored.asked is not None
+        return _carry_out(stored.asked, Path(out) if out else None, timeout, callback, stored)
+    asked, run = _plan(
+        network or "sports-cnn", frameworks, precision, steps, optimizers, pictures, size, batch, seed
+    )
     asked.probes = probes
     if out is None:
         out = run / "proof" if run else new_folder(f"verify-{from_toml(asked.network).name}")
     return _carry_out(asked, Path(out), timeout, callback)
 
 
-def verify_again(
-    certificate: Path | str,
-    *,
-    out: Path | str | None = None,
-    timeout: float = TIMEOUT,
-    callback: Callback = silence,
-) -> Verification:
-    """Ask what a stored certificate was made of once more: here, with the versions that are here.
-
-    Raises NotEqual if the certificate contradicts its own figures, and UsageError if it cannot be asked
-    again, such as when its pictures have changed.
-    """
-    stored = read_certificate(Path(certificate))
+def _stored(path: Path) -> Certificate:
+    """A certificate that can be asked again; raises NotEqual if it contradicts itself, UsageError if not."""
+    stored = read_certificate(path)
     if contradictions := stored.contradictions():
-        raise NotEqual(f"{certificate}: contradicts its own figures: {contradictions[0]}")
+        raise NotEqual(f"{path}: contradicts its own figures: {contradictions[0]}")
     if stored.asked is None:
         raise UsageError(
-            f"{certificate}: is the short certificate of a comparison; for one that can be asked again: "
+            f"{path}: is the short certificate of a comparison; for one that can be asked again: "
             "triptych verify RUN"
         )
-    return _carry_out(stored.asked, Path(out) if out else None, timeout, callback, stored)
+    return stored
 
 
 def _plan(
-    network: str, frameworks: Sequence[str] | None, precision: str, steps: int,
+    network: str | Path | Architecture, frameworks: Sequence[str] | None, precision: str, steps: int,
     optimizers: Sequence[str] | None, pictures: str | Path | None, size: int | None, batch: int, seed: int,
 ) -> tuple[Asked, Path | None]:  # fmt: skip
     """What is asked, with every default filled in, and the run folder if it is about a run."""
@@ -118,7 +133,7 @@ def _plan(
             raise UsageError(
                 f"unknown optimizer {optimizer!r}: {did_you_mean(optimizer, get_args(OptimizerName))}"
             )
-    run = RunFolder.find(network)
+    run = None if isinstance(network, Architecture) else RunFolder.find(str(network))
     architecture = run.architecture() if run else find_network(network)
     if run and pictures is None:
         pictures = run.recipe().pictures

@@ -1,0 +1,94 @@
+"""The Python interface: what the command line can do, with objects where that has names."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.commands.bench.making import made_up
+from tests.report.making import made_up_replay
+
+import triptych
+from triptych import layers
+from triptych.errors import UsageError
+from triptych.network.architecture import from_toml, sequence
+
+OWN = sequence("<my own>", (8, 8, 3), [layers.Flatten(), layers.Dense(10)])
+
+
+class Text(HTMLParser):
+    """Collects what a reader sees, and which tags make it look so."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words, self.tags = "", set[str]()
+        self.feed(html)
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+
+def seen(html: str) -> Text:
+    """What a notebook shows, in which only <pre> and <span> make it look so."""
+    shown = Text(html)
+    assert shown.tags <= {"pre", "span"}
+    return shown
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> triptych.Comparison:
+    folder = tmp_path_factory.mktemp("python") / "run"
+    return triptych.train(
+        "digits", framework="reference", network=OWN, epochs=1, batch=500, precision="float64",
+        optimizer="sgd",
+        learning_rate=0.25, schedule="constant", out=folder,
+    )  # fmt: skip
+
+
+def test_a_network_is_given_as_it_is(trained: triptych.Comparison) -> None:
+    assert (trained.network["name"], trained.network["parameters"]) == ("<my own>", 1930)
+    assert trained.recipe["size"] == [8, 8]
+    assert from_toml(Path(trained.folder) / "network.toml") == OWN
+
+
+def test_optimizer_and_schedule_are_options(trained: triptych.Comparison) -> None:
+    assert [one.status for one in trained.frameworks.values()] == ["done"]
+    assert trained.recipe["frameworks"] == ["reference"]
+    assert trained.recipe["optimizer"]["name"] == "sgd"
+    schedule = trained.recipe["schedule"]
+    assert (schedule["name"], schedule["learning_rate"]) == ("constant", 0.25)
+
+
+def test_a_run_is_loaded_again(trained: triptych.Comparison) -> None:
+    assert triptych.load(trained.folder) == trained
+
+
+def test_a_notebook_shows_the_figures(trained: triptych.Comparison, tmp_path: Path) -> None:
+    picture = tmp_path / "<b>.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    shown = seen(trained._repr_html_())
+    assert "<my own> on digits" in shown.words
+    assert "NumPy reference" in shown.words
+    predictions = triptych.predict(trained.folder, [picture])
+    words = seen(predictions._repr_html_()).words
+    assert "<b>.png" in words
+    assert "Answered by NumPy reference" in words
+    evaluation = triptych.evaluate(trained.folder, "digits")
+    assert "of 359 pictures right" in seen(evaluation._repr_html_()).words
+    assert "Not ranked" in seen(made_up(ranked=False)._repr_html_()).words
+    assert "2017-keras" in seen(made_up_replay(tmp_path)._repr_html_()).words
+
+
+def test_a_certificate_says_all_that_is_asked(tmp_path: Path) -> None:
+    done = triptych.verify(OWN, frameworks=["pytorch"], steps=1, probes=False, out=tmp_path / "proof")
+    assert done.verdict == done.certificate.verdict == "equal"
+    assert "equal" in seen(done._repr_html_()).words
+    stored = tmp_path / "proof" / "certificate.json"
+    assert triptych.verify(certificate=stored).verdict == "equal"
+    with pytest.raises(UsageError, match="certificate says all"):
+        triptych.verify("lenet", certificate=stored)
