@@ -7,7 +7,7 @@ Four programs a framework, one after the other, then the same again while there 
 - ours: `triptych train FOLDER --network sports-cnn --size 224 --batch 32 --epochs 3`;
 - (b) the native way: what the framework's own guides recommend, `benchmarks/peers/native_*.py`, batch 32,
   with the same flips and shifts as ours;
-- (c) the script that `triptych eject` writes, by the same recipe as ours.
+- (c) the script that `triptych eject --style exact` writes, by the same recipe as ours.
 
 All see the same pictures, 96 to train and 32 to test, balanced over the classes. Ours and (c) choose
 their epoch on a validation part after each epoch, and look at the test part at the end only: they are
@@ -161,6 +161,7 @@ def ejected(framework: str, folders: Folders, scratch: Path) -> Values:
     script = scratch / f"ejected_{framework}.py"
     if not script.exists():
         asked = ["eject", "sports-cnn", "--framework", framework, "--recipe", folders.recipe]
+        asked += ["--style", "exact"]
         output_of(triptych(*asked, "--out", script), TIMEOUT)
     weights = scratch / f"ejected_{framework}.safetensors"
     command = [sys.executable, script, "train", folders.ours, "--weights", weights]

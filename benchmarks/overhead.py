@@ -188,7 +188,7 @@ def one_framework(name: str, order: Values, scratch: Path) -> Values:
     script = scratch / f"bare_{name}.py"
     eject = triptych(
         "eject", NETWORK, "--framework", name, "--size", order["size"], "--classes", order["classes"],
-        "--recipe", order["recipe"], "--out", script,
+        "--style", "exact", "--recipe", order["recipe"], "--out", script,
     )  # fmt: skip
     output_of(eject, 120)
     order = order | {"framework": name, "script": str(script)}

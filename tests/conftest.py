@@ -61,7 +61,7 @@ LONG = (
 
 EXTRA = (
     "tests/installing/",
-    "tests/notebooks/test_case_study.py::test_notebooks_find_the_same",
+    "tests/notebooks/test_case_study.py::test_exact_notebooks_find_the_same",
     "tests/notebooks/test_lessons.py::test_a_lesson_runs_and_its_exercises_can_be_solved",
     "tests/test_readme.py",
     "tests/test_site.py",

@@ -1,4 +1,4 @@
-"""The four notebooks of the case study: ejected, executed, and of one mind."""
+"""The four notebooks of the case study: ejected and executed; exact ones are of one mind."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def figures(small: Path) -> dict[str, dict[str, Any]]:
-    """What each notebook finds on the small pictures, in float64, executed from a clean kernel."""
+    """What each exact notebook finds on the small pictures, in float64, executed from a clean kernel."""
     found = {}
     for framework, path in CASE_STUDY.items():
         if registry.find(framework).missing():
             continue
         recipe = {"size": 16, "epochs": 1, "batch": 16, "precision": "float64", "pictures": "sports"}
         made = small / path.name
-        eject("sports-cnn", framework, "notebook", recipe=recipe, out=made)
+        eject("sports-cnn", framework, "notebook", style="exact", recipe=recipe, out=made)
         notebook = read(made)
         notebook.cells[-1].source += REPORT
         last = execute(notebook, small).cells[-1]
@@ -68,7 +68,7 @@ def figures(small: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("other", registry.DEFAULT)
-def test_notebooks_find_the_same(other: str, figures: dict[str, dict[str, Any]]) -> None:
+def test_exact_notebooks_find_the_same(other: str, figures: dict[str, dict[str, Any]]) -> None:
     first = next(iter(figures.values()))
     if other not in figures:
         pytest.skip(f"{other} is not installed")
@@ -102,13 +102,16 @@ def test_committed_outputs_are_small_and_agree() -> None:
     for path in CASE_STUDY.values():
         notebook = read(path)
         assert path.stat().st_size < 800_000
+        assert not any("jupyter" in cell.metadata for cell in notebook.cells)  # nothing is folded away
         assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
         said = "".join(printed(cell) for cell in notebook.cells if cell.cell_type == "code")
         found = re.search(r"test accuracy ([\d.]+)% of 450", said)
         assert found is not None
         accuracies.append(float(found[1]))
-    assert min(accuracies) > 75
-    assert max(accuracies) - min(accuracies) < 6  # two standard errors of a difference of 450 pictures
+    assert min(accuracies) > 80
+    # Initial values are each framework's own, so there is more between them than 450 images: two standard
+    # errors of a difference are 5 points by the images, and were seen to be 5 by the initial values.
+    assert max(accuracies) - min(accuracies) < 7
 
 
 def test_the_notebook_of_a_network_of_the_zoo_runs_as_it_says(

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 import triptych
-from triptych.commands.eject.ejection import Form
+from triptych.commands.eject.ejection import Form, Style
 from triptych.commands.eject.pieces import global_names, shake
 from triptych.errors import RunFolderError, UsageError
 from triptych.frameworks import registry
@@ -66,7 +66,7 @@ def jobs(framework: str, precision: str, folder: Path, out: Path) -> list[dict[s
         recipe = {"pictures": str(folder), "network": network, "precision": precision, "batch": 16,
                   "epochs": 2, "size": SIZE, **RECIPES.get(network, {})}  # fmt: skip
         script = out / f"{network.replace('-', '_')}_{precision}.py"
-        triptych.eject(network, framework, classes=3, recipe=recipe, out=script)
+        triptych.eject(network, framework, classes=3, recipe=recipe, out=script, style="exact")
         made.append({"recipe": recipe, "size": SIZE, "script": str(script),
                      "out": str(out / f"{network}-{precision}")})  # fmt: skip
     return made
@@ -105,7 +105,7 @@ def test_a_short_batch_predicts_as_in_the_library_and_compiles_nothing(
 ) -> None:
     if missing := registry.find(framework).missing():
         pytest.skip(missing)
-    script = triptych.eject("lenet", framework, size=SIZE, out=tmp_path / "mine.py").path
+    script = triptych.eject("lenet", framework, size=SIZE, out=tmp_path / "mine.py", style="exact").path
     job = {"script": str(script), "network": "lenet", "size": SIZE, "classes": 10}
     for gap, compiled in losses(framework, ["predictions", framework], [job]):
         assert gap == 0  # to the bit
@@ -121,7 +121,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     out = tmp_path_factory.mktemp("programs")
     for framework in registry.DEFAULT:
         if not registry.find(framework).missing():
-            triptych.eject("sports-cnn", framework, out=out / f"{framework}_script.py")
+            triptych.eject("sports-cnn", framework, out=out / f"{framework}_script.py", style="exact")
             triptych.eject("lenet", framework, "package", out=out / f"my_{framework}")
     return sorted(out.rglob("*.py"))
 
@@ -179,6 +179,10 @@ layers = [{kind = "flatten"}, {kind = "dense", units = 4}]
 """
 
 
+FOLDERS: dict[Style, str] = {"native": "FOLDER", "exact": "PICTURES"}
+"""What a notebook's folder of images is called."""
+
+
 @pytest.mark.parametrize(
     ("network", "given", "folder_of", "classes", "size", "epochs"),
     [
@@ -199,11 +203,13 @@ def test_classes_size_and_recipe_are_those_of_the_pictures(
     Path("mine.toml").write_text(OWN_NETWORK)
     if given.get("pictures") == "PHOTOS":
         given, folder_of = {**given, "pictures": folder}, folder.name
-    notebook = triptych.eject(network, "pytorch", "notebook", **given).path
-    text = "\n".join("".join(cell["source"]) for cell in json.loads(notebook.read_text())["cells"])
-    for line in (f'PICTURES = Path("{folder_of}")', f"SIZE = {size}", f"EPOCHS = {epochs}"):
-        assert re.search(rf"^{re.escape(line)}(?: |$)", text, flags=re.MULTILINE), line
-    assert f"for pictures of {size[0]} x {size[1]} pixels and {classes} classes" in text
+    for style, called in FOLDERS.items():
+        out = f"{style}.ipynb"
+        notebook = triptych.eject(network, "pytorch", "notebook", style=style, out=out, **given).path
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(notebook.read_text())["cells"])
+        for line in (f'{called} = Path("{folder_of}")', f"SIZE = {size}", f"EPOCHS = {epochs}"):
+            assert re.search(rf"^{re.escape(line)}(?: |$)", text, flags=re.MULTILINE), line
+        assert f"for pictures of {size[0]} x {size[1]} pixels and {classes} classes" in text
 
 
 def test_a_package_asks_for_no_newer_versions_than_triptych(programs: list[Path]) -> None:
@@ -243,7 +249,7 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_runs_weights_go_along_into_any_framework(
     framework: str, run: Path, folder: Path, tmp_path: Path
 ) -> None:
-    script = triptych.eject(run, framework, out=tmp_path / "mine.py").path
+    script = triptych.eject(run, framework, out=tmp_path / "mine.py", style="exact").path
     done = command(script, "evaluate", folder, at=tmp_path, framework=framework)
     wanted = json.loads((run / "result.json").read_text())["frameworks"]["pytorch"]["test_accuracy"]
     assert f"test {wanted:.1%} of 15" in done.stdout, done.stderr
@@ -276,14 +282,14 @@ print("begun with", os.environ.get("GLIBC_TUNABLES"), os.environ.get("OMP_WAIT_P
 """
 
 
-@pytest.mark.parametrize("form", ["script", "package"])
+@pytest.mark.parametrize(("form", "style"), [("script", "native"), ("script", "exact"), ("package", "exact")])
 @pytest.mark.parametrize("own", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}])
 def test_a_program_begins_again_with_what_makes_it_fast(
-    own: dict[str, str], form: Form, tmp_path: Path
+    own: dict[str, str], form: Form, style: Style, tmp_path: Path
 ) -> None:
     """Once, with its arguments, and what the user has set stays."""
     (tmp_path / "sitecustomize.py").write_text(SAYS_WHEN_IT_BEGINS)
-    program = triptych.eject("mlp", "pytorch", form, out=tmp_path / FILENAMES[form]).path
+    program = triptych.eject("mlp", "pytorch", form, out=tmp_path / FILENAMES[form], style=style).path
     words = [str(program)] if form == "script" else ["-m", "mine"]
     fast = registry.find("pytorch").speed
     env = {name: value for name, value in os.environ.items() if name not in fast} | own
@@ -294,15 +300,18 @@ def test_a_program_begins_again_with_what_makes_it_fast(
     before, after, said = done.stderr.splitlines()
     assert before == f"begun with None {own.get('OMP_WAIT_POLICY')}"
     assert after == f"begun with {fast['GLIBC_TUNABLES']} {own.get('OMP_WAIT_POLICY', 'PASSIVE')}"
-    assert said.endswith("there are no weights yet; train first")
+    assert said.endswith("train first")
 
 
-def test_a_program_does_not_lose_weights(run: Path, folder: Path, tmp_path: Path) -> None:
-    script = triptych.eject(run, "pytorch", out=tmp_path / "mine.py").path
+@pytest.mark.parametrize(("style", "said"), [("exact", "is there already"), ("native", "already exists")])
+def test_a_program_does_not_lose_weights(
+    style: Style, said: str, run: Path, folder: Path, tmp_path: Path
+) -> None:
+    script = triptych.eject(run, "pytorch", out=tmp_path / "mine.py", style=style).path
     before = script.with_suffix(".safetensors").read_bytes()
     done = command(script, "train", folder, at=tmp_path, framework="pytorch")
     assert done.returncode == 1
-    assert "is there already" in done.stderr
+    assert said in done.stderr
     assert script.with_suffix(".safetensors").read_bytes() == before
 
 
@@ -318,7 +327,7 @@ def test_a_program_does_not_lose_weights(run: Path, folder: Path, tmp_path: Path
 def test_a_program_says_what_is_wrong_in_a_line(
     words: list[str], said: str, folder: Path, tmp_path: Path
 ) -> None:
-    script = triptych.eject("mlp", "pytorch", out=tmp_path / "mine.py").path
+    script = triptych.eject("mlp", "pytorch", out=tmp_path / "mine.py", style="exact").path
     given = [str(folder) if word == "PHOTOS" else word for word in words]
     done = command(script, *given, at=tmp_path, framework="pytorch")
     assert done.returncode != 0

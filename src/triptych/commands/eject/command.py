@@ -16,6 +16,9 @@ from triptych.command_line import IMAGES, JSON, Command, out, print_json
               help="keras, tensorflow, pytorch or jax.")  # fmt: skip
 @click.option("--as", "form", default="script", show_default=True, metavar="FORM",
               help="script, notebook or package.")  # fmt: skip
+@click.option("--style", metavar="STYLE",
+              help="native: as a fluent user would write it; exact: the same losses as here, to the bit.  "
+                   "[default: native; exact for a package]")  # fmt: skip
 @click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE", help="How it is to be trained.")
 @click.option("--pictures", metavar=IMAGES,
               help="What it is meant for: decides classes, size and recipe.  [default: the built-in set "

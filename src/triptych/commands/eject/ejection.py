@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from safetensors.numpy import save
 
-from triptych.commands.eject import forms
+from triptych.commands.eject import forms, native
 from triptych.commands.eject.program import Source, Trained
 from triptych.errors import RunFolderError, UsageError, did_you_mean
 from triptych.files import write_atomic, writing
@@ -28,6 +28,10 @@ from triptych.running.recipe import make_plan, read_recipe
 from triptych.running.sources import write
 
 Form = Literal["script", "notebook", "package"]
+Style = Literal["native", "exact"]
+
+STYLES: dict[Form, Style] = {"script": "native", "notebook": "native", "package": "exact"}
+"""What each form is written in unless one asks for the other."""
 
 WRITERS: dict[Form, Callable[[Source, str], forms.Files]] = {
     "script": forms.as_script,
@@ -59,6 +63,7 @@ def eject(
     framework: str = "pytorch",
     form: Form = "script",
     *,
+    style: Style | None = None,
     out: Path | str | None = None,
     recipe: Path | str | Mapping[str, Any] | None = None,
     pictures: Path | str | None = None,
@@ -66,6 +71,9 @@ def eject(
     classes: int | None = None,
 ) -> Ejected:
     """Write a program that trains, evaluates and predicts without Triptych.
+
+    In the `native` style, the default but for packages, it is what a fluent user of the framework would
+    write around the network; in the `exact` style it trains to the same losses as Triptych, to the bit.
 
     `network` is a name of the zoo, an architecture file, or a run, whose recipe and weights come along.
     Otherwise size, classes and recipe are those of the `pictures` that it is meant for: a folder, an archive
@@ -76,6 +84,7 @@ def eject(
     """
     if form not in get_args(Form):
         raise UsageError(f"there is no form {form!r}: {did_you_mean(form, get_args(Form))}")
+    style = _style(form, style)
     source = _source(network, framework, recipe, pictures, size, classes)
     plain = _plain(f"{source.architecture.name}_{source.entry.folder}")
     suffix = {"script": ".py", "notebook": ".ipynb", "package": ""}[form]
@@ -85,7 +94,20 @@ def eject(
     name = target.stem if form == "notebook" or _is_plain(target.stem) else plain
     if form != "notebook" and (name in sys.modules or importlib.util.find_spec(name) is not None):
         raise UsageError(f"{target}: would hide the package {name!r}; choose another --out")
-    return _write(source, form, name, target)
+    if style == "native":
+        return _save(target, _native(source, form, name, target))
+    return _save(target, _exact(source, form, name, target))
+
+
+def _style(form: Form, style: Style | None) -> Style:
+    """The style asked for, if there is such a one of that form."""
+    if style is None:
+        return STYLES[form]
+    if style not in get_args(Style):
+        raise UsageError(f"there is no style {style!r}: {did_you_mean(style, get_args(Style))}")
+    if style == "native" and form == "package":
+        raise UsageError("a package is always exact; choose --as script for the native style")
+    return style
 
 
 def _is_plain(name: str) -> bool:
@@ -99,17 +121,36 @@ def _plain(name: str) -> str:
     return words if _is_plain(words) else f"network_{words}"
 
 
-def _write(source: Source, form: Form, name: str, target: Path) -> Ejected:
+Contents = dict[Path, str | bytes]
+
+
+def _native(source: Source, form: Form, name: str, target: Path) -> Contents:
+    """A script or notebook, and beside it a run's weights for the framework, and its classes."""
+    text = native.script(source, name)
+    files: Contents = {target: text if form == "script" else native.notebook(source, name)}
+    if source.trained is not None:
+        weights = target.with_suffix(native.suffix(source))
+        files[weights] = native.weights_file(source, text, source.trained.weights)
+        files[weights.with_suffix(".txt")] = "\n".join(source.trained.classes)
+    return files
+
+
+def _exact(source: Source, form: Form, name: str, target: Path) -> Contents:
     folder = target if form == "package" else target.parent
     texts = WRITERS[form](source, name)
-    files: dict[Path, str | bytes] = {folder / path: text for path, text in texts.items()}
+    files: Contents = {folder / path: text for path, text in texts.items()}
     if form != "package":  # the one file goes where it was asked for, whatever it is called
         files = dict.fromkeys([target], *texts.values())
     if source.trained is not None:
         metadata = {"classes": json.dumps(source.trained.classes)}
         weights = folder / WEIGHTS[form].format(name=target.stem if form != "package" else name)
         files[weights] = save(source.trained.weights, metadata)
-    for path in [*files, *([target] if form == "package" else [])]:
+    return files
+
+
+def _save(target: Path, files: Contents) -> Ejected:
+    """Write them all, unless one is there."""
+    for path in {*files, target}:
         if path.exists():
             raise UsageError(f"{path}: is there already; choose another --out")
     with writing(target):

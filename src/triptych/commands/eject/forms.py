@@ -38,7 +38,7 @@ def as_package(source: Source, name: str) -> Files:
     files = {
         "README.md": fill("README.md.j2", modules=modules, **_facts(source, name)),
         "pyproject.toml": fill("pyproject.toml.j2", **_facts(source, name)),
-        f"{name}/__init__.py": f"{docstring(_about(source))}\n",
+        f"{name}/__init__.py": f"{docstring(about(source))}\n",
         f"{name}/__main__.py": tidy(fill("main.py.j2", begin=_begin(source), **_facts(source, name))),
     }
     for part, made in parts.items():
@@ -60,15 +60,20 @@ def as_notebook(source: Source, name: str) -> Files:
         network=source.architecture.name, title=source.title, recipe=source.recipe,
         size=source.architecture.input_shape, classes=source.architecture.classes,
         dropouts=source.architecture.dropouts, colour=source.entry.colour,
-        pictures=_folder(Path(source.recipe.pictures)),
+        pictures=folder_name(Path(source.recipe.pictures)),
         built_in=ABOUT_BUILT_IN.get(source.recipe.pictures),
         history=source.trained.history if source.trained else (),
-        environment={name: value for name, value in source.entry.speed.items() if name not in BEFORE},
+        environment=kernel_environment(source),
         imports=f"{_outside(parts)}\nimport matplotlib.pyplot as plt\n",
         settings=parts["settings"].code(), part={key: part.code() for key, part in parts.items()},
     )  # fmt: skip
+    return {f"{name}.ipynb": notebook_of(text)}
+
+
+def notebook_of(text: str) -> str:
+    """The notebook of a text in which each cell begins with a line `# %%`, as Jupyter writes it."""
     notebook = {"cells": list(_cells(text)), "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
-    return {f"{name}.ipynb": json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"}
+    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 ABOUT_BUILT_IN = {
@@ -77,7 +82,7 @@ ABOUT_BUILT_IN = {
 }
 
 
-def _folder(pictures: Path) -> str:
+def folder_name(pictures: Path) -> str:
     """What the folder of pictures is called, wherever it lies; that of an archive, when it is unpacked."""
     name = pictures.name
     return name.removesuffix("".join(pictures.suffixes)) if pictures.is_file() else name
@@ -114,6 +119,11 @@ BEFORE = ("GLIBC_TUNABLES",)
 """What has no effect once a process has begun, as a notebook's has."""
 
 
+def kernel_environment(source: Source) -> dict[str, str]:
+    """What makes a process fast that has begun already."""
+    return {name: value for name, value in source.entry.speed.items() if name not in BEFORE}
+
+
 def _begin(source: Source, when: str = "") -> str:
     """What sets the environment, if `when` holds, by beginning again."""
     return fill("begin.py.j2", environment=source.entry.speed, when=when)
@@ -126,12 +136,13 @@ def _outside(parts: Mapping[str, Part], but: Collection[str] = ()) -> str:
 
 def _facts(source: Source, name: str) -> dict[str, Any]:
     return {
-        "name": name, "about": _about(source), "needs": requirements(source),
+        "name": name, "about": about(source), "needs": requirements(source),
         "version": version("triptych"), "trained": source.trained is not None,
     }  # fmt: skip
 
 
-def _about(source: Source) -> str:
+def about(source: Source) -> str:
+    """What the program is, in a line."""
     height, width, _ = source.architecture.input_shape
     return (
         f"{source.architecture.name} in {source.title}, for pictures of {height} x {width} pixels "
@@ -150,16 +161,16 @@ UNTYPED = ("keras", "optax", "tensorflow")
 """What mypy finds no types for."""
 
 
-def tidy(text: str, first_party: str = "", filename: str = "program.py") -> str:
-    """The text with its imports sorted and its lines as ruff breaks them."""
+def tidy(text: str, first_party: str = "", filename: str = "program.py", select: str = "I") -> str:
+    """The text with its imports sorted, and those `select`ed mended, and its lines as ruff breaks them."""
     options = ["--isolated", "--line-length", str(WIDTH), "--quiet", "--stdin-filename", filename]
     known = ["--config", f'lint.isort.known-first-party = ["{first_party}"]'] if first_party else []
-    for words in (["check", "--select", "I", "--fix-only", *known], ["format"]):
+    for words in (["check", "--select", select, "--fix-only", *known], ["format"]):
         done = subprocess.run(
             # -P: a ruff.py in the user's folder is not run instead
             [sys.executable, "-P", "-m", "ruff", words[0], *options, *words[1:], "-"],
             input=text, capture_output=True, text=True, check=True,
         )  # fmt: skip
         text = done.stdout
-    untyped = rf"^( *(?:import|from) (?:{'|'.join(UNTYPED)})\b.*)$"
+    untyped = rf"^( *(?:import|from) (?:{'|'.join(UNTYPED)})\b[^#\n]*)$"
     return re.sub(untyped, r"\1  # type: ignore[import-untyped]", text, flags=re.MULTILINE)

@@ -1,0 +1,229 @@
+"""The native style: what a fluent user of a framework writes around the network that ran.
+
+The network's text is the emitted one. What holds it to the conventions, and has a common counterpart in the
+framework, makes room for that: masks of dropout that are the same everywhere, Keras' own batch norm.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save, save_file
+
+from triptych.commands.eject.forms import (
+    ABOUT_BUILT_IN,
+    about,
+    folder_name,
+    kernel_environment,
+    notebook_of,
+    requirements,
+    tidy,
+)
+from triptych.commands.eject.program import Source, fill
+from triptych.errors import WorkerFailed
+from triptych.images.augment import Augmentation
+from triptych.network.architecture import Architecture
+from triptych.network.layers import pair
+from triptych.network.layouts import Array, to_native
+from triptych.network.weights import Distribution, Weights, initial_distributions
+from triptych.running.transport import environment
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a framework says what the conventions say in words of their own."""
+
+    suffix: str = ".safetensors"
+    """Of its file of weights."""
+    left_out: tuple[str, ...] = ()
+    """Definitions that are not needed."""
+    plain: tuple[tuple[str, str], ...] = ()
+    """Patterns in the network's text, and what takes their place."""
+
+
+_MASKED = r'(?<![\w.])dropout\((\w+), ([^,]+), masks, "[^"]*"\)'
+_MASKS = (r",\s*masks: dict\[str, [\w.]+\] \| None = None", "")
+
+DIALECTS = {
+    "keras": Dialect(
+        ".weights.h5",
+        ("channel_sums", "normalise", "BatchNormalization", "Dropout", "GELU"),
+        (
+            (r"(?<![\w.])(BatchNormalization|Dropout)\(", r"layers.\1("),
+            (r"(?<![\w.])GELU\(", 'layers.Activation("gelu", '),
+            (r" +\w+ = keras\.Input\(.*optional=True\)\n", ""),
+            (r"(layers\.Dropout\([^()]*\)\(\w+), \w+\)", r"\1)"),
+            (r"keras\.Model\(\[(\w+), .*\], ", r"keras.Model(\1, "),
+        ),
+    ),
+    "tensorflow": Dialect(
+        left_out=("dropout",),
+        plain=((_MASKED, r"tf.nn.dropout(\1, \2) if training else \1"), _MASKS),
+    ),
+    "pytorch": Dialect(
+        left_out=("dropout",),
+        plain=((_MASKED, r"F.dropout(\1, \2, self.training)"), _MASKS),
+    ),
+    "jax": Dialect(),
+}
+"""By the framework's module."""
+
+
+def script(source: Source, name: str) -> str:
+    """One file that trains, evaluates and predicts."""
+    weights = f'Path(__file__).with_suffix("{suffix(source)}")'
+    text = fill("native/script.py.j2", **facts(source, name, weights))
+    return tidy(re.sub(r"^# %%\n", "", text, flags=re.MULTILINE), select="I,F401")
+
+
+def notebook(source: Source, name: str) -> str:
+    """The same in cells, with what there is to say and to see."""
+    architecture, recipe = source.architecture, source.recipe
+    history = {
+        "loss": [one["loss"] for one in source.trained.history],
+        "val_accuracy": [one["validation"] for one in source.trained.history],
+    } if source.trained else {}  # fmt: skip
+    text = fill(
+        "native/notebook.py.j2",
+        **facts(source, name, f"Path({name + suffix(source)!r})"),
+        title_line=f"{architecture.name} in {source.title}", color=source.entry.colour,
+        folder=folder_name(Path(recipe.pictures)), built_in=ABOUT_BUILT_IN.get(recipe.pictures),
+        trained=source.trained, history=history, environment=kernel_environment(source),
+    )  # fmt: skip
+    return notebook_of(tidy(text, select="I,F401"))
+
+
+def suffix(source: Source) -> str:
+    """Of the file of weights that the framework's own way of loading takes."""
+    return DIALECTS[source.entry.module].suffix
+
+
+def facts(source: Source, name: str, weights: str) -> dict[str, object]:
+    """What the templates are filled with; `weights` is an expression for the file's path."""
+    recipe, architecture = source.recipe, source.architecture
+    height, width = pair(recipe.size)
+    moved = recipe.augmentation
+    shift = (int(height * moved.shift), int(width * moved.shift)) if moved else (0, 0)
+    imports, network = network_text(source)
+    half = "jax.tree.map(lambda w: w.astype(jnp.bfloat16) if w.ndim > 1 else w, weights)"
+    return {
+        "name": name, "about": about(source), "needs": _needs(source),
+        "version": version("triptych"), "speed": source.entry.speed, "title": source.title,
+        "recipe": recipe, "size": (height, width), "classes": architecture.classes,
+        "network_imports": imports, "network": network, "weights": weights,
+        "module": source.entry.module, "dropouts": architecture.dropouts,
+        "augmentation": moved if moved and (moved.flip or any(shift)) else None,
+        "shift": shift, "moves": any(shift), "changes": _changes(moved, any(shift)),
+        "mean": architecture.mean, "std": architecture.std,
+        "variance": tuple(one**2 for one in architecture.std),
+        "normalized": any(architecture.mean) or set(architecture.std) != {1.0},
+        "initial": _initial(architecture), "half": half if recipe.precision == "bfloat16" else "weights",
+    }  # fmt: skip
+
+
+def _needs(source: Source) -> list[str]:
+    own = suffix(source) != ".safetensors"
+    return [one for one in requirements(source) if not (own and one.startswith("safetensors"))]
+
+
+def _changes(augmentation: Augmentation | None, moves: bool) -> str:
+    words = ["moved"] * moves + ["mirrored"] * bool(augmentation and augmentation.flip)
+    return " and ".join(words) + " by chance" if words else ""
+
+
+def network_text(source: Source) -> tuple[str, str]:
+    """The imports of the network's text, and the rest of it, in the dialect of its framework."""
+    dialect = DIALECTS[source.entry.module]
+    tree, lines = ast.parse(source.network), source.network.splitlines(keepends=True)
+    imports, kept = [], []
+    for statement in tree.body[1:]:  # the first is the docstring, which the program has for itself
+        decorators = getattr(statement, "decorator_list", [])
+        first = min([statement.lineno, *(one.lineno for one in decorators)])
+        text = "".join(lines[first - 1 : statement.end_lineno])
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            imports.append(text)
+        elif getattr(statement, "name", None) not in dialect.left_out:
+            kept.append(text)
+    network = "\n\n".join(kept)
+    for pattern, plain in dialect.plain:
+        network = re.sub(pattern, plain, network)
+    return "".join(imports), network
+
+
+def _initial(architecture: Architecture) -> dict[str, str]:
+    """How each tensor begins, in JAX, which has no layers that know."""
+    return {name: _drawn(how) for name, how in initial_distributions(architecture).items()}
+
+
+def _drawn(how: Distribution) -> str:
+    shape = how.shape if len(how.shape) > 1 else how.shape[0]
+    if how.law == "normal":
+        return f"{how.size:.6g} * jax.random.normal(next(keys), {shape})"
+    if how.law == "uniform":
+        return f"jax.random.uniform(next(keys), {shape}, minval={-how.size:.6g}, maxval={how.size:.6g})"
+    if how.law == "orthogonal":
+        units, parts = how.shape[0], how.shape[1] // how.shape[0]
+        return (
+            f"jnp.hstack([jax.random.orthogonal(k, {units}) for k in jax.random.split(next(keys), {parts})])"
+        )
+    values = tuple(how.size * part for part in how.parts)
+    if len(set(values)) > 1:
+        return f"jnp.repeat(jnp.array({values}), {how.shape[-1] // len(values)})"
+    return f"jnp.{'ones' if values[0] == 1 else 'zeros'}({shape})"
+
+
+def tensors_of(source: Source, weights: Weights) -> dict[str, Array]:
+    """A run's weights by the framework's names, in its layouts."""
+    found: dict[str, Array] = {}
+    for name, layout in source.layouts.items():
+        held = found.get(layout.name)
+        if layout.row is not None and held is None:
+            held = np.zeros((2, *weights[name].shape), weights[name].dtype)
+        found[layout.name] = to_native(weights[name], layout, held)
+    for name in [one for one in found if one.endswith("bias_ih_l0")]:  # PyTorch has two where one is enough
+        found.setdefault(name.replace("bias_ih", "bias_hh"), np.zeros_like(found[name]))
+    return found
+
+
+def weights_file(source: Source, text: str, weights: Weights) -> bytes:
+    """The content of the file beside the program `text`."""
+    tensors = tensors_of(source, weights)
+    if suffix(source) == ".safetensors":
+        return bytes(save(tensors))
+    with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
+        return _keras_file(source, text, tensors, Path(scratch))
+
+
+_KERAS = """
+import runpy, sys
+from operator import attrgetter
+from safetensors.numpy import load_file
+model = runpy.run_path("program.py")["classifier"]()
+(network,) = [layer for layer in model.layers if hasattr(layer, "get_layer")]
+for name, tensor in load_file("weights.safetensors").items():
+    layer, _, rest = name.partition(".")
+    attrgetter(rest)(network.get_layer(layer)).assign(tensor)
+model.save_weights("program.weights.h5")
+"""
+"""Keras alone knows how its file is laid out; the program knows its classifier."""
+
+
+def _keras_file(source: Source, text: str, tensors: Mapping[str, Array], scratch: Path) -> bytes:
+    (scratch / "program.py").write_text(text, "utf-8")
+    save_file(dict(tensors), scratch / "weights.safetensors")
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _KERAS], cwd=scratch, capture_output=True, text=True, check=False,
+        env=environment(source.entry),
+    )  # fmt: skip
+    if done.returncode:
+        raise WorkerFailed(f"{source.title} could not write the weights: {done.stderr[-2000:]}")
+    return (scratch / "program.weights.h5").read_bytes()
