@@ -106,7 +106,7 @@ RECIPES: tuple[dict[str, Any], ...] = (
     {"network": "sports-cnn", "optimizer": {"name": "adamw"}},
     {"network": "mlp", "optimizer": {"name": "adam", "weight_decay": 0.1, "beta1": 0.8},
      "schedule": {"name": "constant", "learning_rate": 0.003}, "precision": "bfloat16"},
-    {"network": "row-gru"},
+    {"network": "row-gru", "schedule": {"learning_rate": 0.01}},
     {"network": "lenet", "optimizer": {"name": "rmsprop", "weight_decay": 0.01},
      "schedule": {"name": "cosine"}, "augmentation": {"flip": False}, "precision": "float64"},
 )  # fmt: skip
