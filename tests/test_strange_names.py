@@ -22,8 +22,8 @@ from triptych.commands.runs.terminal import runs_lines
 from triptych.equality.certificate import Asked, Certificate
 from triptych.errors import ArchitectureError, RecipeError
 from triptych.frameworks.contract import Optimizer
+from triptych.frameworks.emit import docstring
 from triptych.frameworks.reference import write_network
-from triptych.frameworks.source import docstring
 from triptych.images.sheet import ImagesFound
 from triptych.network.architecture import from_toml
 from triptych.report.plots import Step, walk_plot

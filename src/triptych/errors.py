@@ -11,6 +11,7 @@
     ├── RecipeError               a recipe that cannot be carried out
     ├── RunFolderError            a run folder that is missing, damaged or of another make
     ├── FrameworkMissing          a framework that is not installed; says how to install it
+    ├── FrameworkUnsupported  a version of one that cannot be held to the conventions
     ├── WorkerFailed              a framework's process that died, hung or raised
     └── NotEqual                  frameworks that do not compute the same; names the first difference
 
@@ -71,6 +72,12 @@ class RunFolderError(TriptychError):
 
 class FrameworkMissing(TriptychError):
     """A framework that is not installed; the message says how to install it."""
+
+    exit_code = 1
+
+
+class FrameworkUnsupported(TriptychError):
+    """A version of a framework that cannot be held to the conventions."""
 
     exit_code = 1
 

@@ -11,7 +11,7 @@ import pytest
 
 from triptych import equality
 from triptych.frameworks import registry
-from triptych.frameworks.source import renamed
+from triptych.frameworks.emit import renamed
 from triptych.running.transport import environment
 
 WORDS = """
@@ -20,7 +20,8 @@ from pathlib import Path
 from triptych.frameworks import registry
 from triptych.network.architecture import from_toml
 
-module = registry.find(sys.argv[1]).load()
+entry = registry.find(sys.argv[1])
+module = entry.writer()
 network = from_toml(Path(sys.argv[2]))
 given = {name for node in network.nodes for name in (node.name, f"{node.name}_keep")} | {"images", "x"}
 functions = [n for n in ast.walk(ast.parse(module.write_network(network))) if isinstance(n, ast.FunctionDef)]
@@ -29,6 +30,7 @@ words = {node.id for line in body.body for node in ast.walk(line) if isinstance(
 words |= {argument.arg for argument in body.args.args}
 found = {"unknown": sorted(words - given - module.TAKEN), "unused": sorted(module.TAKEN - words)}
 if sys.argv[1] == "pytorch":
+    entry.load()
     has = {word for word in dir(sys.modules["torch"].nn.Module()) if not word.startswith("_")}
     found["unknown"] += sorted(has - set(module.ATTRIBUTES))
 print(json.dumps(found))

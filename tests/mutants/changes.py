@@ -1,19 +1,35 @@
 """How one thing in a framework's file is changed: in what it writes, in what it calls, in what it maps.
 
-A change takes the imported module and gives the attributes to put in place of its own; it fails if what it
-means to change is not there.
+A change takes the framework's imported `run`, through which all its files are found, and gives the attributes
+to put in place of their own; it fails if what it means to change is not there.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 Change = Callable[[ModuleType], dict[str, Any]]
+
+
+def files_with(name: str, run: ModuleType) -> list[ModuleType]:
+    """Those of the framework's files that know such a name: where it is defined, and where it is imported."""
+    files = [run, *(sys.modules[f"{run.__package__}.{part}"] for part in ("ops", "write"))]
+    found = [file for file in files if name in vars(file)]
+    assert found, f"nothing to change: no file of {run.__package__} has {name}"
+    return found
+
+
+def known(name: str, run: ModuleType) -> Any:
+    """What the framework's files call so; none calls another thing so."""
+    values = [vars(file)[name] for file in files_with(name, run)]
+    assert all(value is values[0] for value in values), f"{name} is several things in {run.__package__}"
+    return values[0]
 
 
 def written(old: str, new: str) -> Change:
@@ -33,14 +49,15 @@ def written(old: str, new: str) -> Change:
 
 
 def rewritten(name: str, *pairs: tuple[str, str]) -> Change:
-    """A function or class of the file itself, with some of its text put otherwise."""
+    """A function or class of the files themselves, with some of its text put otherwise."""
 
     def change(module: ModuleType) -> dict[str, Any]:
-        text = inspect.getsource(getattr(module, name))
+        honest = known(name, module)
+        text = inspect.getsource(honest)
         for old, new in pairs:
             assert old in text, f"nothing to change: {old!r} is not in {name}"
             text = text.replace(old, new)
-        return _defined(module, text, name)
+        return _defined(sys.modules[honest.__module__], text, name)
 
     return change
 
@@ -56,12 +73,12 @@ def _defined(module: ModuleType, text: str, name: str) -> dict[str, Any]:
 
 
 def wrapped(name: str, wrap: Callable[[Any], Any]) -> Change:
-    """A function of the file, replaced by what `wrap` makes of it."""
-    return lambda module: {name: wrap(getattr(module, name))}
+    """A function of the files, replaced by what `wrap` makes of it."""
+    return lambda module: {name: wrap(known(name, module))}
 
 
 def put(name: str, value: Any) -> Change:
-    """A name of the file, given another value."""
+    """A name of the files, given another value."""
     return lambda module: {name: value}
 
 
@@ -84,7 +101,10 @@ def both(one: Change, other: Change) -> Change:
 def applied(module: ModuleType, change: Change) -> Iterator[None]:
     """The module with the change in place, and nothing remembered from before or kept for after."""
     _forget(module)
-    with patch.multiple(module, **change(module)):
+    with ExitStack() as changes:
+        for name, value in change(module).items():
+            for file in files_with(name, module):
+                changes.enter_context(patch.object(file, name, value))
         yield
     _forget(module)
 

@@ -241,7 +241,7 @@ PYTORCH: list[Row] = [
      rewritten("gradients", ("F.cross_entropy(logits.to(state.dtype)",
                              "F.cross_entropy(logits.to(state.dtype).softmax(1)")), "odd", LOSS),
     ("loss: divided by the usual batch, not the one at hand",
-     rewritten("gradients", (".to(state.device))\n", ".to(state.device), reduction='sum') / 4\n")),
+     rewritten("gradients", ("targets)\n", "targets, reduction='sum') / 4\n")),
      "even", LOSS),
     ("Adam: epsilon of Keras", optimizer("adam", lambda honest, parameters, o: _torch().Adam(
         parameters, lr=0.0, betas=(o.beta1, o.beta2), eps=1e-7, fused=True)), "scales", DENSE, "adam"),
@@ -280,9 +280,10 @@ PYTORCH: list[Row] = [
 ]  # fmt: skip
 
 TENSORFLOW: list[Row] = [
-    ("batch norm: epsilon of Keras", written("1e-05, 0.9, training", "0.001, 0.9, training"),
+    ("batch norm: epsilon of Keras", written(" 1e-05,\n            0.9,", " 0.001,\n            0.9,"),
      "odd", ("bn1",)),
-    ("batch norm: momentum of Keras", written("1e-05, 0.9, training", "1e-05, 0.99, training"),
+    ("batch norm: momentum of Keras",
+     written(" 0.9,\n            training,", " 0.99,\n            training,"),
      "even", ("bn1.mean",), "sgd"),
     ("batch norm: running variance biased",
      written("batch_variance * n / tf.maximum(n - 1, 1)", "batch_variance"),
@@ -320,8 +321,9 @@ TENSORFLOW: list[Row] = [
      "scales", SQUARES, "rmsprop", "a float32 has no other 0.9"),
     ("SGD: the learning rate inside the velocity", rewritten("SGD", (
         "tf.raw_ops.ResourceApplyMomentum(\n"
-        "                var=w.handle, accum=v.handle, grad=g, lr=rate, "
-        "momentum=tf.constant(self.momentum, g.dtype)\n            )",
+        "                var=w.handle,\n                accum=v.handle,\n                grad=g,\n"
+        "                lr=rate,\n"
+        "                momentum=tf.constant(self.momentum, g.dtype),\n            )",
         "v.assign(self.momentum * v + rate * g)\n            w.assign_sub(v)")), "scales", VELOCITY, "sgd"),
     ("input: divided by 256", put("PIXEL_SCALE", 256.0), "odd", ("images",)),
     ("labels: of the next picture", wrapped("gradients", rolled(2)), "odd", LOSS),
@@ -342,13 +344,14 @@ TENSORFLOW: list[Row] = [
 JAX: list[Row] = [
     ("batch norm: epsilon of Keras",
      written('"bn1", training, epsilon=1e-05', '"bn1", training, epsilon=1e-3'), "odd", ("bn1",)),
-    ("batch norm: momentum of Flax", written("momentum=0.9)", "momentum=0.99)"),
+    ("batch norm: momentum of Flax", written("momentum=0.9\n", "momentum=0.99\n"),
      "even", ("bn1.mean",), "sgd"),
     ("batch norm: running variance biased", written("variance * (n / max(n - 1, 1))", "variance"),
      "even", ("bn1.variance",), "sgd"),
     ("GELU: tanh form", written("approximate=False", "approximate=True"), "odd", ("gelu1",)),
     ("padding same: the odd pixel at the beginning",
-     written('strides=(2, 2), padding="SAME") +', 'strides=(2, 2), padding="SAME_LOWER") +'),
+     written('["conv1.kernel"], strides=(2, 2), padding="SAME")',
+             '["conv1.kernel"], strides=(2, 2), padding="SAME_LOWER")'),
      "even", ("conv1",)),
     ("max pool: padding of 0", written("padding, -jnp.inf)", "padding, 0)"), "odd", ("pool1",)),
     ("average pool: padding counts", written("total / count", "total / (size[0] * size[1])"),
@@ -360,11 +363,13 @@ JAX: list[Row] = [
     ("Adam: epsilon inside the root",
      rewritten("scale_by_adam", ("jnp.sqrt(v / second) + epsilon", "jnp.sqrt(v / second + epsilon)")),
      "scales", DENSE, "adam"),
-    ("Adam: another beta2", rewritten("optax_for", ("optimizer.beta2", "0.99")), "scales", SECOND, "adam"),
-    ("RMSprop: epsilon inside the root", rewritten("optax_for", (", eps_in_sqrt=False", "")),
+    ("Adam: another beta2", optimizer(
+        "adam", lambda honest, o: honest(replace(o, beta2=0.99))), "scales", SECOND, "adam"),
+    ("RMSprop: epsilon inside the root", optimizer(
+        "rmsprop", lambda honest, o: _optax().scale_by_rms(o.decay, o.epsilon)),
      "scales", DENSE, "rmsprop"),
     ("SGD: Nesterov's momentum",
-     rewritten("optax_for", ("optimizer.momentum)", "optimizer.momentum, nesterov=True)")),
+     optimizer("sgd", lambda honest, o: _optax().trace(o.momentum, nesterov=True)),
      "scales", DENSE, "sgd"),
     ("AdamW: no decay", rewritten("train_step", ("if weight_decay:", "if False:")),
      "scales", ("dense1.kernel",), "adamw"),
@@ -408,17 +413,18 @@ KERAS: list[Row] = [
     ("initial values: biases of its own", wrapped("load_weights", without_biases),
      "odd", ("bias1",)),
     ("input: x / 127.5 - 1",
-     wrapped("_pixels", lambda honest: lambda state, images: images.astype(state.dtype) / 127.5 - 1),
+     wrapped("_prepare", lambda honest: lambda state, images: images.astype(state.dtype) / 127.5 - 1),
      "odd", ("images",)),
     ("loss: logits taken for probabilities",
      rewritten("compile_network", ("from_logits=True", "from_logits=False")), "odd", LOSS),
-    ("Adam: its own formula", optimizer("adam", lambda honest, o, **options: _keras().Adam(
+    ("Adam: its own formula", optimizer("adam", lambda honest, o, **options: _keras("Adam",
+        first_moment="_momentums", second_moment="_velocities")(
         beta_1=o.beta1, beta_2=o.beta2, epsilon=o.epsilon, **options)), "scales", DENSE, "adam"),
     ("AdamW: decay of biases, too",
      rewritten("compile_network", ('not v.name.endswith("kernel")', "not v.name")),
      "scales", ("dense1.bias",), "adamw"),
-    ("RMSprop: its own formula", optimizer("rmsprop", lambda honest, o, **options: _keras().RMSprop(
-        rho=o.decay, epsilon=o.epsilon, **options)), "scales", DENSE, "rmsprop"),
+    ("RMSprop: its own formula", optimizer("rmsprop", lambda honest, o, **options: _keras("RMSprop",
+        mean_square="_velocities")(rho=o.decay, epsilon=o.epsilon, **options)), "scales", DENSE, "rmsprop"),
     ("SGD: the learning rate inside the velocity",
      rewritten("SGD", ("self.momentum * v + gradient", "self.momentum * v + learning_rate * gradient"),
                ("variable, learning_rate * v", "variable, v")), "scales", VELOCITY, "sgd"),
@@ -443,10 +449,23 @@ def _torch() -> Any:
     return _torch_module().optim
 
 
-def _keras() -> Any:
+def _optax() -> Any:
+    import optax
+
+    return optax
+
+
+def _keras(name: str, **slots: str) -> Any:
+    """An optimizer of Keras' own, its slots called as ours, by its own names for them."""
     import keras
 
-    return keras.optimizers
+    class Own(getattr(keras.optimizers, name)):  # type: ignore[misc]
+        def build(self, variables: Any) -> None:
+            super().build(variables)
+            for ours, theirs in slots.items():
+                setattr(self, ours, getattr(self, theirs))
+
+    return Own
 
 
 MUTANTS = [

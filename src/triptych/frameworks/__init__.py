@@ -1,1 +1,1 @@
-"""Who computes: one file a framework, the same functions in the same order."""
+"""Who computes: one folder a framework, with the same files and functions."""

@@ -1,7 +1,8 @@
 """The contract: what a framework must be able to do, with its full description.
 
-Each framework is one module with these functions, in this order, with these signatures. Arrays that cross
-the boundary are NumPy and are never changed by the other side:
+Each framework is a folder with two modules, `write` and `run`, that have the functions of `Writer` and of
+`Framework`, in this order, with these signatures. Arrays that cross the boundary are NumPy and are never
+changed by the other side:
 
 - images: uint8, (batch, height, width, channels), RGB, 0 to 255
 - labels: int64, (batch,), 0 to classes - 1
@@ -90,12 +91,8 @@ class Step(Protocol):
         ...
 
 
-class Framework(Protocol):
-    """A module that trains and runs the networks of `triptych.network`."""
-
-    def facts(self) -> Facts:
-        """Versions, device, threads, and the precisions that work on this machine."""
-        ...
+class Writer(Protocol):
+    """A module that writes the networks of `triptych.network`, and imports no framework."""
 
     def write_network(self, architecture: Architecture) -> str:
         """The network as idiomatic source text: a module that stands by itself and is what `build` runs."""
@@ -103,6 +100,14 @@ class Framework(Protocol):
 
     def layouts(self, architecture: Architecture) -> Layouts:
         """Where each canonical tensor stands among the network's own, by canonical name."""
+        ...
+
+
+class Framework(Protocol):
+    """A module that trains and runs the networks of `triptych.network`."""
+
+    def facts(self) -> Facts:
+        """Versions, device, threads, and the precisions that work on this machine."""
         ...
 
     def build(self, architecture: Architecture, weights: Weights, precision: Precision) -> State:

@@ -13,10 +13,19 @@ from typing import Any
 import numpy as np
 
 from triptych.errors import UsageError
-from triptych.frameworks.contract import Activations, Facts, Images, Labels, Masks, Optimizer, Step
+from triptych.frameworks.contract import (
+    Activations,
+    Facts,
+    Images,
+    Labels,
+    Masks,
+    Optimizer,
+    Step,
+)
+from triptych.frameworks.emit import describe, variables
 from triptych.frameworks.operations import add, cross_entropy
 from triptych.frameworks.rounding import Values, begin_anew
-from triptych.frameworks.source import describe, run_source, run_with_taps, variables
+from triptych.frameworks.source import run_source, run_with_taps
 from triptych.frameworks.tensors import Reached, Tensor, backward, reached
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import cast
 
 from triptych.errors import FrameworkMissing, UsageError, did_you_mean, quote
-from triptych.frameworks.contract import Framework
+from triptych.frameworks.contract import Framework, Writer
 
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Threads that wait must sleep: where they spin, as OpenMP's do unasked, a training next to any other work
@@ -22,7 +23,7 @@ class Entry:
     name: str
     title: str
     module: str
-    """The file in this folder."""
+    """The folder here that holds its `write` and `run`, or the file that holds both."""
     needs: tuple[str, ...]
     """Packages that must be importable."""
     extra: str
@@ -51,11 +52,19 @@ class Entry:
             return None
         return f"{self.title} is not installed; install it with: pip install 'triptych[{self.extra}]'"
 
+    def writer(self) -> Writer:
+        """What writes its networks, for which it need not be installed."""
+        return cast(Writer, self._import("write"))
+
     def load(self) -> Framework:
         """Import it, in a process of its own; raises FrameworkMissing."""
         if missing := self.missing():
             raise FrameworkMissing(missing)
-        return cast(Framework, importlib.import_module(f"triptych.frameworks.{self.module}"))
+        return cast(Framework, self._import("run"))
+
+    def _import(self, part: str) -> ModuleType:
+        home = importlib.import_module(f"triptych.frameworks.{self.module}")
+        return importlib.import_module(f"{home.__name__}.{part}") if hasattr(home, "__path__") else home
 
 
 _HUGE_PAGES = "glibc.malloc.hugetlb=1"

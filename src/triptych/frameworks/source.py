@@ -1,16 +1,13 @@
-"""What all writers of networks share: names, running a text, and looking inside while it runs."""
+"""Running a network's source text: as it is, or looking inside while it runs."""
 
 from __future__ import annotations
 
 import ast
-import inspect
 import linecache
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from triptych.network.architecture import INPUT, Architecture
+from triptych.network.architecture import INPUT
 
 Namespace = dict[str, Any]
 
@@ -18,82 +15,32 @@ TAP = "_tap"
 """The function that looks inside while a text runs: no layer can be called so."""
 
 
-def unique(name: str, taken: Collection[str]) -> str:
-    """The name, with as many underscores behind it as it takes to be none of those that are `taken`."""
-    while name in taken:
-        name += "_"
-    return name
-
-
-def renamed(
-    names: Iterable[str], taken: Collection[str], spell: Callable[[str], str] = str
-) -> dict[str, str]:
-    """By the names that a user has given, those that stand in a source, in which some words are `taken`.
-
-    A name stays as it is wherever it can, and no two become one. `spell` writes a name in the characters that
-    are allowed there.
-    """
-    names = list(names)
-    found = {name: name for name in names if name not in taken and spell(name) == name}
-    for name in names:
-        if name not in found:
-            found[name] = unique(spell(name), {*taken, *found.values()})
-    return {name: found[name] for name in names}
-
-
-def variables(architecture: Architecture, taken: Collection[str]) -> dict[str, str]:
-    """The variable that holds each node's output (and the input): `x` along a chain.
-
-    What is read later than by the next line goes by its own name, or a like one if that is `taken`: if the
-    lines of the network use it for something else.
-    """
-    names = [INPUT, *(node.name for node in architecture.nodes)]
-    following = dict(pairwise(names))
-    readers = {name: {node.name for node in architecture.nodes if name in node.inputs} for name in names}
-    own = renamed(names, {"x", *taken})
-    return {name: "x" if readers[name] <= {following.get(name)} else own[name] for name in names}
-
-
-def docstring(text: str) -> str:
-    """A text as the literal of a docstring, which ends nowhere but at its end."""
-    return f'"""{in_docstring(text)}"""'
-
-
-def in_docstring(text: str) -> str:
-    """A text as it can stand between other text in a docstring."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def describe(architecture: Architecture, title: str) -> str:
-    """The docstring of a network's source: what it is."""
-    height, width, channels = architecture.input_shape
-    return docstring(
-        f"{architecture.name} in {title}: {height} x {width} x {channels} pictures, "
-        f"{architecture.classes} classes, {architecture.parameter_count:,} parameters."
-    )
-
-
-def sources(pieces: Iterable[Callable[..., Any]], text: str) -> str:
-    """The source of those `pieces` that `text` calls, in the order given, each ready to stand in a module."""
-    called = set(re.findall(r"(?<![\w.])(\w+)\(", text))
-    return "".join(f"\n\n{inspect.getsource(piece)}" for piece in pieces if piece.__name__ in called)
-
-
 def count_lines(text: str) -> int:
-    """Lines that a user would write for this network: its definition, the last of the module, and imports.
+    """Lines that a user would write for this network: imports and its definition.
 
-    The definitions before it are this project's: they hold a framework to the conventions. Blank lines,
-    comments and docstrings do not count either.
+    That is the last of the module; those before it are this project's: they hold a
+    framework to the conventions. Blank lines, comments and docstrings do not count.
     """
     tree = ast.parse(text)
-    *helpers, _ = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    prose = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and _is_text(node.value)]
+    *helpers, _ = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    ]
+    prose = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and _is_text(node.value)
+    ]
     left_out: set[int] = set()
     for node in (*helpers, *prose):
-        first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+        first = min(
+            [node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))]
+        )
         left_out.update(range(first, (node.end_lineno or first) + 1))
     lines = enumerate((line.strip() for line in text.splitlines()), 1)
-    return sum(bool(line) and not line.startswith("#") and number not in left_out for number, line in lines)
+    return sum(
+        bool(line) and not line.startswith("#") and number not in left_out
+        for number, line in lines
+    )
 
 
 def _is_text(node: ast.expr) -> bool:
@@ -102,23 +49,31 @@ def _is_text(node: ast.expr) -> bool:
 
 def run_source(text: str, filename: str) -> Namespace:
     """Execute a module's text; tracebacks show its lines under `filename`."""
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    linecache.cache[filename] = (
+        len(text),
+        None,
+        text.splitlines(keepends=True),
+        filename,
+    )
     return _execute(compile(text, filename, "exec"))
 
 
 def run_with_taps(
-    text: str, filename: str, function: str, held: Mapping[str, str], tap: Callable[[str, Any], Any]
+    text: str,
+    filename: str,
+    function: str,
+    held: Mapping[str, str],
+    tap: Callable[[str, Any], Any],
 ) -> Namespace:
-    """Execute the same text with `x = _tap("conv1", x)` added after the line that computes each layer.
+    """Execute the same text with `x = _tap("conv1", x)` after each layer's line.
 
-    The first tap, `x = _tap("images", x)`, comes before all of them. So what is looked at is what runs;
-    `function` is the name of the function with the layers' lines, `held` are the `variables` in it.
+    The first tap, `x = _tap("images", x)`, comes before all of them. So what is looked
+    at is what runs; `function` is the name of the function with the layers' lines,
+    `held` are the `variables` in it.
     """
     tree = ast.parse(text, filename)
-    body = next(
-        node for node in reversed(list(ast.walk(tree)))
-        if isinstance(node, ast.FunctionDef) and node.name == function
-    )  # fmt: skip
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    *_, body = (node for node in functions if node.name == function)
     waiting = [name for name in held if name != INPUT]
 
     def look(name: str, beside: ast.stmt) -> ast.stmt:
@@ -133,7 +88,9 @@ def run_with_taps(
     if waiting:
         raise AssertionError(f"no line computes {waiting[0]!r} in:\n{text}")
     body.body = statements
-    return _execute(compile(ast.fix_missing_locations(tree), filename, "exec"), **{TAP: tap})
+    return _execute(
+        compile(ast.fix_missing_locations(tree), filename, "exec"), **{TAP: tap}
+    )
 
 
 def _first_target(statement: ast.stmt) -> str | None:

@@ -13,7 +13,6 @@ from msgspec import Meta, Struct
 
 from triptych.frameworks.contract import Facts
 from triptych.network.conventions import Precision
-from triptych.network.layouts import Layout
 from triptych.running.epoch import Epoch
 
 # ---- replies -------------------------------------------------------------------------------------------
@@ -39,14 +38,6 @@ class ExamDone(Reply, frozen=True, tag="exam done"):
     """The answers lie in the exam's folder; these are the facts of who gave them."""
 
     facts: Facts
-
-
-class Written(Reply, frozen=True, tag="written"):
-    """A network as one framework would run it."""
-
-    text: str
-    layouts: dict[str, Layout]
-    """Where its tensors stand, by canonical name."""
 
 
 class Startup(Struct, kw_only=True):
@@ -115,9 +106,7 @@ class PeakTurnTaken(Reply, frozen=True, tag="peak turn taken"):
     round: PeakRound
 
 
-AnyReply = (
-    TrainingDone | Opened | Predicted | ExamDone | Written | Ready | PeakReady | TurnTaken | PeakTurnTaken
-)
+AnyReply = TrainingDone | Opened | Predicted | ExamDone | Ready | PeakReady | TurnTaken | PeakTurnTaken
 
 # ---- jobs ----------------------------------------------------------------------------------------------
 
@@ -166,13 +155,6 @@ class Answer(Job[ExamDone], frozen=True, tag="answer"):
     precision: Precision
 
 
-class Write(Job[Written], frozen=True, tag="write"):
-    """Write a network's source."""
-
-    network: str
-    """The architecture file."""
-
-
 class Load(Struct, frozen=True, kw_only=True):
     """What every framework is measured with."""
 
@@ -206,7 +188,7 @@ class TakePeakTurn(Job[PeakTurnTaken], frozen=True, tag="peak turn"):
     """Measure the machine once."""
 
 
-AnyJob = Train | Open | Predict | Answer | Write | StartBench | TakeTurn | StartPeak | TakePeakTurn
+AnyJob = Train | Open | Predict | Answer | StartBench | TakeTurn | StartPeak | TakePeakTurn
 
 # ---- events --------------------------------------------------------------------------------------------
 

@@ -35,7 +35,6 @@ HANDLERS: dict[type[AnyJob], str] = {
     protocol.Train: "triptych.commands.compare.child:train",
     protocol.Answer: "triptych.commands.verify.child:answer",
     protocol.Open: "triptych.commands.predict.child:predict",
-    protocol.Write: "triptych.commands.networks.child:write",
     protocol.StartBench: "triptych.commands.bench.child:measure",
     protocol.StartPeak: "triptych.commands.bench.child:measure_peak",
 }

@@ -21,7 +21,7 @@ def train(job: Train, framework: Framework, entry: Entry, emit: Emit) -> Convers
     run = RunFolder(Path(job.run))
     panel, architecture = run.panel(entry), run.architecture()
     imported = peak_memory_mib()
-    text = framework.write_network(architecture)
+    text = entry.writer().write_network(architecture)
     write_atomic(panel.network, text)
     parts = training.parts_of(run, Store.open(Path(job.store)))
     progress = training.train(framework, run.recipe(), architecture, parts, panel, emit)

@@ -25,7 +25,6 @@ from triptych.network.weights import check_weights, load_tensors
 from triptych.network.zoo import NOTEBOOKS, ZOO, find_network
 from triptych.running.folder import RunFolder
 from triptych.running.recipe import make_plan, read_recipe
-from triptych.running.sources import write
 
 Form = Literal["script", "notebook", "package"]
 Style = Literal["native", "exact"]
@@ -183,8 +182,9 @@ def _source(
     given = {"network": str(network), "frameworks": [framework], "size": size, "pictures": str(pictures)}
     plan, architecture = make_plan(tables, given)
     architecture = architecture.adapted(pair(plan.size), classes)
-    written = write(architecture, entry)
-    return Source(plan, architecture, entry, written.text, written.layouts)
+    writer = entry.writer()
+    text, layouts = writer.write_network(architecture), writer.layouts(architecture)
+    return Source(plan, architecture, entry, text, layouts)
 
 
 def _built_in(network: str, classes: int | None) -> str:
@@ -219,10 +219,11 @@ def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
         )
     weights = load_tensors(trained[0].weights)
     check_weights(architecture, weights)
-    written = write(architecture, entry)
+    writer = entry.writer()
+    text, layouts = writer.write_network(architecture), writer.layouts(architecture)
     history = tuple(
         {"loss": one.loss, "accuracy": one.accuracy, "validation": one.validation_accuracy}
         for one in trained[0].epochs()
     )
     known = Trained(weights, tuple(run.pictures().classes), history)
-    return Source(recipe, architecture, entry, written.text, written.layouts, known)
+    return Source(recipe, architecture, entry, text, layouts, known)

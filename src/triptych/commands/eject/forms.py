@@ -13,7 +13,7 @@ from typing import Any
 
 from triptych.commands.eject.pieces import Part
 from triptych.commands.eject.program import Source, fill, needs, write_program
-from triptych.frameworks.source import docstring
+from triptych.frameworks.emit import docstring
 
 Files = dict[str, str]
 

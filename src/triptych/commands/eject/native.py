@@ -50,7 +50,7 @@ class Dialect:
     """Patterns in the network's text, and what takes their place."""
 
 
-_MASKED = r'(?<![\w.])dropout\((\w+), ([^,]+), masks, "[^"]*"\)'
+_MASKED = r'(?<![\w.])dropout\(\s*(\w+),\s*([^,]+),\s*masks,\s*"[^"]*",?\s*\)'
 _MASKS = (r",\s*masks: dict\[str, [\w.]+\] \| None = None", "")
 
 DIALECTS = {
@@ -60,9 +60,9 @@ DIALECTS = {
         (
             (r"(?<![\w.])(BatchNormalization|Dropout)\(", r"layers.\1("),
             (r"(?<![\w.])GELU\(", 'layers.Activation("gelu", '),
-            (r" +\w+ = keras\.Input\(.*optional=True\)\n", ""),
-            (r"(layers\.Dropout\([^()]*\)\(\w+), \w+\)", r"\1)"),
-            (r"keras\.Model\(\[(\w+), .*\], ", r"keras.Model(\1, "),
+            (r" +\w+ = keras\.Input\([^=]*dtype=[^)]*optional=True,?\s*\)\n", ""),
+            (r"(layers\.Dropout\([^()]*\)\(\s*\w+),\s*\w+,?\s*\)", r"\1)"),
+            (r"keras\.Model\(\s*\[\s*(\w+),[^\]]*\],\s*", r"keras.Model(\1, "),
         ),
     ),
     "tensorflow": Dialect(

@@ -14,8 +14,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from triptych.commands.eject.pieces import Part, global_names, shake
+from triptych.frameworks.emit import in_docstring
 from triptych.frameworks.registry import Entry
-from triptych.frameworks.source import in_docstring
 from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
 from triptych.network.layouts import Layout
@@ -41,7 +41,7 @@ HOMES = {
 }
 """The part in which each of the library's modules is at home, in the order in which they stand there.
 
-A framework's own module is at home in training.
+What a framework's `ops` holds is at home in training.
 """
 
 
@@ -90,7 +90,7 @@ def write_program(source: Source, weights_path: str, *more: str) -> dict[str, Pa
         )
         for name in (*PARTS, *more)
     }  # fmt: skip
-    return shake(texts, HOMES | {f"triptych.frameworks.{source.entry.module}": "training"})
+    return shake(texts, HOMES | {f"triptych.frameworks.{source.entry.module}.ops": "training"})
 
 
 def fill(template: str, **facts: Any) -> str:

@@ -27,13 +27,14 @@ def networks(as_json: bool) -> None:
 def show(network: str, framework: str | None, size: int | None, classes: int | None, toml: bool) -> None:
     """Print a network's source in each framework, side by side where there is room."""
     from triptych.commands.networks.terminal import show_source, show_sources
+    from triptych.frameworks import registry
     from triptych.network.zoo import find_network
-    from triptych.running.sources import written
 
     architecture = find_network(network).adapted(None if size is None else (size, size), classes)
     if toml:
         click.echo(architecture.to_toml(), nl=False)
     elif framework:
-        show_source(written(architecture, [framework])[framework])
+        show_source(registry.find(framework).writer().write_network(architecture))
     else:
-        show_sources(written(architecture))
+        writers = {name: registry.find(name).writer() for name in registry.DEFAULT}
+        show_sources({name: one.write_network(architecture) for name, one in writers.items()})

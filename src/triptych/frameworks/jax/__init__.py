@@ -1,0 +1,1 @@
+"""JAX: `write` writes its networks, `run` runs them, `ops` is quoted."""

@@ -1,0 +1,139 @@
+"""A network in JAX: a pure function of `jax.numpy`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triptych.frameworks.emit import (
+    assign,
+    call,
+    describe,
+    module,
+    quoted,
+    variables,
+)
+from triptych.network import layers
+from triptych.network.architecture import INPUT, Architecture, Node
+from triptych.network.layouts import Layout, Layouts
+
+OPS = Path(__file__).with_name("ops.py")
+IMPORTS = """\
+from functools import reduce
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+"""
+TYPES = "\nTensors = dict[str, jax.Array]\n"
+TAKEN = {
+    "weights", "averages", "masks", "training", "jax", "jnp",
+    "conv", "dense", "batch_norm", "max_pool", "average_pool", "lstm", "gru", "dropout",
+}  # fmt: skip
+"""Words that the lines of a network use: no variable of a layer can be called so."""
+
+ACTIVATIONS: dict[type[layers.Layer], str] = {
+    layers.ReLU: "jax.nn.relu",
+    layers.ReLU6: "jax.nn.relu6",
+    layers.Tanh: "jnp.tanh",
+    layers.Sigmoid: "jax.nn.sigmoid",
+}
+
+
+def write_network(architecture: Architecture) -> str:
+    """A function `network(weights, averages, x, masks=None, training=False)`."""
+    held = variables(architecture, TAKEN)
+    lines = ""
+    for node in architecture.nodes:
+        averaged = isinstance(node.layer, layers.BatchNorm)
+        target = f"{held[node.name]}, averages" if averaged else held[node.name]
+        expression = _layer(architecture, node, [held[name] for name in node.inputs])
+        lines += assign(target, expression, 4)
+    network = (
+        "\n\ndef network(\n"
+        "    weights: Tensors,\n"
+        "    averages: Tensors,\n"
+        f"    {held[INPUT]}: jax.Array,\n"
+        "    masks: Tensors | None = None,\n"
+        "    training: bool = False,\n"
+        ") -> tuple[jax.Array, Tensors]:\n"
+        '    """Logits of NHWC pictures, and the running averages after them."""\n'
+        f"{lines}"
+        f"    return {held[architecture.nodes[-1].name]}, averages\n"
+    )
+    return module(describe(architecture, "JAX"), IMPORTS, OPS, network, TYPES)
+
+
+def layouts(architecture: Architecture) -> Layouts:
+    """The canonical names; a depthwise kernel is HW1C, as in a grouped convolution."""
+    depthwise = architecture.nodes_of(layers.DepthwiseConv)
+    axes = {f"{node.name}.kernel": (0, 1, 3, 2) for node in depthwise}
+    names = architecture.parameters | architecture.statistics
+    return {name: Layout(name, axes.get(name)) for name in names}
+
+
+# ---- lines ---------------------------------------------------------------------------
+
+
+def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
+    """The expression that computes a layer."""
+    x = inputs[0]
+    match node.layer:
+        case layers.Conv() | layers.DepthwiseConv() as conv:
+            return _convolution(conv, architecture.input_shapes(node)[0], x, node.name)
+        case layers.Dense(bias=bias):
+            product = call("dense", x, _weight(node.name, "kernel"))
+            return product + _bias(node.name, bias)
+        case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
+            tensors = (x, "weights", "averages", quoted(node.name), "training")
+            return call("batch_norm", *tensors, epsilon=epsilon, momentum=momentum)
+        case layers.Bias():
+            return x + _bias(node.name, True)
+        case layers.MaxPool() | layers.AveragePool() as pool:
+            window = {"size": pool.window, "strides": pool.strides}
+            return call(pool.kind, x, **window, padding=_padding(pool))
+        case layers.GlobalAveragePool():
+            return f"{x}.mean((1, 2))"
+        case layers.Flatten():
+            return f"{x}.reshape({x}.shape[0], -1)"
+        case layers.Rows():
+            return f"{x}.reshape(*{x}.shape[:2], -1)"
+        case layers.Recurrent(sequence=sequence) as layer:
+            name = quoted(node.name)
+            return call(layer.kind, x, "weights", name, sequence=sequence or None)
+        case layers.GELU():
+            return call("jax.nn.gelu", x, approximate=False)
+        case layers.Activation() as activation:
+            return call(ACTIVATIONS[type(activation)], x)
+        case layers.Dropout(rate=rate):
+            return call("dropout", x, rate, "masks", quoted(node.name))
+        case layers.Add():
+            return " + ".join(inputs)
+        case layers.Concat():
+            return call("jnp.concatenate", f"[{', '.join(inputs)}]", axis=-1)
+    raise NotImplementedError(node.layer.kind)
+
+
+def _convolution(
+    conv: layers.Conv | layers.DepthwiseConv, shape: layers.Shape, x: str, name: str
+) -> str:
+    options = {
+        "strides": conv.strides,
+        "padding": _padding(conv),
+        "groups": shape[2] if isinstance(conv, layers.DepthwiseConv) else None,
+    }
+    convolved = call("conv", x, _weight(name, "kernel"), **options)
+    return convolved + _bias(name, conv.bias)
+
+
+def _weight(layer: str, tensor: str) -> str:
+    return f'weights["{layer}.{tensor}"]'
+
+
+def _bias(layer: str, bias: bool) -> str:
+    return f" + {_weight(layer, 'bias')}" if bias else ""
+
+
+def _padding(
+    layer: layers.Conv | layers.DepthwiseConv | layers.MaxPool | layers.AveragePool,
+) -> str:
+    return quoted(layer.padding.upper())

@@ -1,0 +1,1 @@
+"""Keras: `write` writes its networks, `run` runs them, `ops` is quoted."""

@@ -1,0 +1,1 @@
+"""PyTorch: `write` writes its networks, `run` runs them, `ops` is quoted."""

@@ -1,0 +1,1 @@
+"""TensorFlow: `write` writes its networks, `run` runs them, `ops` is quoted."""

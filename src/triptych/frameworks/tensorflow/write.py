@@ -1,0 +1,224 @@
+"""A network in TensorFlow: a `tf.Module` of variables, called through `tf.nn`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from triptych.frameworks.emit import (
+    assign,
+    call,
+    describe,
+    fold,
+    module,
+    plain,
+    quoted,
+    variables,
+)
+from triptych.network import layers
+from triptych.network.architecture import INPUT, Architecture, Node
+from triptych.network.conventions import LSTM_FORGET_BIAS
+from triptych.network.layouts import Layout, Layouts
+
+OPS = Path(__file__).with_name("ops.py")
+IMPORTS = "import tensorflow as tf\n"
+TAKEN = {
+    "self", "masks", "training", "tf", "batch_norm", "lstm", "gru", "gelu", "dropout",
+}  # fmt: skip
+"""Words that the lines of a network use: no variable of a layer can be called so."""
+
+ACTIVATIONS: dict[type[layers.Layer], str] = {
+    layers.ReLU: "tf.nn.relu",
+    layers.ReLU6: "tf.nn.relu6",
+    layers.Tanh: "tf.tanh",
+    layers.Sigmoid: "tf.sigmoid",
+    layers.GELU: "gelu",
+}
+
+OPTIONS = "masks: dict[str, tf.Tensor] | None = None, training: bool = False"
+"""What every network takes besides its pictures."""
+
+
+def write_network(architecture: Architecture) -> str:
+    """A `tf.Module` class `Network`; called with NHWC pictures, it gives logits."""
+    held, names = variables(architecture, TAKEN), _names(architecture)
+    init, forward = "", ""
+    for node in architecture.nodes:
+        own = f"self.{names[node.name]}"
+        for tensor, shape in _shapes(architecture, node).items():
+            init += assign(f"{own}_{tensor}", _variable(node, tensor, shape), 8)
+        inputs = [held[name] for name in node.inputs]
+        expression = _layer(architecture, node, own, inputs)
+        forward += assign(held[node.name], expression, 8)
+    masks, training = (
+        "masks: dict[str, tf.Tensor] | None = None",
+        "training: bool = False",
+    )
+    given = f"self, {held[INPUT]}: tf.Tensor, {masks}, {training}"
+    network = (
+        "\n\nclass Network(tf.Module):\n"
+        "    def __init__(self, dtype: tf.DType = tf.float32) -> None:\n"
+        "        super().__init__()\n"
+        f"{init}\n"
+        f"{fold(f'def __call__({given}) -> tf.Tensor:', 4)}"
+        f"{forward}"
+        f"        return {held[architecture.nodes[-1].name]}\n"
+    )
+    return module(describe(architecture, "TensorFlow"), IMPORTS, OPS, network)
+
+
+def layouts(architecture: Architecture) -> Layouts:
+    """Attributes of the module, each in the canonical layout."""
+    found, names = {}, _names(architecture)
+    for name in architecture.parameters | architecture.statistics:
+        layer, _, tensor = name.rpartition(".")
+        found[name] = Layout(f"{names[layer]}_{tensor}")
+    return found
+
+
+# ---- names ---------------------------------------------------------------------------
+
+
+def _shapes(architecture: Architecture, node: Node) -> dict[str, layers.Shape]:
+    """The shapes of a layer's tensors, the running ones included."""
+    inputs = architecture.input_shapes(node)
+    return node.layer.parameters(*inputs) | node.layer.statistics(*inputs)
+
+
+def _names(architecture: Architecture) -> dict[str, str]:
+    """What each layer's attributes begin with: its name, but no two are the same.
+
+    They would be where a layer "a" has a recurrent kernel and "a_recurrent" a kernel.
+    """
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for node in architecture.nodes:
+        tensors, prefix = _shapes(architecture, node), node.name
+        while not taken.isdisjoint(own := {f"{prefix}_{tensor}" for tensor in tensors}):
+            prefix += "_"
+        found[node.name] = prefix
+        taken |= own
+    return found
+
+
+# ---- lines ---------------------------------------------------------------------------
+
+
+def _variable(node: Node, tensor: str, shape: layers.Shape) -> str:
+    """How a layer's variable is made."""
+    if isinstance(node.layer, layers.Recurrent):
+        return _recurrent(node.layer, tensor, shape)
+    law = {"kernel": "initial", "bias": "bias_initial"}.get(tensor, "")
+    if getattr(node.layer, law, None) == "normal":
+        return call("tf.Variable", call("tf.random.normal", shape, dtype="dtype"))
+    match tensor:
+        case "kernel":
+            depthwise = isinstance(node.layer, layers.DepthwiseConv)
+            inputs = math.prod(shape[:2] if depthwise else shape[:-1])
+            return call("he_normal", shape, fan_in=inputs, dtype="dtype")
+        case "bias" | "offset":
+            return _filled("zeros", shape)
+        case "scale":
+            return _filled("ones", shape)
+        case "mean":
+            return _filled("zeros", shape, trainable=False)
+        case "variance":
+            return _filled("ones", shape, trainable=False)
+    raise NotImplementedError(tensor)
+
+
+def _filled(with_what: str, shape: layers.Shape, trainable: bool | None = None) -> str:
+    values = call(f"tf.{with_what}", shape[0], "dtype")
+    return call("tf.Variable", values, trainable=trainable)
+
+
+def _recurrent(layer: layers.Recurrent, tensor: str, shape: layers.Shape) -> str:
+    """How a variable of a recurrent layer is made; an LSTM is to remember at first."""
+    options: dict[str, object] = {"gates": layer.gates, "dtype": "dtype"}
+    match tensor:
+        case "kernel":
+            return call("glorot_uniform", shape[0], layer.units, **options)
+        case "recurrent_kernel":
+            return call("orthogonal", layer.units, **options)
+        case "bias" if isinstance(layer, layers.LSTM):
+            starts = [LSTM_FORGET_BIAS if gate == "f" else 0.0 for gate in layer.GATES]
+            values = call("tf.constant", starts, "dtype")
+            return call("tf.Variable", call("tf.repeat", values, layer.units))
+    return _filled("zeros", shape)
+
+
+def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) -> str:
+    """The expression that computes a layer, whose attributes begin with `own`."""
+    x, shape = inputs[0], architecture.input_shapes(node)[0]
+    match node.layer:
+        case layers.Conv() | layers.DepthwiseConv() as conv:
+            return _convolution(conv, shape, x, own)
+        case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
+            tensors = [f"{own}_{tensor}" for tensor in _shapes(architecture, node)]
+            return call("batch_norm", x, *tensors, epsilon, momentum, "training")
+        case layers.Bias():
+            return _biased(x, own) if len(shape) == 3 else f"{x} + {own}_bias"
+        case layers.Dense(bias=bias):
+            return f"{x} @ {own}_kernel" + (f" + {own}_bias" if bias else "")
+        case layers.MaxPool() | layers.AveragePool() as pool:
+            return _pool(pool, x)
+        case layers.GlobalAveragePool():
+            return call("tf.reduce_mean", x, axis=(1, 2))
+        case layers.Flatten() | layers.Rows():
+            return call("tf.reshape", x, (-1, *architecture.shapes[node.name]))
+        case layers.Recurrent(sequence=sequence) as layer:
+            tensors = [f"{own}_{tensor}" for tensor in layer.parameters(shape)]
+            return call(layer.kind, x, *tensors, sequence=sequence or None)
+        case layers.Activation() as activation:
+            return call(ACTIVATIONS[type(activation)], x)
+        case layers.Dropout(rate=rate):
+            return call("dropout", x, rate, "masks", quoted(node.name))
+        case layers.Add():
+            return " + ".join(inputs)
+        case layers.Concat():
+            return call("tf.concat", f"[{', '.join(inputs)}]", axis=-1)
+    raise NotImplementedError(node.layer.kind)
+
+
+def _convolution(
+    conv: layers.Conv | layers.DepthwiseConv, shape: layers.Shape, x: str, own: str
+) -> str:
+    if isinstance(conv, layers.DepthwiseConv):
+        convolved = _depthwise(conv, shape, x, f"{own}_kernel")
+    else:
+        options = {"strides": plain(conv.strides), "padding": _padding(conv)}
+        convolved = call("tf.nn.conv2d", x, f"{own}_kernel", **options)
+    return _biased(convolved, own) if conv.bias else convolved
+
+
+def _depthwise(
+    conv: layers.DepthwiseConv, shape: layers.Shape, x: str, kernel: str
+) -> str:
+    """One stride for both axes is all that TensorFlow has.
+
+    Where they differ, pixels are left out afterwards.
+    """
+    rows, columns = conv.strides
+    if rows == columns:
+        options = {"strides": (1, rows, columns, 1), "padding": _padding(conv)}
+        return call("tf.nn.depthwise_conv2d", x, kernel, **options)
+    pads = ((0, 0), *conv.pads(shape), (0, 0))
+    whole = {"strides": (1, 1, 1, 1), "padding": pads}
+    every = f"[:, ::{rows}, ::{columns}]"
+    return call("tf.nn.depthwise_conv2d", x, kernel, **whole) + every
+
+
+def _pool(pool: layers.MaxPool | layers.AveragePool, x: str) -> str:
+    kind = "max" if isinstance(pool, layers.MaxPool) else "avg"
+    window = {"ksize": plain(pool.window), "strides": plain(pool.strides)}
+    return call(f"tf.nn.{kind}_pool2d", x, **window, padding=_padding(pool))
+
+
+def _biased(value: str, own: str) -> str:
+    return call("tf.nn.bias_add", value, f"{own}_bias")
+
+
+def _padding(
+    layer: layers.Conv | layers.DepthwiseConv | layers.MaxPool | layers.AveragePool,
+) -> str:
+    return quoted(layer.padding.upper())
