@@ -194,6 +194,23 @@ def _code(script: Path) -> int:
     return sum(bool(line) and not line.startswith(("#", "@")) for line in lines)
 
 
+def test_a_damaged_image_stops_no_other(runs: dict[str, Path], folder: Path, tmp_path: Path) -> None:
+    script = triptych.eject(runs["lenet"], "pytorch", out=tmp_path / "mine.py").path
+    (tmp_path / "empty").mkdir()
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, script, *map(str, words)], capture_output=True, text=True, check=False
+        )
+
+    good = folder / "test" / "cows" / "00.png"
+    done = run("predict", folder / "train" / "bees" / "broken.png", tmp_path / "none.png", good)
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == ["left out", "left out"]
+    assert [line.split(": ")[0] for line in done.stdout.splitlines()] == [str(good)]
+    none = run("evaluate", tmp_path / "empty")
+    assert (none.returncode, none.stdout, none.stderr) == (1, "", f"{tmp_path / 'empty'} has no images\n")
+
+
 def test_packages_are_exact(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a package is always exact"):
         triptych.eject("mlp", "pytorch", "package", style="native", out=tmp_path / "mine")
