@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
 from triptych.frameworks import registry
 from triptych.network.zoo import ZooEntry
@@ -32,9 +33,13 @@ def show_source(text: str) -> None:
     """A source as it is: highlighted on a terminal, plain text in a pipe."""
     console = Output()
     if console.is_terminal:
-        console.print(Syntax(text, "python", theme="ansi_dark", background_color="default"))
+        console.print(_highlighted(text))
     else:
         print(text, end="")
+
+
+def _highlighted(text: str, word_wrap: bool = False) -> Syntax:
+    return Syntax(text, "python", theme="ansi_dark", background_color="default", word_wrap=word_wrap)
 
 
 def show_sources(texts: dict[str, str]) -> None:
@@ -42,7 +47,8 @@ def show_sources(texts: dict[str, str]) -> None:
     console = Output()
     panels = [
         Panel(
-            Syntax(text, "python", theme="ansi_dark", background_color="default", word_wrap=True),
+            # Nothing is highlighted in a pipe, where it would take half of the time.
+            _highlighted(text, word_wrap=True) if console.is_terminal else Text(text),
             title=registry.find(name).title,
             border_style=registry.find(name).colour,
         )
