@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from benchmarks import accuracy, epochs, growth, limits, overhead, pages, startup, steps
@@ -106,7 +107,7 @@ def measured(part: Part, settings: Settings) -> Values:
         "quick": settings.quick,
         "pictures": describe(used[0]) if used else None,
         "versions": versions(),
-        "machine": machine(),
+        "machine": msgspec.to_builtins(machine()),
         "values": without_paths(
             values, {settings.scratch: "SCRATCH", **{one.folder: "FOLDER" for one in used}}
         ),
