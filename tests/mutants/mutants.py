@@ -316,8 +316,8 @@ TENSORFLOW: list[Row] = [
     ("RMSprop: epsilon inside the root",
      rewritten("RMSprop", ("(tf.sqrt(s) + self.epsilon)", "tf.sqrt(s + self.epsilon)")),
      "scales", DENSE, "rmsprop"),
-    ("RMSprop: 0.9 rounded to float32", rewritten("RMSprop", ("s.assign(self.decay *",
-                                                             "s.assign(tf.cast(tf.constant(self.decay, tf.float32), s.dtype) *")),
+    ("RMSprop: 0.9 rounded to float32", rewritten("RMSprop", (
+        "s.assign(self.decay *", "s.assign(tf.cast(tf.constant(self.decay, tf.float32), s.dtype) *")),
      "scales", SQUARES, "rmsprop", "a float32 has no other 0.9"),
     ("SGD: the learning rate inside the velocity", rewritten("SGD", (
         "tf.raw_ops.ResourceApplyMomentum(\n"
