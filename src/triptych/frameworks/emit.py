@@ -201,8 +201,8 @@ def quote(ops: Path, text: str) -> str:
     while waiting:
         new = (_called(waiting.pop()) & definitions.keys()) - wanted
         wanted |= new
-        waiting += [_cut(source, definitions[name]) for name in new]
-    pieces = (_cut(source, definitions[name]) for name in definitions if name in wanted)
+        waiting += [cut(source, definitions[name]) for name in new]
+    pieces = (cut(source, definitions[name]) for name in definitions if name in wanted)
     return "".join(f"\n\n{piece}" for piece in pieces)
 
 
@@ -211,11 +211,16 @@ def _called(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w.])(\w+)\(", text))
 
 
-def _cut(source: str, definition: ast.FunctionDef | ast.ClassDef) -> str:
-    """The text of a definition, its decorators included."""
-    first = min(node.lineno for node in (definition, *definition.decorator_list))
+def first_line(statement: ast.stmt) -> int:
+    """Where a statement begins, its decorators included; counted from 1."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(one.lineno for one in decorators)])
+
+
+def cut(source: str, statement: ast.stmt) -> str:
+    """The text of a statement, its decorators included."""
     lines = source.splitlines(keepends=True)
-    return "".join(lines[first - 1 : definition.end_lineno])
+    return "".join(lines[first_line(statement) - 1 : statement.end_lineno])
 
 
 def _used(imports: str, body: str) -> str:

@@ -7,6 +7,7 @@ import linecache
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from triptych.frameworks.emit import first_line
 from triptych.network.architecture import INPUT
 
 Namespace = dict[str, Any]
@@ -32,9 +33,7 @@ def count_lines(text: str) -> int:
     ]
     left_out: set[int] = set()
     for node in (*helpers, *prose):
-        first = min(
-            [node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))]
-        )
+        first = first_line(node)
         left_out.update(range(first, (node.end_lineno or first) + 1))
     lines = enumerate((line.strip() for line in text.splitlines()), 1)
     return sum(

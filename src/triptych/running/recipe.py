@@ -212,11 +212,14 @@ def tables_of(options: Options) -> dict[str, Any]:
     return given
 
 
-def read_recipe(path: Path) -> dict[str, Any]:
-    """The tables of a recipe, for `make_recipe`: of a file, or of one of NOTEBOOKS.
+def read_recipe(recipe: Path | str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """The tables of a recipe, for `make_recipe`: of a file, of one of NOTEBOOKS, or as they are.
 
     A relative network file is looked for beside it.
     """
+    if not isinstance(recipe, str | Path):
+        return dict(recipe or {})
+    path = Path(recipe)
     if str(path) in NOTEBOOKS:
         path = SHIPPED / f"{path}.toml"
     elif not path.suffix and not os.path.exists(path):

@@ -32,7 +32,6 @@ from triptych.running.recipe import Options, make_plan, read_recipe, tables_of
 from triptych.running.result import Equivalence, Result, Verdict, collect, read_result
 from triptych.running.training import parts_of
 from triptych.running.transport import TIMEOUT
-from triptych.terminal import to_html
 
 IN_PASSING = 1e11
 """Operations of a first step that the reference answers beside a training; more take minutes and 10 GB."""
@@ -54,6 +53,7 @@ class Comparison(Result):
 
     def _repr_html_(self) -> str:
         from triptych.commands.compare.terminal import comparison_parts
+        from triptych.terminal import to_html
 
         return to_html(*comparison_parts(self))
 
@@ -79,7 +79,7 @@ def compare(
     Gives the figures that result.json in the run folder `out` holds (see docs/result.md). Raises
     TriptychError for anything that cannot be carried out; nothing is left behind then.
     """
-    tables = _tables(recipe)
+    tables = read_recipe(recipe)
     given = {**tables_of(options), "pictures": pictures, "frameworks": frameworks}
     return _start(tables, given, out, timeout, callback)
 
@@ -98,7 +98,7 @@ def train(
 
     All else is as in `compare`.
     """
-    tables = {"frameworks": ["pytorch"], **_tables(recipe)}
+    tables = {"frameworks": ["pytorch"], **read_recipe(recipe)}
     named = None if framework is None else [framework]
     given = {**tables_of(options), "pictures": pictures, "frameworks": named}
     return _start(tables, given, out, timeout, callback)
@@ -111,10 +111,6 @@ def load(run: Path | str) -> Comparison:
 
 def _comparison(result: Result) -> Comparison:
     return msgspec.json.decode(msgspec.json.encode(result), type=Comparison)  # as it is read again
-
-
-def _tables(recipe: Path | str | Mapping[str, Any] | None) -> dict[str, Any]:
-    return read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
 
 
 def _start(

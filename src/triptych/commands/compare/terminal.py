@@ -36,7 +36,7 @@ from triptych.running.protocol import (
     TrainingsPlanned,
     TurnBegins,
     TurnEnds,
-)  # fmt: skip
+)
 from triptych.running.result import Result
 from triptych.terminal import Progress, clock, problem_lines, table, with_reach
 

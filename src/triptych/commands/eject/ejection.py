@@ -125,11 +125,11 @@ Contents = dict[Path, str | bytes]
 
 def _native(source: Source, form: Form, name: str, target: Path) -> Contents:
     """A script or notebook, and beside it a run's weights for the framework, and its classes."""
-    text = native.script(source, name)
-    files: Contents = {target: text if form == "script" else native.notebook(source, name)}
+    write = native.script if form == "script" else native.notebook
+    files: Contents = {target: write(source, name)}
     if source.trained is not None:
         weights = target.with_suffix(native.suffix(source))
-        files[weights] = native.weights_file(source, text, source.trained.weights)
+        files[weights] = native.weights_file(source, source.trained.weights)
         files[weights.with_suffix(".txt")] = "\n".join(source.trained.classes)
     return files
 
@@ -173,7 +173,7 @@ def _source(
         if any(option is not None for option in (recipe, pictures, size, classes)):
             raise UsageError("a run has its own recipe, pictures, size and classes; leave these options out")
         return _from_run(run, entry)
-    tables = read_recipe(Path(recipe)) if isinstance(recipe, str | Path) else dict(recipe or {})
+    tables = read_recipe(recipe)
     pictures = pictures or tables.get("pictures")
     if pictures is None:
         pictures = _built_in(str(network), classes)

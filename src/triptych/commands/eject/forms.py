@@ -13,12 +13,9 @@ from typing import Any
 
 from triptych.commands.eject.pieces import Part
 from triptych.commands.eject.program import Source, fill, needs, write_program
-from triptych.frameworks.emit import docstring
+from triptych.frameworks.emit import WIDTH, docstring
 
 Files = dict[str, str]
-
-WIDTH = 88
-"""Of a line: what formatters and linters expect unless they are told otherwise."""
 
 
 def as_script(source: Source, name: str) -> Files:

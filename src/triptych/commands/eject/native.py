@@ -30,6 +30,7 @@ from triptych.commands.eject.forms import (
 )
 from triptych.commands.eject.program import Source, fill
 from triptych.errors import WorkerFailed
+from triptych.frameworks.emit import cut
 from triptych.images.augment import Augmentation
 from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
@@ -143,12 +144,11 @@ def _changes(augmentation: Augmentation | None, moves: bool) -> str:
 def network_text(source: Source) -> tuple[str, str]:
     """The imports of the network's text, and the rest of it, in the dialect of its framework."""
     dialect = DIALECTS[source.entry.module]
-    tree, lines = ast.parse(source.network), source.network.splitlines(keepends=True)
     imports, kept = [], []
-    for statement in tree.body[1:]:  # the first is the docstring, which the program has for itself
-        decorators = getattr(statement, "decorator_list", [])
-        first = min([statement.lineno, *(one.lineno for one in decorators)])
-        text = "".join(lines[first - 1 : statement.end_lineno])
+    for statement in ast.parse(source.network).body[
+        1:
+    ]:  # the first is the docstring, which the program has for itself
+        text = cut(source.network, statement)
         if isinstance(statement, ast.Import | ast.ImportFrom):
             imports.append(text)
         elif getattr(statement, "name", None) not in dialect.left_out:
@@ -194,13 +194,13 @@ def tensors_of(source: Source, weights: Weights) -> dict[str, Array]:
     return found
 
 
-def weights_file(source: Source, text: str, weights: Weights) -> bytes:
-    """The content of the file beside the program `text`."""
+def weights_file(source: Source, weights: Weights) -> bytes:
+    """The content of the file beside the program."""
     tensors = tensors_of(source, weights)
     if suffix(source) == ".safetensors":
         return bytes(save(tensors))
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
-        return _keras_file(source, text, tensors, Path(scratch))
+        return _keras_file(source, tensors, Path(scratch))
 
 
 _KERAS = """
@@ -217,8 +217,8 @@ model.save_weights("program.weights.h5")
 """Keras alone knows how its file is laid out; the program knows its classifier."""
 
 
-def _keras_file(source: Source, text: str, tensors: Mapping[str, Array], scratch: Path) -> bytes:
-    (scratch / "program.py").write_text(text, "utf-8")
+def _keras_file(source: Source, tensors: Mapping[str, Array], scratch: Path) -> bytes:
+    (scratch / "program.py").write_text(script(source, "program"), "utf-8")
     save_file(dict(tensors), scratch / "weights.safetensors")
     done = subprocess.run(
         [sys.executable, "-P", "-c", _KERAS], cwd=scratch, capture_output=True, text=True, check=False,

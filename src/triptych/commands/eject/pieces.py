@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from triptych.frameworks.emit import first_line
+
 PACKAGE = "triptych"
 
 
@@ -199,8 +201,7 @@ def _space_after(statement: ast.stmt) -> str:
 
 def _first_line(statement: ast.stmt, lines: list[str]) -> int:
     """Where a statement begins, decorators and the comment above them included."""
-    decorators = getattr(statement, "decorator_list", [])
-    first: int = min([statement.lineno, *(one.lineno for one in decorators)])
+    first = first_line(statement)
     while first > 1 and re.match(r"#(?! ----)", lines[first - 2]):
         first -= 1
     return first

@@ -130,7 +130,7 @@ def _named(recipe: str | Path) -> str:
 def _subject(name: str, asked: Asked) -> Subject:
     """A recipe as it is to be replayed, in parts; raises TriptychError if it cannot be."""
     given = {"epochs": asked.epochs, "size": asked.size, "pictures": asked.pictures, "full": asked.full}
-    recipe = make_recipe(read_recipe(Path(name)), given)
+    recipe = make_recipe(read_recipe(name), given)
     return Subject.of(name, recipe, find_network(recipe.network).adapted(pair(recipe.size)))
 
 

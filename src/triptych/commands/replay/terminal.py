@@ -32,7 +32,7 @@ from triptych.running.protocol import (
     TrainingsPlanned,
     TurnBegins,
     TurnEnds,
-)  # fmt: skip
+)
 from triptych.terminal import Progress, clock, table
 
 

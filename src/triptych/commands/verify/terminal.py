@@ -35,7 +35,7 @@ from triptych.running.protocol import (
     TrainingsPlanned,
     TurnBegins,
     TurnEnds,
-)  # fmt: skip
+)
 from triptych.terminal import Progress, table
 
 

@@ -34,7 +34,6 @@ from triptych.running.recipe import LEARNING_RATES, make_optimizer
 from triptych.running.result import Verdict
 from triptych.running.schedule import Schedule
 from triptych.running.transport import TIMEOUT
-from triptych.terminal import to_html
 
 BATCHES = 4
 """How many batches a training goes through in turn."""
@@ -54,6 +53,7 @@ class Verification:
 
     def _repr_html_(self) -> str:
         from triptych.commands.verify.terminal import verification_parts
+        from triptych.terminal import to_html
 
         return to_html(*verification_parts(self))
 
