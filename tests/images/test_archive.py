@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 import tracemalloc
 import zipfile
@@ -245,6 +246,14 @@ def test_encrypted(tmp_path: Path) -> None:
 
 def test_other_methods(tmp_path: Path) -> None:
     refused(zipped(tmp_path / "a.zip", FILES, zipfile.ZIP_LZMA), "another method")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda at: at.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_what_is_no_file_is_not_read(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """A pipe would hold the reader for ever."""
+    at = tmp_path / "photos.zip"
+    make(at)
+    damaged(at, "it is not a regular file")
 
 
 def test_no_archive(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import PicturesError, UnsafeArchive
+from triptych.files import check_file
 from triptych.images.reader import MAX_FILE, Names, Problem, is_hidden
 
 MAX_TOTAL = 100_000_000_000
@@ -47,6 +48,7 @@ def open_archive(path: Path) -> ZipReader | TarReader:
     Raises UnsafeArchive for a member that must not be read, PicturesError for what is no archive.
     """
     with _damage_named(path):
+        check_file(path)  # a pipe would hold the reader for ever
         with open(path, "rb") as file:
             head = file.read(6)
         if zipfile.is_zipfile(path):
