@@ -1,1 +1,3 @@
-"""What Triptych is measured by: `python -m benchmarks`, or `make bench`. No part of the package."""
+"""What Triptych is measured by: `python -m benchmarks`, or `make bench`. No part of the
+package.
+"""

@@ -1,13 +1,15 @@
 """Measure Triptych and write the page of figures.
 
-Usage: python -m benchmarks [--quick] [--only PART,...] [--pictures FOLDER] [--out docs/benchmarks.md]
+Usage: python -m benchmarks [--quick] [--only PART,...] [--pictures FOLDER] [--out
+docs/benchmarks.md]
 
-Figures are stored beside the page (benchmarks.json), one object a part, and the page is made from all
-that is stored: with `--only`, the others stay as they are. About 25 minutes on two cores. `--quick` only
-shows that everything works: tiny settings, no figure means anything, and nothing is written to docs/.
+Figures are stored beside the page (benchmarks.json), one object a part, and the page is
+made from all that is stored: with `--only`, the others stay as they are. About 25
+minutes on two cores. `--quick` only shows that everything works: tiny settings, no
+figure means anything, and nothing is written to docs/.
 
-FOLDER has train/<class>/ and test/<class>/; without it, the built-in sports are drawn and kept as JPEG
-files of 224 px.
+FOLDER has train/<class>/ and test/<class>/; without it, the built-in sports are drawn
+and kept as JPEG files of 224 px.
 """
 
 from __future__ import annotations
@@ -27,7 +29,16 @@ from rich.console import Console
 from benchmarks import accuracy, epochs, growth, limits, overhead, pages, startup, steps
 from benchmarks import pictures as pictures_part
 from benchmarks.folders import draw_sports, files_of
-from benchmarks.measuring import ROOT, Part, Pictures, Settings, Values, attempt, say, versions
+from benchmarks.measuring import (
+    ROOT,
+    Part,
+    Pictures,
+    Settings,
+    Values,
+    attempt,
+    say,
+    versions,
+)
 from triptych.errors import did_you_mean
 from triptych.files import write_atomic
 from triptych.images.split import TEST, TRAIN
@@ -38,7 +49,16 @@ TABLE_WIDTH = 140
 
 PARTS: dict[str, Part] = {
     module.PART.name: module.PART
-    for module in (limits, steps, epochs, accuracy, overhead, startup, growth, pictures_part)
+    for module in (
+        limits,
+        steps,
+        epochs,
+        accuracy,
+        overhead,
+        startup,
+        growth,
+        pictures_part,
+    )
 }
 """In the order of the page."""
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -51,23 +71,40 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("--quick", action="store_true", help="only show that everything works")
+    options.add_argument(
+        "--quick", action="store_true", help="only show that everything works"
+    )
     options.add_argument("--only", metavar="PART,...", help=f"of {', '.join(PARTS)}")
-    options.add_argument("--pictures", type=Path, metavar="FOLDER", help="the drawn sports otherwise")
-    options.add_argument("--out", type=Path, metavar="FILE", help="the page; docs/benchmarks.md otherwise")
+    options.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="the drawn sports otherwise"
+    )
+    options.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the page; docs/benchmarks.md otherwise",
+    )
     asked = options.parse_args()
-    chosen = [name.strip() for name in asked.only.split(",")] if asked.only else list(PARTS)
+    chosen = (
+        [name.strip() for name in asked.only.split(",")] if asked.only else list(PARTS)
+    )
     for name in chosen:
         if name not in PARTS:
             options.error(f"there is no part {name!r}: {did_you_mean(name, PARTS)}")
-    if asked.pictures and not all((asked.pictures / side).is_dir() for side in ("train", "test")):
+    if asked.pictures and not all(
+        (asked.pictures / side).is_dir() for side in ("train", "test")
+    ):
         options.error(f"{asked.pictures}: needs train/<class>/ and test/<class>/")
     page = asked.out or (
-        Path(tempfile.mkdtemp(prefix="triptych-bench-")) / PAGE.name if asked.quick else PAGE
+        Path(tempfile.mkdtemp(prefix="triptych-bench-")) / PAGE.name
+        if asked.quick
+        else PAGE
     )
 
     stored = pages.read(page.with_suffix(".json"))
-    with tempfile.TemporaryDirectory(prefix="triptych-bench-", ignore_cleanup_errors=True) as scratch:
+    with tempfile.TemporaryDirectory(
+        prefix="triptych-bench-", ignore_cleanup_errors=True
+    ) as scratch:
         here = Path(scratch)
         pictures = functools.cache(lambda: find(asked.pictures, asked.quick, here))
         settings = Settings(asked.quick, here, pictures)
@@ -75,7 +112,9 @@ def main() -> None:
             stored[name] = measured(PARTS[name], settings)
             pages.write(page.with_suffix(".json"), stored)
             write_page(page, stored)
-    Console(width=TABLE_WIDTH).print(pages.table(PARTS, {name: stored[name] for name in chosen}))
+    Console(width=TABLE_WIDTH).print(
+        pages.table(PARTS, {name: stored[name] for name in chosen})
+    )
     print(page)
 
 
@@ -88,7 +127,7 @@ def find(folder: Path | None, quick: bool, scratch: Path) -> Pictures:
 
 
 def measured(part: Part, settings: Settings) -> Values:
-    """What is stored of a part: its raw values, and what one needs to know to repeat them."""
+    """What is stored of a part: its raw values, and what one needs to repeat them."""
     say(f"{part.name} (up to {part.budget:.0f} s)")
     used: list[Pictures] = []
 
@@ -109,7 +148,8 @@ def measured(part: Part, settings: Settings) -> Values:
         "versions": versions(),
         "machine": msgspec.to_builtins(machine()),
         "values": without_paths(
-            values, {settings.scratch: "SCRATCH", **{one.folder: "FOLDER" for one in used}}
+            values,
+            {settings.scratch: "SCRATCH", **{one.folder: "FOLDER" for one in used}},
         ),
     }
 
@@ -124,7 +164,11 @@ def command(name: str, quick: bool, used: list[Pictures]) -> str:
 def describe(pictures: Pictures) -> str:
     """What was measured with, in words."""
     train, test = (len(files_of(pictures.folder, side)) for side in (TRAIN, TEST))
-    what = "the built-in sports, drawn, as JPEG files" if pictures.drawn else "a folder of one's own"
+    what = (
+        "the built-in sports, drawn, as JPEG files"
+        if pictures.drawn
+        else "a folder of one's own"
+    )
     return f"{what}: {train:,} to train, {test:,} to test"
 
 
@@ -141,7 +185,9 @@ def write_page(page: Path, stored: dict[str, Values]) -> None:
     """The page, and the plot beside it once there is something to plot."""
     write_atomic(page, pages.render(PARTS, stored))
     if "growth" in stored and "over" in stored["growth"]["values"]:
-        write_atomic(page.with_name("growth.svg"), growth.plot(stored["growth"]["values"]))
+        write_atomic(
+            page.with_name("growth.svg"), growth.plot(stored["growth"]["values"])
+        )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
-"""How soon a good classifier is there: 88 % of the test pictures at 64 px, from the start of the process.
+"""How soon a good classifier is there: 88 % of the test pictures at 64 px, from the
+start of the process.
 
-- Ours: `triptych train FOLDER --network compact-cnn --size 64 --precision bfloat16`, PyTorch, an empty
-  cache. It looks at the test part once, at its end, so its time is that of the whole command: imports,
-  decoding, the reference's check of the first step, all epochs, the report.
+- Ours: `triptych train FOLDER --network compact-cnn --size 64 --precision bfloat16`,
+  PyTorch, an empty cache. It looks at the test part once, at its end, so its time is
+  that of the whole command: imports, decoding, the reference's check of the first step,
+  all epochs, the report.
 - (b): the talk's network and recipe written the framework's native way,
-  `benchmarks/peers/native_pytorch.py`, until the end of the epoch whose test accuracy is reached, imports
-  included. It is given three times our time; where it does not get there, three times is what is counted.
+  `benchmarks/peers/native_pytorch.py`, until the end of the epoch whose test accuracy
+  is reached, imports included. It is given three times our time; where it does not get
+  there, three times is what is counted.
 
-Both take turns, with another seed each round. On the drawn sports there is no target. Budget: 270
-seconds.
+Both take turns, with another seed each round. On the drawn sports there is no target.
+Budget: 270 seconds.
 """
 
 from __future__ import annotations
@@ -61,15 +64,23 @@ def own(settings: Settings, seed: int) -> Values:
     ours = QUICK if settings.quick else OURS
     folder = settings.scratch / f"accuracy-{seed}"
     command = triptych(
-        "train", settings.pictures().folder, "--network", ours.network, "--framework", ours.framework,
-        "--size", ours.size, "--epochs", ours.epochs, "--batch", ours.batch, "--precision", ours.precision,
-        "--learning-rate", ours.learning_rate, "--seed", seed, "--out", folder, "--json",
+        "train", settings.pictures().folder,
+        "--network", ours.network, "--framework", ours.framework, "--size", ours.size,
+        "--epochs", ours.epochs, "--batch", ours.batch, "--precision", ours.precision,
+        "--learning-rate", ours.learning_rate, "--seed", seed,
+        "--out", folder, "--json",
     )  # fmt: skip
     started = time.perf_counter()
-    printed = output_of(command, 300, environment(TRIPTYCH_CACHE=str(folder) + "-cache"))
+    printed = output_of(
+        command, 300, environment(TRIPTYCH_CACHE=str(folder) + "-cache")
+    )
     seconds = time.perf_counter() - started
     found = json.loads(printed)["frameworks"][ours.framework]
-    return {"seconds": seconds, "test_accuracy": found["test_accuracy"], "epochs": ours.epochs}
+    return {
+        "seconds": seconds,
+        "test_accuracy": found["test_accuracy"],
+        "epochs": ours.epochs,
+    }
 
 
 def other(settings: Settings, seed: int, limit: float) -> Values:
@@ -79,10 +90,15 @@ def other(settings: Settings, seed: int, limit: float) -> Values:
         raise ChildFailed(f"there is no {script.name}")
     size, epochs = (QUICK.size, 1) if settings.quick else (OURS.size, 1000)
     command = [
-        sys.executable, script, settings.pictures().folder, "--size", str(size), "--epochs", str(epochs),
+        sys.executable, script, settings.pictures().folder,
+        "--size", str(size), "--epochs", str(epochs),
         "--until", str(UNTIL), "--limit-seconds", str(limit), "--seed", str(seed),
     ]  # fmt: skip
-    epochs_seen = [event for event in events_of(command, 2 * limit + 60) if event["event"] == "epoch"]
+    epochs_seen = [
+        event
+        for event in events_of(command, 2 * limit + 60)
+        if event["event"] == "epoch"
+    ]
     return {
         "seconds": reached(epochs_seen, limit),
         "limit": limit,
@@ -92,7 +108,9 @@ def other(settings: Settings, seed: int, limit: float) -> Values:
 
 
 def reached(epochs: list[Values], limit: float) -> float | None:
-    """When the first epoch ended that was good enough; None if none was, or only after the limit."""
+    """When the first epoch ended that was good enough; None if none was, or only after
+    the limit.
+    """
     good = (epoch["at"] for epoch in epochs if epoch["test_accuracy"] >= UNTIL)
     return next((at for at in good if at <= limit), None)
 
@@ -111,7 +129,9 @@ def measure(settings: Settings) -> Values:
 
 def rows(values: Values) -> list[Row]:
     """The ratio; it counts only in rounds in which ours got there."""
-    ours, theirs = ([one[who] for one in values["rounds"]] for who in ("ours", "theirs"))
+    ours, theirs = (
+        [one[who] for one in values["rounds"]] for who in ("ours", "theirs")
+    )
     failed = next((one["failed"] for one in [*ours, *theirs] if "failed" in one), None)
     times, short, never = [], 0, 0
     for own, other in zip(ours, theirs, strict=True):
@@ -124,10 +144,16 @@ def rows(values: Values) -> list[Row]:
         times.append((other["seconds"] or other["limit"]) / own["seconds"])
     if not times and failed is None:
         failed = f"ours did not reach {UNTIL:.0%} itself"
-    notes = [f"(b) did not get there within {LIMIT:g} times ours in {never} of {len(times)}"] if never else []
-    notes += [f"ours stayed below in {short} of {len(ours)}"] if short and times else []
+    notes = []
+    if never:
+        missed = f"in {never} of {len(times)}"
+        notes.append(f"(b) did not get there within {LIMIT:g} times ours {missed}")
+    if short and times:
+        notes.append(f"ours stayed below in {short} of {len(ours)}")
     done = [one for one in ours if "failed" not in one]
     peers = [one for one in theirs if "failed" not in one]
+    own_seconds = [one["seconds"] for one in done]
+    their_seconds = [one["seconds"] for one in peers if one["seconds"]]
     target = None if values["drawn"] else at_least(LIMIT)
     return [
         Row(
@@ -140,10 +166,10 @@ def rows(values: Values) -> list[Row]:
             "; ".join(notes),
         ),
         Row(
-            "ours: the whole command", [one["seconds"] for one in done], "s", failed=None if done else failed
+            "ours: the whole command", own_seconds, "s", failed=None if done else failed
         ),
         Row("ours: test accuracy", [one["test_accuracy"] for one in done], "%"),
-        Row("(b): to the accuracy", [one["seconds"] for one in peers if one["seconds"]], "s"),
+        Row("(b): to the accuracy", their_seconds, "s"),
         Row("(b): best test accuracy in its time", [one["best"] for one in peers], "%"),
     ]
 

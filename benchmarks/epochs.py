@@ -1,25 +1,27 @@
-"""A whole epoch, from JPEG files, with the talk's network at 224 px: a training pass and a test pass.
+"""A whole epoch, from JPEG files, with the talk's network at 224 px: a training pass
+and a test pass.
 
 Four programs a framework, one after the other, then the same again while there is time:
 
-- (a) the notebooks' way: today's wording of the talk's notebook, `benchmarks/peers/notebooks_*.py`, with
-  its own batch;
+- (a) the notebooks' way: today's wording of the talk's notebook,
+  `benchmarks/peers/notebooks_*.py`, with its own batch;
 - ours: `triptych train FOLDER --network sports-cnn --size 224 --batch 32 --epochs 3`;
-- (b) the native way: what the framework's own guides recommend, `benchmarks/peers/native_*.py`, batch 32,
-  with the same flips and shifts as ours;
+- (b) the native way: what the framework's own guides recommend,
+  `benchmarks/peers/native_*.py`, batch 32, with the same flips and shifts as ours;
 - (c) the script that `triptych eject --style exact` writes, by the same recipe as ours.
 
-All see the same pictures, 96 to train and 32 to test, balanced over the classes. Ours and (c) choose
-their epoch on a validation part after each epoch, and look at the test part at the end only: they are
-given the peers' test pictures as their validation part, so that one epoch is 96 pictures trained and 32
-looked at in every program, and other pictures to test. Epochs 2 and 3 count: the first one compiles, and
-decodes where pictures are kept. Seconds of a picture are those of both passes, by the pictures that were
-used. Ours writes a checkpoint after each epoch, which nobody else does: "between two epochs' ends" has it
-included, ratios are of the passes. (c) is timed by the lines it prints, so its copy of the best weights
-is included.
+All see the same pictures, 96 to train and 32 to test, balanced over the classes. Ours
+and (c) choose their epoch on a validation part after each epoch, and look at the test
+part at the end only: they are given the peers' test pictures as their validation part,
+so that one epoch is 96 pictures trained and 32 looked at in every program, and other
+pictures to test. Epochs 2 and 3 count: the first one compiles, and decodes where
+pictures are kept. Seconds of a picture are those of both passes, by the pictures that
+were used. Ours writes a checkpoint after each epoch, which nobody else does: "between
+two epochs' ends" has it included, ratios are of the passes. (c) is timed by the lines
+it prints, so its copy of the best weights is included.
 
-All have the same number of threads. How threads wait and what memory is kept, Triptych sets for its
-workers, and (c) for itself.
+All have the same number of threads. How threads wait and what memory is kept, Triptych
+sets for its workers, and (c) for itself.
 
 Ratios are of the same epoch of the same round. Budget: 480 seconds.
 """
@@ -71,8 +73,12 @@ POLL = 0.01
 """Seconds between two looks at whether an epoch has ended."""
 
 PEERS = ROOT / "benchmarks" / "peers"
-PROGRAMS = {"notebooks": "(a) the notebooks' way", "triptych": "ours", "native": "(b) the native way",
-            "ejected": "(c) ejected"}  # fmt: skip
+PROGRAMS = {
+    "notebooks": "(a) the notebooks' way",
+    "triptych": "ours",
+    "native": "(b) the native way",
+    "ejected": "(c) ejected",
+}
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,13 @@ def prepare(settings: Settings) -> Folders:
     learned, held = files_of(folder, TRAIN)[:train], files_of(folder, TEST)
     looked, tested = held[:look], held[look : look + test]
     theirs = link(settings.scratch / "theirs", {"train": learned, "test": looked})
-    ours = link(settings.scratch / "ours", {"train": learned, "validation": looked, "test": tested})
+    ours = link(
+        settings.scratch / "ours",
+        {"train": learned, "validation": looked, "test": tested},
+    )
     recipe = settings.scratch / "recipe.toml"
-    # A folder's defaults differ from those of the built-in pictures, which `eject` takes unless it is told.
+    # A folder's defaults differ from those of the built-in pictures, which `eject`
+    # takes unless it is told.
     recipe.write_text(
         f"pictures = {json.dumps(str(ours))}\n"
         f"size = {QUICK_SIZE if settings.quick else SIZE}\n"
@@ -115,30 +125,43 @@ def peer(kind: str, framework: str, folders: Folders, quick: bool) -> Values:
         raise ChildFailed(f"there is no {script.name}")
     options = ["--batch", str(BATCH), "--augment"] if kind == "native" else []
     size, epochs = (QUICK_SIZE, QUICK_EPOCHS) if quick else (SIZE, EPOCHS)
-    command = [sys.executable, script, folders.theirs, "--size", str(size), "--epochs", str(epochs), *options]
+    command = [
+        sys.executable, script, folders.theirs,
+        "--size", str(size), "--epochs", str(epochs), *options,
+    ]  # fmt: skip
     events = events_of(command, TIMEOUT)
+    seconds = [event["seconds"] for event in events if event["event"] == "epoch"]
+    peaks = (event["peak_memory_mib"] for event in events if event["event"] == "done")
     return {
-        "seconds": [event["seconds"] for event in events if event["event"] == "epoch"][1:],
-        "peak_mib": next((event["peak_memory_mib"] for event in events if event["event"] == "done"), None),
+        "seconds": seconds[1:],
+        "peak_mib": next(peaks, None),
         "pictures": folders.counted,
     }
 
 
 def own(framework: str, folders: Folders, out: Path) -> Values:
-    """Ours: seconds of both passes of each epoch after the first, and from one epoch's end to the next."""
+    """Ours: seconds of both passes of each epoch after the first, and from one epoch's
+    end to the next.
+    """
     events = out / framework / "events.jsonl"
     ends: list[int] = []
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(POLL):
-            if events.exists() and (moment := events.stat().st_mtime_ns) not in ends[-1:]:
+            if (
+                events.exists()
+                and (moment := events.stat().st_mtime_ns) not in ends[-1:]
+            ):
                 ends.append(moment)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     shutil.rmtree(out, ignore_errors=True)  # of a round that failed
-    options = ["--network", "sports-cnn", "--recipe", folders.recipe, "--framework", framework, "--out", out]
+    options = [
+        "--network", "sports-cnn", "--recipe", folders.recipe,
+        "--framework", framework, "--out", out,
+    ]  # fmt: skip
     try:
         output_of(triptych("train", folders.ours, *options), TIMEOUT)
     finally:
@@ -148,9 +171,12 @@ def own(framework: str, folders: Folders, out: Path) -> Values:
     counts = json.loads((out / "pictures.json").read_text("utf-8"))
     facts = json.loads((out / framework / "facts.json").read_text("utf-8"))
     shutil.rmtree(out)  # three times the weights of 25 million parameters
+    seconds = [epoch["train_seconds"] + epoch["validation_seconds"] for epoch in epochs]
     return {
-        "seconds": [epoch["train_seconds"] + epoch["validation_seconds"] for epoch in epochs][1:],
-        "whole_seconds": [(after - before) / 1e9 for before, after in itertools.pairwise(ends)],
+        "seconds": seconds[1:],
+        "whole_seconds": [
+            (after - before) / 1e9 for before, after in itertools.pairwise(ends)
+        ],
         "peak_mib": facts["peak_memory_mib"],
         "pictures": counts["train"] + counts["validation"],
     }
@@ -160,7 +186,9 @@ def ejected(framework: str, folders: Folders, scratch: Path) -> Values:
     """(c): seconds between the lines that it prints after each epoch."""
     script = scratch / f"ejected_{framework}.py"
     if not script.exists():
-        asked = ["eject", "sports-cnn", "--framework", framework, "--recipe", folders.recipe]
+        asked = [
+            "eject", "sports-cnn", "--framework", framework, "--recipe", folders.recipe,
+        ]  # fmt: skip
         asked += ["--style", "exact"]
         output_of(triptych(*asked, "--out", script), TIMEOUT)
     weights = scratch / f"ejected_{framework}.safetensors"
@@ -184,33 +212,48 @@ def run(program: str, framework: str, folders: Folders, settings: Settings) -> V
 
 
 def measure(settings: Settings) -> Values:
-    """By framework and program the rounds, each what that program measured or how it failed."""
+    """By framework and program the rounds: what was measured or how it failed."""
     folders = prepare(settings)
-    found: Values = {name: {program: [] for program in PROGRAMS} for name in settings.frameworks}
+    found: Values = {
+        name: {program: [] for program in PROGRAMS} for name in settings.frameworks
+    }
     for k in rounds(settings, PART.budget, most=4):
         for name in settings.frameworks:
             for program in PROGRAMS:
                 if program == "notebooks" and name not in FASTER:
                     continue  # the talk had no notebook for it
                 say(f"  round {k + 1}: {TITLES[name]}, {program}")
-                found[name][program].append(attempt(run, program, name, folders, settings))
+                found[name][program].append(
+                    attempt(run, program, name, folders, settings)
+                )
     return {"frameworks": found}
 
 
 def paces(runs: list[Values], key: str = "seconds") -> list[list[float]]:
-    """Seconds a picture of every epoch that counts, by round; nothing for a round that failed."""
+    """Seconds a picture of every epoch that counts, by round; nothing for a round that
+    failed.
+    """
     return [[seconds / run["pictures"] for seconds in run.get(key, ())] for run in runs]
 
 
 def against(programs: Values, other: str) -> list[float]:
-    """How many times faster ours is than the `other`, by epoch; rounds in which one failed are left out."""
+    """How many times faster ours is than the `other`, by epoch; rounds in which one
+    failed are left out.
+    """
     pairs = zip(paces(programs[other]), paces(programs["triptych"]), strict=True)
-    return [ratio for theirs, ours in pairs if len(theirs) == len(ours) for ratio in ratios(theirs, ours)]
+    return [
+        ratio
+        for theirs, ours in pairs
+        if len(theirs) == len(ours)
+        for ratio in ratios(theirs, ours)
+    ]
 
 
 def reason(*runs: list[Values]) -> str | None:
     """Why some of these failed, if any did."""
-    return next((run["failed"] for several in runs for run in several if "failed" in run), None)
+    return next(
+        (run["failed"] for several in runs for run in several if "failed" in run), None
+    )
 
 
 def rows(values: Values) -> list[Row]:
@@ -230,7 +273,9 @@ def rows(values: Values) -> list[Row]:
             }[other]
             failed = None if times else reason(programs[other], programs["triptych"])
             what = f"{TITLES[name]}: times faster than {PROGRAMS[other]}"
-            found.append(Row(what, times, "x", target, failed, headline=other != "ejected"))
+            found.append(
+                Row(what, times, "x", target, failed, headline=other != "ejected")
+            )
             if other == "native":
                 native.append(times)
     means = [math.prod(each) ** (1 / len(each)) for each in zip(*native, strict=False)]
@@ -244,12 +289,21 @@ def rows(values: Values) -> list[Row]:
 
 
 def _paces(who: str, runs: list[Values]) -> list[Row]:
-    """Pictures a second of both passes; for ours with its checkpoints, too; and the most memory."""
+    """Pictures a second of both passes; ours with checkpoints, too; the most memory."""
     if not runs:
         return []
     rates = [1 / pace for round_ in paces(runs) for pace in round_]
-    found = [Row(f"{who}: both passes", rates, "pictures/s", failed=None if rates else reason(runs))]
-    if whole := [1 / pace for round_ in paces(runs, "whole_seconds") for pace in round_]:
+    found = [
+        Row(
+            f"{who}: both passes",
+            rates,
+            "pictures/s",
+            failed=None if rates else reason(runs),
+        )
+    ]
+    if whole := [
+        1 / pace for round_ in paces(runs, "whole_seconds") for pace in round_
+    ]:
         found.append(Row(f"{who}: between two epochs' ends", whole, "pictures/s"))
     if peaks := [run["peak_mib"] for run in runs if run.get("peak_mib")]:
         found.append(Row(f"{who}: most memory", peaks, "MiB"))

@@ -1,4 +1,6 @@
-"""Folders of pictures to measure with: the built-in sports as JPEG files, parts of a folder, many files."""
+"""Folders of pictures to measure with: the built-in sports as JPEG files, parts of a
+folder, many files.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,11 @@ def draw_sports(into: Path, quick: bool) -> Path:
     """The built-in sports as JPEG files at 224 px, 1,800 to train and 450 to test."""
     size = QUICK_SIZE if quick else SIZE
     plan = drawn.plan((size, size), 0, full=False)
-    rows = [row for row, (_, side, _, index) in enumerate(plan.keys) if not quick or index < QUICK[side]]
+    rows = [
+        row
+        for row, (_, side, _, index) in enumerate(plan.keys)
+        if not quick or index < QUICK[side]
+    ]
     some = dataclasses.replace(plan, keys=[plan.keys[row] for row in rows])
     for picture in some.pictures():
         assert picture.pixels is not None
@@ -34,19 +40,23 @@ def draw_sports(into: Path, quick: bool) -> Path:
 
 
 def save(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], path: Path) -> None:
-    """Write a JPEG file as photographs are written: quality 90, colour at half resolution."""
+    """Write a JPEG file as photographs are: quality 90, colour at half resolution."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, quality=QUALITY)
 
 
 def files_of(folder: Path, side: int) -> list[Path]:
-    """The picture files of a side, in turn from each class, so that any beginning is balanced."""
+    """The picture files of a side, in turn from each class, so that any beginning is
+    balanced.
+    """
     classes = [
         sorted(file for file in chosen.iterdir() if file.suffix.lower() in SUFFIXES)
         for chosen in sorted((folder / SIDE_NAMES[side]).iterdir())
         if chosen.is_dir()
     ]
-    return [file for file in chain.from_iterable(zip_longest(*classes)) if file is not None]
+    return [
+        file for file in chain.from_iterable(zip_longest(*classes)) if file is not None
+    ]
 
 
 def link(into: Path, sides: Mapping[str, list[Path]]) -> Path:
@@ -60,14 +70,19 @@ def link(into: Path, sides: Mapping[str, list[Path]]) -> Path:
 
 
 def many(folder: Path, into: Path, count: int, size: int) -> Path:
-    """`count` JPEG files in class folders, from the pictures of `folder`: all different.
+    """`count` JPEG files in class folders, from the pictures of `folder`: all
+    different.
 
-    Where there are too few, a picture comes again, moved sideways by a pixel more each time.
+    Where there are too few, a picture comes again, moved sideways by a pixel more each
+    time.
     """
     files = files_of(folder, TRAIN)[:count]
     for place, file in enumerate(files):
         with Image.open(file) as opened:
             pixels = np.asarray(opened.convert("RGB").resize((size, size)))
         for again, number in enumerate(range(place, count, len(files))):
-            save(np.roll(pixels, again, axis=1), into / file.parent.name / f"{number}.jpg")
+            save(
+                np.roll(pixels, again, axis=1),
+                into / file.parent.name / f"{number}.jpg",
+            )
     return into

@@ -3,10 +3,11 @@
 - Number: 1,000, 4,000 and 16,000 different JPEG files of 64 px, read at 64 px.
 - Size: 512 JPEG files of 224 px, read at 32, 64, 128 and 224 px.
 
-For each: the first pass with an empty cache (as in "Pictures"), then one epoch of compact-cnn in PyTorch,
-batch 32, with its validation, both by a process of its own, with the most memory that it held. The
-exponent p of time ~ n^p or time ~ side^p is the slope of a straight line through the logarithms: 1 is
-proportional, and 2 in the side is proportional to the pixels.
+For each: the first pass with an empty cache (as in "Pictures"), then one epoch of
+compact-cnn in PyTorch, batch 32, with its validation, both by a process of its own,
+with the most memory that it held. The exponent p of time ~ n^p or time ~ side^p is the
+slope of a straight line through the logarithms: 1 is proportional, and 2 in the side is
+proportional to the pixels.
 
 One run each. Budget: 180 seconds.
 """
@@ -72,13 +73,17 @@ def one(folder: Path, size: int, scratch: Path) -> Values:
     """The first pass over a folder at a size, and an epoch on it."""
     cache, run = scratch / "growth-cache", scratch / "growth-run"
     try:
-        passed = ask_child(first_pass, {"folder": str(folder), "size": size, "cache": str(cache)}, 300)
+        passed = ask_child(
+            first_pass, {"folder": str(folder), "size": size, "cache": str(cache)}, 300
+        )
         command = triptych(
-            "train", folder, "--network", NETWORK, "--framework", FRAMEWORK, "--size", size,
-            "--batch", BATCH, "--epochs", 1, "--out", run,
+            "train", folder, "--network", NETWORK, "--framework", FRAMEWORK,
+            "--size", size, "--batch", BATCH, "--epochs", 1, "--out", run,
         )  # fmt: skip
         output_of(command, 400, environment(TRIPTYCH_CACHE=str(cache)))
-        epoch = json.loads((run / FRAMEWORK / "events.jsonl").read_text("utf-8").splitlines()[0])
+        epoch = json.loads(
+            (run / FRAMEWORK / "events.jsonl").read_text("utf-8").splitlines()[0]
+        )
         facts = json.loads((run / FRAMEWORK / "facts.json").read_text("utf-8"))
     finally:
         for left in (cache, run):
@@ -104,7 +109,12 @@ def measure(settings: Settings) -> Values:
         folder = many(pictures, scratch / f"many-{count}", count, small)
         found["count"].append(attempt(one, folder, small, scratch))
         shutil.rmtree(folder)
-    folder = many(pictures, scratch / "sized", QUICK_COUNTS[0] if settings.quick else SIZES_COUNT, max(sizes))
+    folder = many(
+        pictures,
+        scratch / "sized",
+        QUICK_COUNTS[0] if settings.quick else SIZES_COUNT,
+        max(sizes),
+    )
     for size in sizes:
         say(f"  {size} px")
         found["size"].append(attempt(one, folder, size, scratch))
@@ -124,7 +134,9 @@ def exponent(across: Sequence[float], up: Sequence[float]) -> float:
 def series(values: Values, over: str) -> tuple[list[float], dict[str, list[float]]]:
     """Along one axis: the places, and each measure there; what failed is left out."""
     points = [point for point in values["over"][over] if "failed" not in point]
-    return [point[over] for point in points], {key: [point[key] for point in points] for key in MEASURES}
+    return [point[over] for point in points], {
+        key: [point[key] for point in points] for key in MEASURES
+    }
 
 
 def rows(values: Values) -> list[Row]:
@@ -137,11 +149,23 @@ def rows(values: Values) -> list[Row]:
                 continue
             where = f"{point['count']:,} pictures, {point['size']} px"
             for key, what in MEASURES.items():
-                found.append(Row(f"{where}: {what}", [point[key]], "s" if key.endswith("seconds") else "MiB"))
+                found.append(
+                    Row(
+                        f"{where}: {what}",
+                        [point[key]],
+                        "s" if key.endswith("seconds") else "MiB",
+                    )
+                )
         across, measured = series(values, over)
         for key, what in MEASURES.items():
             if len(set(across)) > 1:
-                slopes.append(Row(f"exponent over {title}: {what}", [exponent(across, measured[key])], ""))
+                slopes.append(
+                    Row(
+                        f"exponent over {title}: {what}",
+                        [exponent(across, measured[key])],
+                        "",
+                    )
+                )
     return found + slopes
 
 
@@ -151,18 +175,26 @@ def remarks(values: Values) -> list[str]:
     for over, title in AXES.items():
         across, measured = series(values, over)
         if len(set(across)) > 1:
-            powers = (f"{MEASURES[key]} as n^{exponent(across, up):g}" for key, up in measured.items())
+            powers = (
+                f"{MEASURES[key]} as n^{exponent(across, up):g}"
+                for key, up in measured.items()
+            )
             said.append(f"over n {title}, {', '.join(powers)}")
     line = "; ".join(said)
     return (
-        [f"{line[0].upper()}{line[1:]}.", "![Time and memory over number and size](growth.svg)"]
+        [
+            f"{line[0].upper()}{line[1:]}.",
+            "![Time and memory over number and size](growth.svg)",
+        ]
         if said
         else []
     )
 
 
 def plot(values: Values) -> str:
-    """The curves as SVG: time above, memory below; over the number on the left, the size on the right."""
+    """The curves as SVG: time above, memory below; over the number on the left, the
+    size on the right.
+    """
     import matplotlib
 
     target = io.StringIO()
@@ -180,9 +212,15 @@ def drawing(values: Values) -> Any:
     grid = figure.subplots(2, 2, sharex="col", sharey="row")
     for column, (over, title) in enumerate(AXES.items()):
         across, measured = series(values, over)
-        for row, (suffix, unit) in enumerate((("seconds", "seconds"), ("mib", "MiB at the most"))):
+        for row, (suffix, unit) in enumerate(
+            (("seconds", "seconds"), ("mib", "MiB at the most"))
+        ):
             axes = grid[row][column]
-            _curves(axes, across, {key: up for key, up in measured.items() if key.endswith(suffix)})
+            _curves(
+                axes,
+                across,
+                {key: up for key, up in measured.items() if key.endswith(suffix)},
+            )
             if row:
                 axes.set_xlabel(title)
             if not column:

@@ -1,10 +1,12 @@
 """How fast the machine itself is: everything else is set against these.
 
-- The matrix-multiply peak: square matrices of 1,024, 2,048 and 4,096, the best size; float32 in NumPy,
-  float32 and bfloat16 in PyTorch, in a process of its own. A multiply-add counts as two operations.
-- Memory bandwidth: NumPy arrays of 256 MiB, far larger than the caches, one thread a core. Copy moves two
-  arrays, triad (a = b + 3 c, in blocks that stay in the cache between its two passes) three; what the
-  processor reads of an array only to overwrite it is not counted.
+- The matrix-multiply peak: square matrices of 1,024, 2,048 and 4,096, the best size;
+  float32 in NumPy, float32 and bfloat16 in PyTorch, in a process of its own. A
+  multiply-add counts as two operations.
+- Memory bandwidth: NumPy arrays of 256 MiB, far larger than the caches, one thread a
+  core. Copy moves two arrays, triad (a = b + 3 c, in blocks that stay in the cache
+  between its two passes) three; what the processor reads of an array only to overwrite
+  it is not counted.
 
 Median of 7. Budget: 50 seconds.
 """
@@ -40,9 +42,14 @@ def times(work: Callable[[], object], repeats: int = REPEATS) -> list[float]:
     return found
 
 
-def best_rates(multiplication: Callable[[int], Callable[[], object]], sizes: list[int]) -> Values:
-    """GFLOP/s of the size that is the fastest; `multiplication(size)` gives what is to be timed."""
-    rates = {size: [2 * size**3 / seconds / 1e9 for seconds in times(multiplication(size))] for size in sizes}
+def best_rates(
+    multiplication: Callable[[int], Callable[[], object]], sizes: list[int]
+) -> Values:
+    """GFLOP/s of the fastest size; `multiplication(size)` gives what is to be timed."""
+    rates = {
+        size: [2 * size**3 / seconds / 1e9 for seconds in times(multiplication(size))]
+        for size in sizes
+    }
     best = max(rates, key=lambda size: Figure.of(rates[size]).median)
     return {"size": best, "gflops": rates[best]}
 
@@ -91,7 +98,10 @@ def bandwidth(order: Values) -> Values:
     count = order["mebibytes"] * 2**18
     arrays = [np.full(count, value, np.float32) for value in range(3)]
     ends = np.linspace(0, count, cores() + 1, dtype=int)
-    pieces = [[array[start:stop] for array in arrays] for start, stop in itertools.pairwise(ends)]
+    pieces = [
+        [array[start:stop] for array in arrays]
+        for start, stop in itertools.pairwise(ends)
+    ]
     found = {}
     with ThreadPoolExecutor(len(pieces)) as pool:
         for name, work, moved in (("copy", copy, 2), ("triad", triad, 3)):
@@ -99,7 +109,9 @@ def bandwidth(order: Values) -> Values:
             def whole(work: Callable[..., None] = work) -> None:
                 list(pool.map(lambda piece: work(*piece), pieces))
 
-            found[name] = [moved * 4 * count / seconds / 1e9 for seconds in times(whole)]
+            found[name] = [
+                moved * 4 * count / seconds / 1e9 for seconds in times(whole)
+            ]
     return found
 
 
@@ -127,10 +139,19 @@ def rows(values: Values) -> list[Row]:
         peak = values[key]
         size = f" of {peak['size']:,}" if "size" in peak else ""
         what = f"matrix product{size}, {title}"
-        found.append(Row(what, peak.get("gflops", ()), "GFLOP/s", failed=peak.get("failed")))
+        found.append(
+            Row(what, peak.get("gflops", ()), "GFLOP/s", failed=peak.get("failed"))
+        )
     memory = values["memory"]
     for name in ("copy", "triad"):
-        found.append(Row(f"memory, {name}", memory.get(name, ()), "GB/s", failed=memory.get("failed")))
+        found.append(
+            Row(
+                f"memory, {name}",
+                memory.get(name, ()),
+                "GB/s",
+                failed=memory.get("failed"),
+            )
+        )
     return found
 
 

@@ -1,4 +1,6 @@
-"""What all parts share: figures with their spread, ratios of pairs, targets, rounds, child processes."""
+"""What all parts share: figures with their spread, ratios of pairs, targets, rounds,
+child processes.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,22 @@ from triptych.running.machine import cores
 
 ROOT = Path(__file__).parents[1]
 FRAMEWORKS = ("keras", "tensorflow", "pytorch", "jax")
-TITLES = {"keras": "Keras", "tensorflow": "TensorFlow", "pytorch": "PyTorch", "jax": "JAX"}
-PACKAGES = ("triptych", "numpy", "pillow", "keras", "tensorflow", "torch", "jax", "optax")
+TITLES = {
+    "keras": "Keras",
+    "tensorflow": "TensorFlow",
+    "pytorch": "PyTorch",
+    "jax": "JAX",
+}
+PACKAGES = (
+    "triptych",
+    "numpy",
+    "pillow",
+    "keras",
+    "tensorflow",
+    "torch",
+    "jax",
+    "optax",
+)
 
 Values = dict[str, Any]
 """What a part has measured, as it is stored: JSON, raw, nothing averaged away."""
@@ -36,7 +52,7 @@ class ChildFailed(Exception):
 
 @dataclass(frozen=True)
 class Figure:
-    """Several measurements of one thing: the median, and the lowest and highest as the spread."""
+    """Several measurements of one thing: the median; lowest and highest as spread."""
 
     median: float
     low: float
@@ -52,7 +68,8 @@ class Figure:
 
 
 def ratios(of: Sequence[float], to: Sequence[float]) -> list[float]:
-    """`of[i] / to[i]`: figures of the same round are set against each other, so that slow minutes cancel.
+    """`of[i] / to[i]`: figures of the same round are set against each other, so that
+    slow minutes cancel.
 
     Raises ValueError when they are not as many.
     """
@@ -67,7 +84,9 @@ class Target:
     at_least: bool = True
 
     def shortfall(self, value: float) -> float:
-        """How far `value` is on the wrong side, as a share of the bound; 0 or less where it is met."""
+        """How far `value` is on the wrong side, as a share of the bound; 0 or less
+        where it is met.
+        """
         gap = self.bound - value if self.at_least else value - self.bound
         return gap / abs(self.bound)
 
@@ -89,7 +108,9 @@ class Row:
     what: str
     values: Sequence[float] = ()
     unit: str = "x"
-    """"x" for a ratio, "%" for a share (0.5 is shown as 50 %), else a word that stands after the number."""
+    """"x" for a ratio, "%" for a share (0.5 is shown as 50 %), else a word that stands
+    after the number.
+    """
     target: Target | None = None
     failed: str | None = None
     """Why there is no figure."""
@@ -115,12 +136,18 @@ def number(value: float) -> str:
     if abs(value) >= 99.95:
         return f"{value:,.0f}"
     decimals = 1 if abs(value) >= 9.995 else 2
-    return f"{value:.{decimals}f}" if abs(value) >= 0.995 or value == 0 else f"{value:.3g}"
+    return (
+        f"{value:.{decimals}f}" if abs(value) >= 0.995 or value == 0 else f"{value:.3g}"
+    )
 
 
 def shown(value: float, unit: str) -> str:
     """A figure with its unit."""
-    return f"{number(100 * value)} %" if unit == "%" else f"{number(value)} {unit}".rstrip()
+    return (
+        f"{number(100 * value)} %"
+        if unit == "%"
+        else f"{number(value)} {unit}".rstrip()
+    )
 
 
 @dataclass(frozen=True)
@@ -145,13 +172,15 @@ class Settings:
 
     @property
     def frameworks(self) -> tuple[str, ...]:
-        """All four; when quick the one that starts soonest, for starting is all that takes time then."""
+        """All four; when quick the one that starts soonest, for starting is all that
+        takes time then.
+        """
         return ("pytorch",) if self.quick else FRAMEWORKS
 
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that is measured. Its module's docstring says how, and is printed in the page."""
+    """One thing that is measured; its module's docstring in the page says how."""
 
     name: str
     title: str
@@ -159,13 +188,15 @@ class Part:
     """Seconds on two cores; rounds that would not fit are left out."""
     measure: Callable[[Settings], Values]
     rows: Callable[[Values], list[Row]]
-    """The table, from what was measured: a pure function, so that the page can be made again."""
+    """The table, from what was measured: pure, so that the page can be made again."""
     remarks: Callable[[Values], list[str]] = lambda values: []
     """Lines that stand below the table."""
 
 
 def rounds(settings: Settings, budget: float, most: int) -> Iterator[int]:
-    """0, 1, ... until another round would not fit into `budget` seconds; at least one, one when quick."""
+    """0, 1, ... until another round would not fit into `budget` seconds; at least one,
+    one when quick.
+    """
     started = time.monotonic()
     for k in range(1 if settings.quick else most):
         yield k
@@ -175,7 +206,7 @@ def rounds(settings: Settings, budget: float, most: int) -> Iterator[int]:
 
 
 def attempt(measure: Callable[..., Values], *arguments: Any) -> Values:
-    """What `measure(*arguments)` gives, or {"failed": reason}: one failure does not end the run."""
+    """What `measure(*arguments)` gives, or {"failed": reason}: the run goes on."""
     try:
         return measure(*arguments)
     except (ChildFailed, TriptychError) as error:
@@ -200,15 +231,29 @@ def versions() -> dict[str, str]:
     return found
 
 
-# ---- child processes -----------------------------------------------------------------------------------
+# ---- child processes -----------------------------------------------------------------
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The same threads for everyone, one a core; frameworks are quiet; this checkout's Triptych is found."""
+    """The same threads for everyone, one a core; frameworks are quiet; this checkout's
+    Triptych is found.
+    """
     count = str(cores())
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
-    path = os.pathsep.join(filter(None, (str(ROOT / "src"), os.environ.get("PYTHONPATH"))))
-    ours = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "PYTHONPATH": path}
+    names = (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "NPROC",
+    )
+    path = os.pathsep.join(
+        filter(None, (str(ROOT / "src"), os.environ.get("PYTHONPATH")))
+    )
+    ours = {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "tensorflow",
+        "PYTHONPATH": path,
+    }
     return {**os.environ, **dict.fromkeys(names, count), **ours, **more}
 
 
@@ -217,7 +262,8 @@ def lines_of(
 ) -> Iterator[tuple[float, str]]:
     """Each line that a process prints, with the seconds since its start.
 
-    Raises ChildFailed when it ends with another status than 0, or has not ended after `timeout` seconds.
+    Raises ChildFailed when it ends with another status than 0, or has not ended after
+    `timeout` seconds.
     """
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -259,7 +305,10 @@ def lines_of(
     if late.is_set():
         raise ChildFailed(f"not finished after {timeout:g} s")
     if status:
-        last = next((line.strip() for line in reversed(complaints) if line.strip()), "no message")
+        last = next(
+            (line.strip() for line in reversed(complaints) if line.strip()),
+            "no message",
+        )
         raise ChildFailed(f"exit status {status}: {last}"[:300])
 
 
@@ -272,7 +321,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
 def events_of(
     command: Sequence[object], timeout: float, env: Mapping[str, str] | None = None
 ) -> list[Values]:
-    """The JSON lines that a process prints, each with `at`, the seconds since its start."""
+    """The JSON lines that a process prints, each `at` seconds since its start."""
     found = []
     for at, line in lines_of(command, timeout, env):
         if line.startswith("{"):
@@ -280,12 +329,16 @@ def events_of(
     return found
 
 
-def output_of(command: Sequence[object], timeout: float, env: Mapping[str, str] | None = None) -> str:
+def output_of(
+    command: Sequence[object], timeout: float, env: Mapping[str, str] | None = None
+) -> str:
     """Everything that a process prints."""
     return "".join(line for _, line in lines_of(command, timeout, env))
 
 
-def seconds_of(command: Sequence[object], timeout: float, env: Mapping[str, str] | None = None) -> float:
+def seconds_of(
+    command: Sequence[object], timeout: float, env: Mapping[str, str] | None = None
+) -> float:
     """How long a process takes from its start to its end."""
     started = time.perf_counter()
     output_of(command, timeout, env)
@@ -298,19 +351,26 @@ def triptych(*arguments: object) -> list[str]:
 
 
 def ask_child(
-    function: Callable[[Values], Values], order: Values, timeout: float, env: Mapping[str, str] | None = None
+    function: Callable[[Values], Values],
+    order: Values,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
 ) -> Values:
-    """`function(order)` computed in a fresh process; it is found by its module and name."""
+    """`function(order)` computed in a fresh process, found by its module and name."""
     code = "from benchmarks.measuring import answer; answer()"
     name = f"{function.__module__}:{function.__name__}"
-    events = events_of([sys.executable, "-c", code, name, json.dumps(order)], timeout, env)
+    events = events_of(
+        [sys.executable, "-c", code, name, json.dumps(order)], timeout, env
+    )
     if not events:
         raise ChildFailed("it ended without an answer")
     return events[-1]
 
 
 def answer() -> None:
-    """What a child of `ask_child` does. It leaves at once: some frameworks hang while they are torn down."""
+    """What a child of `ask_child` does. It leaves at once: some frameworks hang while
+    they are torn down.
+    """
     module, name = sys.argv[1].split(":")
     given = getattr(importlib.import_module(module), name)(json.loads(sys.argv[2]))
     print("\n" + json.dumps(given), flush=True)

@@ -1,18 +1,19 @@
-"""What the common loop costs over a bare loop in the same framework: sports-cnn at 64 px, batch 32, 8 steps
-a time.
+"""What the common loop costs over a bare loop in the same framework: sports-cnn at 64
+px, batch 32, 8 steps a time.
 
-The bare loop is what an ejected script is without its reading of pictures: its class `Model`, whose
-`train` is the framework's own training step, called in a plain `for` over batches that are held in memory
-beforehand. The common loop is `triptych.running.training`'s over the batches of a store: a thread
-gathers, flips and shifts them and draws the masks, the schedule is asked, progress is told. Both learn
+The bare loop is what an ejected script is without its reading of pictures: its class
+`Model`, whose `train` is the framework's own training step, called in a plain `for`
+over batches that are held in memory beforehand. The common loop is
+`triptych.running.training`'s over the batches of a store: a thread gathers, flips and
+shifts them and draws the masks, the schedule is asked, progress is told. Both learn
 from the same pictures.
 
 Both run as a worker of Triptych does: the same threads, and those that wait sleep.
 
-- Time: both in one process, in turns, the first turn of each not counted; ratio of each turn to the bare
-  one beside it.
-- Memory: the most that a process ever held, of two processes that take the same steps. The bare one never
-  imports Triptych's loop, pictures or network.
+- Time: both in one process, in turns, the first turn of each not counted; ratio of each
+  turn to the bare one beside it.
+- Memory: the most that a process ever held, of two processes that take the same steps.
+  The bare one never imports Triptych's loop, pictures or network.
 
 Budget: 180 seconds.
 """
@@ -72,11 +73,19 @@ class Bare:
         self.model = ejected.Model(ejected.initial_weights(0))
         with np.load(order["batches"]) as file:
             held = dict(file)
-        masks = {name.removeprefix("mask "): held[name] for name in held if name.startswith("mask ")}
+        masks = {
+            name.removeprefix("mask "): held[name]
+            for name in held
+            if name.startswith("mask ")
+        }
         starts = range(0, len(held["labels"]), BATCH)
         parts = [slice(start, start + BATCH) for start in starts]
         self.batches = [
-            (held["images"][part], held["labels"][part], {name: mask[part] for name, mask in masks.items()})
+            (
+                held["images"][part],
+                held["labels"][part],
+                {name: mask[part] for name, mask in masks.items()},
+            )
             for part in parts
         ]
 
@@ -101,7 +110,9 @@ class Common:
         store = Store.open(Path(order["store"]))
         self.recipe, architecture, self.batches = plan(order, store)
         framework = registry.find(order["framework"]).load()
-        self.state = framework.build(architecture, initial_weights(architecture, 0), self.recipe.precision)
+        self.state = framework.build(
+            architecture, initial_weights(architecture, 0), self.recipe.precision
+        )
         self.step = framework.make_step(self.state, self.recipe.optimizer)
         self.epoch = 0
 
@@ -109,7 +120,13 @@ class Common:
         from triptych.running.training import _train_epoch
 
         started = time.perf_counter()
-        arguments = self.recipe, self.batches, self.epoch, lambda event: None, list[float]()
+        arguments = (
+            self.recipe,
+            self.batches,
+            self.epoch,
+            lambda event: None,
+            list[float](),
+        )
         self.state, _ = _train_epoch(self.step, self.state, *arguments)
         self.epoch += 1
         return time.perf_counter() - started
@@ -121,13 +138,21 @@ def plan(order: Values, store: Any) -> tuple[Any, Any, Any]:
     from triptych.network.zoo import find_network
     from triptych.running.recipe import make_recipe
 
-    recipe = make_recipe({"pictures": "photos", "batch": BATCH, "epochs": order["turns"] + 1})
+    recipe = make_recipe(
+        {"pictures": "photos", "batch": BATCH, "epochs": order["turns"] + 1}
+    )
     architecture = find_network(NETWORK).adapted(store.size, len(store.classes))
     count = min(order["steps"] * BATCH, len(store))
     rows = np.linspace(0, len(store) - 1, count).astype(np.int64)
     labels = np.asarray(store.labels)[rows].astype(np.int64)
     batches = Batches(
-        store.images, labels, rows, BATCH, 0, augmentation=recipe.augmentation, dropouts=architecture.dropouts
+        store.images,
+        labels,
+        rows,
+        BATCH,
+        0,
+        augmentation=recipe.augmentation,
+        dropouts=architecture.dropouts,
     )
     return recipe, architecture, batches
 
@@ -144,7 +169,9 @@ def in_turns(order: Values) -> Values:
 
 
 def memory_of_common(order: Values) -> Values:
-    """The most memory of a process that runs the common loop, as often as the bare one runs."""
+    """The most memory of a process that runs the common loop, as often as the bare one
+    runs.
+    """
     return _twice(Common(order))
 
 
@@ -160,15 +187,20 @@ def _twice(loop: Common | Bare) -> Values:
 
 
 def hold(order: Values, settings: Settings) -> Values:
-    """Make the store and the same pictures as batches in memory; the order for the children."""
+    """Make the store and the same pictures as batches in memory; the order for the
+    children.
+    """
     from triptych.images.source import open_pictures
 
     size = (order["size"],) * 2
-    store = open_pictures(settings.pictures().folder, size=size, cache=settings.scratch / "overhead")
+    store = open_pictures(
+        settings.pictures().folder, size=size, cache=settings.scratch / "overhead"
+    )
     _, architecture, batches = plan(order, store)
     made = list(batches.epoch(0))
     masks = {
-        f"mask {name}": np.concatenate([one.masks[name] for one in made]) for name in architecture.dropouts
+        f"mask {name}": np.concatenate([one.masks[name] for one in made])
+        for name in architecture.dropouts
     }
     file = settings.scratch / "batches.npz"
     np.savez(
@@ -177,7 +209,11 @@ def hold(order: Values, settings: Settings) -> Values:
         labels=np.concatenate([one.labels for one in made]),
         **masks,  # type: ignore[arg-type]
     )
-    return order | {"store": str(store.path), "batches": str(file), "classes": len(store.classes)}
+    return order | {
+        "store": str(store.path),
+        "batches": str(file),
+        "classes": len(store.classes),
+    }
 
 
 def one_framework(name: str, order: Values, scratch: Path) -> Values:
@@ -187,8 +223,9 @@ def one_framework(name: str, order: Values, scratch: Path) -> Values:
 
     script = scratch / f"bare_{name}.py"
     eject = triptych(
-        "eject", NETWORK, "--framework", name, "--size", order["size"], "--classes", order["classes"],
-        "--style", "exact", "--recipe", order["recipe"], "--out", script,
+        "eject", NETWORK, "--framework", name,
+        "--size", order["size"], "--classes", order["classes"], "--style", "exact",
+        "--recipe", order["recipe"], "--out", script,
     )  # fmt: skip
     output_of(eject, 120)
     order = order | {"framework": name, "script": str(script)}
@@ -202,7 +239,9 @@ def one_framework(name: str, order: Values, scratch: Path) -> Values:
 def measure(settings: Settings) -> Values:
     """By framework."""
     recipe = settings.scratch / "bare.toml"
-    recipe.write_text(f"pictures = {json.dumps(str(settings.pictures().folder))}\nbatch = {BATCH}\n")
+    recipe.write_text(
+        f"pictures = {json.dumps(str(settings.pictures().folder))}\nbatch = {BATCH}\n"
+    )
     quick = settings.quick
     order = hold(
         {
@@ -224,15 +263,31 @@ def rows(values: Values) -> list[Row]:
     """Shares that the common loop takes on top, then memory."""
     found = []
     for name, one in values["frameworks"].items():
-        more = [ratio - 1 for ratio in ratios(one.get("common", ()), one.get("bare", ()))]
+        more = [
+            ratio - 1 for ratio in ratios(one.get("common", ()), one.get("bare", ()))
+        ]
         what = f"{TITLES[name]}: time over a bare loop"
-        found.append(Row(what, more, "%", at_most(TIME), one.get("failed"), headline=True))
+        found.append(
+            Row(what, more, "%", at_most(TIME), one.get("failed"), headline=True)
+        )
     for name, one in values["frameworks"].items():
-        both = [one[f"{which}_mib"] for which in ("common", "bare") if f"{which}_mib" in one]
+        both = [
+            one[f"{which}_mib"] for which in ("common", "bare") if f"{which}_mib" in one
+        ]
         more = [both[0] / both[1] - 1] if len(both) == 2 else []
         note = f"{both[0]:,.0f} against {both[1]:,.0f} MiB" if more else ""
         what = f"{TITLES[name]}: memory over a bare loop"
-        found.append(Row(what, more, "%", at_most(MEMORY), one.get("failed"), headline=True, note=note))
+        found.append(
+            Row(
+                what,
+                more,
+                "%",
+                at_most(MEMORY),
+                one.get("failed"),
+                headline=True,
+                note=note,
+            )
+        )
     return found
 
 

@@ -79,18 +79,30 @@ def section(part: Part, stored: Values | None) -> dict[str, Any]:
 
 def line(row: Row) -> dict[str, str]:
     """A row of a table in words, cell by cell."""
-    cells = {"what": row.what, "figure": "–", "spread": "–", "n": "–", "target": "–", "verdict": verdict(row)}
+    cells = {
+        "what": row.what,
+        "figure": "–",
+        "spread": "–",
+        "n": "–",
+        "target": "–",
+        "verdict": verdict(row),
+    }
     if row.target is not None:
         sign = "≥" if row.target.at_least else "≤"
         cells["target"] = f"{sign} {shown(row.target.bound, row.unit)}"
     if row.failed:
-        cells["figure"] = f"failed: {textwrap.shorten(row.failed, REASON, placeholder=' ...')}"
+        cells["figure"] = (
+            f"failed: {textwrap.shorten(row.failed, REASON, placeholder=' ...')}"
+        )
     elif row.values:
         figure = Figure.of(row.values)
         cells["figure"] = shown(figure.median, row.unit)
         if figure.n > 1:
             cells["spread"] = (
-                f"{shown(figure.low, '%' if row.unit == '%' else '')} to {shown(figure.high, row.unit)}"
+                f"{shown(figure.low, '%' if row.unit == '%' else '')} to "
+                f"{shown(figure.high, row.unit)}"
             )
         cells["n"] = str(figure.n)
-    return {name: " ".join(text.split()).replace("|", "\\|") for name, text in cells.items()}
+    return {
+        name: " ".join(text.split()).replace("|", "\\|") for name, text in cells.items()
+    }

@@ -1,11 +1,13 @@
 """From files to pictures, and how large a set may grow.
 
-- First pass: `open_pictures(folder, size=(224, 224))` on JPEG files of 224 px with an empty cache:
-  listing, hashing, decoding, looking for copies, writing the store. Each pass is a fresh process; its
-  imports do not count. The files were read before, so the disk does not count.
-- A store of 1,000,000 pictures at 64 px, whose pixels are a hole in a file: how long a fresh process
-  takes to open it, and by how much the process's memory has grown afterwards, for each picture: by
-  opening it, and with the split and the order, flips and shifts of an epoch, as in training.
+- First pass: `open_pictures(folder, size=(224, 224))` on JPEG files of 224 px with an
+  empty cache: listing, hashing, decoding, looking for copies, writing the store. Each
+  pass is a fresh process; its imports do not count. The files were read before, so the
+  disk does not count.
+- A store of 1,000,000 pictures at 64 px, whose pixels are a hole in a file: how long a
+  fresh process takes to open it, and by how much the process's memory has grown
+  afterwards, for each picture: by opening it, and with the split and the order, flips
+  and shifts of an epoch, as in training.
 
 First pass: median of 3; opening: median of 5. Budget: 90 seconds.
 """
@@ -51,14 +53,19 @@ BATCH = 32
 
 
 def first_pass(order: Values) -> Values:
-    """In a fresh process: the first pass over `folder`; and how much memory it took at most."""
+    """In a fresh process: the first pass over `folder`, and its most memory."""
     before = peak_memory_mib()
     started = time.perf_counter()
-    store = open_pictures(Path(order["folder"]), size=(order["size"],) * 2, cache=Path(order["cache"]))
+    store = open_pictures(
+        Path(order["folder"]), size=(order["size"],) * 2, cache=Path(order["cache"])
+    )
     seconds = time.perf_counter() - started
     return {
-        "seconds": seconds, "pictures": len(store), "peak_mib": peak_memory_mib(), "import_mib": before,
-    }  # fmt: skip
+        "seconds": seconds,
+        "pictures": len(store),
+        "peak_mib": peak_memory_mib(),
+        "import_mib": before,
+    }
 
 
 def passes(settings: Settings) -> Values:
@@ -88,16 +95,20 @@ def write_many(folder: Path, count: int, size: int) -> None:
     sides = np.where(numbers % 5 == 4, TEST, TRAIN).astype(np.uint8)
     names = Names.of(
         f"{SIDE_NAMES[side]}/{CLASSES[label]}/{number:07}"
-        for number, (side, label) in enumerate(zip(sides.tolist(), labels.tolist(), strict=True))
+        for number, (side, label) in enumerate(
+            zip(sides.tolist(), labels.tolist(), strict=True)
+        )
     )
-    contents = Contents("0" * 40, "many", (size, size), "squash", CLASSES, names, labels, sides)
+    contents = Contents(
+        "0" * 40, "many", (size, size), "squash", CLASSES, names, labels, sides
+    )
     with open(folder / "images.bin", "wb") as file:
         file.truncate(count * size * size * 3)
     stores._write_index(folder, contents, numbers, np.zeros((count, 16), np.uint8), [])
 
 
 def open_many(order: Values) -> Values:
-    """In a fresh process: how long opening takes, and what is held afterwards, in bytes."""
+    """In a fresh process: how long opening takes, and how many bytes are held then."""
     process = psutil.Process()
     before = process.memory_info().rss
     started = time.perf_counter()
@@ -120,7 +131,11 @@ def openings(settings: Settings) -> Values:
     at = settings.scratch / "many"
     write_many(at, QUICK_MANY if settings.quick else MANY, MANY_SIZE)
     repeats = 1 if settings.quick else 5
-    return {"openings": [ask_child(open_many, {"store": str(at)}, 120) for _ in range(repeats)]}
+    return {
+        "openings": [
+            ask_child(open_many, {"store": str(at)}, 120) for _ in range(repeats)
+        ]
+    }
 
 
 def measure(settings: Settings) -> Values:
@@ -132,14 +147,23 @@ def rows(values: Values) -> list[Row]:
     """Pictures a second; seconds; bytes a picture."""
     first, many = values["first"], values["many"]
     found, openings = first.get("passes", []), many.get("openings", [])
-    of = f"{found[0]['pictures']:,} JPEG files at {first['size']} px" if found else "JPEG files"
+    of = (
+        f"{found[0]['pictures']:,} JPEG files at {first['size']} px"
+        if found
+        else "JPEG files"
+    )
     count = f"{openings[0]['pictures']:,}" if openings else "1,000,000"
 
     def row(what: str, key: str, bound: float | None) -> Row:
         each = [one[key] / one["pictures"] for one in openings]
         target = at_most(bound) if bound is not None else None
         return Row(
-            f"memory a picture, {what}", each, "bytes", target, many.get("failed"), headline=bound is not None
+            f"memory a picture, {what}",
+            each,
+            "bytes",
+            target,
+            many.get("failed"),
+            headline=bound is not None,
         )
 
     return [
@@ -151,7 +175,12 @@ def rows(values: Values) -> list[Row]:
             first.get("failed"),
             headline=True,
         ),
-        Row("its most memory", [one["peak_mib"] for one in found], "MiB", failed=first.get("failed")),
+        Row(
+            "its most memory",
+            [one["peak_mib"] for one in found],
+            "MiB",
+            failed=first.get("failed"),
+        ),
         Row(
             f"opening a store of {count} pictures",
             [one["seconds"] for one in openings],

@@ -1,13 +1,18 @@
-"""How hard are the drawn sports? Four learners of growing power, on the pictures of the default run.
+"""How hard are the drawn sports? Four learners of growing power, on the pictures of the
+default run.
 
-Usage: python benchmarks/sports_difficulty.py [--size 48] [--seed 0] [--epochs N] [--quick]
+Usage: python benchmarks/sports_difficulty.py [--size 48] [--seed 0] [--epochs N]
+[--quick]
 
-- linear:  logistic regression on raw pixels; should stay under 50 %, or colour and place give sports away
-- HOG:     histograms of oriented gradients and a linear SVM, features made by hand; 55 to 80 %
+- linear:  logistic regression on raw pixels; should stay under 50 %, or colour and
+  place give sports away
+- HOG:     histograms of oriented gradients and a linear SVM, features made by hand; 55
+  to 80 %
 - talk:    the talk's network as Triptych trains it by default; 80 to 95 %
 - deeper:  a deeper network for longer; under 100 %, for some pictures must stay hard
 
-`--quick` leaves the two networks out. Each figure comes with its count and a 95 % interval (Wilson).
+`--quick` leaves the two networks out. Each figure comes with its count and a 95 %
+interval (Wilson).
 """
 
 from __future__ import annotations
@@ -34,19 +39,31 @@ from triptych.commands.lessons.features import hog
 from triptych.images.source import open_pictures
 from triptych.images.split import TEST
 from triptych.network.architecture import sequence
-from triptych.network.layers import BatchNorm, Conv, Dense, Dropout, GlobalAveragePool, Layer, MaxPool, ReLU
+from triptych.network.layers import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    ReLU,
+)
 
 Sides = tuple[NDArray[np.uint8], NDArray[np.int32]]  # pictures and their labels
 
 
 def linear_accuracy(train: Sides, test: Sides) -> float:
-    """Logistic regression on raw pixels; its penalty is chosen on the training pictures."""
+    """Logistic regression on raw pixels; penalty chosen on the training pictures."""
     learner = make_pipeline(StandardScaler(), LogisticRegression(max_iter=60))
     search = GridSearchCV(learner, {"logisticregression__C": [1e-5, 1e-4, 1e-3]}, cv=3)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it has overfitted long before it converges
+        # It has overfitted long before it converges.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         search.fit(train[0].reshape(len(train[0]), -1).astype(np.float32), train[1])
-    return float(search.score(test[0].reshape(len(test[0]), -1).astype(np.float32), test[1]))
+    return float(
+        search.score(test[0].reshape(len(test[0]), -1).astype(np.float32), test[1])
+    )
 
 
 def hog_accuracy(train: Sides, test: Sides) -> float:
@@ -56,8 +73,10 @@ def hog_accuracy(train: Sides, test: Sides) -> float:
     return float(search.score(hog(test[0]), test[1]))
 
 
-def network_accuracy(network: str | Path, size: int, seed: int, epochs: int | None) -> float:
-    """A network trained by Triptych itself, with everything else as in the default run."""
+def network_accuracy(
+    network: str | Path, size: int, seed: int, epochs: int | None
+) -> float:
+    """A network trained by Triptych itself, all else as in the default run."""
     with tempfile.TemporaryDirectory() as folder:
         result = triptych.compare(
             "sports",
@@ -75,7 +94,9 @@ def network_accuracy(network: str | Path, size: int, seed: int, epochs: int | No
 
 
 def deeper(folder: Path, size: int) -> Path:
-    """An architecture file with eight convolutions of up to 256 filters and a global average pool."""
+    """An architecture file with eight convolutions of up to 256 filters and a global
+    average pool.
+    """
     layers: list[Layer] = []
     for filters in (32, 64, 128, 256):
         layers += [Conv(filters=filters, bias=False), BatchNorm(), ReLU()] * 2
@@ -90,7 +111,9 @@ def show(what: str, accuracy: float, of: int) -> None:
     right = round(accuracy * of)
     interval = binomtest(right, of).proportion_ci(method="wilson")
     print(
-        f"{what:44} {accuracy:6.1%}  {right:3} of {of}  [{interval.low:.1%}, {interval.high:.1%}]", flush=True
+        f"{what:44} {accuracy:6.1%}  {right:3} of {of}  "
+        f"[{interval.low:.1%}, {interval.high:.1%}]",
+        flush=True,
     )
 
 
@@ -100,18 +123,27 @@ def main() -> None:
     )
     options.add_argument("--size", type=int, default=48)
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--epochs", type=int, help="of the talk's network; the default run's otherwise")
+    options.add_argument(
+        "--epochs", type=int, help="of the talk's network; the default run's otherwise"
+    )
     options.add_argument("--quick", action="store_true")
     asked = options.parse_args()
 
     store = open_pictures("sports", size=(asked.size, asked.size), seed=asked.seed)
     held = store.sides == TEST
     images = np.asarray(store.images)
-    train, test = (images[~held], store.labels[~held]), (images[held], store.labels[held])
+    train, test = (
+        (images[~held], store.labels[~held]),
+        (images[held], store.labels[held]),
+    )
     of = len(test[1])
-    print(f"sports, {asked.size} px, seed {asked.seed}: {len(train[1])} to learn from, {of} to test")
     print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, NumPy {np.__version__}"
+        f"sports, {asked.size} px, seed {asked.seed}: "
+        f"{len(train[1])} to learn from, {of} to test"
+    )
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, "
+        f"NumPy {np.__version__}"
     )
     show("linear classifier on raw pixels", linear_accuracy(train, test), of)
     show("HOG and linear SVM", hog_accuracy(train, test), of)
@@ -120,7 +152,9 @@ def main() -> None:
     accuracy = network_accuracy("sports-cnn", asked.size, asked.seed, asked.epochs)
     show(f"the talk's network, {asked.epochs or 'default'} epochs", accuracy, of)
     with tempfile.TemporaryDirectory() as folder:
-        accuracy = network_accuracy(deeper(Path(folder), asked.size), asked.size, asked.seed, 20)
+        accuracy = network_accuracy(
+            deeper(Path(folder), asked.size), asked.size, asked.seed, 20
+        )
     show("eight convolutions, 20 epochs", accuracy, of)
 
 

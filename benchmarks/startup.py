@@ -1,8 +1,8 @@
 """How long one waits before anything happens, in whole processes, from start to end.
 
-`triptych --help`; `python -c "import triptych"`; and `python -c pass`, which the import is set against:
-the import's own time is the difference, pair by pair. The three take turns, ten times; files are in the
-system's cache.
+`triptych --help`; `python -c "import triptych"`; and `python -c pass`, which the import
+is set against: the import's own time is the difference, pair by pair. The three take
+turns, ten times; files are in the system's cache.
 
 Median of 10. Budget: 15 seconds.
 """
@@ -11,7 +11,16 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.measuring import Part, Row, Settings, Values, at_most, attempt, seconds_of, triptych
+from benchmarks.measuring import (
+    Part,
+    Row,
+    Settings,
+    Values,
+    at_most,
+    attempt,
+    seconds_of,
+    triptych,
+)
 
 REPEATS, QUICK_REPEATS = 10, 2
 
@@ -39,11 +48,30 @@ def measure(settings: Settings) -> Values:
 def rows(values: Values) -> list[Row]:
     """With the import's own time."""
     failed = values.get("failed")
-    own = [whole - bare for whole, bare in zip(values.get("import", ()), values.get("bare", ()), strict=True)]
+    own = [
+        whole - bare
+        for whole, bare in zip(
+            values.get("import", ()), values.get("bare", ()), strict=True
+        )
+    ]
     return [
-        Row("`triptych --help`, s", values.get("help", ()), "s", at_most(0.3), failed, headline=True),
-        Row("`import triptych` alone, s", own, "s", at_most(0.15), failed, headline=True),
-        Row('`python -c "import triptych"`', values.get("import", ()), "s", failed=failed),
+        Row(
+            "`triptych --help`, s",
+            values.get("help", ()),
+            "s",
+            at_most(0.3),
+            failed,
+            headline=True,
+        ),
+        Row(
+            "`import triptych` alone, s", own, "s", at_most(0.15), failed, headline=True
+        ),
+        Row(
+            '`python -c "import triptych"`',
+            values.get("import", ()),
+            "s",
+            failed=failed,
+        ),
         Row("`python -c pass`", values.get("bare", ()), "s", failed=failed),
     ]
 

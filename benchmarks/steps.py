@@ -1,10 +1,12 @@
-"""What a training step costs: how much of the matrix-multiply peak it reaches, and what pictures cost.
+"""What a training step costs: how much of the matrix-multiply peak it reaches, and what
+pictures cost.
 
-`triptych bench sports-cnn --size S --batch 32` at 64 and 224 px, float32, all frameworks, each in a
-process of its own, in turn; then PyTorch in bfloat16 at 64 px, in a bench of its own, round against
-round. The peak is NumPy's float32 matrix product, measured in every round beside the frameworks. What
-pictures cost is how much longer a step takes on pictures, prepared meanwhile, than on a batch of noise
-that is held in memory.
+`triptych bench sports-cnn --size S --batch 32` at 64 and 224 px, float32, all
+frameworks, each in a process of its own, in turn; then PyTorch in bfloat16 at 64 px, in
+a bench of its own, round against round. The peak is NumPy's float32 matrix product,
+measured in every round beside the frameworks. What pictures cost is how much longer a
+step takes on pictures, prepared meanwhile, than on a batch of noise that is held in
+memory.
 
 Budget: 380 seconds.
 """
@@ -40,12 +42,17 @@ BFLOAT16 = 1.7
 TIMEOUT = 420.0
 
 
-def bench(settings: Settings, size: int, precision: str, frameworks: tuple[str, ...]) -> Values:
-    """The bench.json of `triptych bench`, which is there although a framework has failed; no latencies."""
+def bench(
+    settings: Settings, size: int, precision: str, frameworks: tuple[str, ...]
+) -> Values:
+    """The bench.json of `triptych bench`, which is there although a framework has
+    failed; no latencies.
+    """
     out = settings.scratch / f"bench-{size}-{precision}"
     command = triptych(
         "bench", NETWORK, "--size", size, "--batch", BATCH, "--precision", precision,
-        "--frameworks", ",".join(frameworks), "--repeats", QUICK_REPEATS if settings.quick else REPEATS[size],
+        "--frameworks", ",".join(frameworks),
+        "--repeats", QUICK_REPEATS if settings.quick else REPEATS[size],
         "--pictures", settings.pictures().folder, "--out", out, "--json",
     )  # fmt: skip
     if settings.quick:
@@ -65,12 +72,18 @@ def bench(settings: Settings, size: int, precision: str, frameworks: tuple[str, 
 def speeds(found: Values, framework: str) -> list[float]:
     """Pictures a second of each round, on a batch in memory."""
     turns = found["frameworks"][framework]["rounds"]
-    return [found["asked"]["batch"] * turn["steps"] / turn["train_seconds"] for turn in turns]
+    return [
+        found["asked"]["batch"] * turn["steps"] / turn["train_seconds"]
+        for turn in turns
+    ]
 
 
 def shares(found: Values, framework: str) -> list[float]:
-    """The part of the machine's peak of the same round; none where that is not known."""
-    peaks = [turn["flops"] / found["network"]["training_flops"] for turn in found["peak"]["rounds"]]
+    """The part of the machine's peak of the same round; none if that is not known."""
+    peaks = [
+        turn["flops"] / found["network"]["training_flops"]
+        for turn in found["peak"]["rounds"]
+    ]
     own = speeds(found, framework)
     return ratios(own, peaks) if len(own) == len(peaks) else []
 
@@ -85,11 +98,16 @@ def measure(settings: Settings) -> Values:
     """Each size in float32, then PyTorch in bfloat16; by "size precision"."""
     found = {}
     for size in QUICK_SIZES if settings.quick else SIZES:
-        for precision, frameworks in (("float32", settings.frameworks), ("bfloat16", ("pytorch",))):
+        for precision, frameworks in (
+            ("float32", settings.frameworks),
+            ("bfloat16", ("pytorch",)),
+        ):
             if (size, precision) == (224, "bfloat16"):
                 continue  # a minute for what 64 px has said already
             say(f"  {size} px, {precision}")
-            found[f"{size} {precision}"] = attempt(bench, settings, size, precision, frameworks)
+            found[f"{size} {precision}"] = attempt(
+                bench, settings, size, precision, frameworks
+            )
     return {"benches": found}
 
 
@@ -103,10 +121,21 @@ def rows(values: Values) -> list[Row]:
             what = f"{TITLES[name]}, {size} px"
             share, failed = _told(single, name, shares)
             target = at_least(SHARES[name])
-            found.append(Row(f"{what}: share of the peak", share, "%", target, failed, headline=True))
+            found.append(
+                Row(
+                    f"{what}: share of the peak",
+                    share,
+                    "%",
+                    target,
+                    failed,
+                    headline=True,
+                )
+            )
             cost, failed = _told(single, name, input_costs)
             target = at_most(INPUT_COST)
-            found.append(Row(f"{what}: input cost", cost, "%", target, failed, headline=True))
+            found.append(
+                Row(f"{what}: input cost", cost, "%", target, failed, headline=True)
+            )
         if f"{size} bfloat16" not in benches:
             continue
         full, failed_full = _told(single, "pytorch", speeds)

@@ -1,4 +1,6 @@
-"""Write the pages of docs/gallery.md from small runs of all frameworks: gallery.py FOLDER."""
+"""Write the pages of docs/gallery.md from small runs of all frameworks: gallery.py
+FOLDER.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import triptych
 
 
 def main(folder: Path) -> None:
-    """Into a scratch folder first, so that an interruption leaves the old pages or none."""
+    """Into a scratch folder first: an interruption leaves the old pages or none."""
     with tempfile.TemporaryDirectory(prefix="triptych-gallery-") as scratch:
         runs, pages = Path(scratch, "runs"), Path(scratch, "pages")
         triptych.compare("digits", network="lenet", epochs=3, out=runs / "compare")

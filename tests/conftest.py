@@ -1,4 +1,6 @@
-"""No test touches the user's cache; the command line is tried as users run it, in a process of its own."""
+"""No test touches the user's cache; the command line is tried as users run it, in a
+process of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("triptych", deadline=None, derandomize=True)  # a busy machine is no fault
+# Without a deadline: a busy machine is no fault.
+settings.register_profile("triptych", deadline=None, derandomize=True)
 settings.load_profile("triptych")
 
 COMMAND = Path(sys.executable).with_name("triptych")
@@ -44,7 +47,7 @@ FRAMEWORK = (
     "tests/test_replay.py",
     "tests/test_security.py",
 )
-"""Tests that start a framework, by how their names begin: `make quick` leaves them out."""
+"""Tests that start a framework, by how their names begin: not in `make quick`."""
 
 LONG = (
     "tests/equality/test_judgement.py::test_a_bias_that_batch_norm_takes_away",
@@ -65,19 +68,23 @@ EXTRA = (
     "tests/test_readme.py",
     "tests/test_site.py",
 )
-"""Tests that install, build or execute notebooks for minutes: only `make test-all` runs them."""
+"""Tests that install, build or execute notebooks for minutes: in `make test-all`."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A quick run holds its tests to it: one that imports a framework after all fails."""
+    """A quick run holds its tests to it: one that imports a framework fails."""
     if "not slow" in config.option.markexpr:
         guard = Path(__file__).parent / "quick"
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(guard), os.environ.get("PYTHONPATH")]))
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [str(guard), os.environ.get("PYTHONPATH")])
+        )
         runpy.run_path(str(guard / "sitecustomize.py"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is left out of shorter runs; the slowest files first, so that none is left at the end."""
+    """Mark what is left out of shorter runs; the slowest files first, so that none is
+    left at the end.
+    """
     for item in items:
         for mark, names in (("slow", FRAMEWORK + LONG), ("extra", EXTRA)):
             if item.nodeid.startswith(names):
@@ -87,7 +94,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One cache for the whole session; a folder of tests may have its own under this name."""
+    """One cache for the whole session; a folder of tests may have its own."""
     at = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRIPTYCH_CACHE", str(at))
@@ -96,9 +103,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def triptych(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The command line: `triptych("show", "lenet")` runs it in `tmp_path` and gives what it said.
+    """The command line: `triptych("show", "lenet")` runs it in `tmp_path` and gives
+    what it said.
 
-    Warnings are errors there too, but in the processes that it starts: those are the frameworks' own.
+    Warnings are errors there too, but in the processes that it starts: those are the
+    frameworks' own.
     """
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Commands that are under way, with their workers: to be watched, signalled and killed."""
+"""Commands under way, with their workers: to be watched, signalled and killed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any
 import psutil
 
 DEFAULT = {signal.SIGINT: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
-"""Of a command at a terminal: one is ignored below a background job, the other below nohup."""
+"""Of a command at a terminal: one is ignored below a background job, the other below
+nohup.
+"""
 
 
 def command(*words: str) -> list[str]:
@@ -22,9 +24,11 @@ def command(*words: str) -> list[str]:
 
 @contextmanager
 def started(
-    *words: str, signals: Mapping[signal.Signals, signal.Handlers] = DEFAULT, **options: Any
+    *words: str,
+    signals: Mapping[signal.Signals, signal.Handlers] = DEFAULT,
+    **options: Any,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A command that is under way, started with these `signals`; nothing of it is left behind."""
+    """A command under way, started with these `signals`; nothing of it stays behind."""
 
     def take() -> None:
         for number, handler in signals.items():

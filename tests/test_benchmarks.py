@@ -1,4 +1,6 @@
-"""The harness of the benchmarks: its figures and verdicts, and that it runs. No absolute time is asserted."""
+"""The harness of the benchmarks: its figures and verdicts, and that it runs. No
+absolute time is asserted.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,26 @@ from typing import Any
 
 import pytest
 from benchmarks import __main__ as harness
-from benchmarks import accuracy, epochs, growth, limits, measuring, overhead, pages, steps
-from benchmarks.measuring import ChildFailed, Figure, Row, Settings, at_least, at_most, ratios, verdict
+from benchmarks import (
+    accuracy,
+    epochs,
+    growth,
+    limits,
+    measuring,
+    overhead,
+    pages,
+    steps,
+)
+from benchmarks.measuring import (
+    ChildFailed,
+    Figure,
+    Row,
+    Settings,
+    at_least,
+    at_most,
+    ratios,
+    verdict,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -95,7 +115,9 @@ def test_a_child_that_hangs_is_ended() -> None:
 
 
 def test_lines_come_with_their_time(tmp_path: Path) -> None:
-    """When they are printed, not at the end: the process goes on only when its first line has been read."""
+    """When they are printed, not at the end: the process goes on only when its first
+    line has been read.
+    """
     code = (
         "import pathlib, sys, time\n"
         "print('first', flush=True)\n"
@@ -127,17 +149,27 @@ def programs(**runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_epochs_are_compared_by_the_picture_and_by_the_round() -> None:
-    one = programs(native=[run_of(2.0, 2.2), run_of(9.0, 9.0)], triptych=[run_of(1.0, 1.0), run_of(4.5, 4.5)])
+    one = programs(
+        native=[run_of(2.0, 2.2), run_of(9.0, 9.0)],
+        triptych=[run_of(1.0, 1.0), run_of(4.5, 4.5)],
+    )
     assert epochs.against(one, "native") == pytest.approx([2.0, 2.2, 2.0, 2.0])
     fewer = programs(native=[run_of(2.0)], triptych=[run_of(1.0, pictures=5)])
     assert epochs.against(fewer, "native") == pytest.approx([1.0])
 
 
 def test_a_failed_program_is_a_line_of_the_table() -> None:
-    good = programs(native=[run_of(2.0)], triptych=[run_of(1.0)], notebooks=[run_of(6.0)])
+    good = programs(
+        native=[run_of(2.0)], triptych=[run_of(1.0)], notebooks=[run_of(6.0)]
+    )
     bad = programs(native=[{"failed": "no memory"}], triptych=[run_of(1.0)])
-    rows = {row.what: row for row in epochs.rows({"frameworks": {"pytorch": good, "jax": bad}})}
-    assert rows["PyTorch: times faster than (a) the notebooks' way"].values == pytest.approx([6.0])
+    rows = {
+        row.what: row
+        for row in epochs.rows({"frameworks": {"pytorch": good, "jax": bad}})
+    }
+    assert rows[
+        "PyTorch: times faster than (a) the notebooks' way"
+    ].values == pytest.approx([6.0])
     assert verdict(rows["PyTorch: times faster than (a) the notebooks' way"]) == "met"
     assert rows["JAX: times faster than (b) the native way"].failed == "no memory"
     mean = rows["geometric mean over the frameworks, against (b)"]
@@ -151,7 +183,9 @@ def test_the_mean_over_frameworks_is_geometric() -> None:
         for name, times in (("pytorch", 4.0), ("jax", 1.0))
     }
     rows = {row.what: row for row in epochs.rows({"frameworks": values})}
-    assert rows["geometric mean over the frameworks, against (b)"].values == pytest.approx([2.0])
+    assert rows[
+        "geometric mean over the frameworks, against (b)"
+    ].values == pytest.approx([2.0])
 
 
 def test_an_accuracy_is_reached_within_the_limit_or_not() -> None:
@@ -161,19 +195,29 @@ def test_an_accuracy_is_reached_within_the_limit_or_not() -> None:
 
 
 def test_who_never_gets_there_counts_with_the_limit() -> None:
-    good, bad = ({"seconds": 10.0, "test_accuracy": accuracy} for accuracy in (0.9, 0.8))
-    never, soon = ({"seconds": seconds, "limit": 30.0, "best": 0.8} for seconds in (None, 5.0))
+    good, bad = (
+        {"seconds": 10.0, "test_accuracy": accuracy} for accuracy in (0.9, 0.8)
+    )
+    never, soon = (
+        {"seconds": seconds, "limit": 30.0, "best": 0.8} for seconds in (None, 5.0)
+    )
     rounds = [{"ours": good, "theirs": never}, {"ours": bad, "theirs": soon}]
     row = accuracy.rows({"rounds": rounds, "drawn": False})[0]
     assert row.values == [3.0]
     assert verdict(row) == (
-        "met ((b) did not get there within 3 times ours in 1 of 1; ours stayed below in 1 of 2)"
+        "met ((b) did not get there within 3 times ours in 1 of 1; "
+        "ours stayed below in 1 of 2)"
     )
     assert accuracy.rows({"rounds": rounds, "drawn": True})[0].target is None
 
 
 def test_overhead_is_what_comes_on_top() -> None:
-    one = {"common": [1.1, 2.2], "bare": [1.0, 2.0], "common_mib": 110.0, "bare_mib": 100.0}
+    one = {
+        "common": [1.1, 2.2],
+        "bare": [1.0, 2.0],
+        "common_mib": 110.0,
+        "bare_mib": 100.0,
+    }
     time, memory = overhead.rows({"frameworks": {"jax": one}})
     assert list(time.values) == pytest.approx([0.1, 0.1])
     assert verdict(time) == "missed by 233 %"
@@ -189,7 +233,13 @@ def test_exponents_are_slopes_of_logarithms() -> None:
 def test_growth_says_what_grows_how_and_draws_it() -> None:
     def point(count: int, size: int) -> dict[str, float]:
         times = {"first_seconds": count / 1000, "epoch_seconds": count * size**2 / 1e6}
-        return {"count": count, "size": size, "first_mib": 50.0, "epoch_mib": 300.0, **times}
+        return {
+            "count": count,
+            "size": size,
+            "first_mib": 50.0,
+            "epoch_mib": 300.0,
+            **times,
+        }
 
     values = {
         "over": {
@@ -228,7 +278,10 @@ def test_steps_are_set_against_the_peak_of_their_round() -> None:
         "share_missing": None,
         "rounds": [],
     }
-    benches = {"64 float32": bench_of(pytorch=done, jax=died), "64 bfloat16": {"failed": "no such command"}}
+    benches = {
+        "64 float32": bench_of(pytorch=done, jax=died),
+        "64 bfloat16": {"failed": "no such command"},
+    }
     rows = {row.what: row for row in steps.rows({"benches": benches})}
     assert rows["PyTorch, 64 px: share of the peak"].values == [0.5, 0.5]
     assert verdict(rows["PyTorch, 64 px: share of the peak"]) == "missed by 16.7 %"
@@ -238,7 +291,10 @@ def test_steps_are_set_against_the_peak_of_their_round() -> None:
 
 
 def test_no_path_of_this_machine_is_stored(tmp_path: Path) -> None:
-    values = {"failed": f"{tmp_path}/photos/x.jpg: cannot be read", "more": [str(ROOT / "docs")]}
+    values = {
+        "failed": f"{tmp_path}/photos/x.jpg: cannot be read",
+        "more": [str(ROOT / "docs")],
+    }
     assert harness.without_paths(values, {tmp_path / "photos": "FOLDER"}) == {
         "failed": "FOLDER/x.jpg: cannot be read",
         "more": ["./docs"],
@@ -267,7 +323,10 @@ def test_the_cheap_parts_run(tmp_path: Path) -> None:
     assert "`import triptych` alone, s" in done.stdout
     for part in stored.values():
         assert {"command", "date", "versions", "machine", "values"} <= set(part)
-    assert any(line.startswith("| `triptych --help`") for line in page.read_text("utf-8").splitlines())
+    assert any(
+        line.startswith("| `triptych --help`")
+        for line in page.read_text("utf-8").splitlines()
+    )
 
     again = run("--quick", "--only", "startup", "--out", page)
     assert again.returncode == 0, again.stderr

@@ -43,7 +43,7 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-# ---- help -------------------------------------------------------------------------------------------------
+# ---- help ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -68,15 +68,21 @@ def test_every_command_says_what_it_does(name: str) -> None:
 
 
 def test_help_is_quick(triptych: Triptych) -> None:
-    """So that completion feels alive: click, and little besides. In computing time: others may be at work."""
+    """So that completion feels alive: click, and little besides. In computing time:
+    others may be at work.
+    """
 
     def seconds(*words: object) -> float:
         before = os.times()
-        subprocess.run([sys.executable, *map(str, words)], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, *map(str, words)], check=True, capture_output=True
+        )
         after = os.times()
         return sum(after[2:4]) - sum(before[2:4])
 
-    rounds = [(seconds(COMMAND, "--help"), seconds("-c", "import click")) for _ in range(7)]
+    rounds = [
+        (seconds(COMMAND, "--help"), seconds("-c", "import click")) for _ in range(7)
+    ]
     assert statistics.median(ours / least for ours, least in rounds) < 2.5
 
 
@@ -97,25 +103,32 @@ def default_of(option: str, said: str) -> str:
     return told[told.index("[default: ") :].partition("]")[0].removeprefix("[default: ")
 
 
-def test_help_names_the_defaults_that_depend_on_the_pictures(triptych: Triptych) -> None:
+def test_help_names_the_defaults_that_depend_on_the_pictures(
+    triptych: Triptych,
+) -> None:
     said = clean(triptych("compare", "--help"))
     plain = make_recipe({"pictures": "photos"})
-    for option in ("network", "epochs", "size", "batch", "seed", "precision", "fit", "resize"):
+    options = ["network", "epochs", "size", "batch", "seed", "precision"]
+    for option in (*options, "fit", "resize"):
         default, *own = re.split("[;,] ", default_of(f"--{option}", said))
         assert default == str(getattr(plain, option))
         told = dict(one.split(": ") for one in own if ": " in one)
         for name in DEFAULTS:
-            assert told.get(name, default) == str(getattr(make_recipe({"pictures": name}), option)), option
+            used = getattr(make_recipe({"pictures": name}), option)
+            assert told.get(name, default) == str(used), option
     assert default_of("--optimizer", said) == plain.optimizer.name
     assert default_of("--schedule", said) == plain.schedule.name
     rates = default_of("--learning-rate", said)
     for name, rate in LEARNING_RATES.items():
         assert re.search(rf"\b{name}\b[\w ]*: {rate:g}\b", rates)
-    assert rates.endswith(f"sports: {make_recipe({'pictures': 'sports'}).schedule.learning_rate:g}")
-    assert make_recipe({"pictures": "digits"}).schedule.learning_rate == LEARNING_RATES["adamw"]
+    assert rates.endswith(
+        f"sports: {make_recipe({'pictures': 'sports'}).schedule.learning_rate:g}"
+    )
+    of_digits = make_recipe({"pictures": "digits"}).schedule
+    assert of_digits.learning_rate == LEARNING_RATES["adamw"]
 
 
-# ---- the words of other programs ---------------------------------------------------------------------------
+# ---- the words of other programs -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -135,17 +148,20 @@ def test_help_names_the_defaults_that_depend_on_the_pictures(triptych: Triptych)
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_usual_spellings_are_understood(triptych: Triptych, theirs: list[str], message: str) -> None:
+def test_usual_spellings_are_understood(
+    triptych: Triptych, theirs: list[str], message: str
+) -> None:
     done = triptych("compare", "digits", *theirs)
     assert done.returncode == 2
     assert message in done.stderr
 
 
 def test_what_stands_after_two_dashes_is_no_option(triptych: Triptych) -> None:
-    assert "there is no folder or archive '--lr'" in triptych("compare", "--", "--lr").stderr
+    said = triptych("compare", "--", "--lr").stderr
+    assert "there is no folder or archive '--lr'" in said
 
 
-# ---- wrong use --------------------------------------------------------------------------------------------
+# ---- wrong use -----------------------------------------------------------------------
 
 WRONG = [
     (["shwo"], "No such command 'shwo': did you mean 'show'?"),
@@ -153,8 +169,14 @@ WRONG = [
     (["xyz"], "No such command 'xyz': known: bench, cache, compare, "),
     (["--verson"], "--version"),
     (["compare", "--epoks", "3"], "No such option '--epoks': did you mean --epochs?"),
-    (["compare", "--colour", "3"], "No such option '--colour': see triptych compare --help"),
-    (["compare", "--workers", "3"], "No such option '--workers': pictures are decoded once"),
+    (
+        ["compare", "--colour", "3"],
+        "No such option '--colour': see triptych compare --help",
+    ),
+    (
+        ["compare", "--workers", "3"],
+        "No such option '--workers': pictures are decoded once",
+    ),
     (["networks", "--lr", "3"], "No such option '--lr': see triptych networks --help"),
     (["compare", "--framework", "keras"], "--frameworks"),
     (["train", "digits", "--frameworks", "keras"], "--framework"),
@@ -168,8 +190,12 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
-def test_wrong_use(triptych: Triptych, tmp_path: Path, arguments: list[str], message: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
+)
+def test_wrong_use(
+    triptych: Triptych, tmp_path: Path, arguments: list[str], message: str
+) -> None:
     done = triptych(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -186,18 +212,36 @@ UNUSABLE = [
         "no framework 'pytorhc': did you mean 'pytorch'?",
     ),
     (["compare", "digits", "--frameworks", ""], "frameworks: name one or more"),
-    (["compare", "digits", "--network", "lenett"], "no network 'lenett': did you mean 'lenet'?"),
-    (["compare", "digits", "--network", "none.toml"], "none.toml: there is no such file"),
+    (
+        ["compare", "digits", "--network", "lenett"],
+        "no network 'lenett': did you mean 'lenet'?",
+    ),
+    (
+        ["compare", "digits", "--network", "none.toml"],
+        "none.toml: there is no such file",
+    ),
     (
         ["compare", "digits", "--size", "8"],
         "layer 'conv2' (conv): its window of (5, 5) is larger than its input",
     ),
     (["compare", "digits", "--epochs", "0"], "epochs is 0, but must be 1 or more"),
-    (["compare", "digits", "--optimizer", "adan"], "optimizer: unknown name 'adan': did you mean 'adam'?"),
+    (
+        ["compare", "digits", "--optimizer", "adan"],
+        "optimizer: unknown name 'adan': did you mean 'adam'?",
+    ),
     (["compare", "digits", "--learning-rate", "nan"], "schedule: learning_rate is nan"),
-    (["compare", "digits", "--recipe", "none.toml"], "none.toml: there is no such file"),
-    (["compare", "digits", "--recipe", "bad key.toml"], "unknown key 'epoks': did you mean 'epochs'?"),
-    (["compare", "digits", "--network", "bad net.toml"], "unknown kind 'convv': did you mean 'conv'?"),
+    (
+        ["compare", "digits", "--recipe", "none.toml"],
+        "none.toml: there is no such file",
+    ),
+    (
+        ["compare", "digits", "--recipe", "bad key.toml"],
+        "unknown key 'epoks': did you mean 'epochs'?",
+    ),
+    (
+        ["compare", "digits", "--network", "bad net.toml"],
+        "unknown kind 'convv': did you mean 'conv'?",
+    ),
     (["compare", "empty folder"], "empty folder"),
     (["compare", "broken.toml"], "broken.toml"),
     (["pictures", "digits", "--size", "0"], "picture size 0 x 0"),
@@ -207,18 +251,28 @@ UNUSABLE = [
     (["resume", "x" * 5000], "is no run folder"),
     (["show", "lenett"], "there is no network 'lenett': did you mean 'lenet'?"),
     (["show", "lenet", "--framework", "pytorhc"], "did you mean 'pytorch'?"),
-    (["show", "lenet", "--size", "-5"], "lenet: input must be [height, width, channels], each 1 or more"),
+    (
+        ["show", "lenet", "--size", "-5"],
+        "lenet: input must be [height, width, channels], each 1 or more",
+    ),
     (["show", "lenet", "--size", "0"], "1 or more"),
-    (["predict", "nowhere", "a.png"], "nowhere: is no run folder; 'triptych runs' lists those there are"),
+    (
+        ["predict", "nowhere", "a.png"],
+        "nowhere: is no run folder; 'triptych runs' lists those there are",
+    ),
     (["evaluate", "nowhere", "digits"], "nowhere: is no run folder"),
     (["resume", "nowhere"], "nowhere: is no run folder"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), UNUSABLE, ids=[" ".join(arguments) for arguments, _ in UNUSABLE]
+    ("arguments", "message"),
+    UNUSABLE,
+    ids=[" ".join(arguments) for arguments, _ in UNUSABLE],
 )
-def test_unusable_input(triptych: Triptych, tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_unusable_input(
+    triptych: Triptych, tmp_path: Path, arguments: list[str], message: str
+) -> None:
     (tmp_path / "bad key.toml").write_text("epoks = 3\n")
     (tmp_path / "bad net.toml").write_text('[[layers]]\nkind = "convv"\n')
     (tmp_path / "broken.toml").write_text("name = ")
@@ -234,7 +288,9 @@ def test_unusable_input(triptych: Triptych, tmp_path: Path, arguments: list[str]
     assert files(tmp_path) == before  # no runs/ folder, no contact sheet
 
 
-def test_a_run_folder_that_is_there_is_left_alone(triptych: Triptych, tmp_path: Path) -> None:
+def test_a_run_folder_that_is_there_is_left_alone(
+    triptych: Triptych, tmp_path: Path
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("dear diary")
     done = triptych("compare", "digits", "--out", "mine")
@@ -243,7 +299,7 @@ def test_a_run_folder_that_is_there_is_left_alone(triptych: Triptych, tmp_path: 
     assert files(tmp_path) == {"mine", "mine/diary.txt"}
 
 
-# ---- what is printed --------------------------------------------------------------------------------------
+# ---- what is printed -----------------------------------------------------------------
 
 
 def test_networks(triptych: Triptych) -> None:
@@ -257,14 +313,15 @@ def test_networks(triptych: Triptych) -> None:
 
 
 def test_no_runs_and_an_empty_cache(triptych: Triptych, tmp_path: Path) -> None:
-    assert clean(triptych("runs")) == "No runs yet; begin with: triptych compare sports\n"
+    said = clean(triptych("runs"))
+    assert said == "No runs yet; begin with: triptych compare sports\n"
     assert json.loads(clean(triptych("runs", "--json"))) == []
     mine = str(tmp_path / "cache of my own")
-    assert clean(triptych("cache", TRIPTYCH_CACHE=mine)) == f"Nothing is kept in {mine}.\n"
+    said = clean(triptych("cache", TRIPTYCH_CACHE=mine))
+    assert said == f"Nothing is kept in {mine}.\n"
     assert json.loads(clean(triptych("cache", "--json", TRIPTYCH_CACHE=mine))) == []
-    assert json.loads(clean(triptych("cache", "--clear", "--json", TRIPTYCH_CACHE=mine))) == {
-        "stores": 0, "bytes": 0,
-    }  # fmt: skip
+    cleared = triptych("cache", "--clear", "--json", TRIPTYCH_CACHE=mine)
+    assert json.loads(clean(cleared)) == {"stores": 0, "bytes": 0}
     assert files(tmp_path) == set()
 
 
@@ -282,15 +339,25 @@ def test_pictures_and_the_cache_after_them(triptych: Triptych, tmp_path: Path) -
     done = triptych("pictures", "digits", "--size", "8", "--json", **mine)
     assert done.returncode == 0
     found = json.loads(done.stdout)
-    assert (found["source"], found["classes"], found["problems"]) == ("digits", list("0123456789"), [])
+    assert (found["source"], found["classes"], found["problems"]) == (
+        "digits",
+        list("0123456789"),
+        [],
+    )
     assert sum(found[side] for side in ("train", "validation", "test")) == 1797
     with Image.open(tmp_path / found["sheet"]) as sheet:
         assert sheet.format == "PNG"
     (store,) = json.loads(clean(triptych("cache", "--json", **mine)))
-    assert (store["source"], store["pictures"], store["size"]) == ("digits", 1797, [8, 8])
+    assert (store["source"], store["pictures"], store["size"]) == (
+        "digits",
+        1797,
+        [8, 8],
+    )
     assert "1,797" in clean(triptych("cache", **mine))
 
-    again = triptych("pictures", "digits", "--size", "8", "--sheet", "sub dir/größe.png", **mine)
+    again = triptych(
+        "pictures", "digits", "--size", "8", "--sheet", "sub dir/größe.png", **mine
+    )
     assert again.returncode == 0
     assert "Contact sheet: sub dir/größe.png" in again.stdout
     assert (tmp_path / "sub dir" / "größe.png").is_file()
@@ -302,13 +369,15 @@ def test_pictures_and_the_cache_after_them(triptych: Triptych, tmp_path: Path) -
 
 @pytest.fixture
 def folder(tmp_path: Path) -> str:
-    """Two classes of pictures, one of them with a problem, in places with difficult names."""
+    """Two classes of pictures, one with a problem, in places with difficult names."""
     name = "Urlaub – größe 1 [neu]"
     for number, kind in enumerate(("[red] café", "日本語")):
         at = tmp_path / name / kind
         at.mkdir(parents=True)
         for i in range(10):
-            noise = np.random.default_rng(100 * number + i).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+            noise = np.random.default_rng(100 * number + i).integers(
+                0, 256, (9, 12, 3), dtype=np.uint8
+            )
             Image.fromarray(noise).save(at / f"photo {i}.png")
     (tmp_path / name / "日本語" / "empty [x].png").write_bytes(b"")
     return name
@@ -322,7 +391,9 @@ def test_a_folder_with_spaces_brackets_and_letters_of_the_world(
     found: dict[str, Any] = json.loads(done.stdout)
     assert found["classes"] == ["[red] café", "日本語"]
     assert sum(found[side] for side in ("train", "validation", "test")) == 20
-    assert [problem["path"] for problem in found["problems"]] == ["日本語/empty [x].png"]
+    assert [problem["path"] for problem in found["problems"]] == [
+        "日本語/empty [x].png"
+    ]
     shown = triptych("pictures", folder, "--size", "8")
     assert shown.returncode == 0
     for text in ("[red] café", "日本語", "empty [x].png", folder):
@@ -338,20 +409,23 @@ def test_an_absolute_folder_and_a_nested_one_say_the_same(
 ) -> None:
     (tmp_path / "below").mkdir()
     ours = json.loads(triptych("pictures", folder, "--size", "8", "--json").stdout)
-    theirs = json.loads(
-        triptych("pictures", tmp_path / "below" / ".." / folder, "--size", "8", "--json").stdout
-    )
+    way = tmp_path / "below" / ".." / folder
+    theirs = json.loads(triptych("pictures", way, "--size", "8", "--json").stdout)
     assert ours["key"] == theirs["key"]
 
 
-# ---- sources ----------------------------------------------------------------------------------------------
+# ---- sources -------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed"
+)
 def test_show_prints_source_that_compiles(triptych: Triptych) -> None:
     said = clean(triptych("show", "lenet", "--framework", "pytorch"))
     compile(said, "network.py", "exec")
-    (network,) = [node for node in ast.parse(said).body if isinstance(node, ast.ClassDef)]
+    (network,) = [
+        node for node in ast.parse(said).body if isinstance(node, ast.ClassDef)
+    ]
     assert network.name == "Network"
     assert "nn.Conv2d(3, 6, 5)" in said
     assert "62,006 parameters" in said
@@ -360,17 +434,21 @@ def test_show_prints_source_that_compiles(triptych: Triptych) -> None:
 def test_show_an_own_network(triptych: Triptych, tmp_path: Path) -> None:
     (tmp_path / "my größe.toml").write_text(
         'name = "größe"\ninput = [9, 7, 3]\n'
-        '[[layers]]\nkind = "flatten"\n[[layers]]\nname = "last"\nkind = "dense"\nunits = 3\n', "utf-8"
-    )  # fmt: skip
-    said = clean(
-        triptych("show", "my größe.toml", "--framework", "reference", "--classes", "5", "--size", "4")
+        '[[layers]]\nkind = "flatten"\n'
+        '[[layers]]\nname = "last"\nkind = "dense"\nunits = 3\n',
+        "utf-8",
     )
+    words = ["--framework", "reference", "--classes", "5", "--size", "4"]
+    said = clean(triptych("show", "my größe.toml", *words))
     compile(said, "network.py", "exec")
-    assert '"""größe in NumPy: 4 x 4 x 3 pictures, 5 classes, 245 parameters."""' in said
+    facts = "4 x 4 x 3 pictures, 5 classes, 245 parameters"
+    assert f'"""größe in NumPy: {facts}."""' in said
     assert 'weights["last.kernel"]' in said
 
 
-def test_show_toml_begins_a_network_of_ones_own(triptych: Triptych, tmp_path: Path) -> None:
+def test_show_toml_begins_a_network_of_ones_own(
+    triptych: Triptych, tmp_path: Path
+) -> None:
     text = clean(triptych("show", "lenet", "--toml", "--classes", "3", "--size", "40"))
     assert from_toml(text) == lenet(40, 3)
     (tmp_path / "mine.toml").write_text(text)
@@ -383,7 +461,7 @@ def test_a_source_in_a_pipe_is_plain_text(triptych: Triptych) -> None:
     assert max(map(len, said.splitlines())) > 20  # not folded
 
 
-# ---- shells -----------------------------------------------------------------------------------------------
+# ---- shells --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -395,8 +473,15 @@ def test_completion_scripts(triptych: Triptych, shell: str, tmp_path: Path) -> N
 
 
 def test_completion_completes(triptych: Triptych) -> None:
-    environment = {"_TRIPTYCH_COMPLETE": "bash_complete", "COMP_WORDS": "triptych com", "COMP_CWORD": "1"}
-    assert clean(triptych(**environment)).splitlines() == ["plain,compare", "plain,completion"]
+    environment = {
+        "_TRIPTYCH_COMPLETE": "bash_complete",
+        "COMP_WORDS": "triptych com",
+        "COMP_CWORD": "1",
+    }
+    assert clean(triptych(**environment)).splitlines() == [
+        "plain,compare",
+        "plain,completion",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -411,15 +496,21 @@ def test_completion_completes(triptych: Triptych) -> None:
     ],
     ids=" ".join,
 )
-def test_a_reader_that_has_seen_enough(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    """As in `triptych networks | head -1`, with the pipe closed before the first line."""
+def test_a_reader_that_has_seen_enough(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    """As in `triptych networks | head -1`, its pipe closed before the first line."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
         done = subprocess.run(
             [COMMAND, *arguments],
-            stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path, timeout=120, check=False,
-        )  # fmt: skip
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            timeout=120,
+            check=False,
+        )
     finally:
         os.close(writing)
     assert done.stderr == b""
@@ -435,13 +526,22 @@ def test_the_first_line_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-@pytest.mark.parametrize("arguments", [("networks",), ("show", "lenet", "--framework", "reference")])
-def test_a_full_disk_is_said_in_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("networks",), ("show", "lenet", "--framework", "reference")]
+)
+def test_a_full_disk_is_said_in_one_line(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [COMMAND, *arguments],
-            stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, timeout=120, check=False,
-        )  # fmt: skip
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            timeout=120,
+            check=False,
+        )
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert os.strerror(errno.ENOSPC) in done.stderr

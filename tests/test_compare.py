@@ -32,7 +32,8 @@ def triptych(*words: str, **environment: str) -> subprocess.CompletedProcess[str
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two epochs of a small network on the digits, in all four frameworks."""
     out = tmp_path_factory.mktemp("compare") / "run"
-    done = triptych("compare", "digits", "--epochs", "2", "--size", "20", "--out", str(out), "--json")
+    words = ["compare", "digits", "--epochs", "2", "--size", "20"]
+    done = triptych(*words, "--out", str(out), "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads((out / "result.json").read_text())
     return out
@@ -59,11 +60,15 @@ def test_all_four_train_and_agree(result: dict[str, Any]) -> None:
 
 def test_loss_curves_lie_on_each_other(result: dict[str, Any]) -> None:
     curves = np.array(
-        [[epoch["step_losses"] for epoch in one["epochs"]] for one in result["frameworks"].values()]
+        [
+            [epoch["step_losses"] for epoch in one["epochs"]]
+            for one in result["frameworks"].values()
+        ]
     ).reshape(4, -1)
     assert curves.shape == (4, 2 * 41)
     assert np.ptp(curves, axis=0).max() < 1e-3
-    assert curves[0, 0] - curves[0, -1] > 1  # and they go down: equal curves of nothing prove nothing
+    # And they go down: equal curves of nothing prove nothing.
+    assert curves[0, 0] - curves[0, -1] > 1
 
 
 def test_the_result_follows_its_schema(result: dict[str, Any]) -> None:
@@ -78,7 +83,9 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     assert json.loads(published.read_text()) == json_schema()
 
 
-def test_the_run_folder_holds_what_the_design_says(run: Path, result: dict[str, Any]) -> None:
+def test_the_run_folder_holds_what_the_design_says(
+    run: Path, result: dict[str, Any]
+) -> None:
     here = {path.name for path in run.iterdir() if not path.name.startswith(".")}
     assert here >= {
         "recipe.toml",
@@ -93,37 +100,30 @@ def test_the_run_folder_holds_what_the_design_says(run: Path, result: dict[str, 
         source = (run / name / "network.py").read_text()
         compile(source, "network.py", "exec")
         assert result["frameworks"][name]["network_lines"] < len(source.splitlines())
-        assert (
-            load_tensors(run / name / "weights.safetensors").keys()
-            < load_tensors(run / name / "checkpoint.safetensors").keys()
-        )
+        weights = load_tensors(run / name / "weights.safetensors")
+        checkpoint = load_tensors(run / name / "checkpoint.safetensors")
+        assert weights.keys() < checkpoint.keys()
 
 
 def test_memory_stays_within_its_bounds(result: dict[str, Any]) -> None:
-    """On top of its import a framework takes less than twice what importing the lightest one takes."""
+    """On top of its import a framework takes less than twice what importing the
+    lightest one takes.
+    """
     lightest = min(one["import_memory_mib"] for one in result["frameworks"].values())
     for name, one in result["frameworks"].items():
-        assert 0 < one["peak_memory_mib"] - one["import_memory_mib"] < 2 * lightest, name
+        more = one["peak_memory_mib"] - one["import_memory_mib"]
+        assert 0 < more < 2 * lightest, name
 
 
 def test_float64_agrees_with_the_reference_to_rounding(tmp_path: Path) -> None:
-    words = [
-        "--network",
-        "sports-cnn",
-        "--size",
-        "12",
-        "--epochs",
-        "1",
-        "--batch",
-        "64",
-        "--precision",
-        "float64",
-    ]
-    done = triptych("compare", "digits", *words, "--out", str(tmp_path / "run"), "--json")
+    words = ["compare", "digits", "--network", "sports-cnn", "--size", "12"]
+    words += ["--epochs", "1", "--batch", "64", "--precision", "float64"]
+    done = triptych(*words, "--out", str(tmp_path / "run"), "--json")
     agreement = json.loads(done.stdout)["agreement"]
     assert 0 <= agreement["first_step_loss_gap"] < 1e-12
     assert 0 <= agreement["reference_gap"] < 1e-12
-    assert agreement["test_logits_gap"] < 1e-6  # after an epoch of Adam on biases without a gradient
+    # After an epoch of Adam on biases without a gradient.
+    assert agreement["test_logits_gap"] < 1e-6
 
 
 def test_predict_and_evaluate_say_what_the_run_said(
@@ -136,16 +136,24 @@ def test_predict_and_evaluate_say_what_the_run_said(
     for number in range(12):
         path = tmp_path / str(drawn.target[number]) / f"{number}.png"
         path.parent.mkdir(exist_ok=True)
-        Image.fromarray((drawn.images[number] * 255 / 16).round().astype(np.uint8)).save(path)
+        pixels = (drawn.images[number] * 255 / 16).round().astype(np.uint8)
+        Image.fromarray(pixels).save(path)
         paths.append(path)
     said = {}
     for framework in ("tensorflow", "pytorch"):
-        done = triptych("predict", str(run), *map(str, paths), "--framework", framework, "--json")
+        done = triptych(
+            "predict", str(run), *map(str, paths), "--framework", framework, "--json"
+        )
         said[framework] = json.loads(done.stdout)["predictions"]
         for one in said[framework]:
             assert sum(one["probabilities"].values()) == pytest.approx(1)
-            assert one["label"] == max(one["probabilities"], key=one["probabilities"].get)
-    right = [one["label"] == path.parent.name for one, path in zip(said["pytorch"], paths, strict=True)]
+            assert one["label"] == max(
+                one["probabilities"], key=one["probabilities"].get
+            )
+    right = [
+        one["label"] == path.parent.name
+        for one, path in zip(said["pytorch"], paths, strict=True)
+    ]
     assert sum(right) >= 9  # pictures it was trained on, for the most part
     for a, b in zip(said["tensorflow"], said["pytorch"], strict=True):
         assert a["probabilities"] == pytest.approx(b["probabilities"], abs=1e-4)
@@ -167,10 +175,12 @@ def test_a_missing_framework_is_no_error(tmp_path: Path) -> None:
     (hide / "sitecustomize.py").write_text(
         "import sys, importlib.machinery as m\n"
         "find = m.PathFinder.find_spec\n"
-        "m.PathFinder.find_spec = lambda name, *rest: None if name == 'jax' else find(name, *rest)\n"
+        "m.PathFinder.find_spec = lambda name, *rest: "
+        "None if name == 'jax' else find(name, *rest)\n"
     )
-    words = ["compare", "digits", "--frameworks", "jax,pytorch", "--epochs", "1", "--network", "mlp"]
-    done = triptych(*words, "--out", str(tmp_path / "run"), "--json", PYTHONPATH=str(hide))
+    words = ["compare", "digits", "--frameworks", "jax,pytorch", "--epochs", "1"]
+    words += ["--network", "mlp", "--out", str(tmp_path / "run"), "--json"]
+    done = triptych(*words, PYTHONPATH=str(hide))
     assert done.returncode == 0, done.stderr
     frameworks = json.loads(done.stdout)["frameworks"]
     assert frameworks["jax"]["status"] == "missing"
@@ -178,10 +188,16 @@ def test_a_missing_framework_is_no_error(tmp_path: Path) -> None:
     assert frameworks["pytorch"]["status"] == "done"
 
 
-def test_a_large_first_step_is_left_to_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reference keeps every activation in float64: what takes minutes and 10 GB is not done unasked."""
+def test_a_large_first_step_is_left_to_verify(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reference keeps every activation in float64: what takes minutes and 10 GB is
+    not done unasked.
+    """
     monkeypatch.setattr(comparison, "IN_PASSING", 1)
-    run = comparison.compare("digits", frameworks=["pytorch"], epochs=1, network="mlp", out=tmp_path / "run")
+    run = comparison.compare(
+        "digits", frameworks=["pytorch"], epochs=1, network="mlp", out=tmp_path / "run"
+    )
     assert run.frameworks["pytorch"].status == "done"
     assert run.equivalence is not None
     assert run.equivalence.verdict == "inconclusive"
@@ -191,7 +207,9 @@ def test_a_large_first_step_is_left_to_verify(tmp_path: Path, monkeypatch: pytes
 def test_in_python(tmp_path: Path) -> None:
     program = (
         "import triptych\n"
-        "result = triptych.compare('digits', frameworks=['pytorch'], epochs=1, network='mlp', out='run')\n"
+        "result = triptych.compare(\n"
+        "    'digits', frameworks=['pytorch'], epochs=1, network='mlp', out='run'\n"
+        ")\n"
         "assert result.frameworks['pytorch'].test_accuracy > 0.5\n"
         "assert result.report().read_text().startswith('<!doctype html>')\n"
         "import sys\n"
@@ -201,15 +219,21 @@ def test_in_python(tmp_path: Path) -> None:
 
 
 def test_the_parent_stays_small(tmp_path: Path) -> None:
-    """Smaller than a process that has done nothing but import the lightest framework."""
+    """Smaller than a process that has only imported the lightest framework."""
     program = (
         "import triptych\n"
         "from triptych.running.machine import peak_memory_mib\n"
-        "run = triptych.compare('digits', frameworks=['pytorch', 'jax'], epochs=1, out='run')\n"
-        "print(peak_memory_mib(), min(one.import_memory_mib for one in run.frameworks.values()))\n"
+        "two = ['pytorch', 'jax']\n"
+        "run = triptych.compare('digits', frameworks=two, epochs=1, out='run')\n"
+        "lightest = min(one.import_memory_mib for one in run.frameworks.values())\n"
+        "print(peak_memory_mib(), lightest)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     parent, lightest = map(float, done.stdout.split())
     assert parent < lightest

@@ -12,7 +12,10 @@ from triptych.network.conventions import OptimizerName
 from triptych.network.zoo import NOTEBOOKS, ZOO
 
 NETWORKS = [*ZOO, *NOTEBOOKS]
-OPTIONS = ["--network", "--epochs", "--size", "--batch", "--seed", "--learning-rate", "--schedule", "--out"]
+OPTIONS = [
+    "--network", "--epochs", "--size", "--batch", "--seed", "--learning-rate",
+    "--schedule", "--out",
+]  # fmt: skip
 KEYS = ["network", "epochs", "batch", "size", "precision", "optimizer", "schedule"]
 
 
@@ -45,9 +48,10 @@ def test_what_was_meant_is_suggested(word: str, known: list[str], meant: str) ->
 @pytest.mark.parametrize(
     ("word", "known"),
     [
-        ("resnet18", NETWORKS), ("resnet", NETWORKS), ("alexnet", NETWORKS), ("vgg16", NETWORKS),
-        ("mobilenet", NETWORKS), ("2017", NETWORKS), ("", NETWORKS), ("x", NETWORKS), ("mxnet", REGISTRY),
-        ("theano", REGISTRY), ("lion", get_args(OptimizerName)), ("--workers", OPTIONS), ("--lr", ["--seed"]),
+        ("resnet18", NETWORKS), ("resnet", NETWORKS), ("alexnet", NETWORKS),
+        ("vgg16", NETWORKS), ("mobilenet", NETWORKS), ("2017", NETWORKS),
+        ("", NETWORKS), ("x", NETWORKS), ("mxnet", REGISTRY), ("theano", REGISTRY),
+        ("lion", get_args(OptimizerName)), ("--workers", OPTIONS), ("--lr", ["--seed"]),
     ],
 )  # fmt: skip
 def test_a_wild_guess_is_not_suggested(word: str, known: list[str]) -> None:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from triptych.errors import RecipeError, RunFolderError, UsageError
 from triptych.files import from_table, merge, read_toml, to_toml, write_atomic
 
-# ---- tables -----------------------------------------------------------------------------------------------
+# ---- tables --------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +49,20 @@ def test_a_table_becomes_its_class() -> None:
     [
         ({"cuont": 2}, r"unknown key 'cuont': did you mean 'count'\?"),
         ({}, "missing required field count"),
-        ({"count": 2, "kind": "cosin"}, r"unknown kind 'cosin': did you mean 'cosine'\? \(known: constant, "),
+        (
+            {"count": 2, "kind": "cosin"},
+            r"unknown kind 'cosin': did you mean 'cosine'\? \(known: constant, ",
+        ),
         ({"count": 2, "kind": 3}, "unknown kind 3: known: constant, cosine"),
         ({"count": 2, "kind": ["cosine"]}, r"unknown kind \['cosine'\]"),
         ({"count": "2"}, "expected int, got str for count"),
         ({"count": True}, "expected int, got bool for count"),
         ({"count": 2, "side": [1]}, "for side"),
         ({"count": 2, "inner": 3}, "for inner"),
-        ({"count": 2, "inner": {"share": "x"}}, r"expected float, got str for inner.share"),
+        (
+            {"count": 2, "inner": {"share": "x"}},
+            r"expected float, got str for inner.share",
+        ),
     ],
 )
 def test_a_table_that_does_not_fit(table: dict[str, Any], message: str) -> None:
@@ -74,7 +80,9 @@ VALUES = st.recursive(
 TABLES = st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)
 
 
-def leaves(table: dict[str, Any], at: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+def leaves(
+    table: dict[str, Any], at: tuple[str, ...] = ()
+) -> dict[tuple[str, ...], Any]:
     """Every value that is given, by its path."""
     found: dict[tuple[str, ...], Any] = {}
     for key, value in table.items():
@@ -87,7 +95,7 @@ def leaves(table: dict[str, Any], at: tuple[str, ...] = ()) -> dict[tuple[str, .
 
 @given(below=TABLES, above=TABLES)
 def test_merge_by_paths(below: dict[str, Any], above: dict[str, Any]) -> None:
-    """What is above wins; what is below stays unless something above stands in its place."""
+    """What is above wins; what is below stays unless something above replaces it."""
     into: dict[str, Any] = {}
     merge(into, below)
     kept = repr(above), repr(below)
@@ -104,7 +112,9 @@ def test_merge_by_paths(below: dict[str, Any], above: dict[str, Any]) -> None:
                 return True
         return True
 
-    wanted = {path: value for path, value in leaves(below).items() if not hidden(path)} | leaves(above)
+    wanted = {
+        path: value for path, value in leaves(below).items() if not hidden(path)
+    } | leaves(above)
     assert leaves(into) == wanted
 
 
@@ -115,7 +125,9 @@ def test_merge_takes_none_as_not_given() -> None:
 
 
 def test_toml_leaves_out_what_is_none() -> None:
-    text = to_toml({"a": None, "b": {"c": None, "d": (1, 2)}, "e": [{"f": None, "g": "ü\n\"'"}]})
+    text = to_toml(
+        {"a": None, "b": {"c": None, "d": (1, 2)}, "e": [{"f": None, "g": "ü\n\"'"}]}
+    )
     assert tomllib.loads(text) == {"b": {"d": [1, 2]}, "e": [{"g": "ü\n\"'"}]}
 
 
@@ -127,12 +139,14 @@ def test_reading_what_cannot_be_read(tmp_path: Path) -> None:
     endless, long = b"a = " + b"[" * 100_000, b"a = " + b"1" * 5000
     for content in (b"a = ", b"a = 1\na = 2", b"\xff\xfe", b"\0", endless, long):
         (tmp_path / "bad.toml").write_bytes(content)
-        with pytest.raises(UsageError, match=r"bad\.toml: is no valid TOML \(") as caught:
+        with pytest.raises(
+            UsageError, match=r"bad\.toml: is no valid TOML \("
+        ) as caught:
             read_toml(tmp_path / "bad.toml")
         assert "\n" not in str(caught.value)
 
 
-# ---- whole or not at all ----------------------------------------------------------------------------------
+# ---- whole or not at all -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("content", ["grün\n", b"\x00\xff", "", b""])
@@ -140,7 +154,9 @@ def test_written(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "new folder" / "below" / "file.txt"
     for _ in range(2):  # new, then over the old
         write_atomic(path, content)
-        assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
+        assert path.read_bytes() == (
+            content.encode() if isinstance(content, str) else content
+        )
         assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
         path.write_text("old")
 
@@ -222,7 +238,7 @@ write(Path(sys.argv[1]), b"B" * 5000)
 
 
 def contents_after_a_kill(tmp_path: Path, write: str) -> list[bytes]:
-    """What the file holds after a SIGKILL before each line of `write`, one after the other."""
+    """What the file holds after a SIGKILL before each line of `write`, in turn."""
     found: list[bytes] = []
     for line in range(100):
         path = tmp_path / f"{write} {line}" / "file"
@@ -231,7 +247,11 @@ def contents_after_a_kill(tmp_path: Path, write: str) -> list[bytes]:
         process = child(KILL_AT_LINE, path, write, line)
         _, err = process.communicate(timeout=60)
         found.append(path.read_bytes())
-        assert {entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")} == {"file"}
+        assert {
+            entry.name
+            for entry in path.parent.iterdir()
+            if not entry.name.startswith(".")
+        } == {"file"}
         if process.returncode == 0:
             return found
         assert process.returncode == -signal.SIGKILL, err

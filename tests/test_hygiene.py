@@ -15,7 +15,10 @@ FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "optax"}
 
 def loaded(code: str, tmp_path: Path) -> set[str]:
     """The top-level modules that a fresh Python holds after `code`."""
-    report = "import sys; print('\\n' + ' '.join(sorted({name.split('.')[0] for name in sys.modules})))"
+    report = (
+        "import sys; names = sorted({name.split('.')[0] for name in sys.modules}); "
+        "print('\\n' + ' '.join(names))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\n{report}"],
         cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
@@ -36,16 +39,22 @@ def run_command(*arguments: str) -> str:
 def test_the_package_is_light(tmp_path: Path) -> None:
     modules = loaded("import triptych; dir(triptych); triptych.__version__", tmp_path)
     assert "triptych" in modules
-    assert not modules & (FRAMEWORKS | {"numpy", "PIL", "msgspec", "click", "rich", "matplotlib", "sklearn"})
+    assert not modules & (
+        FRAMEWORKS
+        | {"numpy", "PIL", "msgspec", "click", "rich", "matplotlib", "sklearn"}
+    )
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("--version",), ("compare", "--help"), ("show", "--help")]
+    "arguments",
+    [("--help",), ("--version",), ("compare", "--help"), ("show", "--help")],
 )
 def test_help_is_light(arguments: tuple[str, ...], tmp_path: Path) -> None:
     modules = loaded(run_command(*arguments), tmp_path)
     assert "click" in modules
-    assert not modules & (FRAMEWORKS | {"numpy", "PIL", "msgspec", "rich", "matplotlib", "sklearn"})
+    assert not modules & (
+        FRAMEWORKS | {"numpy", "PIL", "msgspec", "rich", "matplotlib", "sklearn"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +69,9 @@ def test_help_is_light(arguments: tuple[str, ...], tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_no_framework_is_loaded_by_what_needs_none(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_no_framework_is_loaded_by_what_needs_none(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
     modules = loaded(run_command(*arguments), tmp_path)
     assert "triptych" in modules
     assert not modules & FRAMEWORKS
@@ -75,13 +86,16 @@ def test_the_python_interface_loads_no_framework(tmp_path: Path) -> None:
 
 def test_a_framework_that_is_loaded_would_be_seen(tmp_path: Path) -> None:
     assert "optax" in loaded(
-        "import types, sys; sys.modules['optax.schedules'] = types.ModuleType('x')", tmp_path
+        "import types, sys; sys.modules['optax.schedules'] = types.ModuleType('x')",
+        tmp_path,
     )
 
 
 def test_public_names_are_listed_and_there() -> None:
     assert set(triptych.__all__) <= set(dir(triptych))
-    assert {"compare", "resume", "predict", "evaluate", "TriptychError"} <= set(triptych.__all__)
+    assert {"compare", "resume", "predict", "evaluate", "TriptychError"} <= set(
+        triptych.__all__
+    )
     for name in triptych.__all__:
         thing = getattr(triptych, name)
         assert thing.__name__.rpartition(".")[2] == name

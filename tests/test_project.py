@@ -19,7 +19,8 @@ import triptych
 from triptych.frameworks import registry
 
 ROOT = Path(__file__).parents[1]
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+TOML = (ROOT / "pyproject.toml").read_text("utf-8")
+PROJECT: dict[str, Any] = tomllib.loads(TOML)["project"]
 
 MODULES = {"pillow": "PIL", "tomli-w": "tomli_w", "pytorch": "torch"}
 """Packages that are imported under another name."""
@@ -51,7 +52,9 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
 
 
 def test_installing_everything_installs_every_framework() -> None:
-    (everything,) = (Requirement(one) for one in PROJECT["optional-dependencies"]["all"])
+    (everything,) = (
+        Requirement(one) for one in PROJECT["optional-dependencies"]["all"]
+    )
     wanted = {entry.name for entry in map(registry.find, registry.DEFAULT)}
     assert everything.extras >= wanted
     assert everything.extras <= set(PROJECT["optional-dependencies"])
@@ -76,14 +79,20 @@ def test_the_citation_is_of_this_version() -> None:
 
 
 def test_the_changelog_has_this_version() -> None:
-    headings = [line for line in (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines() if line[:3] == "## "]
+    headings = [
+        line
+        for line in (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines()
+        if line[:3] == "## "
+    ]
     assert headings[0] == "## Unreleased"
     assert headings[1].startswith(f"## {triptych.__version__}")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["compare", "digits"]], ids=" ".join)
 def test_windows_is_told_in_one_line(words: list[str], tmp_path: Path) -> None:
-    program = "import sys; from triptych.cli import main; sys.platform = 'win32'; main()"
+    program = (
+        "import sys; from triptych.cli import main; sys.platform = 'win32'; main()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program, *words],
         cwd=tmp_path, capture_output=True, text=True, check=False,
@@ -93,14 +102,15 @@ def test_windows_is_told_in_one_line(words: list[str], tmp_path: Path) -> None:
     assert done.stderr.startswith("triptych: Windows is not supported")
 
 
-# ---- files for other programs -----------------------------------------------------------------------------
+# ---- files for other programs --------------------------------------------------------
 
 SCHEMAS = {
     "CITATION.cff": "citation-file-format",
     ".github/workflows/ci.yml": "github-workflows",
     ".github/ISSUE_TEMPLATE/config.yml": "github-issue-config",
     **{
-        f".github/ISSUE_TEMPLATE/{name}.yml": "github-issue-forms" for name in ("bug", "different", "feature")
+        f".github/ISSUE_TEMPLATE/{name}.yml": "github-issue-forms"
+        for name in ("bug", "different", "feature")
     },
 }
 
@@ -119,18 +129,27 @@ def test_a_file_is_valid_by_its_published_schema(file: str, schema: str) -> None
 
 
 def test_every_file_for_github_is_checked() -> None:
-    assert {str(path.relative_to(ROOT)) for path in (ROOT / ".github").rglob("*.yml")} <= set(SCHEMAS)
+    assert {
+        str(path.relative_to(ROOT)) for path in (ROOT / ".github").rglob("*.yml")
+    } <= set(SCHEMAS)
 
 
 def test_a_wrong_workflow_would_be_seen(tmp_path: Path) -> None:
     text = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
     (tmp_path / "ci.yml").write_text(text.replace("runs-on", "run-on"))
-    done = tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", tmp_path / "ci.yml")
+    done = tool(
+        "check-jsonschema",
+        "--builtin-schema",
+        "vendor.github-workflows",
+        tmp_path / "ci.yml",
+    )
     assert done.returncode == 1
 
 
 def test_ci_runs_what_people_run() -> None:
-    workflow = msgspec.yaml.decode((ROOT / ".github" / "workflows" / "ci.yml").read_bytes())
+    workflow = msgspec.yaml.decode(
+        (ROOT / ".github" / "workflows" / "ci.yml").read_bytes()
+    )
     (job,) = workflow["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
@@ -139,6 +158,7 @@ def test_ci_runs_what_people_run() -> None:
 def test_hooks_are_valid_and_download_nothing() -> None:
     done = tool("pre-commit", "validate-config", ".pre-commit-config.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
-    repositories = msgspec.yaml.decode((ROOT / ".pre-commit-config.yaml").read_bytes())["repos"]
-    assert [one["repo"] for one in repositories] == ["local"]
-    assert {hook["language"] for one in repositories for hook in one["hooks"]} == {"system"}
+    hooks = msgspec.yaml.decode((ROOT / ".pre-commit-config.yaml").read_bytes())
+    (local,) = hooks["repos"]
+    assert local["repo"] == "local"
+    assert {hook["language"] for hook in local["hooks"]} == {"system"}

@@ -1,4 +1,4 @@
-"""The Python interface: what the command line can do, with objects where that has names."""
+"""The Python interface: what the command line can do, with objects for its names."""
 
 from __future__ import annotations
 
@@ -44,14 +44,24 @@ def seen(html: str) -> Text:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> triptych.Comparison:
     folder = tmp_path_factory.mktemp("python") / "run"
     return triptych.train(
-        "digits", framework="reference", network=OWN, epochs=1, batch=500, precision="float64",
+        "digits",
+        framework="reference",
+        network=OWN,
+        epochs=1,
+        batch=500,
+        precision="float64",
         optimizer="sgd",
-        learning_rate=0.25, schedule="constant", out=folder,
-    )  # fmt: skip
+        learning_rate=0.25,
+        schedule="constant",
+        out=folder,
+    )
 
 
 def test_a_network_is_given_as_it_is(trained: triptych.Comparison) -> None:
-    assert (trained.network["name"], trained.network["parameters"]) == ("<my own>", 1930)
+    assert (trained.network["name"], trained.network["parameters"]) == (
+        "<my own>",
+        1930,
+    )
     assert trained.recipe["size"] == [8, 8]
     assert from_toml(Path(trained.folder) / "network.toml") == OWN
 
@@ -68,7 +78,9 @@ def test_a_run_is_loaded_again(trained: triptych.Comparison) -> None:
     assert triptych.load(trained.folder) == trained
 
 
-def test_a_notebook_shows_the_figures(trained: triptych.Comparison, tmp_path: Path) -> None:
+def test_a_notebook_shows_the_figures(
+    trained: triptych.Comparison, tmp_path: Path
+) -> None:
     picture = tmp_path / "<b>.png"
     Image.new("RGB", (8, 8)).save(picture)
     shown = seen(trained._repr_html_())
@@ -85,7 +97,9 @@ def test_a_notebook_shows_the_figures(trained: triptych.Comparison, tmp_path: Pa
 
 
 def test_a_certificate_says_all_that_is_asked(tmp_path: Path) -> None:
-    done = triptych.verify(OWN, frameworks=["pytorch"], steps=1, probes=False, out=tmp_path / "proof")
+    done = triptych.verify(
+        OWN, frameworks=["pytorch"], steps=1, probes=False, out=tmp_path / "proof"
+    )
     assert done.verdict == done.certificate.verdict == "equal"
     assert "equal" in seen(done._repr_html_()).words
     stored = tmp_path / "proof" / "certificate.json"

@@ -1,4 +1,6 @@
-"""The README's command lines, each run as it stands, in its order, in one folder that holds what it names."""
+"""The README's command lines, each run as it stands, in its order, in one folder that
+holds what it names.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 LEFT_OUT = {
     "make test": "this test is a part of it",
-    "pip install 'triptych[pytorch]'": "it would install another copy from a package index",
+    "pip install 'triptych[pytorch]'": (
+        "it would install another copy from a package index"
+    ),
 }
 """Lines that cannot be run here, and why."""
 
@@ -38,26 +42,36 @@ layers = [
 ]
 """
 
-pytestmark = pytest.mark.timeout(1800)  # two minutes, the longest, where nobody else is at work
+# Two minutes, the longest, where nobody else is at work.
+pytestmark = pytest.mark.timeout(1800)
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL
+    )
 
 
 def commands() -> list[str]:
     """Each line of a shell block without its comment."""
     lines = (line for block in blocks("sh") for line in block.splitlines())
-    return [found for line in lines if (found := re.sub(r"(^|\s)#.*", "", line).strip())]
+    return [
+        found for line in lines if (found := re.sub(r"(^|\s)#.*", "", line).strip())
+    ]
 
 
 def begin(line: str, home: Path) -> subprocess.Popen[str]:
     """Run it as a user does, with `triptych` on the path."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return subprocess.Popen(
-        ["bash", "-euc", line], cwd=home, env=os.environ | {"PATH": path}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        ["bash", "-euc", line],
+        cwd=home,
+        env=os.environ | {"PATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def shell(line: str, home: Path) -> None:
@@ -68,9 +82,13 @@ def shell(line: str, home: Path) -> None:
 
 
 def interrupt(line: str, home: Path) -> None:
-    """Run it until something is trained; then it must end when it is told to, and say how to go on."""
+    """Run it until something is trained; then it must end when it is told to, and say
+    how to go on.
+    """
     process = begin(f"exec {line}", home)
-    while process.poll() is None and not [*home.glob("runs/replay-*/**/checkpoint.safetensors")]:
+    while process.poll() is None and not [
+        *home.glob("runs/replay-*/**/checkpoint.safetensors")
+    ]:
         time.sleep(0.1)
     process.terminate()  # not Ctrl-C, which is ignored in the background of a shell
     said, _ = process.communicate()
@@ -105,7 +123,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(home: Path) -> Path:
     """What it calls RUN: made by its own line for one framework."""
     before = set((home / "runs").glob("*"))
-    shell(next(line for line in commands() if line.startswith("triptych train photos")), home)
+    shell(
+        next(line for line in commands() if line.startswith("triptych train photos")),
+        home,
+    )
     (made,) = set((home / "runs").glob("*")) - before
     return made
 
@@ -114,13 +135,19 @@ def as_make_runs_it(line: str) -> str:
     """What a target does once everything is installed."""
     words = ["READY=", f"BIN={Path(sys.executable).parent}"]
     done = subprocess.run(
-        [*line.split(), *words, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True
+        [*line.split(), *words, "--dry-run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.strip()
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if line not in LEFT_OUT])
-def test_a_line_of_the_readme_runs(line: str, home: Path, request: pytest.FixtureRequest) -> None:
+def test_a_line_of_the_readme_runs(
+    line: str, home: Path, request: pytest.FixtureRequest
+) -> None:
     if any(registry.find(name).missing() for name in registry.DEFAULT):
         pytest.skip("the README is about all four frameworks")
     if line.startswith("triptych lessons ") and find_spec("jupyterlab"):
@@ -138,7 +165,11 @@ def test_a_line_of_the_readme_runs(line: str, home: Path, request: pytest.Fixtur
 def test_the_readmes_python_runs(home: Path) -> None:
     for block in blocks("python"):
         done = subprocess.run(
-            [sys.executable, "-c", block], cwd=home, capture_output=True, text=True, check=False
+            [sys.executable, "-c", block],
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
 

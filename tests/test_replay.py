@@ -1,4 +1,6 @@
-"""`triptych replay`: recipes taken apart, walks of one thing at a time, trainings that are done once."""
+"""`triptych replay`: recipes taken apart, walks of one thing at a time, trainings that
+are done once.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ def recipe_file(folder: Path, name: str, law: str, kept: float) -> Path:
     return path
 
 
-# ---- taken apart and put together -------------------------------------------------------------------------
+# ---- taken apart and put together ----------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -68,7 +70,11 @@ def test_a_recipe_comes_together_as_it_was(name: str) -> None:
     before = find_network(name).adapted((16, 16))
     after = SUBJECTS[name].network
     assert [node.layer for node in after.nodes] == [node.layer for node in before.nodes]
-    assert (after.mean, after.std, after.input_shape) == (before.mean, before.std, before.input_shape)
+    assert (after.mean, after.std, after.input_shape) == (
+        before.mean,
+        before.std,
+        before.input_shape,
+    )
     ours, theirs = initial_weights(after, 3), initial_weights(before, 3)
     assert ours.keys() == theirs.keys()
     assert all((ours[tensor] == theirs[tensor]).all() for tensor in ours)
@@ -82,9 +88,16 @@ def test_what_the_notebooks_differ_in() -> None:
     assert named(TENSORFLOW, KERAS) == [
         "initial values", "running averages", "batch norm", "optimiser", "batch size"
     ]  # fmt: skip
-    assert named(TENSORFLOW, PYTORCH) == ["initial values", "batch norm", "input range", "resize", "dropout"]
+    assert named(TENSORFLOW, PYTORCH) == [
+        "initial values",
+        "batch norm",
+        "input range",
+        "resize",
+        "dropout",
+    ]
     assert named(KERAS, PYTORCH) == [
-        "initial values", "batch norm", "input range", "resize", "optimiser", "batch size", "dropout"
+        "initial values", "batch norm", "input range", "resize", "optimiser",
+        "batch size", "dropout"
     ]  # fmt: skip
     own = [_subject(name, Asked()) for name in (TENSORFLOW, KERAS)]
     assert [thing.name for thing in differences(*own)][-1] == "epochs"
@@ -92,7 +105,10 @@ def test_what_the_notebooks_differ_in() -> None:
 
 
 def test_what_they_are_called() -> None:
-    said = {name: {t.name: t.words(subject) for t in THINGS} for name, subject in SUBJECTS.items()}
+    said = {
+        name: {t.name: t.words(subject) for t in THINGS}
+        for name, subject in SUBJECTS.items()
+    }
     rows = {
         "initial values": ["glorot uniform, biases 0", "all N(0, 1)", "all U(±1/√n)"],
         "running averages": ["0.99 kept", "never updated", "none"],
@@ -115,7 +131,9 @@ def test_each_step_changes_one_thing_and_the_last_arrives(start: str, end: str) 
     for thing, before, after in zip(changed, path, path[1:], strict=False):
         assert thing.name in [one.name for one in differences(before, after)]
         assert thing.of(after) == thing.of(SUBJECTS[end])
-        others = [one for one in THINGS if one.name not in (thing.name, "running averages")]
+        others = [
+            one for one in THINGS if one.name not in (thing.name, "running averages")
+        ]
         assert all(one.of(before) == one.of(after) for one in others)
     assert path[-1].network == SUBJECTS[end].network
     assert path[-1].recipe == dataclasses.replace(
@@ -125,7 +143,10 @@ def test_each_step_changes_one_thing_and_the_last_arrives(start: str, end: str) 
 
 def test_the_two_suspects_are_crossed() -> None:
     suspects = _suspects(TENSORFLOW, [PYTORCH, KERAS, TENSORFLOW], SUBJECTS)
-    assert [thing.name for thing, _ in suspects] == ["initial values", "running averages"]
+    assert [thing.name for thing, _ in suspects] == [
+        "initial values",
+        "running averages",
+    ]
     assert [giver for _, giver in suspects] == [SUBJECTS[PYTORCH], SUBJECTS[KERAS]]
     cells = _crossed(SUBJECTS[TENSORFLOW], suspects)
     laws = [{law for pair in cell.laws for law in pair} for cell in cells]
@@ -139,24 +160,36 @@ def test_networks_that_cannot_be_walked_between(tmp_path: Path) -> None:
     def subject(network: str) -> Subject:
         return Subject.of("mine", make_recipe({}), from_toml(network))
 
-    other = subject(NETWORK.format(law="auto", kept=0.9).replace("units = 24", "units = 25"))
+    other = subject(
+        NETWORK.format(law="auto", kept=0.9).replace("units = 24", "units = 25")
+    )
     with pytest.raises(RecipeError, match="differ in the layers that compute"):
         differences(subject(NETWORK.format(law="auto", kept=0.9)), other)
-    branch = '[[layers]]\nkind="flatten"\n[[layers]]\nkind="concat"\ninputs=["flatten1","flatten1"]\n'
+    branch = (
+        '[[layers]]\nkind="flatten"\n'
+        '[[layers]]\nkind="concat"\ninputs=["flatten1","flatten1"]\n'
+    )
     with pytest.raises(RecipeError, match="mine: its network has branches"):
         subject(branch + '[[layers]]\nkind="dense"\nunits=2\n')
-    two = NETWORK.format(law="auto", kept=0.9) + '[[layers]]\nkind="batch_norm"\nmomentum=0.5\n'
+    two = (
+        NETWORK.format(law="auto", kept=0.9)
+        + '[[layers]]\nkind="batch_norm"\nmomentum=0.5\n'
+    )
     with pytest.raises(RecipeError, match="keep different shares"):
         subject(two)
 
 
-# ---- figures ----------------------------------------------------------------------------------------------
+# ---- figures -------------------------------------------------------------------------
 
 
 def test_intervals_are_students() -> None:
-    """Of 0.1, 0.2, 0.6: mean 0.3, standard error sqrt(0.07 / 3), t of two degrees of freedom 4.302653."""
+    """Of 0.1, 0.2, 0.6: mean 0.3, standard error sqrt(0.07 / 3), t of two degrees of
+    freedom 4.302653.
+    """
     half = 4.302653 * (0.07 / 3) ** 0.5
-    assert interval([0.1, 0.2, 0.6]) == pytest.approx((0.3 - half, 0.3 + half), abs=1e-6)
+    assert interval([0.1, 0.2, 0.6]) == pytest.approx(
+        (0.3 - half, 0.3 + half), abs=1e-6
+    )
     assert interval([0.5]) is None
 
 
@@ -167,7 +200,7 @@ def test_a_seed_is_compared_with_itself() -> None:
     assert step.worth_interval == pytest.approx((0.1, 0.1))
 
 
-# ---- a replay that is interrupted -------------------------------------------------------------------------
+# ---- a replay that is interrupted ----------------------------------------------------
 
 
 @dataclass
@@ -185,20 +218,33 @@ class Done:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     home = tmp_path_factory.mktemp("replay")
-    bad, good = recipe_file(home, "bad", "normal", 1.0), recipe_file(home, "good", "glorot_uniform", 0.9)
+    bad = recipe_file(home, "bad", "normal", 1.0)
+    good = recipe_file(home, "good", "glorot_uniform", 0.9)
     folder = home / "out"
-    words = ["replay", "digits", "--recipes", f"{bad},{good}", "--seeds", "2", "--epochs", "2", "--size", "8"]
+    words = ["replay", "digits", "--recipes", f"{bad},{good}", "--seeds", "2"]
+    words += ["--epochs", "2", "--size", "8"]
     process = subprocess.Popen(
         [sys.executable, "-m", "triptych.cli", *words, "--out", str(folder)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
-    wait_until(lambda: any(folder.glob("trainings/*/pytorch/facts.json")) or process.poll() is not None)
+    )
+    wait_until(
+        lambda: (
+            any(folder.glob("trainings/*/pytorch/facts.json"))
+            or process.poll() is not None
+        )
+    )
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert not psutil.wait_procs(family, timeout=30)[1], "a worker lives on"
-    finished = {path: path.stat().st_mtime_ns for path in folder.glob("trainings/*/pytorch/facts.json")}
+    finished = {
+        path: path.stat().st_mtime_ns
+        for path in folder.glob("trainings/*/pytorch/facts.json")
+    }
     result = triptych.replay(folder)
     return Done(folder, process.returncode, said, finished, result)
 
@@ -212,12 +258,15 @@ def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
 
 def test_an_interruption_says_how_to_go_on(done: Done) -> None:
     assert done.status == 130, done.said
-    assert f"triptych: interrupted; continue with: triptych replay {done.folder}" in done.said
+    advice = f"continue with: triptych replay {done.folder}"
+    assert f"triptych: interrupted; {advice}" in done.said
     assert "Traceback" not in done.said
 
 
 def test_nothing_is_trained_twice(done: Done) -> None:
-    """Two recipes that differ in two things are four trainings a seed, however often a walk meets them."""
+    """Two recipes that differ in two things are four trainings a seed, however often a
+    walk meets them.
+    """
     assert done.finished
     assert {path: path.stat().st_mtime_ns for path in done.finished} == done.finished
     assert done.result.trainings == len(list(done.folder.glob("trainings/*"))) == 8
@@ -233,7 +282,10 @@ def test_both_walks_and_the_crossing(done: Done) -> None:
     assert [Path(one.name).stem for one in result.recipes] == ["good", "bad"]
     assert result.recipes[0].trained.mean > 0.5
     for walk in (result.forwards, result.backwards):
-        assert [one.thing for one in walk.changes] == ["initial values", "running averages"]
+        assert [one.thing for one in walk.changes] == [
+            "initial values",
+            "running averages",
+        ]
     known = {one.name: one.trained for one in result.recipes}
     assert result.forwards.changes[-1].trained == known[result.forwards.end]
     assert result.backwards.changes[-1].trained == known[result.backwards.end]
@@ -252,7 +304,9 @@ def test_both_walks_and_the_crossing(done: Done) -> None:
 
 
 def test_averages_that_are_never_updated_stay(done: Done) -> None:
-    """The training with `momentum = 1` is that of its network: its recipe and network lie beside it."""
+    """The training with `momentum = 1` is that of its network: its recipe and network
+    lie beside it.
+    """
     kept = set()
     for path in done.folder.glob("trainings/*/network.toml"):
         kept |= {node.layer.momentum for node in from_toml(path).nodes_of(BatchNorm)}  # type: ignore[attr-defined]
@@ -263,17 +317,25 @@ def test_the_file_and_the_page(done: Done) -> None:
     stored = json.loads((done.folder / "replay.json").read_text())
     assert msgspec.convert(stored, Replay) == done.result
     page = (done.folder / "replay.html").read_text()
-    for words in ("Which of the two was it?", "Forwards: from", "Backwards: from", "never updated", "<svg"):
+    for words in (
+        "Which of the two was it?",
+        "Forwards: from",
+        "Backwards: from",
+        "never updated",
+        "<svg",
+    ):
         assert words in page
     assert "Undefined" not in page
 
 
 def test_another_replay_does_not_go_into_the_folder(done: Done) -> None:
-    with pytest.raises(triptych.TriptychError, match="holds another replay; choose another --out"):
+    with pytest.raises(
+        triptych.TriptychError, match="holds another replay; choose another --out"
+    ):
         triptych.replay("digits", seeds=1, out=done.folder)
 
 
-# ---- what is refused --------------------------------------------------------------------------------------
+# ---- what is refused -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -281,10 +343,16 @@ def test_another_replay_does_not_go_into_the_folder(done: Done) -> None:
     [
         ({"seeds": 0}, "seeds is 0, but must be 1 or more"),
         ({"recipes": ["2017-keras"]}, "recipes: name two or more, each once"),
-        ({"recipes": ["2017-keras", "2017-keras"]}, "recipes: name two or more, each once"),
+        (
+            {"recipes": ["2017-keras", "2017-keras"]},
+            "recipes: name two or more, each once",
+        ),
         ({"recipes": ["2017-keras", "mine"]}, "there is no recipe"),
         ({"worst": "2017-pytorch", "recipes": NOTEBOOKS[:2]}, "is none of the recipes"),
-        ({"worst": "2017-keras", "best": "2017-keras"}, "the walk would begin and end at 2017-keras"),
+        (
+            {"worst": "2017-keras", "best": "2017-keras"},
+            "the walk would begin and end at 2017-keras",
+        ),
         ({"framework": "pytorhc"}, "did you mean 'pytorch'"),
         ({"pictures": "no-such-folder"}, "there is no folder or archive"),
         ({"epochs": 0}, "epochs is 0"),

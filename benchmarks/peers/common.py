@@ -1,12 +1,14 @@
-"""What the seven peers share: arguments, lines of JSON, a clock, peak memory, and a listing of the folder.
+"""What the seven peers share: arguments, lines of JSON, a clock, peak memory, and a
+listing of the folder.
 
 None of them knows Triptych: they are the programs it is compared with.
 
-Usage of each: python benchmarks/peers/NAME.py FOLDER [--size 224] [--epochs 3] [--batch N] [--until 0.88]
-                                                      [--limit-seconds S] [--seed 0] [--augment]
+Usage of each: python benchmarks/peers/NAME.py FOLDER [--size 224] [--epochs 3]
+[--batch N] [--until 0.88] [--limit-seconds S] [--seed 0] [--augment]
 
-FOLDER has train/<class>/ and test/<class>/ with JPEG or PNG pictures. Standard output carries one JSON object
-a line and nothing else: `ready`, one `epoch` an epoch, `done`. All times are in seconds:
+FOLDER has train/<class>/ and test/<class>/ with JPEG or PNG pictures. Standard output
+carries one JSON object a line and nothing else: `ready`, one `epoch` an epoch, `done`.
+All times are in seconds:
 
 - import_seconds:  from the start of the process until everything is imported
 - train_seconds:   the pass over the training part, until the last step is computed
@@ -14,8 +16,8 @@ a line and nothing else: `ready`, one `epoch` an epoch, `done`. All times are in
 - seconds:         both
 - elapsed:         from the start of the process until the end of the epoch
 
-A program ends after the epoch in which it reaches the accuracy `--until`, and begins no epoch once
-`--limit-seconds` have passed.
+A program ends after the epoch in which it reaches the accuracy `--until`, and begins no
+epoch once `--limit-seconds` have passed.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ from PIL import Image
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 SHIFT = 1 / 8
-"""An augmented picture moves by up to that share of its side, down or up and right or left."""
+"""An augmented picture moves by up to that share of its side, down or up and right or
+left.
+"""
 
 MEMORY_INTERVAL = 0.2
 """Seconds between two looks at the memory of the children."""
@@ -61,9 +65,11 @@ class Asked:
 
 
 class Memory:
-    """The most memory that this process and its children held at one time, watched in a thread.
+    """The most memory that this process and its children held at one time, watched in a
+    thread.
 
-    Pages that a child shares with this process count once; without children, the peak is the kernel's own.
+    Pages that a child shares with this process count once; without children, the peak
+    is the kernel's own.
     """
 
     def __init__(self) -> None:
@@ -71,7 +77,8 @@ class Memory:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def peak_mib(self) -> float:
-        if sys.platform == "linux":  # getrusage counts the parent's peak from before the start, too
+        # getrusage counts the parent's peak from before the start, too.
+        if sys.platform == "linux":
             status = Path("/proc/self/status").read_text()
             own = int(status.partition("VmHWM:")[2].split()[0]) * 1024
         else:
@@ -93,7 +100,7 @@ class Memory:
 
 @dataclass
 class Log:
-    """Writes the lines; knows when an epoch began, when its training ended, and when to stop."""
+    """Writes the lines; knows when an epoch began, its training ended, when to stop."""
 
     asked: Asked
     out: TextIO
@@ -110,7 +117,9 @@ class Log:
         self.trained = time.perf_counter()
 
     def epoch_ends(self, loss: float, test_accuracy: float) -> bool:
-        """Write the epoch down; True if it was the last, because the accuracy or the limit is reached."""
+        """Write the epoch down; True if it was the last, because the accuracy or the
+        limit is reached.
+        """
         ended, elapsed = time.perf_counter(), process_age()
         self.write(
             "epoch",
@@ -130,12 +139,16 @@ class Log:
         self.write("done", peak_memory_mib=self.memory.peak_mib(), versions=versions)
 
     def write(self, event: str, **facts: object) -> None:
-        facts = {name: round(fact, 6) if isinstance(fact, float) else fact for name, fact in facts.items()}
+        facts = {
+            name: round(fact, 6) if isinstance(fact, float) else fact
+            for name, fact in facts.items()
+        }
         print(json.dumps({"event": event, **facts}), file=self.out, flush=True)
 
 
 def begin(description: str | None, batch: int) -> tuple[Asked, Log]:
-    """Read the command line and write the first line; call it when everything is imported.
+    """Read the command line and write the first line; call it when everything is
+    imported.
 
     From here on, what anything else prints to standard output goes to standard error.
     """
@@ -143,18 +156,30 @@ def begin(description: str | None, batch: int) -> tuple[Asked, Log]:
     options = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("folder", type=Path, help="with train/<class>/ and test/<class>/")
+    options.add_argument(
+        "folder", type=Path, help="with train/<class>/ and test/<class>/"
+    )
     options.add_argument("--size", type=int, default=224, help="pixels a side")
     options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--batch", type=int, default=batch)
-    options.add_argument("--until", type=float, default=2.0, help="stop at that test accuracy, such as 0.88")
+    options.add_argument(
+        "--until",
+        type=float,
+        default=2.0,
+        help="stop at that test accuracy, such as 0.88",
+    )
     options.add_argument("--limit-seconds", type=float, default=float("inf"))
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--augment", action="store_true", help="flip and shift the training pictures")
+    options.add_argument(
+        "--augment", action="store_true", help="flip and shift the training pictures"
+    )
     asked = Asked(**vars(options.parse_args()))
     for part in ("train", "test"):
         if not listing(asked.folder, part)[0]:
-            options.error(f"{asked.folder / part} has no pictures: give a folder with {part}/<class>/*.jpg")
+            options.error(
+                f"{asked.folder / part} has no pictures: "
+                f"give a folder with {part}/<class>/*.jpg"
+            )
 
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -166,18 +191,25 @@ def begin(description: str | None, batch: int) -> tuple[Asked, Log]:
 def process_age() -> float:
     """Seconds since this process was started, to a hundredth.
 
-    On Linux psutil knows the start to the second only, since the kernel rounds the time of boot.
+    On Linux psutil knows the start to the second only, since the kernel rounds the time
+    of boot.
     """
     if sys.platform == "linux":
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf(
+            "SC_CLK_TCK"
+        )
     return time.time() - psutil.Process().create_time()
 
 
 def class_names(folder: Path) -> list[str]:
     """The classes in order: what train/ has as sub-folders."""
     train = folder / "train"
-    return sorted(entry.name for entry in train.iterdir() if entry.is_dir()) if train.is_dir() else []
+    return (
+        sorted(entry.name for entry in train.iterdir() if entry.is_dir())
+        if train.is_dir()
+        else []
+    )
 
 
 def listing(folder: Path, part: str) -> tuple[list[str], list[int]]:
@@ -194,9 +226,11 @@ def listing(folder: Path, part: str) -> tuple[list[str], list[int]]:
 def decoded(
     asked: Asked, part: str, random: np.random.Generator, resampling: Image.Resampling
 ) -> Iterator[tuple[list[NDArray[np.uint8]], list[int]]]:
-    """A batch of pictures and labels at a time, one pass over a part; the training part is shuffled.
+    """A batch of pictures and labels at a time, one pass over a part; the training part
+    is shuffled.
 
-    As in the notebooks, Pillow decodes and resizes every picture here and now, in the thread that asks.
+    As in the notebooks, Pillow decodes and resizes every picture here and now, in the
+    thread that asks.
     """
     paths, labels = listing(asked.folder, part)
     order = random.permutation(len(paths)) if part == "train" else np.arange(len(paths))
@@ -205,15 +239,21 @@ def decoded(
         pictures = []
         for row in rows:
             with Image.open(paths[row]) as image:
-                pixels = np.asarray(image.convert("RGB").resize((asked.size, asked.size), resampling))
+                pixels = np.asarray(
+                    image.convert("RGB").resize((asked.size, asked.size), resampling)
+                )
             if asked.augment and part == "train":
                 pixels = flip_and_shift(pixels, random)
             pictures.append(pixels)
         yield pictures, [labels[row] for row in rows]
 
 
-def flip_and_shift(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture (height, width, channels) perhaps mirrored, and moved; its reflection fills the gap."""
+def flip_and_shift(
+    pixels: NDArray[np.uint8], random: np.random.Generator
+) -> NDArray[np.uint8]:
+    """A picture (height, width, channels) perhaps mirrored, and moved; its reflection
+    fills the gap.
+    """
     if random.random() < 0.5:
         pixels = pixels[:, ::-1]
     height, width = pixels.shape[:2]

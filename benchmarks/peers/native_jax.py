@@ -1,6 +1,8 @@
-"""What a fluent user of JAX writes today: `tf.data`, parameters in dictionaries, `jax.jit`, Optax.
+"""What a fluent user of JAX writes today: `tf.data`, parameters in dictionaries,
+`jax.jit`, Optax.
 
-(Grain would be the loader of the JAX world; `tf.data` is what its tutorials use where TensorFlow is at hand.)
+(Grain would be the loader of the JAX world; `tf.data` is what its tutorials use where
+TensorFlow is at hand.)
 """
 
 from __future__ import annotations
@@ -21,11 +23,15 @@ OPTIMIZER = optax.adamw(1e-3)
 
 
 def load(asked: Asked, part: str) -> tf.data.Dataset:
-    """Batches of pictures in [0, 1] with their labels; in training shuffled, and all of the same size."""
+    """Batches of pictures in [0, 1] with their labels; in training shuffled, and all of
+    the same size.
+    """
     size, reach = asked.size, int(asked.size * SHIFT)
 
     def decode(path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
+        image = tf.io.decode_image(
+            tf.io.read_file(path), channels=3, expand_animations=False
+        )
         return tf.image.resize(image, (size, size)) / 255, label
 
     def augment(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -41,7 +47,8 @@ def load(asked: Asked, part: str) -> tf.data.Dataset:
     pictures = pictures.map(decode, num_parallel_calls=AUTOTUNE)
     if training and asked.augment:
         pictures = pictures.map(augment, num_parallel_calls=AUTOTUNE)
-    whole_batches = training and len(paths) >= asked.batch  # jit compiles anew for every size
+    # jit compiles anew for every size.
+    whole_batches = training and len(paths) >= asked.batch
     return pictures.batch(asked.batch, drop_remainder=whole_batches).prefetch(AUTOTUNE)
 
 
@@ -58,7 +65,10 @@ def initialise(key: jax.Array, size: int, classes: int) -> tuple[Tree, Tree]:
         }
         for i, channels in enumerate((3, 32, 32, 32))
     ]
-    hidden = {"kernel": normal(keys[4], ((size // 4) ** 2 * 32, 256)), "bias": jnp.zeros(256)}
+    hidden = {
+        "kernel": normal(keys[4], ((size // 4) ** 2 * 32, 256)),
+        "bias": jnp.zeros(256),
+    }
     out = {"kernel": normal(keys[5], (256, classes)), "bias": jnp.zeros(classes)}
     running = [{"mean": jnp.zeros(32), "variance": jnp.ones(32)} for _ in convs]
     return {"convs": convs, "hidden": hidden, "out": out}, running
@@ -71,19 +81,29 @@ def forward(
     new = []
     for i, (layer, seen) in enumerate(zip(params["convs"], running, strict=True)):
         x = jax.lax.conv_general_dilated(
-            x, layer["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            x,
+            layer["kernel"],
+            (1, 1),
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
         x = x + layer["bias"]
         mean, variance = seen["mean"], seen["variance"]
         if key is not None:
             mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
-        x = (x - mean) * (layer["scale"] * jax.lax.rsqrt(variance + 1e-5)) + layer["offset"]
+        slope = layer["scale"] * jax.lax.rsqrt(variance + 1e-5)
+        x = (x - mean) * slope + layer["offset"]
         x = jax.nn.relu(x)
         new.append(
-            {"mean": 0.9 * seen["mean"] + 0.1 * mean, "variance": 0.9 * seen["variance"] + 0.1 * variance}
+            {
+                "mean": 0.9 * seen["mean"] + 0.1 * mean,
+                "variance": 0.9 * seen["variance"] + 0.1 * variance,
+            }
         )
         if i % 2:
-            x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+            x = jax.lax.reduce_window(
+                x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"
+            )
     x = x.reshape(len(x), -1)
     x = jax.nn.relu(x @ params["hidden"]["kernel"] + params["hidden"]["bias"])
     if key is not None:
@@ -92,13 +112,16 @@ def forward(
 
 
 @partial(jax.jit, donate_argnums=0)
-def train_step(state: Tree, images: jax.Array, labels: jax.Array) -> tuple[Tree, jax.Array]:
+def train_step(
+    state: Tree, images: jax.Array, labels: jax.Array
+) -> tuple[Tree, jax.Array]:
     params, running, slots, key = state
     key, drop = jax.random.split(key)
 
     def loss_of(params: Tree) -> tuple[jax.Array, Tree]:
         logits, new = forward(params, running, images, drop)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), new
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return losses.mean(), new
 
     (loss, running), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
     updates, slots = OPTIMIZER.update(gradients, slots, params)
@@ -106,7 +129,9 @@ def train_step(state: Tree, images: jax.Array, labels: jax.Array) -> tuple[Tree,
 
 
 @jax.jit
-def count_right(params: Tree, running: Tree, images: jax.Array, labels: jax.Array) -> jax.Array:
+def count_right(
+    params: Tree, running: Tree, images: jax.Array, labels: jax.Array
+) -> jax.Array:
     logits, _ = forward(params, running, images)
     return (logits.argmax(1) == labels).sum()
 
@@ -127,7 +152,10 @@ def main() -> None:
             losses.append(loss)
         jax.block_until_ready(state)
         log.training_ends()
-        right = [count_right(state[0], state[1], *batch) for batch in test.as_numpy_iterator()]
+        right = [
+            count_right(state[0], state[1], *batch)
+            for batch in test.as_numpy_iterator()
+        ]
         accuracy = int(jnp.stack(right).sum()) / len(listing(asked.folder, "test")[0])
         if log.epoch_ends(float(jnp.stack(losses).mean()), accuracy):
             break

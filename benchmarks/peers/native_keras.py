@@ -1,4 +1,6 @@
-"""What a fluent user of Keras writes today: `image_dataset_from_directory`, preprocessing layers, `fit`."""
+"""What a fluent user of Keras writes today: `image_dataset_from_directory`,
+preprocessing layers, `fit`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def load(asked: Asked, part: str) -> tf.data.Dataset:
 
 
 def build(asked: Asked) -> Any:
-    model = keras.Sequential([keras.Input((asked.size, asked.size, 3)), layers.Rescaling(1 / 255)])
+    model = keras.Sequential(
+        [keras.Input((asked.size, asked.size, 3)), layers.Rescaling(1 / 255)]
+    )
     if asked.augment:
         model.add(layers.RandomFlip("horizontal"))
         model.add(layers.RandomTranslation(SHIFT, SHIFT))
@@ -61,7 +65,9 @@ class Report(keras.callbacks.Callback):
         self.log.training_ends()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        self.model.stop_training = self.log.epoch_ends(logs["loss"], logs["val_accuracy"])
+        self.model.stop_training = self.log.epoch_ends(
+            logs["loss"], logs["val_accuracy"]
+        )
 
 
 def main() -> None:
@@ -69,7 +75,13 @@ def main() -> None:
     keras.utils.set_random_seed(asked.seed)
     model = build(asked)
     train, test = load(asked, "train"), load(asked, "test")
-    model.fit(train, validation_data=test, epochs=asked.epochs, callbacks=[Report(log)], verbose=0)
+    model.fit(
+        train,
+        validation_data=test,
+        epochs=asked.epochs,
+        callbacks=[Report(log)],
+        verbose=0,
+    )
     log.done("keras", "tensorflow")
 
 

@@ -1,4 +1,6 @@
-"""What a fluent user of PyTorch writes today: a `Dataset` on Pillow, a `DataLoader` with workers, AdamW."""
+"""What a fluent user of PyTorch writes today: a `Dataset` on Pillow, a `DataLoader`
+with workers, AdamW.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,14 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         with Image.open(self.paths[index]) as image:
-            resized = image.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR)
-        picture = torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous().float() / 255
-        return (flip_and_shift(picture) if self.augment else picture), self.labels[index]
+            resized = image.convert("RGB").resize(
+                (self.size, self.size), Image.Resampling.BILINEAR
+            )
+        pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous()
+        picture = pixels.float() / 255
+        if self.augment:
+            picture = flip_and_shift(picture)
+        return picture, self.labels[index]
 
 
 def flip_and_shift(picture: Tensor) -> Tensor:
@@ -64,7 +71,9 @@ def main() -> None:
     asked, log = begin(__doc__, batch=32)
     torch.manual_seed(asked.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    train = DataLoader(Pictures(asked, "train"), asked.batch, shuffle=True, num_workers=2)
+    train = DataLoader(
+        Pictures(asked, "train"), asked.batch, shuffle=True, num_workers=2
+    )
     test = DataLoader(Pictures(asked, "test"), asked.batch, num_workers=2)
     network = build(asked.size, len(class_names(asked.folder))).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
@@ -83,7 +92,9 @@ def main() -> None:
         right, total = 0, 0
         with torch.inference_mode():
             for pictures, labels in test:
-                right += int((network(pictures.to(device)).argmax(1).cpu() == labels).sum())
+                right += int(
+                    (network(pictures.to(device)).argmax(1).cpu() == labels).sum()
+                )
                 total += len(labels)
         if log.epoch_ends(sum(losses) / len(losses), right / total):
             break

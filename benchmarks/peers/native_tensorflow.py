@@ -1,4 +1,6 @@
-"""What a fluent user of TensorFlow without Keras writes today: `tf.data`, `tf.Module`, `tf.function`."""
+"""What a fluent user of TensorFlow without Keras writes today: `tf.data`, `tf.Module`,
+`tf.function`.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,13 @@ AUTOTUNE = tf.data.AUTOTUNE
 
 
 def load(asked: Asked, part: str) -> tf.data.Dataset:
-    """Batches of pictures in [0, 1] with their labels; the training part is shuffled."""
+    """Batches of pictures in [0, 1] with labels; the training part is shuffled."""
     size, reach = asked.size, int(asked.size * SHIFT)
 
     def decode(path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
+        image = tf.io.decode_image(
+            tf.io.read_file(path), channels=3, expand_animations=False
+        )
         image = tf.image.resize(image, (size, size)) / 255
         image.set_shape((size, size, 3))
         return image, label
@@ -35,7 +39,7 @@ def load(asked: Asked, part: str) -> tf.data.Dataset:
 
 
 def glorot(*shape: int) -> tf.Variable:
-    """Glorot's uniform initial values for a kernel of a convolution or of a dense layer."""
+    """Glorot's uniform initial values for a kernel of a convolution or dense layer."""
     field = tf.reduce_prod(shape[:-2])
     limit = (6 / (int(field) * (shape[-2] + shape[-1]))) ** 0.5
     return tf.Variable(tf.random.uniform(shape, -limit, limit))
@@ -52,7 +56,9 @@ class ConvNorm(tf.Module):
         self.variance = tf.Variable(tf.ones(32), trainable=False)
 
     def __call__(self, x: tf.Tensor, training: bool) -> tf.Tensor:
-        x = tf.nn.bias_add(tf.nn.conv2d(x, self.kernel, strides=1, padding="SAME"), self.bias)
+        x = tf.nn.bias_add(
+            tf.nn.conv2d(x, self.kernel, strides=1, padding="SAME"), self.bias
+        )
         x, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             x, self.scale, self.offset, self.mean, self.variance, is_training=training,
             exponential_avg_factor=0.1 if training else 1.0,
@@ -67,7 +73,10 @@ class Network(tf.Module):
     def __init__(self, size: int, classes: int) -> None:
         super().__init__()
         self.blocks = [ConvNorm(channels) for channels in (3, 32, 32, 32)]
-        self.hidden, self.hidden_bias = glorot((size // 4) ** 2 * 32, 256), tf.Variable(tf.zeros(256))
+        self.hidden, self.hidden_bias = (
+            glorot((size // 4) ** 2 * 32, 256),
+            tf.Variable(tf.zeros(256)),
+        )
         self.out, self.out_bias = glorot(256, classes), tf.Variable(tf.zeros(classes))
 
     def __call__(self, x: tf.Tensor, training: bool) -> tf.Tensor:
@@ -92,9 +101,13 @@ class Adam(tf.Module):
         self.first = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
         self.second = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
 
-    def apply(self, gradients: list[tf.Tensor], variables: tuple[tf.Variable, ...]) -> None:
+    def apply(
+        self, gradients: list[tf.Tensor], variables: tuple[tf.Variable, ...]
+    ) -> None:
         step = self.step.assign_add(1.0)
-        for variable, m, v, gradient in zip(variables, self.first, self.second, gradients, strict=True):
+        for variable, m, v, gradient in zip(
+            variables, self.first, self.second, gradients, strict=True
+        ):
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle, m=m.handle, v=v.handle, grad=gradient,
                 beta1_power=self.beta1**step, beta2_power=self.beta2**step,
@@ -112,13 +125,20 @@ def main() -> None:
     def train_step(pictures: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = network(pictures, training=True)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+            loss = tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            )
+        optimizer.apply(
+            tape.gradient(loss, network.trainable_variables),
+            network.trainable_variables,
+        )
         return loss
 
     @tf.function(reduce_retracing=True)
     def count_right(pictures: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        found = tf.argmax(network(pictures, training=False), axis=1, output_type=labels.dtype)
+        found = tf.argmax(
+            network(pictures, training=False), axis=1, output_type=labels.dtype
+        )
         return tf.math.count_nonzero(found == labels)
 
     train, test = load(asked, "train"), load(asked, "test")

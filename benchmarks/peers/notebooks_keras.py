@@ -1,10 +1,13 @@
-"""The talk's Keras notebook in today's Keras: a generator that decodes and resizes with Pillow, and `fit`.
+"""The talk's Keras notebook in today's Keras: a generator that decodes and resizes with
+Pillow, and `fit`.
 
-Every picture is decoded again in every epoch. Nothing is compiled by hand; what Keras does unasked it does
-here, too: it compiles its step, with XLA, and draws from the generator ahead, in one thread of its own.
+Every picture is decoded again in every epoch. Nothing is compiled by hand; what Keras
+does unasked it does here, too: it compiles its step, with XLA, and draws from the
+generator ahead, in one thread of its own.
 
-The notebook's are optimiser, batch size, initial values, the resize to the nearest pixel, and the batch
-norms, one after each convolution and one more after the first pool.
+The notebook's are optimiser, batch size, initial values, the resize to the nearest
+pixel, and the batch norms, one after each convolution and one more after the first
+pool.
 """
 
 from __future__ import annotations
@@ -21,10 +24,15 @@ from PIL import Image
 from common import Asked, begin, class_names, decoded, listing
 
 
-def batches(asked: Asked, part: str, random: np.random.Generator) -> Iterator[tuple[Any, Any]]:
-    """Pictures in [0, 1] and labels, one pass over a part; the training part is shuffled."""
+def batches(
+    asked: Asked, part: str, random: np.random.Generator
+) -> Iterator[tuple[Any, Any]]:
+    """Pictures in [0, 1] and labels, one pass over a part; training is shuffled."""
     for pictures, labels in decoded(asked, part, random, Image.Resampling.NEAREST):
-        yield np.stack([picture.astype("float32") / 255 for picture in pictures]), np.array(labels)
+        yield (
+            np.stack([picture.astype("float32") / 255 for picture in pictures]),
+            np.array(labels),
+        )
 
 
 def build(size: int, classes: int) -> Any:
@@ -42,7 +50,9 @@ def build(size: int, classes: int) -> Any:
     model.add(layers.Dropout(0.5))
     model.add(layers.Dense(classes, activation="softmax"))
     # What was `decay=1e-6`: the rate of step t is 1e-4 / (1 + 1e-6 t).
-    rate = keras.optimizers.schedules.InverseTimeDecay(1e-4, decay_steps=1, decay_rate=1e-6)
+    rate = keras.optimizers.schedules.InverseTimeDecay(
+        1e-4, decay_steps=1, decay_rate=1e-6
+    )
     model.compile(
         optimizer=keras.optimizers.RMSprop(rate),
         loss="sparse_categorical_crossentropy",
@@ -56,12 +66,19 @@ def main() -> None:
     keras.utils.set_random_seed(asked.seed)
     random = np.random.default_rng(asked.seed)
     model = build(asked.size, len(class_names(asked.folder)))
-    steps = {part: ceil(len(listing(asked.folder, part)[0]) / asked.batch) for part in ("train", "test")}
+    steps = {
+        part: ceil(len(listing(asked.folder, part)[0]) / asked.batch)
+        for part in ("train", "test")
+    }
     for _ in range(asked.epochs):
         log.epoch_begins()
-        history = model.fit(batches(asked, "train", random), steps_per_epoch=steps["train"], verbose=0)
+        history = model.fit(
+            batches(asked, "train", random), steps_per_epoch=steps["train"], verbose=0
+        )
         log.training_ends()
-        _, accuracy = model.evaluate(batches(asked, "test", random), steps=steps["test"], verbose=0)
+        _, accuracy = model.evaluate(
+            batches(asked, "test", random), steps=steps["test"], verbose=0
+        )
         if log.epoch_ends(history.history["loss"][-1], accuracy):
             break
     log.done("keras", "tensorflow", "numpy", "pillow")

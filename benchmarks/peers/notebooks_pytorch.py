@@ -1,8 +1,10 @@
-"""The talk's PyTorch notebook in today's PyTorch: Pillow in the loop, an `nn.Module`, Adam.
+"""The talk's PyTorch notebook in today's PyTorch: Pillow in the loop, an `nn.Module`,
+Adam.
 
-Every picture is decoded again in every epoch, in the main thread; batches are NCHW and contiguous, nothing is
-compiled. As in the notebook, batch norms are declared and never called, dropout is called without effect,
-pictures lie in [-1, 1], and initial values are PyTorch's own.
+Every picture is decoded again in every epoch, in the main thread; batches are NCHW and
+contiguous, nothing is compiled. As in the notebook, batch norms are declared and never
+called, dropout is called without effect, pictures lie in [-1, 1], and initial values
+are PyTorch's own.
 """
 
 from __future__ import annotations
@@ -18,10 +20,15 @@ from torch import Tensor, nn
 from common import Asked, begin, class_names, decoded
 
 
-def batches(asked: Asked, part: str, random: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pictures in [-1, 1] and labels, one pass over a part; the training part is shuffled."""
+def batches(
+    asked: Asked, part: str, random: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pictures in [-1, 1] and labels, one pass over a part; training is shuffled."""
     for pictures, labels in decoded(asked, part, random, Image.Resampling.BILINEAR):
-        scaled = [(picture.transpose(2, 0, 1).astype("float32") / 255 - 0.5) / 0.5 for picture in pictures]
+        scaled = [
+            (picture.transpose(2, 0, 1).astype("float32") / 255 - 0.5) / 0.5
+            for picture in pictures
+        ]
         yield torch.from_numpy(np.ascontiguousarray(scaled)), torch.tensor(labels)
 
 
@@ -69,7 +76,9 @@ def main() -> None:
         right, total = 0, 0
         with torch.no_grad():
             for pictures, labels in batches(asked, "test", random):
-                right += int((network(pictures.to(device)).argmax(1).cpu() == labels).sum())
+                right += int(
+                    (network(pictures.to(device)).argmax(1).cpu() == labels).sum()
+                )
                 total += len(labels)
         if log.epoch_ends(sum(losses) / len(losses), right / total):
             break

@@ -1,11 +1,14 @@
-"""The talk's raw TensorFlow notebook in today's TensorFlow: Pillow in the loop, a `GradientTape`, eager.
+"""The talk's raw TensorFlow notebook in today's TensorFlow: Pillow in the loop, a
+`GradientTape`, eager.
 
-Every picture is decoded again in every epoch, in the main thread, and the loss is evaluated in a second
-forward pass after each step. The notebook ran a session on a graph; who writes that loop today, without a
-word about compilation, writes it eagerly. `native_tensorflow.py` is the compiled one.
+Every picture is decoded again in every epoch, in the main thread, and the loss is
+evaluated in a second forward pass after each step. The notebook ran a session on a
+graph; who writes that loop today, without a word about compilation, writes it eagerly.
+`native_tensorflow.py` is the compiled one.
 
-Initial values are N(0, 1) for weights and biases. Batch norm takes the moments of the batch in training; in
-the test it takes the moving averages, which were never updated: 0 and 1.
+Initial values are N(0, 1) for weights and biases. Batch norm takes the moments of the
+batch in training; in the test it takes the moving averages, which were never updated: 0
+and 1.
 """
 
 from __future__ import annotations
@@ -20,8 +23,10 @@ from PIL import Image
 from common import Asked, begin, class_names, decoded
 
 
-def batches(asked: Asked, part: str, random: np.random.Generator) -> Iterator[tuple[Any, Any]]:
-    """Pictures in [0, 1] and labels, one pass over a part; the training part is shuffled."""
+def batches(
+    asked: Asked, part: str, random: np.random.Generator
+) -> Iterator[tuple[Any, Any]]:
+    """Pictures in [0, 1] and labels, one pass over a part; training is shuffled."""
     for pictures, labels in decoded(asked, part, random, Image.Resampling.NEAREST):
         scaled = np.stack([picture.astype("float32") / 255 for picture in pictures])
         yield tf.constant(scaled), tf.constant(labels)
@@ -44,8 +49,12 @@ class Network(tf.Module):
     def __call__(self, x: tf.Tensor, training: bool) -> tf.Tensor:
         for i in range(4):
             x = tf.nn.conv2d(x, self.kernels[i], strides=1, padding="SAME")
-            mean, variance = tf.nn.moments(x, axes=[0, 1, 2]) if training else (0.0, 1.0)
-            x = tf.nn.batch_normalization(x, mean, variance, self.offsets[i], self.scales[i], 1e-3)
+            mean, variance = (
+                tf.nn.moments(x, axes=[0, 1, 2]) if training else (0.0, 1.0)
+            )
+            x = tf.nn.batch_normalization(
+                x, mean, variance, self.offsets[i], self.scales[i], 1e-3
+            )
             x = tf.nn.relu(x + self.biases[i])
             if i % 2:
                 x = tf.nn.max_pool2d(x, 2, 2, "VALID")
@@ -57,7 +66,9 @@ class Network(tf.Module):
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    )
 
 
 def main() -> None:
@@ -73,12 +84,18 @@ def main() -> None:
             with tf.GradientTape() as tape:
                 loss = cross_entropy(labels, network(pictures, training=True))
             gradients = tape.gradient(loss, network.trainable_variables)
-            optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
-            losses.append(float(cross_entropy(labels, network(pictures, training=True))))
+            optimizer.apply_gradients(
+                zip(gradients, network.trainable_variables, strict=True)
+            )
+            losses.append(
+                float(cross_entropy(labels, network(pictures, training=True)))
+            )
         log.training_ends()
         right = []
         for pictures, labels in batches(asked, "test", random):
-            right += list(np.argmax(network(pictures, training=False), axis=1) == labels.numpy())
+            right += list(
+                np.argmax(network(pictures, training=False), axis=1) == labels.numpy()
+            )
         if log.epoch_ends(float(np.mean(losses)), float(np.mean(right))):
             break
     log.done("tensorflow", "keras", "numpy", "pillow")

@@ -4,7 +4,8 @@
 >>> result = triptych.compare("photos", epochs=5)
 >>> result.report()
 
-Importing this package imports no framework and takes no time: everything is loaded when it is first used.
+Importing this package imports no framework and takes no time: everything is loaded when
+it is first used.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from triptych.commands.bench.bench import bench
     from triptych.commands.bench.result import Bench
-    from triptych.commands.compare.comparison import Comparison, compare, load, resume, train
+    from triptych.commands.compare.comparison import (
+        Comparison,
+        compare,
+        load,
+        resume,
+        train,
+    )
     from triptych.commands.eject.ejection import eject
     from triptych.commands.predict.evaluation import Evaluation, evaluate
     from triptych.commands.predict.model import Model

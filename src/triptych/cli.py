@@ -1,4 +1,4 @@
-"""The command line: find the command, call it, and turn whatever happens into an exit code."""
+"""The command line: find the command, call it, turn what happens into an exit code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        home = importlib.import_module(f"triptych.commands.{COMMANDS[cmd_name]}.command")
+        home = importlib.import_module(
+            f"triptych.commands.{COMMANDS[cmd_name]}.command"
+        )
         found: click.Command = getattr(home, cmd_name)
         return found
 
@@ -36,41 +38,57 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            raise click.UsageError(f"No such command {name!r}: {did_you_mean(name, COMMANDS)}", ctx)
+            raise click.UsageError(
+                f"No such command {name!r}: {did_you_mean(name, COMMANDS)}", ctx
+            )
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="triptych")
 def cli() -> None:
     """One network, several frameworks, side by side.
 
-    Train the same image classifier in Keras, TensorFlow, PyTorch and JAX on a folder of pictures, see that
-    they agree, and what each costs. Begin with: triptych compare sports
+    Train the same image classifier in Keras, TensorFlow, PyTorch and JAX on a folder of
+    pictures, see that they agree, and what each costs. Begin with: triptych compare
+    sports
     """
 
 
 def main() -> None:
-    """Run the command line; errors are one line each, and every way out has its exit code."""
+    """Run the command line; errors are one line, every way out has its exit code."""
     raise_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a class may be called what the terminal cannot spell
+            # A class may be called what the terminal cannot spell.
+            stream.reconfigure(errors="replace")
     if instruction := os.environ.get(COMPLETION):
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "triptych", COMPLETION, instruction))
     if sys.platform == "win32":
-        click.echo("triptych: Windows is not supported; use Linux, macOS or Linux on Windows (WSL)", err=True)
+        click.echo(
+            "triptych: Windows is not supported; "
+            "use Linux, macOS or Linux on Windows (WSL)",
+            err=True,
+        )
         sys.exit(2)
     try:
         status = _run()
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the flush at exit fail
+        # Nor may the flush at exit fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0  # the reader of a pipe has seen enough
         if error.errno != errno.EPIPE:
-            what = "cannot write" if error.filename is None else f"{error.filename}: cannot be used"
+            what = (
+                "cannot write"
+                if error.filename is None
+                else f"{error.filename}: cannot be used"
+            )
             click.echo(f"triptych: {what}: {error.strerror}", err=True)
             status = 2
     sys.exit(status)
@@ -98,8 +116,11 @@ def _run() -> int:
 
 def _interrupted(interruption: Interrupted) -> int:
     """Say what has become of the work; gives the exit code."""
-    notes = getattr(interruption, "__notes__", None) or ["run the same command again to start over"]
-    with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal to say it on
+    notes = getattr(interruption, "__notes__", None) or [
+        "run the same command again to start over"
+    ]
+    # After SIGHUP there may be no terminal to say it on.
+    with contextlib.suppress(OSError):
         click.echo(f"triptych: interrupted; {notes[0]}", err=True)
     return interruption.exit_code
 

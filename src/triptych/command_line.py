@@ -1,4 +1,6 @@
-"""What the commands share on the command line: options that several have, and how words are understood."""
+"""What the commands share on the command line: options that several have, and how words
+are understood.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ COMPLETION = "_TRIPTYCH_COMPLETE"
 """The variable by which a shell asks for completions."""
 
 NEEDLESS = {
-    "--workers": "pictures are decoded once, by all cores, and batches are prepared in the background",
+    "--workers": (
+        "pictures are decoded once, by all cores, "
+        "and batches are prepared in the background"
+    ),
     "--device": "each framework takes the GPU that it finds",
 }
 """Options of other programs that have nothing to decide here, and why."""
@@ -24,10 +29,17 @@ NEEDLESS |= {"--num-workers": NEEDLESS["--workers"], "--gpu": NEEDLESS["--device
 
 
 class Command(click.Command):
-    """A command that understands what other programs call its options, and suggests what it does not."""
+    """A command that understands what other programs call its options, and suggests
+    what it does not.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        known = [name for one in self.get_params(ctx) for name in one.opts if name.startswith("--")]
+        known = [
+            name
+            for one in self.get_params(ctx)
+            for name in one.opts
+            if name.startswith("--")
+        ]
         try:
             end = args.index("--") if "--" in args else len(args)
             ours = [_in_our_words(word, known) for word in args[:end]]
@@ -41,7 +53,7 @@ class Command(click.Command):
 
 
 def _in_our_words(word: str, known: list[str]) -> str:
-    """An argument, with the name of its option as it is called here: --lr 0.1, --batch_size=8."""
+    """An argument, its option named as it is called here: --lr 0.1, --batch_size=8."""
     name, equals, value = word.partition("=")
     plain = name.replace("_", "-")
     for meant in (plain, f"--{USUAL.get(plain.removeprefix('--'))}"):
@@ -61,17 +73,31 @@ def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
-def names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
+def names(
+    ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> list[str] | None:
     """An option's names from one text, in which they are separated by commas."""
-    return [name.strip() for name in value.split(",") if name.strip()] if value is not None else None
+    return (
+        [name.strip() for name in value.split(",") if name.strip()]
+        if value is not None
+        else None
+    )
 
 
 IMAGES = "FOLDER|ARCHIVE|sports|digits"
 """How the place of pictures is called in help."""
 
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
+JSON = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON on standard output, nothing else.",
+)
 FRAMEWORKS = click.option(
-    "--frameworks", callback=names, metavar="NAMES", help="Separated by commas; all four otherwise."
+    "--frameworks",
+    callback=names,
+    metavar="NAMES",
+    help="Separated by commas; all four otherwise.",
 )
 TIMEOUT = click.option(
     "--timeout",
@@ -85,11 +111,15 @@ TIMEOUT = click.option(
 
 def out(what: str, metavar: str = "DIR") -> Callable[[F], F]:
     """The option that says where something goes."""
-    return click.option("--out", type=click.Path(path_type=Path), metavar=metavar, help=what)
+    return click.option(
+        "--out", type=click.Path(path_type=Path), metavar=metavar, help=what
+    )
 
 
 def print_json(value: object) -> None:
     """Print it on standard output, indented."""
     import msgspec  # only now: help needs none of it
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+    click.echo(
+        msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+    )

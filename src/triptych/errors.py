@@ -2,18 +2,19 @@
 
 ::
 
-    TriptychError                 one clear line; the command line ends with `exit_code`
-    ├── UsageError                a wrong option, value or combination
-    ├── PicturesError             a folder or archive that no classifier can be trained on
-    │   ├── UnreadablePicture     one file that is no usable picture
-    │   └── UnsafeArchive         an archive with a member that must not be unpacked
-    ├── ArchitectureError         a network that does not fit together; names the layer
-    ├── RecipeError               a recipe that cannot be carried out
-    ├── RunFolderError            a run folder that is missing, damaged or of another make
-    ├── FrameworkMissing          a framework that is not installed; says how to install it
-    ├── FrameworkUnsupported  a version of one that cannot be held to the conventions
-    ├── WorkerFailed              a framework's process that died, hung or raised
-    └── NotEqual                  frameworks that do not compute the same; names the first difference
+    TriptychError              one clear line; the command line ends with `exit_code`
+    ├── UsageError             a wrong option, value or combination
+    ├── PicturesError          a folder or archive that no classifier can be trained on
+    │   ├── UnreadablePicture  one file that is no usable picture
+    │   └── UnsafeArchive      an archive with a member that must not be unpacked
+    ├── ArchitectureError      a network that does not fit together; names the layer
+    ├── RecipeError            a recipe that cannot be carried out
+    ├── RunFolderError         a run folder that is missing, damaged or of another make
+    ├── FrameworkMissing       a framework that is not installed; says how to install it
+    ├── FrameworkUnsupported   a version of one that cannot be held to the conventions
+    ├── WorkerFailed           a framework's process that died, hung or raised
+    └── NotEqual               frameworks that do not compute the same; names the first
+                               difference
 
 A message says what is wrong, where, and what to do next, in one line.
 """
@@ -95,33 +96,55 @@ class NotEqual(TriptychError):
 
 
 def quote(word: object) -> str:
-    """What a user gave, for a message: as Python writes it, so in one line, and cut where it is long."""
+    """What a user gave, for a message: as Python writes it, so in one line, and cut
+    where it is long.
+    """
     written = repr(word)
     return written if len(written) <= QUOTED else f"{written[:QUOTED]}..."
 
 
 USUAL = {
-    "arch": "network", "architecture": "network", "batch-size": "batch", "bs": "batch", "config": "recipe",
-    "dtype": "precision", "epoch": "epochs", "image-size": "size", "img-size": "size", "imgsz": "size",
-    "lr": "learning-rate", "lr-schedule": "schedule", "lr-scheduler": "schedule", "model": "network",
-    "num-epochs": "epochs", "optim": "optimizer", "output": "out", "output-dir": "out", "random-seed": "seed",
-    "random-state": "seed", "scheduler": "schedule", "patience": "timeout",
-}  # fmt: skip
+    "arch": "network",
+    "architecture": "network",
+    "batch-size": "batch",
+    "bs": "batch",
+    "config": "recipe",
+    "dtype": "precision",
+    "epoch": "epochs",
+    "image-size": "size",
+    "img-size": "size",
+    "imgsz": "size",
+    "lr": "learning-rate",
+    "lr-schedule": "schedule",
+    "lr-scheduler": "schedule",
+    "model": "network",
+    "num-epochs": "epochs",
+    "optim": "optimizer",
+    "output": "out",
+    "output-dir": "out",
+    "random-seed": "seed",
+    "random-state": "seed",
+    "scheduler": "schedule",
+    "patience": "timeout",
+}
 """What other programs call the same thing, in the spelling of options."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The one of `known` that was meant by `word`; None if that would be a guess.
 
-    It has another spelling of the same words, or is what others call by that word, or differs as by a slip of
-    the fingers, which seldom takes the first letter: lenet is no misspelt alexnet.
+    It has another spelling of the same words, or is what others call by that word, or
+    differs as by a slip of the fingers, which seldom takes the first letter: lenet is
+    no misspelt alexnet.
     """
     spelled = {_spelling(name): name for name in known}
     word = _spelling(word)
     for meant in (word, USUAL.get(word)):
         if meant in spelled:
             return spelled[meant]
-    within = [name for name in spelled if word in name and max(8, len(name)) <= 2 * len(word)]
+    within = [
+        name for name in spelled if word in name and max(8, len(name)) <= 2 * len(word)
+    ]
     near = within or [
         name
         for cutoff, initials in ((0.7, word[:1]), (0.85, ""))
@@ -136,16 +159,24 @@ def _spelling(word: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text as a terminal shows it, whatever it holds: what it would obey is spelled out, as \\x1b."""
+    """The text as a terminal shows it, whatever it holds: what it would obey is spelled
+    out, as \\x1b.
+    """
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Control characters, but for tabs and line ends, and those that turn the direction of writing."""
+_OBEYED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+"""Control characters, but for tabs and line ends, and those that turn the direction of
+writing.
+"""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A list of the `known` words for an error message, after the one that was meant if that is clear."""
+    """A list of the `known` words for an error message, after the one that was meant if
+    that is clear.
+    """
     names = sorted(known)
     meant = nearest(word, names)
     choice = ", ".join(names)

@@ -15,13 +15,19 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 import tomli_w
 
-from triptych.errors import RunFolderError, TriptychError, UsageError, did_you_mean, quote
+from triptych.errors import (
+    RunFolderError,
+    TriptychError,
+    UsageError,
+    did_you_mean,
+    quote,
+)
 
 T = TypeVar("T")
 
 
 def read_file(path: Path) -> bytes:
-    """All of a file; raises OSError, also for a pipe or a device, which may have no end."""
+    """All of a file; raises OSError, also for a pipe or device, which may not end."""
     check_file(path)
     return path.read_bytes()
 
@@ -33,14 +39,17 @@ def check_file(path: Path) -> None:
 
 
 def read_toml(path: Path, error: type[TriptychError] = UsageError) -> dict[str, Any]:
-    """The tables of a TOML file; raises `error` in one line if there is none or it cannot be parsed."""
+    """The tables of a TOML file; raises `error` in one line if there is none or it
+    cannot be parsed.
+    """
     try:
         return tomllib.loads(read_file(path).decode())
     except FileNotFoundError:
         raise error(f"{path}: there is no such file") from None
     except OSError as reason:
         raise error(f"{path}: cannot be read ({reason.strerror})") from None
-    except (ValueError, RecursionError) as reason:  # a number of 5,000 digits is no TOMLDecodeError
+    except (ValueError, RecursionError) as reason:
+        # A number of 5,000 digits is no TOMLDecodeError.
         raise error(f"{path}: is no valid TOML ({reason})") from None
 
 
@@ -49,7 +58,11 @@ def to_toml(tables: Mapping[str, Any]) -> str:
 
     def without_none(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {key: without_none(item) for key, item in value.items() if item is not None}
+            return {
+                key: without_none(item)
+                for key, item in value.items()
+                if item is not None
+            }
         if isinstance(value, list | tuple):
             return [without_none(item) for item in value]
         return value
@@ -58,8 +71,11 @@ def to_toml(tables: Mapping[str, Any]) -> str:
     return text
 
 
-def from_table(cls: type[T], table: Mapping[str, Any], error: type[TriptychError] = UsageError) -> T:
-    """`table` as a `cls` (a dataclass), every key known and every value of its declared type.
+def from_table(
+    cls: type[T], table: Mapping[str, Any], error: type[TriptychError] = UsageError
+) -> T:
+    """`table` as a `cls` (a dataclass), every key known and every value of its declared
+    type.
 
     Raises `error`, naming the key and, for an unknown one, the nearest known.
     """
@@ -68,8 +84,14 @@ def from_table(cls: type[T], table: Mapping[str, Any], error: type[TriptychError
         if key not in known:
             raise error(f"unknown key {quote(key)}: {did_you_mean(key, known)}")
     for key, hint in get_type_hints(cls).items():
-        if get_origin(hint) is Literal and table.get(key, hint) not in (hint, *get_args(hint)):
-            raise error(f"unknown {key} {quote(table[key])}: {did_you_mean(str(table[key]), get_args(hint))}")
+        if get_origin(hint) is Literal and table.get(key, hint) not in (
+            hint,
+            *get_args(hint),
+        ):
+            raise error(
+                f"unknown {key} {quote(table[key])}: "
+                f"{did_you_mean(str(table[key]), get_args(hint))}"
+            )
     try:
         return msgspec.convert(dict(table), cls)
     except msgspec.ValidationError as reason:
@@ -90,15 +112,21 @@ def merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Around what writes to `path`: a failure becomes a RunFolderError that names it and says what to do."""
+    """Around what writes to `path`: a failure becomes a RunFolderError that names it
+    and says what to do.
+    """
     try:
         yield
     except OSError as reason:
-        raise RunFolderError(f"{path}: cannot be written ({reason.strerror}); choose another --out") from None
+        raise RunFolderError(
+            f"{path}: cannot be written ({reason.strerror}); choose another --out"
+        ) from None
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write `path` whole or not at all: to a temporary name beside it, flushed to disk, then renamed."""
+    """Write `path` whole or not at all: to a temporary name beside it, flushed to disk,
+    then renamed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     data = content.encode() if isinstance(content, str) else content

@@ -1,7 +1,7 @@
 """Interruptions: Ctrl-C, SIGTERM and SIGHUP, which all end the same way.
 
-Each becomes a KeyboardInterrupt, so that workers are ended and files closed on the way out. Whoever knows how
-to go on afterwards says so in a note on it.
+Each becomes a KeyboardInterrupt, so that workers are ended and files closed on the way
+out. Whoever knows how to go on afterwards says so in a note on it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 GRACE = 5.0
-"""Seconds in which further signals count as the same one: `timeout` sends each twice, a terminal that closes
-does, too, and an impatient second Ctrl-C must not break off the ending of workers."""
+"""Seconds in which further signals count as the same one: `timeout` sends each twice, a
+terminal that closes does, too, and an impatient second Ctrl-C must not break off the
+ending of workers."""
 
 
 AGAIN = 0.05
@@ -36,7 +37,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 def raise_on_signals() -> None:
-    """From now on each of SIGNALS raises Interrupted in the main thread, unless it is ignored: see nohup."""
+    """From now on each of SIGNALS raises Interrupted in the main thread, unless it is
+    ignored: see nohup.
+    """
     last = -GRACE
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -46,7 +49,9 @@ def raise_on_signals() -> None:
             raise Interrupted(number)
 
     def lost(unraisable: Any) -> None:
-        """What is raised in a callback of a weak reference or in `__del__` is dropped: raise it once more."""
+        """What is raised in a callback of a weak reference or in `__del__` is dropped:
+        raise it once more.
+        """
         if not isinstance(unraisable.exc_value, Interrupted):
             sys.__unraisablehook__(unraisable)
             return
@@ -66,7 +71,7 @@ def raise_on_signals() -> None:
 
 @contextlib.contextmanager
 def noting(note: str) -> Iterator[None]:
-    """Around work that may be interrupted: the interruption tells what has become of it."""
+    """Around work that may be interrupted: the interruption says what became of it."""
     try:
         yield
     except KeyboardInterrupt as interruption:

@@ -1,6 +1,7 @@
 """What all that is shown on a terminal shares.
 
-Progress goes to standard error, results to standard output, so that `--json` can be piped.
+Progress goes to standard error, results to standard output, so that `--json` can be
+piped.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 
 class _Console(Console):
-    """A console on which names are only names: no markup, no emoji, nothing that a terminal would obey."""
+    """A console on which names are only names: no markup, no emoji, nothing that a
+    terminal would obey.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, markup=False, emoji=False)
@@ -35,13 +38,21 @@ class _Console(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
 
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=visible(segment.text))
+            yield (
+                segment
+                if segment.control
+                else segment._replace(text=visible(segment.text))
+            )
 
 
 class Progress(ABC):
-    """What hears of long work while it goes on: drawn anew on a terminal, in plain lines elsewhere."""
+    """What hears of long work while it goes on: drawn anew on a terminal, in plain
+    lines elsewhere.
+    """
 
     REFRESH: ClassVar[int] = 5
     """How often a second it is drawn anew."""
@@ -54,15 +65,18 @@ class Progress(ABC):
     def __enter__(self) -> Self:
         if self.console.is_terminal:
             self.live = Live(
-                get_renderable=self.render, console=self.console, refresh_per_second=self.REFRESH,
+                get_renderable=self.render,
+                console=self.console,
+                refresh_per_second=self.REFRESH,
                 transient=True,
-            )  # fmt: skip
+            )
             self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.live is not None:
-            with contextlib.suppress(OSError):  # the terminal has gone; the work's own end counts
+            # The terminal has gone; the work's own end counts.
+            with contextlib.suppress(OSError):
                 self.live.stop()
 
     def prepared(self, done: int, total: int) -> None:
@@ -87,7 +101,11 @@ class Progress(ABC):
         if done == total:
             return Group(*self.parts())
         bar = Table.grid(padding=(0, 2))
-        bar.add_row("Pictures", ProgressBar(total, done, width=24), f"{done:,} of {total:,} prepared")
+        bar.add_row(
+            "Pictures",
+            ProgressBar(total, done, width=24),
+            f"{done:,} of {total:,} prepared",
+        )
         return Group(bar, *self.parts())
 
     @abstractmethod
@@ -105,7 +123,9 @@ class ImagesProgress(Progress):
 def table(title: str | None = None) -> Table:
     """An empty table as all of them look."""
     heading = None if title is None else Text(title, style="bold")
-    return Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    return Table(
+        title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
 
 
 def clock(seconds: float | None) -> str:
@@ -119,7 +139,9 @@ def clock(seconds: float | None) -> str:
     return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"
 
 
-def with_reach(figure: str | Text, reach: tuple[float, float] | None, form: Callable[[float], str]) -> Text:
+def with_reach(
+    figure: str | Text, reach: tuple[float, float] | None, form: Callable[[float], str]
+) -> Text:
     """A figure, and below it from where to where it may lie."""
     if reach is None:
         return Text.assemble(figure)
@@ -131,7 +153,10 @@ def problem_lines(images: ImagesFound) -> list[str]:
     problems = images.problems
     if not problems:
         return []
-    lines = [f"{len(problems):,} problem(s) with the pictures; the run went on without those files:"]
+    lines = [
+        f"{len(problems):,} problem(s) with the pictures; "
+        "the run went on without those files:"
+    ]
     for kind in images.problem_counts:
         paths = [problem.path for problem in problems if problem.kind == kind]
         lines.append(f"  {kind}: {first_few(paths)}")
@@ -145,7 +170,9 @@ def first_few(paths: Sequence[str]) -> str:
 
 
 class Output(_Console):
-    """Standard output; that its reader has gone is for the command line to handle, not for the console."""
+    """Standard output; that its reader has gone is for the command line to handle, not
+    for the console.
+    """
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError(errno.EPIPE, "the reader has gone")
@@ -166,4 +193,6 @@ def to_html(*parts: RenderableType) -> str:
     console = _Console(file=io.StringIO(), record=True, width=100)
     for part in parts:
         console.print(part, soft_wrap=isinstance(part, str), highlight=False)
-    return console.export_html(inline_styles=True, code_format="<pre style='white-space: pre'>{code}</pre>")
+    return console.export_html(
+        inline_styles=True, code_format="<pre style='white-space: pre'>{code}</pre>"
+    )

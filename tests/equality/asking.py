@@ -1,4 +1,6 @@
-"""What the tests of equality share: frameworks that wait for questions, and the verdict on their answers."""
+"""What the tests of equality share: frameworks that wait for questions, and the verdict
+on their answers.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,15 @@ class Asked:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in `end`
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.equality.child", name],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
             env=environment(registry.find(name)),
-        )  # fmt: skip
+        )
 
     def ask(self, what: str, exam: Path, case: Case) -> None:
-        """Put a question and wait for the answer; raises AssertionError with the child's traceback."""
+        """Put a question and wait; raises AssertionError with the child's traceback."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{what} {exam} {case.precision} {case.name}\n")
@@ -58,4 +63,8 @@ def prove(exam: Path, case: Case, asked: Sequence[Asked]) -> Certificate:
         list(pool.map(lambda one: one.ask("answer", exam, case), asked))
     folders = {one.name: exam / registry.find(one.name).folder for one in asked}
     answered = gathered(exam, case, folders, dict.fromkeys(folders, "cpu"))
-    return certify([answered], {name: Subject(title=name, status="answered") for name in folders}, {})
+    return certify(
+        [answered],
+        {name: Subject(title=name, status="answered") for name in folders},
+        {},
+    )

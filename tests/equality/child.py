@@ -1,7 +1,7 @@
 """A framework in a process of its own that answers one exam after the other.
 
-Reads lines "EXAM PRECISION CASE" and answers each with a line; "roundtrip" puts the contract's in and out
-to the test as well.
+Reads lines "EXAM PRECISION CASE" and answers each with a line; "roundtrip" puts the
+contract's in and out to the test as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from triptych.running.exam import Case, answer_case
 
 
 def roundtrip(framework: Any, case: Case, folder: Path, precision: Precision) -> None:
-    """A training goes on as if nothing had been, after its state was taken out and put into a fresh network.
+    """A training goes on as if nothing had been, after its state was taken out and put
+    into a fresh network.
 
     Looking inside leaves the state as it was; the native file is written.
     """
@@ -43,7 +44,10 @@ def roundtrip(framework: Any, case: Case, folder: Path, precision: Precision) ->
     other, other_step = fresh()
     framework.load_weights(other, taken)
     same(taken, framework.dump_weights(other))
-    same(framework.dump_weights(take(state, step)), framework.dump_weights(take(other, other_step)))
+    same(
+        framework.dump_weights(take(state, step)),
+        framework.dump_weights(take(other, other_step)),
+    )
     assert framework.save_native(other, folder / "native").exists()
 
 
@@ -65,10 +69,17 @@ def main() -> None:
         try:
             wanted = cast(Precision, precision)
             if what == "roundtrip":
-                roundtrip(framework, Case.read(Path(exam), case), Path(exam) / name.replace(":", "-"), wanted)
+                roundtrip(
+                    framework,
+                    Case.read(Path(exam), case),
+                    Path(exam) / name.replace(":", "-"),
+                    wanted,
+                )
             else:
                 folder = Path(exam) / registry.find(name).folder
-                answer_case(framework, Path(exam), case, folder, wanted, lambda event: None)
+                answer_case(
+                    framework, Path(exam), case, folder, wanted, lambda event: None
+                )
             answers.write("ok\n")
         except Exception:  # noqa: BLE001 - the parent reads it
             answers.write(traceback.format_exc().replace("\n", "\\n") + "\n")

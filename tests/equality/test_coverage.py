@@ -1,4 +1,5 @@
-"""What the probes reach: every piece of every operation, every line of a step, every value of every option.
+"""What the probes reach: every piece of every operation, every line of a step, every
+value of every option.
 
 What no probe reaches could be changed in a framework, and every proof would still hold.
 """
@@ -39,20 +40,30 @@ USED: dict[str, set[str]] = {
 
 
 def pieces(cases: Iterable[Case]) -> dict[str, Reached]:
-    """Every piece that the operations of these cases name, and whether any case reaches it."""
+    """Every piece that the operations of these cases name, and whether any case reaches
+    it.
+    """
     found: dict[str, Reached] = {}
     for case in cases:
         state = reference.build(case.architecture, case.weights, "float64")
         for number in case.looked_at:
             batch = case.batches[number]
-            for name, one in reference.pieces(state, batch.images, batch.labels, batch.masks).items():
+            for name, one in reference.pieces(
+                state, batch.images, batch.labels, batch.masks
+            ).items():
                 before = found.get(name, Reached())
-                found[name] = Reached(before.forward or one.forward, before.backward or one.backward)
+                found[name] = Reached(
+                    before.forward or one.forward, before.backward or one.backward
+                )
     return found
 
 
 def missed(cases: Iterable[Case]) -> set[str]:
-    return {name for name, one in pieces(cases).items() if not (one.forward and one.backward)}
+    return {
+        name
+        for name, one in pieces(cases).items()
+        if not (one.forward and one.backward)
+    }
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -63,15 +74,25 @@ def test_every_piece_is_reached_forward_and_backward(seed: int) -> None:
 @pytest.mark.parametrize(
     ("probe", "lost"),
     [
-        ("wide", {"relu6: at 6", "relu6: above 6", "sigmoid: far below", "lstm: f at its upper end",
-                  "cross_entropy: sure and wrong", "max_pool: equals"}),
+        ("wide",
+         {"relu6: at 6", "relu6: above 6", "sigmoid: far below",
+          "lstm: f at its upper end", "cross_entropy: sure and wrong",
+          "max_pool: equals"}),
         ("odd", {"average_pool: whole window", "dropout: dropped"}),
     ],
 )  # fmt: skip
 def test_without_its_probe_a_piece_is_missed(probe: str, lost: set[str]) -> None:
-    """A piece that is not reached is noticed: forward, and backward where the loss wants nothing of it."""
-    cases = [case for case in probe_cases("float64", 0) if case.name not in {probe, "even", "rows"}]
-    missing = missed(cases) | (pieces(probe_cases("float64", 0)).keys() - pieces(cases).keys())
+    """A piece that is not reached is noticed: forward, and backward where the loss
+    wants nothing of it.
+    """
+    cases = [
+        case
+        for case in probe_cases("float64", 0)
+        if case.name not in {probe, "even", "rows"}
+    ]
+    missing = missed(cases) | (
+        pieces(probe_cases("float64", 0)).keys() - pieces(cases).keys()
+    )
     assert lost <= missing
 
 
@@ -85,18 +106,26 @@ def test_a_piece_that_the_loss_wants_nothing_of_is_missed() -> None:
     assert found["relu6: at 6"] == (False, False)
 
 
-# ---- lines ---------------------------------------------------------------------------------------------
+# ---- lines ---------------------------------------------------------------------------
 
 
 def lines_of(code: CodeType) -> set[tuple[str, int]]:
-    """The lines of a piece of code, and of what is defined in it, that can be executed."""
-    own = {(code.co_filename, line) for _, _, line in code.co_lines() if line and line != code.co_firstlineno}
-    return own.union(*(lines_of(one) for one in code.co_consts if isinstance(one, CodeType)))
+    """The lines of a piece of code, and of what it defines, that can be executed."""
+    own = {
+        (code.co_filename, line)
+        for _, _, line in code.co_lines()
+        if line and line != code.co_firstlineno
+    }
+    return own.union(
+        *(lines_of(one) for one in code.co_consts if isinstance(one, CodeType))
+    )
 
 
 def functions(where: ModuleType | type) -> Iterator[Callable[..., Any]]:
     for one in vars(where).values():
-        if inspect.isfunction(one) and one.__code__.co_filename == inspect.getsourcefile(where):
+        if inspect.isfunction(
+            one
+        ) and one.__code__.co_filename == inspect.getsourcefile(where):
             yield one
 
 
@@ -119,18 +148,21 @@ def executed(work: Callable[[], object]) -> set[tuple[str, int]]:
 
 
 def ask_all(cases: Iterable[Case]) -> None:
-    """What `triptych verify` asks of the reference, by the schedules that the rates come from."""
+    """What `triptych verify` asks of the reference, by the schedules of its rates."""
     for case in cases:
         answer(reference, case, "float64", {})
-        reference.load_weights(reference.build(case.architecture, case.weights, "float64"), {})
+        reference.load_weights(
+            reference.build(case.architecture, case.weights, "float64"), {}
+        )
     for schedule in schedules(0.1):
         for step in range(3):
             schedule.at(step, 3)
 
 
 WATCHED: list[Callable[..., Any]] = [
-    *functions(operations), reference.make_step, reference.update, reference.gradients_near,
-    reference.load_weights, reference.dump_weights, Schedule.at,
+    *functions(operations), reference.make_step, reference.update,
+    reference.gradients_near, reference.load_weights, reference.dump_weights,
+    Schedule.at,
 ]  # fmt: skip
 
 
@@ -149,24 +181,35 @@ def pieces_lines(function: Callable[..., Any]) -> set[tuple[str, int]]:
 
 def test_a_line_that_no_probe_executes_is_missed() -> None:
     wanted = lines_of(reference.update.__code__)
-    cases = [dataclasses.replace(case, trainings=case.trainings[:1]) for case in probe_cases("float64", 0)]
+    cases = [
+        dataclasses.replace(case, trainings=case.trainings[:1])
+        for case in probe_cases("float64", 0)
+    ]
     assert wanted - executed(lambda: ask_all(cases))
 
 
-# ---- options -------------------------------------------------------------------------------------------
+# ---- options -------------------------------------------------------------------------
 
 
 def asked_layers() -> list[Layer]:
-    return [node.layer for case in probe_cases("float64", 0) for node in case.architecture.nodes]
+    return [
+        node.layer
+        for case in probe_cases("float64", 0)
+        for node in case.architecture.nodes
+    ]
 
 
 def asked_optimizers() -> list[Optimizer]:
-    return [one.optimizer for case in probe_cases("float64", 0) for one in case.trainings]
+    return [
+        one.optimizer for case in probe_cases("float64", 0) for one in case.trainings
+    ]
 
 
 @pytest.mark.parametrize("kind", VOCABULARY)
 def test_every_option_of_a_layer_takes_two_values(kind: str) -> None:
-    """All values, where there are but a few: a framework that knew one of them only would be seen."""
+    """All values, where there are but a few: a framework that knew one of them only
+    would be seen.
+    """
     layers = [layer for layer in asked_layers() if layer.kind == kind]
     assert layers
     hints = get_type_hints(VOCABULARY[kind])
@@ -174,7 +217,11 @@ def test_every_option_of_a_layer_takes_two_values(kind: str) -> None:
         if field.name in DRAWN:
             continue
         values = {getattr(layer, field.name) for layer in layers}
-        choices = set(get_args(hints[field.name])) if get_origin(hints[field.name]) is not None else set()
+        choices = (
+            set(get_args(hints[field.name]))
+            if get_origin(hints[field.name]) is not None
+            else set()
+        )
         few = {value for value in choices if isinstance(value, str)}
         assert len(values) >= 2, f"{kind}: {field.name} is {values} only"
         assert few <= values, f"{kind}: {field.name} is never {few - values}"
@@ -182,19 +229,23 @@ def test_every_option_of_a_layer_takes_two_values(kind: str) -> None:
 
 @pytest.mark.parametrize("name", USED)
 def test_every_option_of_an_optimizer_is_used(name: str) -> None:
-    """With another number than its default: one who takes no notice of it would be seen."""
+    """With another number than its default: who takes no notice of it is seen."""
     optimizers = [one for one in asked_optimizers() if one.name == name]
-    alike = [one for one in asked_optimizers() if USED[one.name] == USED[name]]  # adam and adamw are one rule
+    # Adam and AdamW are one rule.
+    alike = [one for one in asked_optimizers() if USED[one.name] == USED[name]]
     for field in dataclasses.fields(Optimizer):
         if field.name in USED[name]:
-            assert {getattr(one, field.name) for one in alike} - {field.default}, field.name
+            asked = {getattr(one, field.name) for one in alike}
+            assert asked - {field.default}, field.name
     assert any(one.weight_decay and one.label_smoothing for one in optimizers)
 
 
 def test_no_option_of_an_optimizer_is_forgotten() -> None:
     known = {"name", "weight_decay", "label_smoothing"}.union(*USED.values())
     assert {field.name for field in dataclasses.fields(Optimizer)} == known
-    assert any(not one.weight_decay and not one.label_smoothing for one in asked_optimizers())
+    assert any(
+        not one.weight_decay and not one.label_smoothing for one in asked_optimizers()
+    )
 
 
 def test_every_training_of_an_optimizer_is_resumed() -> None:
@@ -214,5 +265,8 @@ def networks() -> list[Any]:
 
 
 def test_a_short_batch_follows_a_longer_one() -> None:
-    sizes = [[len(batch.labels) for batch in case.batches] for case in probe_cases("float64", 0)]
+    sizes = [
+        [len(batch.labels) for batch in case.batches]
+        for case in probe_cases("float64", 0)
+    ]
     assert any(after < before for one in sizes for before, after in pairwise(one))

@@ -1,4 +1,6 @@
-"""Every framework, Keras' other backends included, against the reference: layers, gradients, steps."""
+"""Every framework, Keras' other backends included, against the reference: layers,
+gradients, steps.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,16 @@ def test_the_four_are_equal(tmp_path: Path, four: list[Asked], name: str) -> Non
 
 
 def test_other_backends_are_equal(tmp_path: Path, backend: Asked) -> None:
-    case = dataclasses.replace(cases("float64")["odd"], trainings=cases("float64")["even"].trainings)
+    case = dataclasses.replace(
+        cases("float64")["odd"], trainings=cases("float64")["even"].trainings
+    )
     prove(tmp_path, case, [backend]).check()
 
 
 @pytest.mark.parametrize("name", ["rows", "wide"])
-def test_other_backends_read_rows_and_reach_ends_alike(tmp_path: Path, backend: Asked, name: str) -> None:
+def test_other_backends_read_rows_and_reach_ends_alike(
+    tmp_path: Path, backend: Asked, name: str
+) -> None:
     prove(tmp_path, cases("float64")[name], [backend]).check()
 
 
@@ -45,7 +51,9 @@ def test_other_backends_read_rows_and_reach_ends_alike(tmp_path: Path, backend: 
 def test_state_goes_out_and_in_and_nothing_changes(
     tmp_path: Path, four: list[Asked], name: str, optimizer: str
 ) -> None:
-    training = next(one for one in cases("float64")["scales"].trainings if one.name == optimizer)
+    training = next(
+        one for one in cases("float64")["scales"].trainings if one.name == optimizer
+    )
     case = dataclasses.replace(cases("float64")[name], trainings=(training,))
     case.write(tmp_path)
     for one in four:

@@ -35,10 +35,18 @@ KINDS: list[Layer] = [Dense(2), BatchNorm(), Dropout(0.5), Bias(), ReLU()]
 
 
 def side_by_side(names: Sequence[str]) -> Architecture:
-    """A network in which every name is that of a variable of its own: all layers are read at the end."""
+    """A network in which every name is that of a variable of its own: all layers are
+    read at the end.
+    """
     nodes = [Node("flat", Flatten(), (INPUT,)), Node("wide", Dense(2), ("flat",))]
-    nodes += [Node(name, kind, ("wide",)) for name, kind in zip(names, cycle(KINDS), strict=False)]
-    nodes += [Node("joined", Concat(), tuple(names)), Node("out", Dense(3), ("joined",))]
+    nodes += [
+        Node(name, kind, ("wide",))
+        for name, kind in zip(names, cycle(KINDS), strict=False)
+    ]
+    nodes += [
+        Node("joined", Concat(), tuple(names)),
+        Node("out", Dense(3), ("joined",)),
+    ]
     return Architecture("named", (2, 2, 3), tuple(nodes))
 
 
@@ -48,18 +56,22 @@ def case_of(network: Architecture, *trainings: Training) -> Case:
 
 
 def holds(case: Case, four: list[Asked], exam: Path) -> None:
-    """All four agree with the reference on each layer, its gradient, and the steps, if there are any."""
+    """All four agree with the reference on each layer, its gradient, and the steps, if
+    there are any.
+    """
     certificate = prove(exam, case, four)
     assert certificate.verdict == "equal", certificate.sentence()
 
 
 WORDS = """
-    self masks weights averages training tf torch F jax jnp keras layers x tap network dense dropout bias
-    train forward parameters type to Dropout feed print match
+    self masks weights averages training tf torch F jax jnp keras layers x tap network
+    dense dropout bias train forward parameters type to Dropout feed print match
 """.split()  # noqa: SIM905
 
 
-def test_a_layer_may_be_called_what_a_framework_calls_its_things(four: list[Asked], tmp_path: Path) -> None:
+def test_a_layer_may_be_called_what_a_framework_calls_its_things(
+    four: list[Asked], tmp_path: Path
+) -> None:
     holds(case_of(side_by_side(WORDS)), four, tmp_path)
 
 
@@ -73,23 +85,28 @@ def characters() -> Iterator[str]:
 def test_names_of_all_scripts(four: list[Asked], tmp_path: Path) -> None:
     drawn = characters()
     names = ["é", "e", "größe", "groe", "Ω", "layer", "Ω_1", "名前"]
-    names += ["".join(next(drawn) for _ in range(1 + length % 4)) for length in range(12)]
+    names += [
+        "".join(next(drawn) for _ in range(1 + length % 4)) for length in range(12)
+    ]
     holds(case_of(side_by_side(names)), four, tmp_path)
 
 
 COLLIDING: dict[str, list[tuple[str, Layer, str]]] = {
     "attributes of TensorFlow's": [
-        ("rows", Rows(), INPUT), ("a", LSTM(3, sequence=True), "rows"), ("b", GRU(3, sequence=True), "rows"),
+        ("rows", Rows(), INPUT), ("a", LSTM(3, sequence=True), "rows"),
+        ("b", GRU(3, sequence=True), "rows"),
         ("a_recurrent", LSTM(3, sequence=True), "a"),
         ("b_recurrent", GRU(3, sequence=True), "b"),
     ],
     "masks and zeros of Keras": [
-        ("x", Dropout(0.5), INPUT), ("x_keep", Bias(), "x"), ("x_zero", Dropout(0.5), "x_keep"),
-        ("x_keep_", ReLU(), "x_zero"), ("images_zero", Bias(), "x_keep"), ("x_zero_zero", Bias(), INPUT),
+        ("x", Dropout(0.5), INPUT), ("x_keep", Bias(), "x"),
+        ("x_zero", Dropout(0.5), "x_keep"), ("x_keep_", ReLU(), "x_zero"),
+        ("images_zero", Bias(), "x_keep"), ("x_zero_zero", Bias(), INPUT),
     ],
     "modules of PyTorch's": [
-        ("train", Bias(), INPUT), ("train_", BatchNorm(), "train"), ("eval", Bias(), "train_"),
-        ("requires_grad_", Bias(), "train"), ("requires_grad", Bias(), "eval"),
+        ("train", Bias(), INPUT), ("train_", BatchNorm(), "train"),
+        ("eval", Bias(), "train_"), ("requires_grad_", Bias(), "train"),
+        ("requires_grad", Bias(), "eval"),
     ],
 }  # fmt: skip
 

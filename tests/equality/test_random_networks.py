@@ -1,4 +1,6 @@
-"""Random small networks of the whole layer vocabulary: all four frameworks against the reference."""
+"""Random small networks of the whole layer vocabulary: all four frameworks against the
+reference.
+"""
 
 from __future__ import annotations
 
@@ -40,34 +42,47 @@ from triptych.running.exam import Case
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 PADDINGS = st.sampled_from(["same", "valid"])
 WINDOWS: list[st.SearchStrategy[Layer]] = [
-    st.builds(Conv, filters=st.integers(1, 5), kernel=PAIRS, stride=PAIRS, padding=PADDINGS,
+    st.builds(Conv, filters=st.integers(1, 5), kernel=PAIRS, stride=PAIRS,
+              padding=PADDINGS, bias=st.booleans()),
+    st.builds(DepthwiseConv, kernel=PAIRS, stride=PAIRS, padding=PADDINGS,
               bias=st.booleans()),
-    st.builds(DepthwiseConv, kernel=PAIRS, stride=PAIRS, padding=PADDINGS, bias=st.booleans()),
     st.builds(MaxPool, size=PAIRS, stride=PAIRS, padding=PADDINGS),
     st.builds(AveragePool, size=PAIRS, stride=PAIRS, padding=PADDINGS),
 ]  # fmt: skip
 ANYWHERE: list[st.SearchStrategy[Layer]] = [
-    st.just(Bias()), st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()), st.just(Sigmoid()),
-    st.just(GELU()), st.builds(Dropout, rate=st.sampled_from([0.25, 0.5])),
+    st.just(Bias()), st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()),
+    st.just(Sigmoid()), st.just(GELU()),
+    st.builds(Dropout, rate=st.sampled_from([0.25, 0.5])),
 ]  # fmt: skip
 NORM = st.builds(BatchNorm, momentum=st.sampled_from([0.9, 1.0]))
 STATES, LAST_STATE = (
-    [st.builds(kind, units=st.integers(1, 5), sequence=st.just(sequence)) for kind in (LSTM, GRU)]
+    [
+        st.builds(kind, units=st.integers(1, 5), sequence=st.just(sequence))
+        for kind in (LSTM, GRU)
+    ]
     for sequence in (True, False)
 )
-DENSE: st.SearchStrategy[Layer] = st.builds(Dense, units=st.integers(2, 6), bias=st.booleans())
+DENSE: st.SearchStrategy[Layer] = st.builds(
+    Dense, units=st.integers(2, 6), bias=st.booleans()
+)
 
 
 @st.composite
 def networks(draw: st.DrawFn) -> Architecture:
-    """Some layers on pictures, perhaps a branch, perhaps on their rows, then flat ones, then the logits."""
+    """Some layers on pictures, perhaps a branch, perhaps on their rows, then flat ones,
+    then the logits.
+    """
     layers: list[tuple[Layer, tuple[str, ...]]] = []
 
     def follow(layer: Layer, *inputs: str) -> str:
-        layers.append((layer, inputs or (f"layer{len(layers) - 1}" if layers else "images",)))
+        layers.append(
+            (layer, inputs or (f"layer{len(layers) - 1}" if layers else "images",))
+        )
         return f"layer{len(layers) - 1}"
 
-    for layer in draw(st.lists(st.one_of(*WINDOWS, *ANYWHERE, NORM), min_size=1, max_size=3)):
+    for layer in draw(
+        st.lists(st.one_of(*WINDOWS, *ANYWHERE, NORM), min_size=1, max_size=3)
+    ):
         last = follow(layer)
     if draw(st.booleans()):
         branch = follow(draw(st.one_of(*ANYWHERE, NORM)), last)
@@ -85,7 +100,9 @@ def networks(draw: st.DrawFn) -> Architecture:
     for layer in draw(st.lists(st.one_of(DENSE, *ANYWHERE, NORM), max_size=2)):
         follow(layer)
     follow(Dense(units=draw(st.integers(2, 5))))
-    nodes = tuple(Node(f"layer{n}", layer, inputs) for n, (layer, inputs) in enumerate(layers))
+    nodes = tuple(
+        Node(f"layer{n}", layer, inputs) for n, (layer, inputs) in enumerate(layers)
+    )
     shape = (draw(st.integers(5, 9)), draw(st.integers(5, 9)), 3)
     try:
         return Architecture("drawn", shape, nodes)
@@ -95,12 +112,24 @@ def networks(draw: st.DrawFn) -> Architecture:
 
 @settings(
     max_examples=20,
-    phases=[Phase.generate],  # a smaller example would cost minutes; the certificate names the layer
+    phases=[
+        Phase.generate
+    ],  # a smaller example would cost minutes; the certificate names the layer
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(network=networks(), seed=st.integers(0, 1000))
-def test_any_network_is_the_same_in_all(four: list[Asked], network: Architecture, seed: int) -> None:
-    case = Case("drawn", network, moved_weights(network, seed), noise(network, (4,), seed), "float64", (0,))
+def test_any_network_is_the_same_in_all(
+    four: list[Asked], network: Architecture, seed: int
+) -> None:
+    case = Case(
+        "drawn",
+        network,
+        moved_weights(network, seed),
+        noise(network, (4,), seed),
+        "float64",
+        (0,),
+    )
     with tempfile.TemporaryDirectory() as folder:
         certificate = prove(Path(folder), case, four)
-        assert certificate.verdict == "equal", f"{certificate.sentence()}\n{network.to_toml()}"
+        said = f"{certificate.sentence()}\n{network.to_toml()}"
+        assert certificate.verdict == "equal", said

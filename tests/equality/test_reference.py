@@ -1,4 +1,6 @@
-"""The reference itself: its gradients against finite differences, which know no derivatives; its steps."""
+"""The reference itself: its gradients against finite differences, which know no
+derivatives; its steps.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,18 @@ def test_gradients_are_what_finite_differences_say(name: str) -> None:
     state = reference.build(network, dict(weights), "float64")
     _, gradients = reference.gradients(state, batch.images, batch.labels, batch.masks)
     for parameter in network.parameters:
-        direction = stream(0, "direction", parameter).standard_normal(weights[parameter].shape)
-        ahead, behind = (loss({parameter: weights[parameter] + s * direction}) for s in (STEP, -STEP))
+        at = weights[parameter]
+        direction = stream(0, "direction", parameter).standard_normal(at.shape)
+        ahead, behind = (
+            loss({parameter: at + step * direction}) for step in (STEP, -STEP)
+        )
         measured = (ahead - behind) / (2 * STEP)
         expected = float((gradients[parameter].astype(np.float64) * direction).sum())
         assert measured == pytest.approx(expected, rel=1e-5, abs=1e-8), parameter
-        if abs(expected) > 1e-6:  # and the bound is not so wide that it lets another derivative pass
-            assert measured != pytest.approx(0.999 * expected, rel=1e-5, abs=1e-8), parameter
+        # And the bound is not so wide that it lets another derivative pass.
+        if abs(expected) > 1e-6:
+            other = pytest.approx(0.999 * expected, rel=1e-5, abs=1e-8)
+            assert measured != other, parameter
 
 
 @pytest.mark.parametrize("name", SLOTS)
@@ -47,6 +54,11 @@ def test_an_update_is_what_a_step_takes_off(name: OptimizerName) -> None:
     step(state, batch.images, batch.labels, batch.masks, 0.1)
     for parameter, shape in network.parameters.items():
         change, _ = reference.update(
-            optimizer, gradients[parameter].astype(np.float64), [np.zeros(shape)] * len(SLOTS[name]), 1
+            optimizer,
+            gradients[parameter].astype(np.float64),
+            [np.zeros(shape)] * len(SLOTS[name]),
+            1,
         )
-        assert np.array_equal(state.weights[parameter], before[parameter] - 0.1 * change), parameter
+        assert np.array_equal(
+            state.weights[parameter], before[parameter] - 0.1 * change
+        ), parameter

@@ -56,9 +56,13 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("proof")
     (folder / "small.toml").write_text(NETWORK)
     done = triptych.verify(
-        folder / "small.toml", steps=4, batch=4, optimizers=["adamw", "sgd"], probes=False,
+        folder / "small.toml",
+        steps=4,
+        batch=4,
+        optimizers=["adamw", "sgd"],
+        probes=False,
         out=folder / "out",
-    )  # fmt: skip
+    )
     done.certificate.check()
     return folder / "out"
 
@@ -83,11 +87,22 @@ def test_everything_was_asked(certificate: dict[str, Any]) -> None:
     for where in ("images", "conv1", "bn1", "relu1", "flatten1", "dropout1", "dense1"):
         for quantity in ("forward", "forward_training", "refed", "activation_gradient"):
             assert (quantity, where) in places
-    for tensor in ("conv1.kernel", "conv1.bias", "bn1.scale", "bn1.offset", "dense1.kernel", "dense1.bias"):
+    for tensor in (
+        "conv1.kernel",
+        "conv1.bias",
+        "bn1.scale",
+        "bn1.offset",
+        "dense1.kernel",
+        "dense1.bias",
+    ):
         for quantity in ("gradient", "step", "trajectory"):
             assert (quantity, tensor) in places
         assert ("step", f"optimizer.second_moment.{tensor}") in places
-    assert {("running", "bn1.mean"), ("running", "bn1.variance"), ("loss", "loss")} <= places
+    assert {
+        ("running", "bn1.mean"),
+        ("running", "bn1.variance"),
+        ("loss", "loss"),
+    } <= places
     pairs = {(one["framework"], one["against"]) for one in certificate["quantities"]}
     assert len(pairs) == 4 + 6
 
@@ -104,14 +119,19 @@ def test_the_same_twice_gives_the_same_bits(proof: Path, triptych: Command) -> N
     assert done.returncode == 0, done.stderr
     again = json.loads(done.stdout)
     for name, subject in stored["frameworks"].items():
-        assert subject["trained_sha256"] is not None
-        assert again["frameworks"][name]["trained_sha256"] == subject["trained_sha256"], name
+        before, now = subject, again["frameworks"][name]
+        assert before["trained_sha256"] is not None
+        assert now["trained_sha256"] == before["trained_sha256"], name
 
 
 @pytest.mark.parametrize(
     ("change", "code", "says"),
     [
-        (lambda c: c["quantities"][0].update(gap=1.0), 1, "contradicts its own figures"),
+        (
+            lambda c: c["quantities"][0].update(gap=1.0),
+            1,
+            "contradicts its own figures",
+        ),
         (lambda c: c.update(verdict="different"), 1, "contradicts its own figures"),
         (lambda c: c["asked"].update(seed=1), 2, "weights are no longer the same"),
         (lambda c: c.pop("bounds"), 2, "is no certificate"),
@@ -140,10 +160,11 @@ def test_one_that_is_missing_leaves_it_open(tmp_path: Path, triptych: Command) -
     (tmp_path / "hidden" / "sitecustomize.py").write_text(
         "import importlib.util as u\n"
         "honest = u.find_spec\n"
-        "u.find_spec = lambda name, package=None: None if name == 'jax' else honest(name, package)\n"
+        "u.find_spec = lambda name, package=None: "
+        "None if name == 'jax' else honest(name, package)\n"
     )
-    done = triptych("verify", "small.toml", "--frameworks", "pytorch,jax", *QUICK, "--json",
-                    PYTHONPATH=str(tmp_path / "hidden"))  # fmt: skip
+    done = triptych("verify", "small.toml", "--frameworks", "pytorch,jax", *QUICK,
+                    "--json", PYTHONPATH=str(tmp_path / "hidden"))  # fmt: skip
     assert done.returncode == 2, done.stderr
     said = json.loads(done.stdout)
     assert said["verdict"] == "inconclusive"
@@ -172,7 +193,9 @@ def test_one_that_is_missing_leaves_it_open(tmp_path: Path, triptych: Command) -
         (("--pictures", "none"), "none"),
     ],
 )
-def test_wrong_use_is_one_line(triptych: Command, words: tuple[str, ...], says: str) -> None:
+def test_wrong_use_is_one_line(
+    triptych: Command, words: tuple[str, ...], says: str
+) -> None:
     done = triptych("verify", *words)
     assert done.returncode == 2
     assert says in done.stderr
@@ -181,19 +204,27 @@ def test_wrong_use_is_one_line(triptych: Command, words: tuple[str, ...], says: 
 
 
 def test_a_backend_of_keras_has_a_page_too(tmp_path: Path) -> None:
-    done = triptych.verify("mlp", frameworks=["keras:torch"], size=8, steps=1, probes=False, out=tmp_path)
+    done = triptych.verify(
+        "mlp", frameworks=["keras:torch"], size=8, steps=1, probes=False, out=tmp_path
+    )
     done.certificate.check()
     assert "Keras on PyTorch" in (tmp_path / "certificate.html").read_text()
 
 
 def test_real_pictures_a_run_and_bfloat16(tmp_path: Path) -> None:
-    """A comparison in bfloat16 in all four, and a proof of what it has learned, on its own pictures."""
-    run = triptych.compare("digits", epochs=1, size=20, precision="bfloat16", out=tmp_path / "run")
+    """A comparison in bfloat16 in all four, and a proof of what it has learned, on its
+    own pictures.
+    """
+    run = triptych.compare(
+        "digits", epochs=1, size=20, precision="bfloat16", out=tmp_path / "run"
+    )
     assert {one.status for one in run.frameworks.values()} == {"done"}
     assert all((one.test_accuracy or 0) > 0.5 for one in run.frameworks.values())
     assert run.equivalence is not None
     assert run.equivalence.verdict == "equal", run.equivalence.sentence
-    done = triptych.verify(tmp_path / "run", precision="bfloat16", steps=2, probes=False)
+    done = triptych.verify(
+        tmp_path / "run", precision="bfloat16", steps=2, probes=False
+    )
     done.certificate.check()
     assert done.folder == tmp_path / "run" / "proof"
     assert done.certificate.asked is not None
@@ -201,15 +232,21 @@ def test_real_pictures_a_run_and_bfloat16(tmp_path: Path) -> None:
 
 
 def test_every_layer_in_bfloat16(tmp_path: Path) -> None:
-    """The probes, too: that each program rounds what is near a tie in its own way is no difference."""
-    triptych.verify("mlp", precision="bfloat16", size=8, steps=1, out=tmp_path).certificate.check()
+    """The probes, too: that each program rounds what is near a tie in its own way is no
+    difference.
+    """
+    triptych.verify(
+        "mlp", precision="bfloat16", size=8, steps=1, out=tmp_path
+    ).certificate.check()
 
 
 def test_what_differs_is_not_ranked(tmp_path: Path, triptych: Command) -> None:
-    """A run in which a framework's first step was another: its table says so, and the exit code."""
+    """A run in which a framework's first step was another: its table says so, and the
+    exit code.
+    """
     run = tmp_path / "run"
-    done = triptych("compare", "digits", "--epochs", "1", "--size", "20", "--out", run, "--json",
-                    "--frameworks", "pytorch,tensorflow")  # fmt: skip
+    done = triptych("compare", "digits", "--epochs", "1", "--size", "20", "--out", run,
+                    "--json", "--frameworks", "pytorch,tensorflow")  # fmt: skip
     honest = json.loads(done.stdout)
     assert honest["equivalence"]["verdict"] == "equal"
     assert set(honest["ranking"]["pictures_per_second"]) == {"pytorch", "tensorflow"}

@@ -1,4 +1,5 @@
-"""Every framework's files define the contract's functions: these names, this order, these signatures.
+"""Every framework's files define the contract's functions: these names, this order,
+these signatures.
 
 Read as text: no framework is imported here.
 """
@@ -28,7 +29,9 @@ def functions_of(protocol: str) -> dict[str, ast.FunctionDef]:
     """The functions of a class of the contract."""
     tree = ast.parse(Path(contract.__file__).read_text("utf-8"))
     return next(
-        functions(node.body) for node in tree.body if isinstance(node, ast.ClassDef) and node.name == protocol
+        functions(node.body)
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == protocol
     )
 
 
@@ -41,10 +44,18 @@ def faults(text: str, protocol: str) -> list[str]:
         found.append(f"order is {shared}")
     for name in shared:
         theirs = wanted[name].args
-        asked = ast.arguments(theirs.posonlyargs, theirs.args[1:], theirs.vararg, theirs.kwonlyargs,
-                              theirs.kw_defaults, theirs.kwarg, theirs.defaults)  # fmt: skip
-        if ast.unparse(ours[name].args) != ast.unparse(asked):
-            found.append(f"{name} takes ({ast.unparse(ours[name].args)}), not ({ast.unparse(asked)})")
+        asked = ast.arguments(
+            theirs.posonlyargs,
+            theirs.args[1:],
+            theirs.vararg,
+            theirs.kwonlyargs,
+            theirs.kw_defaults,
+            theirs.kwarg,
+            theirs.defaults,
+        )
+        takes, should = ast.unparse(ours[name].args), ast.unparse(asked)
+        if takes != should:
+            found.append(f"{name} takes ({takes}), not ({should})")
         if ast.unparse(ours[name].returns or ast.Name("")) != ast.unparse(
             wanted[name].returns or ast.Name("")
         ):
@@ -58,16 +69,30 @@ def test_the_contract_is_the_one_that_was_designed() -> None:
     writer, framework = functions_of("Writer"), functions_of("Framework")
     assert list(writer) == ["write_network", "layouts"]
     assert list(framework) == [
-        "facts", "build", "load_weights", "dump_weights", "trace", "gradients", "make_step", "predict",
-        "save_native",
+        "facts", "build", "load_weights", "dump_weights", "trace", "gradients",
+        "make_step", "predict", "save_native",
     ]  # fmt: skip
-    assert all(ast.get_docstring(function) for function in (*writer.values(), *framework.values()))
+    assert all(
+        ast.get_docstring(function)
+        for function in (*writer.values(), *framework.values())
+    )
 
 
 def test_every_framework_is_registered() -> None:
-    shared = {"__init__", "contract", "emit", "operations", "registry", "rounding", "source", "tensors"}
+    shared = {
+        "__init__",
+        "contract",
+        "emit",
+        "operations",
+        "registry",
+        "rounding",
+        "source",
+        "tensors",
+    }
     folders = {path.parent.name for path in FOLDER.glob("*/__init__.py")}
-    assert folders | {path.stem for path in FOLDER.glob("*.py")} - shared == set(MODULES)
+    assert folders | {path.stem for path in FOLDER.glob("*.py")} - shared == set(
+        MODULES
+    )
     for folder in folders:
         files = {path.stem for path in (FOLDER / folder).glob("*.py")}
         assert files == {"__init__", "write", "ops", "run"}
@@ -87,13 +112,19 @@ def test_a_framework_keeps_the_contract(module: str, part: str) -> None:
         ("def predict(", "def foretell(", "predict is missing"),
         ("def facts()", "def facts(verbose: bool)", "facts takes"),
         ("training: bool, masks: Masks", "masks: Masks, training: bool", "trace takes"),
-        ("labels: Labels, masks: Masks", "targets: Labels, masks: Masks", "gradients takes"),
+        ("labels: Labels, masks: Masks", "targets: Labels, masks: Masks",
+         "gradients takes"),
         ('    """By `backward`."""\n', "", "gradients has no docstring"),
         ("-> Weights:", "-> dict:", "dump_weights gives another type"),
-        ("def build", "def predict(state: State, images: Images) -> Array: ...\ndef build", "order is"),
+        ("def build",
+         "def predict(state: State, images: Images) -> Array: ...\ndef build",
+         "order is"),
     ],
 )  # fmt: skip
 def test_a_departure_is_seen(old: str, new: str, fault: str) -> None:
     text = (FOLDER / "reference.py").read_text("utf-8")
     assert old in text
-    assert any(found.startswith(fault) for found in faults(text.replace(old, new, 1), "Framework"))
+    assert any(
+        found.startswith(fault)
+        for found in faults(text.replace(old, new, 1), "Framework")
+    )

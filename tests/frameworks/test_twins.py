@@ -1,4 +1,6 @@
-"""The frameworks are twins: the same private names for the same things, and no private names of others."""
+"""The frameworks are twins: the same private names for the same things, and no private
+names of others.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ def parsed(module: str, part: str) -> ast.Module:
 
 
 def defined(tree: ast.Module) -> set[str]:
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
 
 
 @pytest.mark.parametrize("module", FOUR)
@@ -35,9 +41,16 @@ def test_the_same_things_have_the_same_names(module: str) -> None:
     assert {"State", "_tensors", "_slots", "_prepare"} <= defined(run)
     assert {"prepare", "train_step"} <= defined(parsed(module, "ops"))
     assert "_layer" in defined(parsed(module, "write"))
-    (state,) = [node for node in run.body if isinstance(node, ast.ClassDef) and node.name == "State"]
-    fields = [node.target.id for node in state.body
-              if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]  # fmt: skip
+    (state,) = [
+        node
+        for node in run.body
+        if isinstance(node, ast.ClassDef) and node.name == "State"
+    ]
+    fields = [
+        node.target.id
+        for node in state.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    ]
     assert fields[:5] == ["architecture", "precision", "text", "layouts", "network"]
     assert {"optimizer", "slots"} <= set(fields)
 
@@ -47,9 +60,13 @@ def test_every_optimizer_is_in_the_table(module: str) -> None:
     keys = set()
     for node in ast.walk(parsed(module, "run")):
         match node:
-            case ast.AnnAssign(target=ast.Name(id="OPTIMIZERS"), value=ast.Dict(keys=found)):
+            case ast.AnnAssign(
+                target=ast.Name(id="OPTIMIZERS"), value=ast.Dict(keys=found)
+            ):
                 keys |= {key.value for key in found if isinstance(key, ast.Constant)}
-            case ast.Assign(targets=[ast.Subscript(ast.Name("OPTIMIZERS"), ast.Constant(key))]):
+            case ast.Assign(
+                targets=[ast.Subscript(ast.Name("OPTIMIZERS"), ast.Constant(key))]
+            ):
                 keys.add(key)
     assert keys == set(get_args(OptimizerName))
 
@@ -60,16 +77,22 @@ PRIVATE = {
     "keras": ["keras.src.backend.common.dtypes", "_get_variable_index"],
     "jax": [], "pytorch": [], "tensorflow": [],
 }  # fmt: skip
-"""What no public name of a framework gives; each stands in one place, and is tried before it is used."""
+"""What no public name of a framework gives; each stands in one place, and is tried
+before it is used.
+"""
 
 
 def private(tree: ast.Module) -> Iterator[str]:
     """What a file takes of a framework that is not public."""
     for node in ast.walk(tree):
         match node:
-            case ast.ImportFrom(module=str(module)) if ".src" in module or "._" in module:
+            case ast.ImportFrom(module=str(module)) if (
+                ".src" in module or "._" in module
+            ):
                 yield module
-            case ast.Attribute(attr=name) if name.startswith("_") and not name.endswith("__"):
+            case ast.Attribute(attr=name) if name.startswith("_") and not name.endswith(
+                "__"
+            ):
                 if name not in PUBLIC:
                     yield name
 
@@ -92,7 +115,8 @@ run, network = registry.find("keras:torch").load(), mlp(size=4, classes=2)
 
 def built(precision):
     try:
-        return str(run.build(network, initial_weights(network, 0), precision).network.dtype)
+        weights = initial_weights(network, 0)
+        return str(run.build(network, weights, precision).network.dtype)
     except FrameworkUnsupported as error:
         return str(error)
 
@@ -105,20 +129,25 @@ print(json.dumps(said))
 """
 
 
-def test_another_version_of_keras_is_refused_where_it_cannot_be_held_to_the_conventions() -> None:
+def test_another_version_of_keras_is_refused_where_conventions_cannot_hold() -> None:
     entry = registry.find("keras:torch")
     if missing := entry.missing():
         pytest.skip(missing)
     done = subprocess.run(
-        [sys.executable, "-c", GUARD], env=environment(entry), capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", GUARD],
+        env=environment(entry),
+        capture_output=True,
+        text=True,
+        timeout=120,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    here, single, double_elsewhere, single_elsewhere, without_slots = json.loads(done.stdout.splitlines()[-1])
+    here, single, double_elsewhere, single_elsewhere, without_slots = json.loads(
+        done.stdout.splitlines()[-1]
+    )
     assert (here, single, single_elsewhere) == ("float64", "float32", "float32")
     assert "Keras on PyTorch 3." in double_elsewhere
-    assert (
-        "computes float64 in float32: use --precision float32, or install another version" in double_elsewhere
-    )
+    advice = "use --precision float32, or install another version"
+    assert f"computes float64 in float32: {advice}" in double_elsewhere
     assert "finds an optimizer's slots in another way" in without_slots
     assert "\n" not in double_elsewhere + without_slots

@@ -19,10 +19,14 @@ SOURCES = Path(__file__).parents[2] / "src"
 
 
 def noise(seed: int, height: int = 12, width: int = 16) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return np.random.default_rng(seed).integers(
+        0, 256, (height, width, 3), dtype=np.uint8
+    )
 
 
-def saved(image: Image.Image | NDArray[Any], form: str = "PNG", **options: Any) -> bytes:
+def saved(
+    image: Image.Image | NDArray[Any], form: str = "PNG", **options: Any
+) -> bytes:
     """The bytes of a picture file."""
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     into = io.BytesIO()
@@ -31,7 +35,12 @@ def saved(image: Image.Image | NDArray[Any], form: str = "PNG", **options: Any) 
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return (
+        struct.pack(">I", len(data))
+        + name
+        + data
+        + struct.pack(">I", zlib.crc32(name + data))
+    )
 
 
 def png_header(width: int, height: int, bits: int = 8, colour: int = 2) -> bytes:
@@ -41,11 +50,15 @@ def png_header(width: int, height: int, bits: int = 8, colour: int = 2) -> bytes
 
 
 def png16(samples: NDArray[np.uint16]) -> bytes:
-    """A 16-bit PNG of (height, width, 1 to 4) samples: Pillow writes only the grey ones."""
+    """A 16-bit PNG of (height, width, 1 to 4) samples: Pillow writes only grey ones."""
     height, width, channels = samples.shape
     colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
-    return png_header(width, height, 16, colour) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        png_header(width, height, 16, colour)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def fill(root: Path, files: Mapping[str, bytes]) -> Path:

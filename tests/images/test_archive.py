@@ -22,7 +22,9 @@ from .making import fill, noise, pictures, saved
 FILES = pictures("train/a", "train/b", "test/a", "test/b", many=4)
 
 
-def zipped(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+def zipped(
+    path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED
+) -> Path:
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
@@ -73,7 +75,9 @@ def test_an_archive_is_its_folder(tmp_path: Path, kind: str, wrapper: str) -> No
         "README": b"text",
     }
     files = FILES | extra
-    folder = open_pictures(fill(tmp_path / "set", files), size=(6, 6), cache=tmp_path / "one")
+    folder = open_pictures(
+        fill(tmp_path / "set", files), size=(6, 6), cache=tmp_path / "one"
+    )
     # In another order than that of the names; the ending says nothing.
     backwards = {wrapper + name: files[name] for name in reversed(files)}
     path = MAKERS[kind](tmp_path / "pictures.bin", backwards)
@@ -82,10 +86,15 @@ def test_an_archive_is_its_folder(tmp_path: Path, kind: str, wrapper: str) -> No
     assert list(archive.names) == list(folder.names)
     assert archive.problems == folder.problems
     assert len(archive.problems) == 3
-    for one, other in ((archive.images, folder.images), (archive.labels, folder.labels)):
+    for one, other in (
+        (archive.images, folder.images),
+        (archive.labels, folder.labels),
+    ):
         np.testing.assert_array_equal(one, other)
     assert archive.source == str(path)
-    assert [p.name for p in tmp_path.iterdir()].count("train") == 0  # nothing was unpacked
+    assert [p.name for p in tmp_path.iterdir()].count(
+        "train"
+    ) == 0  # nothing was unpacked
 
 
 def test_empty_folders_in_archives_are_no_classes(tmp_path: Path) -> None:
@@ -100,7 +109,9 @@ def test_empty_folders_in_archives_are_no_classes(tmp_path: Path) -> None:
         listing = scan(tmp_path / name)
         listing.reader.close()
         assert listing.classes == ("a", "b")
-        assert [(one.kind, one.path) for one in listing.problems] == [("no pictures", f) for f in folders]
+        assert [(one.kind, one.path) for one in listing.problems] == [
+            ("no pictures", f) for f in folders
+        ]
 
 
 BAD_NAMES = [
@@ -122,7 +133,10 @@ def test_members_that_leave_the_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_hidden_members_are_checked_too(tmp_path: Path) -> None:
-    refused(zipped(tmp_path / "a.zip", FILES | {"__MACOSX/../../.x": b"x"}), "leaves the archive")
+    refused(
+        zipped(tmp_path / "a.zip", FILES | {"__MACOSX/../../.x": b"x"}),
+        "leaves the archive",
+    )
 
 
 @pytest.mark.parametrize("mode", [0o120777, 0o020666, 0o010644])
@@ -136,7 +150,14 @@ def test_zip_links_and_devices(tmp_path: Path, mode: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
+    "kind",
+    [
+        tarfile.SYMTYPE,
+        tarfile.LNKTYPE,
+        tarfile.CHRTYPE,
+        tarfile.BLKTYPE,
+        tarfile.FIFOTYPE,
+    ],
 )
 def test_tar_links_and_devices(tmp_path: Path, kind: bytes) -> None:
     path = tarred(tmp_path / "a.tar", FILES)
@@ -154,8 +175,10 @@ def test_a_name_twice(tmp_path: Path) -> None:
     refused(path, "is in it twice")
 
 
-def forged(path: Path, *, size: int = 0, packed: int = 0, flags: int = 0, many: int = 1) -> Path:
-    """A zip whose last `many` members announce these sizes and flags in the list of members."""
+def forged(
+    path: Path, *, size: int = 0, packed: int = 0, flags: int = 0, many: int = 1
+) -> Path:
+    """A zip whose list announces these sizes and flags for its last `many` members."""
     files = FILES | {f"train/a/forged {i}.png": b"x" for i in range(many)}
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
@@ -168,20 +191,31 @@ def forged(path: Path, *, size: int = 0, packed: int = 0, flags: int = 0, many: 
 
 
 def test_zip_limits(tmp_path: Path) -> None:
-    refused(forged(tmp_path / "a.zip", size=500_000_001, packed=400_000_000), "has 500 MB; 500 are allowed")
-    refused(forged(tmp_path / "b.zip", size=499_000_000, packed=400_000_000, many=201), "total over 100 GB")
+    refused(
+        forged(tmp_path / "a.zip", size=500_000_001, packed=400_000_000),
+        "has 500 MB; 500 are allowed",
+    )
+    refused(
+        forged(tmp_path / "b.zip", size=499_000_000, packed=400_000_000, many=201),
+        "total over 100 GB",
+    )
     refused(forged(tmp_path / "c.zip", size=1_000_200, packed=5_000), "over 200 times")
     for size, packed, many in (
         (500_000_000, 400_000_000, 1),
         (499_000_000, 400_000_000, 200),
         (2_000_000, 10_000, 1),
     ):
-        scan(forged(tmp_path / "fine.zip", size=size, packed=packed, many=many)).reader.close()
+        scan(
+            forged(tmp_path / "fine.zip", size=size, packed=packed, many=many)
+        ).reader.close()
     scan(forged(tmp_path / "small.zip", size=1_000_000, packed=10)).reader.close()
 
 
 def test_a_real_zip_bomb(tmp_path: Path) -> None:
-    refused(zipped(tmp_path / "a.zip", FILES | {"train/a/zeros.png": bytes(3_000_000)}), "over 200 times")
+    refused(
+        zipped(tmp_path / "a.zip", FILES | {"train/a/zeros.png": bytes(3_000_000)}),
+        "over 200 times",
+    )
 
 
 def tar_of_sizes(path: Path, *sizes: int) -> Path:
@@ -201,13 +235,18 @@ def tar_of_sizes(path: Path, *sizes: int) -> Path:
 
 
 def test_tar_limits(tmp_path: Path) -> None:
-    refused(tar_of_sizes(tmp_path / "a.tar", 500_000_001), "has 500 MB; 500 are allowed")
+    refused(
+        tar_of_sizes(tmp_path / "a.tar", 500_000_001), "has 500 MB; 500 are allowed"
+    )
     refused(tar_of_sizes(tmp_path / "b.tar", *[499_000_000] * 201), "total over 100 GB")
     scan(tar_of_sizes(tmp_path / "fine.tar", 500_000_000, 400_000_000)).reader.close()
 
 
 def test_tar_bombs(tmp_path: Path) -> None:
-    refused(tarred(tmp_path / "a.tgz", FILES | {"train/a/zeros": bytes(9_000_000)}, "w:gz"), "over 200 times")
+    refused(
+        tarred(tmp_path / "a.tgz", FILES | {"train/a/zeros": bytes(9_000_000)}, "w:gz"),
+        "over 200 times",
+    )
     header = tarfile.TarInfo("x")
     header.type, header.size = tarfile.XHDTYPE, 60_000_000
     with gzip.open(tmp_path / "b.tgz", "wb", compresslevel=1) as file:
@@ -218,7 +257,9 @@ def test_tar_bombs(tmp_path: Path) -> None:
 
 @contextmanager
 def tracemalloc_peak() -> Iterator[list[int]]:
-    """A list that holds the peak of Python's memory in the block, in bytes, once the block is left."""
+    """A list that holds the peak of Python's memory in the block, in bytes, once the
+    block is left.
+    """
     peak: list[int] = []
     tracemalloc.start()
     try:
@@ -241,15 +282,21 @@ def test_lying_zip_sizes_do_not_fill_the_memory(tmp_path: Path) -> None:
 
 
 def test_encrypted(tmp_path: Path) -> None:
-    damaged(forged(tmp_path / "a.zip", flags=1), "is encrypted; unpack it with its password")
+    damaged(
+        forged(tmp_path / "a.zip", flags=1), "is encrypted; unpack it with its password"
+    )
 
 
 def test_other_methods(tmp_path: Path) -> None:
     refused(zipped(tmp_path / "a.zip", FILES, zipfile.ZIP_LZMA), "another method")
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda at: at.symlink_to("/dev/zero")], ids=["pipe", "device"])
-def test_what_is_no_file_is_not_read(make: Callable[[Path], None], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda at: at.symlink_to("/dev/zero")], ids=["pipe", "device"]
+)
+def test_what_is_no_file_is_not_read(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
     """A pipe would hold the reader for ever."""
     at = tmp_path / "photos.zip"
     make(at)
@@ -257,7 +304,10 @@ def test_what_is_no_file_is_not_read(make: Callable[[Path], None], tmp_path: Pat
 
 
 def test_no_archive(tmp_path: Path) -> None:
-    fill(tmp_path, {"photo.png": saved(noise(1)), "empty.zip": b"", "text.tar": b"hello" * 500})
+    fill(
+        tmp_path,
+        {"photo.png": saved(noise(1)), "empty.zip": b"", "text.tar": b"hello" * 500},
+    )
     for path in tmp_path.glob("*.*"):
         damaged(path)
 
@@ -266,8 +316,15 @@ def test_no_archive(tmp_path: Path) -> None:
 def test_cut_archives(tmp_path: Path, kind: str) -> None:
     data = MAKERS[kind](tmp_path / "whole", FILES).read_bytes()
     path = tmp_path / "cut"
-    # At 60 % a plain tar is cut inside a member; a whole number of blocks leaves its last member whole.
-    for length in (10, 700, len(data) * 6 // 10, (len(data) * 7 // 10) // 512 * 512, len(data) - 9000):
+    # At 60 % a plain tar is cut inside a member; a whole number of blocks leaves its
+    # last member whole.
+    for length in (
+        10,
+        700,
+        len(data) * 6 // 10,
+        (len(data) * 7 // 10) // 512 * 512,
+        len(data) - 9000,
+    ):
         if 0 < length < len(data) - 1:
             path.write_bytes(data[:length])
             damaged(path)
@@ -277,11 +334,14 @@ def test_cut_archives(tmp_path: Path, kind: str) -> None:
 def test_damaged_archives(tmp_path: Path, kind: str) -> None:
     path = MAKERS[kind](tmp_path / "whole", FILES)
     data = bytearray(path.read_bytes())
-    if kind == "tar":  # a damaged header in the middle; tarfile would take it for the end
+    if kind == "tar":
+        # A damaged header in the middle; tarfile would take it for the end.
         second = 512 + -(-len(FILES["train/a/0.png"]) // 512) * 512
         data[second : second + 8] = b"DAMAGED!"
     else:
         middle = len(data) // 2
-        data[middle : middle + 8] = bytes(byte ^ 0x55 for byte in data[middle : middle + 8])
+        data[middle : middle + 8] = bytes(
+            byte ^ 0x55 for byte in data[middle : middle + 8]
+        )
     path.write_bytes(data)
     damaged(path)

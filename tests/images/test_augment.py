@@ -19,30 +19,43 @@ Images = NDArray[np.uint8]
 def moved(image: Images, down: int, right: int, flip: bool) -> Images:
     """One picture, by padding it with its reflection and cutting out the place."""
     height, width, _ = image.shape
-    wide = np.pad(image, ((abs(down), abs(down)), (abs(right), abs(right)), (0, 0)), mode="reflect")
+    wide = np.pad(
+        image,
+        ((abs(down), abs(down)), (abs(right), abs(right)), (0, 0)),
+        mode="reflect",
+    )
     top, left = abs(down) - down, abs(right) - right
     cut = wide[top : top + height, left : left + width]
     return cut[:, ::-1] if flip else cut
 
 
 def some_images(count: int, height: int, width: int) -> Images:
-    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+    return np.random.default_rng(0).integers(
+        0, 256, (count, height, width, 3), dtype=np.uint8
+    )
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[int, int, list[tuple[int, int, bool]]]:
     height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     reach = [st.integers(1 - side, side - 1) for side in (height, width)]
-    return height, width, draw(st.lists(st.tuples(*reach, st.booleans()), min_size=1, max_size=6))
+    return (
+        height,
+        width,
+        draw(st.lists(st.tuples(*reach, st.booleans()), min_size=1, max_size=6)),
+    )
 
 
 @given(case=cases())
-def test_against_numpys_reflection(case: tuple[int, int, list[tuple[int, int, bool]]]) -> None:
+def test_against_numpys_reflection(
+    case: tuple[int, int, list[tuple[int, int, bool]]],
+) -> None:
     height, width, moves = case
     images = some_images(5, height, width)
     rows = np.arange(len(moves)) * 3 % 5
     draws = Draws(
-        np.array([flip for _, _, flip in moves]), np.array([[down, right] for down, right, _ in moves])
+        np.array([flip for _, _, flip in moves]),
+        np.array([[down, right] for down, right, _ in moves]),
     )
     gathered = gather(images, rows, draws)
     assert gathered.dtype == np.uint8
@@ -55,7 +68,9 @@ def only(down: int = 0, right: int = 0, flip: bool = False) -> Draws:
 
 
 def test_directions() -> None:
-    """Down and right are positive; the edge itself is not repeated; the mirror image is of what was moved."""
+    """Down and right are positive; the edge itself is not repeated; the mirror image is
+    of what was moved.
+    """
     row = np.arange(5, dtype=np.uint8)
     image: Any = np.stack([row, row + 10])[None, :, :, None].repeat(3, axis=3)
     first = np.array([0])
@@ -76,15 +91,24 @@ def test_the_store_is_not_touched() -> None:
     images = some_images(3, 4, 4)
     images.flags.writeable = False
     before = images.copy()
-    gathered = gather(images, np.array([0, 0]), Draws(np.array([False, True]), np.zeros((2, 2), np.int64)))
+    gathered = gather(
+        images,
+        np.array([0, 0]),
+        Draws(np.array([False, True]), np.zeros((2, 2), np.int64)),
+    )
     gathered[:] = 0
     np.testing.assert_array_equal(images, before)
 
 
 @given(
-    shift=st.floats(0, 0.999), height=st.integers(1, 300), width=st.integers(1, 300), epoch=st.integers(0, 9)
-)  # fmt: skip
-def test_no_shift_goes_further_than_its_share(shift: float, height: int, width: int, epoch: int) -> None:
+    shift=st.floats(0, 0.999),
+    height=st.integers(1, 300),
+    width=st.integers(1, 300),
+    epoch=st.integers(0, 9),
+)
+def test_no_shift_goes_further_than_its_share(
+    shift: float, height: int, width: int, epoch: int
+) -> None:
     shifts = draw(Augmentation(shift=shift), 200, (height, width), 0, epoch).shifts
     assert shifts.shape == (200, 2)
     assert (np.abs(shifts) <= np.array([height, width]) * shift).all()
@@ -109,7 +133,9 @@ def test_half_are_mirrored() -> None:
 
 
 def test_without_flips_the_shifts_stay_the_same() -> None:
-    ours, theirs = (draw(Augmentation(flip=flip), 50, (64, 64), 0, 0) for flip in (False, True))
+    ours, theirs = (
+        draw(Augmentation(flip=flip), 50, (64, 64), 0, 0) for flip in (False, True)
+    )
     np.testing.assert_array_equal(ours.shifts, theirs.shifts)
 
 
@@ -124,5 +150,7 @@ def test_seed_and_epoch_decide() -> None:
 
 @pytest.mark.parametrize("shift", [-0.1, 1.0, 1.5, float("nan"), float("inf")])
 def test_a_shift_out_of_range(shift: float) -> None:
-    with pytest.raises(RecipeError, match=r"augmentation: shift is .*, but must lie in \[0, 1\)"):
+    with pytest.raises(
+        RecipeError, match=r"augmentation: shift is .*, but must lie in \[0, 1\)"
+    ):
         Augmentation(shift=shift)

@@ -1,4 +1,6 @@
-"""Batches: any of them without its past, each picture once an epoch, and one thread for all of them."""
+"""Batches: any of them without its past, each picture once an epoch, and one thread for
+all of them.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,21 @@ from triptych.network.layers import Dense, Dropout, Flatten, GlobalAveragePool, 
 
 SIDE = 6
 NETWORK = sequence(
-    "n", (SIDE, SIDE, 3), [Dropout(0.25), Flatten(), Dense(20), ReLU(), Dropout(0.5), Dense(3)]
+    "n",
+    (SIDE, SIDE, 3),
+    [Dropout(0.25), Flatten(), Dense(20), ReLU(), Dropout(0.5), Dense(3)],
 )
 AUGMENTATION = Augmentation()
 
 
 def plain(pictures: int) -> Any:
-    """A store in which every pixel of picture i is i, so that a picture is known however it is moved."""
+    """A store in which every pixel of picture i is i, so that a picture is known
+    however it is moved.
+    """
     assert pictures <= 256
     return np.broadcast_to(
-        np.arange(pictures, dtype=np.uint8)[:, None, None, None], (pictures, SIDE, SIDE, 3)
+        np.arange(pictures, dtype=np.uint8)[:, None, None, None],
+        (pictures, SIDE, SIDE, 3),
     )
 
 
@@ -43,7 +50,9 @@ def make(
 ) -> Batches:
     """Every second picture of a store, in training; label i belongs to picture i."""
     rows = np.arange(pictures) * 2 % 256
-    return Batches(plain(256), rows + 1000, rows, size, seed, augmentation, architecture.dropouts)
+    return Batches(
+        plain(256), rows + 1000, rows, size, seed, augmentation, architecture.dropouts
+    )
 
 
 def ids(batch: Batch) -> list[int]:
@@ -62,7 +71,11 @@ def same(ours: Batch, theirs: Batch) -> None:
 
 
 def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("batches")]
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith("batches")
+    ]
 
 
 def wait_until(true: Callable[[], bool]) -> bool:
@@ -83,11 +96,19 @@ PICTURES = st.integers(1, 120)
 SIZES = st.integers(1, 40)
 
 
-@given(pictures=PICTURES, size=SIZES, epoch=st.integers(0, 1000), seed=st.integers(0, 3), data=st.data())
+@given(
+    pictures=PICTURES,
+    size=SIZES,
+    epoch=st.integers(0, 1000),
+    seed=st.integers(0, 3),
+    data=st.data(),
+)
 def test_any_batch_without_its_past(
     pictures: int, size: int, epoch: int, seed: int, data: st.DataObject
 ) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (pictures, SIDE, SIDE, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(
+        0, 256, (pictures, SIDE, SIDE, 3), dtype=np.uint8
+    )
 
     def fresh() -> Batches:
         rows = np.arange(pictures)
@@ -128,9 +149,9 @@ def test_sizes(pictures: int, size: int) -> None:
 @pytest.mark.parametrize(
     ("pictures", "size", "sizes"),
     [
-        (1, 32, [1]), (2, 32, [2]), (3, 32, [3]), (1, 1, [1]), (2, 1, [1, 1]), (3, 1, [1, 1, 1]),
-        (2, 2, [2]), (3, 2, [3]), (5, 2, [2, 3]), (33, 32, [33]), (34, 32, [32, 2]), (65, 32, [32, 33]),
-        (64, 32, [32, 32]), (0, 32, []),
+        (1, 32, [1]), (2, 32, [2]), (3, 32, [3]), (1, 1, [1]), (2, 1, [1, 1]),
+        (3, 1, [1, 1, 1]), (2, 2, [2]), (3, 2, [3]), (5, 2, [2, 3]), (33, 32, [33]),
+        (34, 32, [32, 2]), (65, 32, [32, 33]), (64, 32, [32, 32]), (0, 32, []),
     ],
 )  # fmt: skip
 def test_sizes_by_hand(pictures: int, size: int, sizes: list[int]) -> None:
@@ -150,7 +171,9 @@ def test_the_order_is_another_each_epoch_and_seed() -> None:
 
 
 def test_a_picture_and_its_draws_do_not_depend_on_the_batch_size() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(
+        0, 256, (20, SIDE, SIDE, 3), dtype=np.uint8
+    )
     rows = np.arange(20)
 
     def pictures(size: int) -> Any:
@@ -163,39 +186,55 @@ def test_a_picture_and_its_draws_do_not_depend_on_the_batch_size() -> None:
 def test_augmented_by_the_draws_of_the_epoch() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
     rows = np.arange(30)[::-1].copy()
-    batches = Batches(noise, np.arange(30), rows, 30, 5, Augmentation(), NETWORK.dropouts)
+    batches = Batches(
+        noise, np.arange(30), rows, 30, 5, Augmentation(), NETWORK.dropouts
+    )
     batch = batches.batch(2, 0)
     draws = draw_augmentation(Augmentation(), 30, (16, 16), 5, 2)
-    moved = gather(noise, rows, draws)  # in the order of the rows; the labels say where each went
+    # In the order of the rows; the labels say where each went.
+    moved = gather(noise, rows, draws)
     np.testing.assert_array_equal(batch.images, moved[batch.labels])
-    plain = Batches(noise, np.arange(30), rows, 30, 5, None, NETWORK.dropouts).batch(2, 0)
+    plain = Batches(noise, np.arange(30), rows, 30, 5, None, NETWORK.dropouts).batch(
+        2, 0
+    )
     np.testing.assert_array_equal(plain.images, noise[rows][plain.labels])
     np.testing.assert_array_equal(plain.labels, batch.labels)
     assert (plain.images != batch.images).any()
 
 
 def test_evaluation_is_in_order_and_as_it_is() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (40, SIDE, SIDE, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(
+        0, 256, (40, SIDE, SIDE, 3), dtype=np.uint8
+    )
     rows = np.array([7, 3, 3, 31, 0])
     batches = Batches(noise, np.arange(5), rows, 2)
     assert batches.sizes() == [2, 2, 1]
     for epoch in (0, 1):
         made = list(batches.epoch(epoch))
-        np.testing.assert_array_equal(np.concatenate([batch.images for batch in made]), noise[rows])
+        np.testing.assert_array_equal(
+            np.concatenate([batch.images for batch in made]), noise[rows]
+        )
         assert [batch.labels.tolist() for batch in made] == [[0, 1], [2, 3], [4]]
         assert all(batch.masks == {} for batch in made)
 
 
-# ---- masks ------------------------------------------------------------------------------------------------
+# ---- masks ---------------------------------------------------------------------------
 
 
-def masks(network: Architecture = NETWORK, pictures: int = 200, **where: int) -> dict[str, Any]:
+def masks(
+    network: Architecture = NETWORK, pictures: int = 200, **where: int
+) -> dict[str, Any]:
     seed, epoch, k = (where.get(name, 0) for name in ("seed", "epoch", "k"))
-    return dict(make(pictures, 100, seed=seed, architecture=network).batch(epoch, k).masks)
+    return dict(
+        make(pictures, 100, seed=seed, architecture=network).batch(epoch, k).masks
+    )
 
 
 def test_masks_keep_their_share() -> None:
-    for name, shape, keep in (("dropout1", (100, SIDE, SIDE, 3), 0.75), ("dropout2", (100, 20), 0.5)):
+    for name, shape, keep in (
+        ("dropout1", (100, SIDE, SIDE, 3), 0.75),
+        ("dropout2", (100, 20), 0.5),
+    ):
         mask = masks()[name]
         assert mask.shape == shape
         assert mask.dtype == np.bool_
@@ -211,24 +250,36 @@ def test_each_picture_and_unit_has_its_own_mask() -> None:
 
 
 def test_seed_epoch_batch_and_layer_decide_the_masks() -> None:
-    twice = sequence("n", (SIDE, SIDE, 3), [Dropout(0.5), Dropout(0.5), GlobalAveragePool(), Dense(3)])
+    twice = sequence(
+        "n",
+        (SIDE, SIDE, 3),
+        [Dropout(0.5), Dropout(0.5), GlobalAveragePool(), Dense(3)],
+    )
     places = [{}, {"seed": 1}, {"epoch": 1}, {"k": 1}]
-    drawn = [mask.tobytes() for where in places for mask in masks(twice, **where).values()]
+    drawn = [
+        mask.tobytes() for where in places for mask in masks(twice, **where).values()
+    ]
     assert len(set(drawn)) == len(drawn) == 8
     assert [mask.tobytes() for mask in masks(twice).values()] == drawn[:2]
 
 
 def test_a_mask_does_not_depend_on_other_layers() -> None:
-    alone = sequence("n", (SIDE, SIDE, 3), [Flatten(), Dense(20), ("dropout2", Dropout(0.5)), Dense(3)])
+    alone = sequence(
+        "n",
+        (SIDE, SIDE, 3),
+        [Flatten(), Dense(20), ("dropout2", Dropout(0.5)), Dense(3)],
+    )
     np.testing.assert_array_equal(masks(alone)["dropout2"], masks()["dropout2"])
 
 
 def test_a_rate_of_0_keeps_all() -> None:
-    network = sequence("n", (SIDE, SIDE, 3), [Dropout(0), GlobalAveragePool(), Dense(3)])
+    network = sequence(
+        "n", (SIDE, SIDE, 3), [Dropout(0), GlobalAveragePool(), Dense(3)]
+    )
     assert masks(network)["dropout1"].all()
 
 
-# ---- the thread -------------------------------------------------------------------------------------------
+# ---- the thread ----------------------------------------------------------------------
 
 
 def tiny(k: int) -> Batch:
@@ -238,7 +289,9 @@ def tiny(k: int) -> Batch:
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 10])
 @pytest.mark.parametrize("depth", [1, 2, 5])
 def test_ahead_gives_all_in_turn(count: int, depth: int) -> None:
-    assert [int(batch.labels[0]) for batch in ahead(tiny, count, depth)] == list(range(count))
+    assert [int(batch.labels[0]) for batch in ahead(tiny, count, depth)] == list(
+        range(count)
+    )
 
 
 def test_the_next_batches_are_made_meanwhile_and_no_more() -> None:
@@ -276,7 +329,8 @@ def test_nothing_more_is_made_when_the_consumer_stops(taken: int) -> None:
     del stream
     gc.collect()
     held.set()
-    assert [int(batch.labels[0]) for batch in ahead(tiny, 3)] == [0, 1, 2]  # waits for what is under way
+    # Waits for what is under way.
+    assert [int(batch.labels[0]) for batch in ahead(tiny, 3)] == [0, 1, 2]
     assert made == list(range(taken + 1))
 
 

@@ -12,7 +12,10 @@ from triptych.images.split import TEST, TRAIN, UNDECIDED, VALIDATION
 
 def found(*rows: tuple[str, int, int], unusable: tuple[int, ...] = ()) -> list[Copy]:
     """The copies among rows of (pixels, label, side)."""
-    digests = [list(hashlib.blake2b(pixels.encode(), digest_size=16).digest()) for pixels, _, _ in rows]
+    digests = [
+        list(hashlib.blake2b(pixels.encode(), digest_size=16).digest())
+        for pixels, _, _ in rows
+    ]
     usable = np.array([i not in unusable for i in range(len(rows))])
     return find_copies(
         np.array(digests, dtype=np.uint8).reshape(-1, 16),
@@ -38,8 +41,12 @@ def test_within_a_class_the_first_is_kept() -> None:
 def test_across_sides_test_then_validation_then_train_keeps_it() -> None:
     assert found(("a", 0, TRAIN), ("a", 0, TEST)) == [Copy(0, 1, "copy across sides")]
     assert found(("a", 0, TEST), ("a", 0, TRAIN)) == [Copy(1, 0, "copy across sides")]
-    assert found(("a", 0, TRAIN), ("a", 0, VALIDATION)) == [Copy(0, 1, "copy across sides")]
-    assert found(("a", 0, VALIDATION), ("a", 0, TEST), ("a", 0, TRAIN), ("a", 0, TEST)) == [
+    assert found(("a", 0, TRAIN), ("a", 0, VALIDATION)) == [
+        Copy(0, 1, "copy across sides")
+    ]
+    assert found(
+        ("a", 0, VALIDATION), ("a", 0, TEST), ("a", 0, TRAIN), ("a", 0, TEST)
+    ) == [
         Copy(0, 1, "copy across sides"),
         Copy(2, 1, "copy across sides"),
         Copy(3, 1, "copy"),
@@ -55,7 +62,9 @@ def test_across_classes_none_is_kept() -> None:
 
 
 def test_rows_without_pixels_are_no_copies() -> None:
-    assert found(("a", 0, 0), ("a", 0, 0), ("a", 0, 0), unusable=(0,)) == [Copy(2, 1, "copy")]
+    assert found(("a", 0, 0), ("a", 0, 0), ("a", 0, 0), unusable=(0,)) == [
+        Copy(2, 1, "copy")
+    ]
 
 
 @given(
@@ -69,7 +78,9 @@ def test_rows_without_pixels_are_no_copies() -> None:
     )
 )
 @settings(max_examples=200, deadline=None)
-def test_what_is_kept_is_kept_once_and_with_one_label(rows: list[tuple[str, int, int]]) -> None:
+def test_what_is_kept_is_kept_once_and_with_one_label(
+    rows: list[tuple[str, int, int]],
+) -> None:
     copies = found(*rows)
     left_out = [copy.row for copy in copies]
     assert left_out == sorted(set(left_out))

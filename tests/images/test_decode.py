@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from triptych.errors import UnreadablePicture, UsageError
-from triptych.images.decode import FITS, _pillow_quiet, decode, prepare, read_picture, resize
+from triptych.images.decode import (
+    FITS,
+    _pillow_quiet,
+    decode,
+    prepare,
+    read_picture,
+    resize,
+)
 
 from .making import chunk, noise, png16, png_header, saved
 
@@ -33,29 +40,41 @@ def test_lossless_formats_give_the_pixels_back(form: str) -> None:
     np.testing.assert_array_equal(decode(saved(pixels, form, **LOSSLESS[form])), pixels)
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0, "quality": 100}])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0, "quality": 100}]
+)
 def test_jpeg_is_what_pillow_decodes(options: dict[str, Any]) -> None:
     data = saved(noise(1), "JPEG", **options)
-    np.testing.assert_array_equal(decode(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    np.testing.assert_array_equal(
+        decode(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    )
 
 
 def test_grey_and_black_and_white_become_three_equal_channels() -> None:
     grey = noise(2)[:, :, 0]
-    np.testing.assert_array_equal(decode(saved(grey)), np.repeat(grey[:, :, None], 3, axis=2))
+    np.testing.assert_array_equal(
+        decode(saved(grey)), np.repeat(grey[:, :, None], 3, axis=2)
+    )
     np.testing.assert_array_equal(decode(saved(grey, "TIFF"))[:, :, 1], grey)
     sharp = Image.fromarray(grey).convert("1")
-    np.testing.assert_array_equal(decode(saved(sharp))[:, :, 2], np.asarray(sharp) * np.uint8(255))
+    np.testing.assert_array_equal(
+        decode(saved(sharp))[:, :, 2], np.asarray(sharp) * np.uint8(255)
+    )
 
 
 def test_palette_is_looked_up() -> None:
     picture = Image.fromarray(noise(3)).quantize(16)
     for form in ("PNG", "BMP", "GIF", "TIFF"):
-        np.testing.assert_array_equal(decode(saved(picture, form)), np.asarray(picture.convert("RGB")))
+        np.testing.assert_array_equal(
+            decode(saved(picture, form)), np.asarray(picture.convert("RGB"))
+        )
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP"])
 def test_alpha_lies_on_white(form: str) -> None:
-    pixels = np.array([[[10, 20, 30, 0], [10, 20, 30, 255], [0, 100, 200, 102]]], dtype=np.uint8)
+    pixels = np.array(
+        [[[10, 20, 30, 0], [10, 20, 30, 255], [0, 100, 200, 102]]], dtype=np.uint8
+    )
     options = {"lossless": True, "exact": True} if form == "WEBP" else {}
     expected = [[[255, 255, 255], [10, 20, 30], [153, 193, 233]]]  # 255 - 0.4 (255 - c)
     np.testing.assert_array_equal(decode(saved(pixels, form, **options)), expected)
@@ -67,12 +86,18 @@ def test_transparent_colours_lie_on_white() -> None:
     palette.putpixel((1, 0), 1)
     expected = [[[255, 255, 255], [40, 50, 60]]]
     for form in ("PNG", "GIF"):
-        np.testing.assert_array_equal(decode(saved(palette, form, transparency=0)), expected)
+        np.testing.assert_array_equal(
+            decode(saved(palette, form, transparency=0)), expected
+        )
     half = saved(palette, transparency=bytes([255, 51]))
     np.testing.assert_array_equal(decode(half), [[[9, 9, 9], [212, 214, 216]]])
     grey = Image.fromarray(np.array([[7, 8]], dtype=np.uint8))
-    np.testing.assert_array_equal(decode(saved(grey, transparency=7))[0, :, 0], [255, 8])
-    grey_alpha = Image.merge("LA", (grey, Image.fromarray(np.array([[0, 255]], dtype=np.uint8))))
+    np.testing.assert_array_equal(
+        decode(saved(grey, transparency=7))[0, :, 0], [255, 8]
+    )
+    grey_alpha = Image.merge(
+        "LA", (grey, Image.fromarray(np.array([[0, 255]], dtype=np.uint8)))
+    )
     np.testing.assert_array_equal(decode(saved(grey_alpha))[0, :, 0], [255, 8])
 
 
@@ -86,18 +111,26 @@ def test_cmyk_is_not_inverted() -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_sixteen_bits_keep_the_upper_byte(channels: int) -> None:
-    samples = np.random.default_rng(channels).integers(0, 65536, (9, 7, channels)).astype(np.uint16)
+    samples = (
+        np.random.default_rng(channels)
+        .integers(0, 65536, (9, 7, channels))
+        .astype(np.uint16)
+    )
     samples[0, 0], samples[0, 1], samples[0, 2] = 0x00FF, 0x0100, 0xFFFF
     if channels in (2, 4):
         samples[:, :, -1] = 0xFFFF  # opaque
     colours = samples[:, :, : 3 if channels > 2 else 1] >> 8
-    np.testing.assert_array_equal(decode(png16(samples)), np.broadcast_to(colours, (9, 7, 3)))
+    np.testing.assert_array_equal(
+        decode(png16(samples)), np.broadcast_to(colours, (9, 7, 3))
+    )
 
 
 @pytest.mark.parametrize("dtype", ["<u2", ">u2"])
 def test_sixteen_bit_grey_tiff(dtype: str) -> None:
     samples = np.arange(0, 65536, 257 * 5, dtype=dtype).reshape(4, -1)
-    np.testing.assert_array_equal(decode(saved(samples, "TIFF"))[:, :, 0], samples // 256)
+    np.testing.assert_array_equal(
+        decode(saved(samples, "TIFF"))[:, :, 0], samples // 256
+    )
 
 
 def test_thirty_two_bits_are_refused() -> None:
@@ -105,7 +138,8 @@ def test_thirty_two_bits_are_refused() -> None:
     assert kind_of(saved(np.full((3, 3), 70_000, np.int32), "TIFF")) == "unreadable"
 
 
-UPRIGHT = {  # from the EXIF standard: where row 0 and column 0 of the stored pixels are to be seen
+# From the EXIF standard: where row 0 and column 0 of the stored pixels are to be seen.
+UPRIGHT = {
     1: lambda p: p,
     2: lambda p: p[:, ::-1],
     3: lambda p: p[::-1, ::-1],
@@ -132,7 +166,8 @@ def test_orientation_of_sixteen_bits_and_of_jpeg() -> None:
     exif[0x0112] = 6
     samples = np.arange(15, dtype=np.uint16).reshape(3, 5) * 4000
     np.testing.assert_array_equal(
-        decode(saved(samples, "PNG", exif=exif))[:, :, 0], (samples >> 8)[::-1].transpose()
+        decode(saved(samples, "PNG", exif=exif))[:, :, 0],
+        (samples >> 8)[::-1].transpose(),
     )
     flat, turned = saved(noise(5), "JPEG"), saved(noise(5), "JPEG", exif=exif)
     np.testing.assert_array_equal(decode(turned), UPRIGHT[6](decode(flat)))
@@ -144,7 +179,9 @@ def test_unknown_orientation_and_damaged_exif_ask_for_nothing(mark: int) -> None
     exif[0x0112] = mark
     pixels = noise(4)
     np.testing.assert_array_equal(decode(saved(pixels, exif=exif)), pixels)
-    np.testing.assert_array_equal(decode(saved(pixels, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" * 3)), pixels)
+    np.testing.assert_array_equal(
+        decode(saved(pixels, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" * 3)), pixels
+    )
 
 
 @pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "TIFF"])
@@ -161,7 +198,12 @@ def test_every_cut_is_noticed(form: str) -> None:
     whole = decode(data)
     for length in range(0, len(data), max(1, len(data) // 60)):
         if length < 0.97 * len(data):  # a cut behind the last pixel does no harm
-            assert kind_of(data[:length]) in {"truncated", "unreadable", "empty", "not a picture"}
+            assert kind_of(data[:length]) in {
+                "truncated",
+                "unreadable",
+                "empty",
+                "not a picture",
+            }
     assert kind_of(data[: len(data) // 2]) == "truncated"
     assert kind_of(data[: len(data) * 9 // 10]) == "truncated"
     np.testing.assert_array_equal(decode(data + b"junk behind the end"), whole)
@@ -204,8 +246,10 @@ def test_what_is_not_a_picture() -> None:
 
 def test_bombs_are_known_by_their_header() -> None:
     assert kind_of(png_header(20_000, 5_001) + chunk(b"IDAT", b"")) == "too large"
-    assert kind_of(png_header(60_000, 60_000) + chunk(b"IDAT", b"")) == "too large"  # Pillow's own error
-    # Exactly 100 megapixels, and what Pillow would warn about: judged by what is in it (nothing here).
+    # Pillow's own error.
+    assert kind_of(png_header(60_000, 60_000) + chunk(b"IDAT", b"")) == "too large"
+    # Exactly 100 megapixels, and what Pillow would warn about: judged by what is in it
+    # (nothing here).
     assert kind_of(png_header(20_000, 5_000) + chunk(b"IDAT", b"")) == "truncated"
     gif = bytearray(saved(noise(1), "GIF"))
     gif[6:10] = b"\xff\xff\xff\xff"
@@ -229,9 +273,13 @@ def test_warnings_stay_silent_until_the_last_is_out() -> None:
     with _pillow_quiet():
         with _pillow_quiet():
             pass
-        warnings.warn_explicit("odd metadata", UserWarning, "Image.py", 1, module="PIL.Image")
+        warnings.warn_explicit(
+            "odd metadata", UserWarning, "Image.py", 1, module="PIL.Image"
+        )
     with pytest.warns(UserWarning, match="odd metadata"):
-        warnings.warn_explicit("odd metadata", UserWarning, "Image.py", 1, module="PIL.Image")
+        warnings.warn_explicit(
+            "odd metadata", UserWarning, "Image.py", 1, module="PIL.Image"
+        )
 
 
 SHAPES = [(12, 16), (16, 12), (1, 300), (300, 1), (7, 7), (64, 64), (101, 33)]
@@ -241,15 +289,19 @@ SHAPES = [(12, 16), (16, 12), (1, 300), (300, 1), (7, 7), (64, 64), (101, 33)]
 @pytest.mark.parametrize("size", [(8, 8), (5, 9), (30, 20)])
 def test_fits_are_what_they_say(shape: tuple[int, int], size: tuple[int, int]) -> None:
     pixels = noise(8, *shape)
-    picture, target, bilinear = Image.fromarray(pixels), (size[1], size[0]), Image.Resampling.BILINEAR
+    picture, target = Image.fromarray(pixels), (size[1], size[0])
+    bilinear = Image.Resampling.BILINEAR
     expected = {
         "squash": picture.resize(target, bilinear),
         "crop": ImageOps.fit(picture, target, bilinear),
     }
-    if min(round(shape[0] / shape[1] * size[1]), round(shape[1] / shape[0] * size[0])) > 0:
+    ratio = shape[0] / shape[1], shape[1] / shape[0]
+    if round(ratio[0] * size[1]) > 0 and round(ratio[1] * size[0]) > 0:
         expected["pad"] = ImageOps.pad(picture, target, bilinear, (128, 128, 128))
     for fit, image in expected.items():
-        np.testing.assert_array_equal(resize(pixels, size, fit), np.asarray(image), err_msg=fit)
+        np.testing.assert_array_equal(
+            resize(pixels, size, fit), np.asarray(image), err_msg=fit
+        )
     assert {resize(pixels, size, fit).shape for fit in FITS} == {(*size, 3)}
 
 
@@ -260,7 +312,9 @@ def test_nearest_picks_single_pixels(fit: str) -> None:
     picked = resize(stripes, (8, 8), fit, "nearest")
     assert set(np.unique(picked)) <= {0, 255}
     every = np.arange(64, dtype=np.uint8).reshape(8, 8, 1).repeat(3, 2)
-    np.testing.assert_array_equal(resize(every, (4, 4), fit, "nearest"), every[1::2, 1::2])
+    np.testing.assert_array_equal(
+        resize(every, (4, 4), fit, "nearest"), every[1::2, 1::2]
+    )
 
 
 def test_fits_differ_and_shrinking_is_antialiased() -> None:
@@ -268,7 +322,8 @@ def test_fits_differ_and_shrinking_is_antialiased() -> None:
     assert len({resize(pixels, (10, 10), fit).tobytes() for fit in FITS}) == 3
     stripes: NDArray[np.uint8] = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255
-    assert np.ptp(resize(stripes, (8, 8))[:, 2:6]) < 10  # grey; picking single pixels gives 0 or 255
+    # Grey; picking single pixels gives 0 or 255.
+    assert np.ptp(resize(stripes, (8, 8))[:, 2:6]) < 10
 
 
 def test_impossible_sizes_and_fits() -> None:

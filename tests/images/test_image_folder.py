@@ -24,7 +24,7 @@ def seen(listing: Listing) -> list[tuple[str, str, int]]:
 
 
 def listed(root: Path, *files: str) -> list[tuple[str, str, int]]:
-    """What is seen in a folder of these files (they are listed by name and by how they begin)."""
+    """What is seen in a folder of these files (listed by name and how they begin)."""
     return seen(scan(fill(root, dict.fromkeys(files, b"GIF8"))))
 
 
@@ -39,7 +39,14 @@ def test_plain_classes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation", "Valid"])
 def test_sides(tmp_path: Path, name: str) -> None:
-    files = ["test/a/1", "train/a/1", "train/a/deep/2", "train/b/1", "train/b/2", f"{name}/b/1"]
+    files = [
+        "test/a/1",
+        "train/a/1",
+        "train/a/deep/2",
+        "train/b/1",
+        "train/b/2",
+        f"{name}/b/1",
+    ]
     assert sorted(listed(tmp_path, *files)) == sorted(
         [
             ("test/a/1", "a", TEST),
@@ -53,8 +60,18 @@ def test_sides(tmp_path: Path, name: str) -> None:
 
 
 def test_wrapping_folders_say_nothing(tmp_path: Path) -> None:
-    files = ["photos/my set/train/a/1", "photos/my set/train/a/2", "photos/my set/train/b/1"]
-    found = listed(tmp_path, *files, "photos/my set/train/b/2", "photos/README", "photos/my set/LICENCE")
+    files = [
+        "photos/my set/train/a/1",
+        "photos/my set/train/a/2",
+        "photos/my set/train/b/1",
+    ]
+    found = listed(
+        tmp_path,
+        *files,
+        "photos/my set/train/b/2",
+        "photos/README",
+        "photos/my set/LICENCE",
+    )
     assert [(path, name) for path, name, _ in found] == [
         ("train/a/1", "a"), ("train/a/2", "a"), ("train/b/1", "b"), ("train/b/2", "b"),
     ]  # fmt: skip
@@ -62,13 +79,23 @@ def test_wrapping_folders_say_nothing(tmp_path: Path) -> None:
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     found = listed(tmp_path, "bus/1", "bus/2", "train/1", "train/2")
-    assert [(name, side) for _, name, side in found] == [("bus", 0), ("bus", 0), ("train", 0), ("train", 0)]
+    assert [(name, side) for _, name, side in found] == [
+        ("bus", 0),
+        ("bus", 0),
+        ("train", 0),
+        ("train", 0),
+    ]
 
 
 def test_names_with_spaces_and_letters_of_the_world(tmp_path: Path) -> None:
     spelled = [unicodedata.normalize(form, "café crème") for form in ("NFC", "NFD")]
     assert spelled[0] != spelled[1]
-    files = [f"train/{spelled[0]}/1", f"test/{spelled[1]}/2", "train/滑雪/1", "train/滑雪/2"]
+    files = [
+        f"train/{spelled[0]}/1",
+        f"test/{spelled[1]}/2",
+        "train/滑雪/1",
+        "train/滑雪/2",
+    ]
     assert {name for _, name, _ in listed(tmp_path, *files)} == {spelled[0], "滑雪"}
 
 
@@ -97,16 +124,31 @@ def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
         ".x.png",
     ]
     listing = scan(fill(tmp_path, dict.fromkeys(hidden, saved(noise(1)))))
-    assert (len(listing.names), listing.classes, listing.problems) == (6, ("a", "b"), ())
+    assert (len(listing.names), listing.classes, listing.problems) == (
+        6,
+        ("a", "b"),
+        (),
+    )
 
 
-def test_misplaced_pictures_are_listed_and_other_files_are_welcome(tmp_path: Path) -> None:
+def test_misplaced_pictures_are_listed_and_other_files_are_welcome(
+    tmp_path: Path,
+) -> None:
     fill(tmp_path, pictures("train/a", "train/b"))
-    fill(tmp_path, {"README.md": b"text", "loose.dat": saved(noise(1)), "train/direct.png": saved(noise(2))})
+    fill(
+        tmp_path,
+        {
+            "README.md": b"text",
+            "loose.dat": saved(noise(1)),
+            "train/direct.png": saved(noise(2)),
+        },
+    )
     fill(tmp_path, {"extra/a/1.png": saved(noise(3)), "train/classes.csv": b"a,b"})
     assert [(p.kind, p.path) for p in scan(tmp_path).problems] == [
-        ("misplaced", "extra/a/1.png"), ("misplaced", "loose.dat"), ("misplaced", "train/direct.png"),
-    ]  # fmt: skip
+        ("misplaced", "extra/a/1.png"),
+        ("misplaced", "loose.dat"),
+        ("misplaced", "train/direct.png"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +163,14 @@ def test_misplaced_pictures_are_listed_and_other_files_are_welcome(tmp_path: Pat
         (["a/1", "a/2", "b/1", "b/2", "test/1"], "'test' beside class folders"),
         (["a/1", "a/2", "b/1"], "class 'b' has one picture"),
         (
-            ["train/a/1", "train/a/2", "train/b/1", "train/b/2", "test/c/1", "test/c/2"],
+            [
+                "train/a/1",
+                "train/a/2",
+                "train/b/1",
+                "train/b/2",
+                "test/c/1",
+                "test/c/2",
+            ],
             "'c' has no picture in train",
         ),
     ],
@@ -134,9 +183,18 @@ def test_nothing_to_learn_from(tmp_path: Path, files: list[str], message: str) -
     assert raised.value.exit_code == 2
 
 
-def test_a_class_folder_without_a_picture_file_is_noted_and_no_class(tmp_path: Path) -> None:
+def test_a_class_folder_without_a_picture_file_is_noted_and_no_class(
+    tmp_path: Path,
+) -> None:
     root = fill(tmp_path / "set", pictures("a", "b"))
-    fill(root, {"models/best/weights.bin": bytes(range(200)), "models/log.txt": b"epoch 1", "text/x": b""})
+    fill(
+        root,
+        {
+            "models/best/weights.bin": bytes(range(200)),
+            "models/log.txt": b"epoch 1",
+            "text/x": b"",
+        },
+    )
     (root / "c").mkdir()
     listing = scan(root)
     assert listing.classes == ("a", "b")
@@ -147,16 +205,23 @@ def test_a_class_folder_without_a_picture_file_is_noted_and_no_class(tmp_path: P
         Problem("no pictures", "text", "no picture among 1 file(s)"),
     )
     store = open_pictures(root, size=(12, 16))
-    assert (store.classes, store.problems, len(store)) == (("a", "b"), listing.problems, 6)
+    assert (store.classes, store.problems, len(store)) == (
+        ("a", "b"),
+        listing.problems,
+        6,
+    )
     np.testing.assert_array_equal(store.labels, [0, 0, 0, 1, 1, 1])
-    with pytest.raises(PicturesError, match=r"3 problem\(s\) with strict, first c: no pictures"):
+    with pytest.raises(
+        PicturesError, match=r"3 problem\(s\) with strict, first c: no pictures"
+    ):
         open_pictures(root, size=(12, 16), strict=True)
 
 
 def test_a_class_folder_of_a_side_without_a_picture_file(tmp_path: Path) -> None:
     fill(
         tmp_path,
-        pictures("train/a", "train/b", "test/a") | {"test/notes/1.txt": b"x", "train/models/1": b"x"},
+        pictures("train/a", "train/b", "test/a")
+        | {"test/notes/1.txt": b"x", "train/models/1": b"x"},
     )
     (tmp_path / "test" / "b").mkdir()  # b has pictures in train, and stays
     listing = scan(tmp_path)
@@ -166,21 +231,32 @@ def test_a_class_folder_of_a_side_without_a_picture_file(tmp_path: Path) -> None
 
 def test_files_that_are_meant_to_be_pictures_make_a_class(tmp_path: Path) -> None:
     """By their names: a class whose files are all broken is missed, not passed over."""
-    fill(tmp_path, pictures("a", "b") | {"b/bad.png": b"", "c/1.JPG": b"<html>", "c/2.jpg": b"<html>"})
-    message = r"class 'c' has no picture that can be used \(2 left out, first c/1\.JPG: not a picture\)"
+    fill(
+        tmp_path,
+        pictures("a", "b")
+        | {"b/bad.png": b"", "c/1.JPG": b"<html>", "c/2.jpg": b"<html>"},
+    )
+    message = (
+        r"class 'c' has no picture that can be used "
+        r"\(2 left out, first c/1\.JPG: not a picture\)"
+    )
     with pytest.raises(PicturesError, match=message):
         open_pictures(tmp_path, size=(4, 4))
 
 
 def test_one_class_and_a_folder_that_is_none(tmp_path: Path) -> None:
     fill(tmp_path, pictures("a") | {"models/weights.bin": b"x"})
-    with pytest.raises(PicturesError, match=r"one class, 'a' \(1 left out, first models: no pictures\)"):
+    with pytest.raises(
+        PicturesError, match=r"one class, 'a' \(1 left out, first models: no pictures\)"
+    ):
         scan(tmp_path)
 
 
 def test_links_are_followed_but_never_in_circles(tmp_path: Path) -> None:
     root = fill(tmp_path / "set", pictures("a", "b"))
-    elsewhere = fill(tmp_path / "elsewhere", {"x.png": saved(noise(50)), "one.png": saved(noise(51))})
+    elsewhere = fill(
+        tmp_path / "elsewhere", {"x.png": saved(noise(50)), "one.png": saved(noise(51))}
+    )
     (root / "a" / "up").symlink_to(root)
     (root / "b" / "self").symlink_to("self")
     (root / "b" / "gone.png").symlink_to("nothing.png")
@@ -191,12 +267,16 @@ def test_links_are_followed_but_never_in_circles(tmp_path: Path) -> None:
     assert {"a/one.png", "b/more/one.png", "b/more/x.png"} < set(listing.names)
     assert len(listing.names) == 9
     assert sorted((p.kind, p.path) for p in listing.problems) == [
-        ("link", "a/up"), ("link", "b/same again"), ("unreadable", "b/gone.png"), ("unreadable", "b/self"),
-    ]  # fmt: skip
+        ("link", "a/up"),
+        ("link", "b/same again"),
+        ("unreadable", "b/gone.png"),
+        ("unreadable", "b/self"),
+    ]
 
 
 def test_classes_that_link_to_each_other_end(tmp_path: Path) -> None:
-    names = [f"c{i}" for i in range(12)]  # 12! paths when every link is followed every time
+    # 12! paths when every link is followed every time.
+    names = [f"c{i}" for i in range(12)]
     fill(tmp_path, pictures(*names, many=2))
     for one in names:
         for other in names:
@@ -205,7 +285,9 @@ def test_classes_that_link_to_each_other_end(tmp_path: Path) -> None:
     assert len(scan(tmp_path).names) <= 2 * 2 * len(names)
 
 
-def test_pipes_and_sockets_do_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipes_and_sockets_do_not_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(tmp_path, pictures("a", "b"))
     os.mkfifo(tmp_path / "a" / "pipe.png")
     monkeypatch.chdir(tmp_path / "b")  # a socket's path must be short
@@ -218,11 +300,17 @@ def test_pipes_and_sockets_do_not_hang(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_what_may_not_be_read_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with tempfile.TemporaryDirectory() as name:  # pytest's own folder is closed to other users
+    # pytest's own folder is closed to other users.
+    with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         fill(root / "set", pictures("a", "b", many=4))
         (root / "cache").mkdir()
-        for path, mode in (("", 0o777), ("cache", 0o777), ("set/a/1.png", 0), ("set/b", 0o755)):
+        for path, mode in (
+            ("", 0o777),
+            ("cache", 0o777),
+            ("set/a/1.png", 0),
+            ("set/b", 0o755),
+        ):
             (root / path).chmod(mode)
         (root / "set/b/closed").mkdir(0)
         is_root = os.geteuid() == 0
@@ -279,7 +367,9 @@ def test_every_problem_kind_is_found_and_the_rest_is_used(tmp_path: Path) -> Non
     assert len(store) == 16
     row = next(i for i in range(16) if store.name(i) == "train/b/picture.txt")
     np.testing.assert_array_equal(store.images[row], noise(62))
-    with pytest.raises(PicturesError, match=r"12 problem\(s\) with strict, first train/a/loop: link"):
+    with pytest.raises(
+        PicturesError, match=r"12 problem\(s\) with strict, first train/a/loop: link"
+    ):
         open_pictures(root, size=(12, 16), strict=True)
 
 

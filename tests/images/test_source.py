@@ -28,7 +28,9 @@ def test_digits_are_those_of_scikit_learn() -> None:
     np.testing.assert_array_equal(store.labels, theirs.target)
     grey = np.rint(theirs.images * 255 / 16)
     np.testing.assert_array_equal(store.images, np.repeat(grey[..., None], 3, axis=3))
-    assert [len(part) for part in vars(split(store.labels, store.sides, 0)).values()] == [1293, 145, 359]
+    assert [
+        len(part) for part in vars(split(store.labels, store.sides, 0)).values()
+    ] == [1293, 145, 359]
     large = open_pictures("digits", size=(28, 28))
     np.testing.assert_array_equal(large.images[5], resize(store.images[5], (28, 28)))
     assert large.key != store.key
@@ -38,8 +40,9 @@ def test_built_in_sets_are_light() -> None:
     code = """
 from triptych.images.source import open_pictures
 open_pictures("digits", size=(32, 32))
-heavy = {"sklearn", "scipy", "torch", "tensorflow", "keras", "jax", "matplotlib", "pandas"} & set(sys.modules)
-print(sorted(heavy))
+heavy = {"sklearn", "scipy", "torch", "tensorflow", "keras", "jax"}
+heavy |= {"matplotlib", "pandas"}
+print(sorted(heavy & set(sys.modules)))
 """
     out, err = child(code).communicate(timeout=60)
     assert (out.strip(), err) == ("[]", "")
@@ -50,7 +53,9 @@ def some(plan: drawn.Plan, rows: list[int]) -> drawn.Plan:
 
 
 @pytest.mark.parametrize("size", [(16, 16), (12, 20)])
-def test_sports_are_drawn_by_key_in_any_number_of_processes(size: tuple[int, int]) -> None:
+def test_sports_are_drawn_by_key_in_any_number_of_processes(
+    size: tuple[int, int],
+) -> None:
     plan = drawn.plan(size, 3, False)
     few = some(plan, [0, 400, 1799, 1800, 2249])
     found: list[Picture] = list(few.pictures())
@@ -65,12 +70,27 @@ def test_plans_of_the_sports() -> None:
     plan, full = drawn.plan((8, 8), 0, False), drawn.plan((8, 8), 0, True)
     for one, train, test in ((plan, 1800, 450), (full, 7096, 1775)):
         sides = one.contents.sides
-        assert ((sides == TRAIN).sum(), (sides == TEST).sum(), len(one.keys)) == (train, test, train + test)
+        assert ((sides == TRAIN).sum(), (sides == TEST).sum(), len(one.keys)) == (
+            train,
+            test,
+            train + test,
+        )
         assert len(set(one.keys)) == len(one.keys)
-    counts = [int(((full.contents.labels == i) & (full.contents.sides == TRAIN)).sum()) for i in range(6)]
+    counts = [
+        int(((full.contents.labels == i) & (full.contents.sides == TRAIN)).sum())
+        for i in range(6)
+    ]
     assert tuple(counts) == sports.TALK_TRAIN
     assert plan.contents.names[0] == f"train/{sports.CLASSES[0]}/0000"
-    keys = {p.contents.key for p in (plan, full, drawn.plan((8, 8), 1, False), drawn.plan((8, 9), 0, False))}
+    keys = {
+        p.contents.key
+        for p in (
+            plan,
+            full,
+            drawn.plan((8, 8), 1, False),
+            drawn.plan((8, 9), 0, False),
+        )
+    }
     assert len(keys) == 4
     assert drawn.plan((8, 8), 0, False).contents.key == plan.contents.key
 
@@ -84,23 +104,31 @@ def test_a_drawing_process_that_dies_is_not_swallowed() -> None:
 
 def test_unknown_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PicturesError, match=r"'sprots'.*did you mean 'sports'\? \(known: digits, sports\)"):
+    with pytest.raises(
+        PicturesError,
+        match=r"'sprots'.*did you mean 'sports'\? \(known: digits, sports\)",
+    ):
         open_pictures("sprots", size=(8, 8))
     with pytest.raises(PicturesError, match="no folder or archive"):
         open_pictures(tmp_path / "digits", size=(8, 8))
     with pytest.raises(UsageError, match="unknown fit"):
         open_pictures("digits", size=(8, 8), fit="stretch")
-    with pytest.raises(UsageError, match="unknown resize 'neraest': did you mean 'nearest'"):
+    with pytest.raises(
+        UsageError, match="unknown resize 'neraest': did you mean 'nearest'"
+    ):
         open_pictures("digits", size=(8, 8), resize="neraest")
     with pytest.raises(UsageError, match="seed -1"):
         open_pictures("sports", size=(8, 8), seed=-1)
 
 
-def test_a_folder_called_like_a_built_in_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_called_like_a_built_in_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(tmp_path / "digits", pictures("a", "b"))
     monkeypatch.chdir(tmp_path)
     assert len(open_pictures("./digits", size=(8, 8))) == 6
-    assert len(open_pictures(Path("./digits"), size=(8, 8))) == 6  # a Path has forgotten its "./"
+    # A Path has forgotten its "./".
+    assert len(open_pictures(Path("./digits"), size=(8, 8))) == 6
     assert len(open_pictures("digits", size=(8, 8))) == 1797
 
 
@@ -124,18 +152,28 @@ def test_description_and_contact_sheet(tmp_path: Path) -> None:
     contact_sheet(store, tmp_path / "sheet.png", per_class=4)
     with Image.open(tmp_path / "sheet.png") as sheet:
         pixels = np.asarray(sheet.convert("RGB"))
-    # The first picture of the first row stands there, enlarged by 6, its pixels visible.
+    # The first picture of the first row stands there, enlarged by 6, its pixels
+    # visible.
     assert (pixels[0, 0] == 255).all()
     top, left = 32 + 44 + 12, 32 + 190
     first = store.images[int(np.flatnonzero(store.labels == 0)[0])]
-    np.testing.assert_array_equal(pixels[top + 3 : top + 72 : 6, left + 3 : left + 96 : 6], first)
+    np.testing.assert_array_equal(
+        pixels[top + 3 : top + 72 : 6, left + 3 : left + 96 : 6], first
+    )
     assert [path.name for path in tmp_path.glob("sheet*")] == ["sheet.png"]
     with pytest.raises(PicturesError, match="cannot write"):
         contact_sheet(store, tmp_path / "sheet.png" / "below-a-file.png")
 
 
 def test_contact_sheet_of_very_many_classes_stays_a_sheet(tmp_path: Path) -> None:
-    files = {f"class {i:03}/{j}.png": saved(noise(2 * i + j, 4, 4)) for i in range(90) for j in range(2)}
-    contact_sheet(open_pictures(fill(tmp_path / "set", files), size=(4, 4)), tmp_path / "sheet.png")
+    files = {
+        f"class {i:03}/{j}.png": saved(noise(2 * i + j, 4, 4))
+        for i in range(90)
+        for j in range(2)
+    }
+    contact_sheet(
+        open_pictures(fill(tmp_path / "set", files), size=(4, 4)),
+        tmp_path / "sheet.png",
+    )
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.height < 5000

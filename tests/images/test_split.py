@@ -14,7 +14,9 @@ from triptych.images.split import TEST, TRAIN, UNDECIDED, VALIDATION, Split, spl
 from .making import child
 
 
-def rows_of(counts: list[int], side: int = UNDECIDED) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+def rows_of(
+    counts: list[int], side: int = UNDECIDED
+) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
     return labels, np.full(len(labels), side, np.uint8)
 
@@ -52,42 +54,73 @@ def test_every_row_is_on_one_side(
     assert set(labels[parts.train]) == to_learn
 
 
-@given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=8), seed=st.integers(0, 99))
+@given(
+    counts=st.lists(st.integers(1, 60), min_size=1, max_size=8), seed=st.integers(0, 99)
+)
 @settings(max_examples=100, deadline=None)
 def test_sides_have_the_classes_in_proportion(counts: list[int], seed: int) -> None:
     parts = split(*rows_of(counts), seed)
     labels, _ = rows_of(counts)
     for label, count in enumerate(counts):
         train, validation, test = (
-            int((labels[part] == label).sum()) for part in (parts.train, parts.validation, parts.test)
+            int((labels[part] == label).sum())
+            for part in (parts.train, parts.validation, parts.test)
         )
         assert train >= 1
         assert test >= (count > 1)
         assert validation >= (count - test > 2)
         assert abs(test - 0.2 * count) <= (0.5 if count > 2 else 1)
-        assert abs(validation - 0.1 * (count - test)) <= (0.5 if count - test > 4 else 1)
+        assert abs(validation - 0.1 * (count - test)) <= (
+            0.5 if count - test > 4 else 1
+        )
 
 
 def test_layouts() -> None:
     labels, undecided = rows_of([100, 50])
-    assert [len(part) for part in vars(split(labels, undecided, 0)).values()] == [108, 12, 30]
+    assert [len(part) for part in vars(split(labels, undecided, 0)).values()] == [
+        108,
+        12,
+        30,
+    ]
     train_only = np.full(150, TRAIN, np.uint8)
-    assert [len(part) for part in vars(split(labels, train_only, 0)).values()] == [108, 12, 30]
+    assert [len(part) for part in vars(split(labels, train_only, 0)).values()] == [
+        108,
+        12,
+        30,
+    ]
     with_test = train_only.copy()
     with_test[::5] = TEST
-    assert [len(part) for part in vars(split(labels, with_test, 0)).values()] == [108, 12, 30]
+    assert [len(part) for part in vars(split(labels, with_test, 0)).values()] == [
+        108,
+        12,
+        30,
+    ]
     with_all = with_test.copy()
     with_all[1::5] = VALIDATION
-    assert [len(part) for part in vars(split(labels, with_all, 0)).values()] == [90, 30, 30]
-    assert [len(part) for part in vars(split(labels, undecided, 0, 0, 0)).values()] == [150, 0, 0]
+    assert [len(part) for part in vars(split(labels, with_all, 0)).values()] == [
+        90,
+        30,
+        30,
+    ]
+    assert [len(part) for part in vars(split(labels, undecided, 0, 0, 0)).values()] == [
+        150,
+        0,
+        0,
+    ]
 
 
 def test_the_seed_decides_and_nothing_else() -> None:
     labels, sides = rows_of([40, 30])
-    one, two, other = split(labels, sides, 7), split(labels, sides, 7), split(labels, sides, 8)
+    one, two, other = (
+        split(labels, sides, 7),
+        split(labels, sides, 7),
+        split(labels, sides, 8),
+    )
     np.testing.assert_array_equal(joined(one), joined(two))
     assert not np.array_equal(one.test, other.test)
-    assert not np.array_equal(one.test[one.test < 30], split(*rows_of([30, 30]), 7).test[:6])
+    assert not np.array_equal(
+        one.test[one.test < 30], split(*rows_of([30, 30]), 7).test[:6]
+    )
     # A class is split the same whatever the others hold.
     np.testing.assert_array_equal(split(*rows_of([40, 55]), 7).test[:8], one.test[:8])
     assert (sides == UNDECIDED).all()  # arguments are left alone
@@ -95,12 +128,15 @@ def test_the_seed_decides_and_nothing_else() -> None:
 
 def test_the_same_for_ever_and_in_every_process() -> None:
     labels, sides = rows_of([40, 30, 3])
-    mine = hashlib.blake2b(joined(split(labels, sides, 5)).astype("<i8").tobytes(), digest_size=8).hexdigest()
+    mine = hashlib.blake2b(
+        joined(split(labels, sides, 5)).astype("<i8").tobytes(), digest_size=8
+    ).hexdigest()
     assert mine == "ee4f8091e9cc4f19"
     code = """
 import hashlib, numpy as np
 from triptych.images.split import split
-parts = split(np.repeat(np.arange(3, dtype=np.int32), [40, 30, 3]), np.zeros(73, np.uint8), 5)
+labels = np.repeat(np.arange(3, dtype=np.int32), [40, 30, 3])
+parts = split(labels, np.zeros(73, np.uint8), 5)
 rows = np.concatenate([parts.train, parts.validation, parts.test]).astype("<i8")
 print(hashlib.blake2b(rows.tobytes(), digest_size=8).hexdigest())
 """

@@ -41,17 +41,30 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_store_holds_what_the_files_hold(folder: Path) -> None:
     calls: list[tuple[int, int]] = []
-    store = open_pictures(folder, size=(12, 16), progress=lambda done, total: calls.append((done, total)))
+    store = open_pictures(
+        folder, size=(12, 16), progress=lambda done, total: calls.append((done, total))
+    )
     assert calls == [(i + 1, 16) for i in range(16)]
     assert (len(store), store.images.shape) == (16, (16, 12, 16, 3))
-    assert [str(a.dtype) for a in (store.images, store.labels, store.sides)] == ["uint8", "int32", "uint8"]
-    assert (store.classes, store.size, store.fit, store.problems) == (("a", "b"), (12, 16), "squash", ())
+    assert [str(a.dtype) for a in (store.images, store.labels, store.sides)] == [
+        "uint8",
+        "int32",
+        "uint8",
+    ]
+    assert (store.classes, store.size, store.fit, store.problems) == (
+        ("a", "b"),
+        (12, 16),
+        "squash",
+        (),
+    )
     assert isinstance(store.images, np.memmap)
     assert not store.images.flags.writeable
     names = sorted(FILES)
     for i, name in enumerate(names):
         assert store.name(i) == name
-        np.testing.assert_array_equal(store.images[i], np.asarray(Image.open(folder / name)))
+        np.testing.assert_array_equal(
+            store.images[i], np.asarray(Image.open(folder / name))
+        )
         assert store.classes[store.labels[i]] == name.split("/")[1]
         assert store.sides[i] == (TRAIN if name.startswith("train") else TEST)
 
@@ -61,18 +74,33 @@ def test_the_second_time_nothing_is_decoded(folder: Path, tmp_path: Path) -> Non
     calls: list[int] = []
     fill(tmp_path / "moved", FILES)  # the same content elsewhere is the same store
     for source in (folder, tmp_path / "moved"):
-        again = open_pictures(source, size=(6, 6), progress=lambda done, _: calls.append(done))
-        assert (again.path, again.key, again.source) == (first.path, first.key, str(source))
+        again = open_pictures(
+            source, size=(6, 6), progress=lambda done, _: calls.append(done)
+        )
+        assert (again.path, again.key, again.source) == (
+            first.path,
+            first.key,
+            str(source),
+        )
     assert calls == []
 
 
 def test_the_key_follows_every_input(folder: Path) -> None:
-    def key(size: tuple[int, int] = (6, 6), fit: str = "squash", resize: str = "bilinear") -> str:
+    def key(
+        size: tuple[int, int] = (6, 6), fit: str = "squash", resize: str = "bilinear"
+    ) -> str:
         store = open_pictures(folder, size=size, fit=fit, resize=resize)
         assert (store.fit, store.resize) == (fit, resize)
         return store.key
 
-    keys = [key(), key((6, 7)), key((7, 6)), key(fit="crop"), key(fit="pad"), key(resize="nearest")]
+    keys = [
+        key(),
+        key((6, 7)),
+        key((7, 6)),
+        key(fit="crop"),
+        key(fit="pad"),
+        key(resize="nearest"),
+    ]
     fill(folder, {"train/a/0.png": saved(noise(77))})
     keys.append(key())
     (folder / "train/a/0.png").rename(folder / "train/b/0 moved.png")
@@ -86,7 +114,10 @@ def test_strict_is_fatal_on_both_runs(folder: Path) -> None:
     open_pictures(folder, size=(6, 6), strict=True)
     fill(folder, {"train/a/x.png": b""})
     for _ in range(2):
-        with pytest.raises(PicturesError, match=r"1 problem\(s\) with strict, first train/a/x\.png: empty"):
+        with pytest.raises(
+            PicturesError,
+            match=r"1 problem\(s\) with strict, first train/a/x\.png: empty",
+        ):
             open_pictures(folder, size=(6, 6), strict=True)
     assert len(open_pictures(folder, size=(6, 6))) == 16
     (folder / "train/a/x.png").unlink()
@@ -98,7 +129,10 @@ def test_strict_is_fatal_on_both_runs(folder: Path) -> None:
 
 def test_too_little_is_left(tmp_path: Path) -> None:
     bad = {"c/1.png": b"", "c/2.png": b"no"}
-    with pytest.raises(PicturesError, match=r"class 'c' has no picture.*2 left out, first c/1\.png: empty"):
+    with pytest.raises(
+        PicturesError,
+        match=r"class 'c' has no picture.*2 left out, first c/1\.png: empty",
+    ):
         open_pictures(fill(tmp_path / "one", pictures("a", "b") | bad), size=(6, 6))
     nothing = dict.fromkeys(FILES, b"text")
     with pytest.raises(PicturesError, match="no readable picture"):
@@ -141,7 +175,9 @@ def test_a_damaged_store_is_made_again(folder: Path, damage: str) -> None:
         Store.open(whole.path)
     assert "\n" not in str(raised.value)
     calls: list[int] = []
-    again = open_pictures(folder, size=(6, 6), progress=lambda done, _: calls.append(done))
+    again = open_pictures(
+        folder, size=(6, 6), progress=lambda done, _: calls.append(done)
+    )
     assert len(calls) == 16
     np.testing.assert_array_equal(again.images, pixels)
     assert list(again.names) == sorted(FILES)
@@ -157,7 +193,9 @@ def test_gaps_are_closed(tmp_path: Path) -> None:
     assert list(store.names) == kept
     assert (store.path / "images.bin").stat().st_size == len(kept) * 12 * 16 * 3
     for i, name in enumerate(kept):
-        np.testing.assert_array_equal(store.images[i], np.asarray(Image.open(tmp_path / "set" / name)))
+        np.testing.assert_array_equal(
+            store.images[i], np.asarray(Image.open(tmp_path / "set" / name))
+        )
 
 
 def test_two_processes_fill_one_store_once(tmp_path: Path) -> None:
@@ -196,7 +234,9 @@ def test_an_error_while_filling_leaves_nothing(folder: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         open_pictures(folder, size=(6, 6), progress=stop)
-    assert [path for path in (cache_folder() / "pictures").iterdir() if path.is_dir()] == []
+    assert [
+        path for path in (cache_folder() / "pictures").iterdir() if path.is_dir()
+    ] == []
 
 
 def test_files_that_change_while_they_are_read(tmp_path: Path) -> None:
@@ -214,7 +254,9 @@ def test_files_that_change_while_they_are_read(tmp_path: Path) -> None:
 MEMORY = """
 from triptych.images.source import open_pictures
 def peak():
-    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    status = open("/proc/self/status")
+    line = next(line for line in status if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 open_pictures(sys.argv[1], size=(224, 224))
 before = peak()
 store = open_pictures(sys.argv[2], size=(224, 224))
@@ -222,7 +264,9 @@ print(before, peak(), store.images.nbytes / 2**20)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of this process alone is in /proc only")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the peak of this process alone is in /proc only"
+)
 def test_memory_stays_flat(tmp_path: Path) -> None:
     few = fill(tmp_path / "few", pictures("a", "b", many=30))
     many = fill(tmp_path / "many", pictures("a", "b", many=700))
@@ -279,7 +323,9 @@ def test_a_full_disk_is_one_clear_line(folder: Path) -> None:
     assert "cannot keep decoded pictures in" in out
     assert "set TRIPTYCH_CACHE" in out
     assert out.count("\n") == 1
-    assert [path for path in (cache_folder() / "pictures").iterdir() if path.is_dir()] == []
+    assert [
+        path for path in (cache_folder() / "pictures").iterdir() if path.is_dir()
+    ] == []
 
 
 def test_more_than_the_disk_holds(folder: Path) -> None:
@@ -287,22 +333,30 @@ def test_more_than_the_disk_holds(folder: Path) -> None:
         open_pictures(folder, size=(900_000, 900_000))
 
 
-def test_a_cache_that_cannot_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TRIPTYCH_CACHE", str(folder / "train/a/0.png"))
-    with pytest.raises(PicturesError, match=r"cannot keep decoded pictures in .*Not a directory"):
+    with pytest.raises(
+        PicturesError, match=r"cannot keep decoded pictures in .*Not a directory"
+    ):
         open_pictures(folder, size=(6, 6))
 
 
-def test_listing_and_clearing(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listing_and_clearing(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert (list_stores(), clear()) == ([], (0, 0))
     one = open_pictures(folder, size=(6, 6))
     two = open_pictures("digits", size=(8, 9), fit="pad")
     listed = {facts.key: facts for facts in list_stores()}
     assert set(listed) == {one.key, two.key}
     facts = listed[two.key]
-    assert (facts.source, facts.pictures, facts.size, facts.fit) == ("digits", 1797, (8, 9), "pad")
+    assert (facts.source, facts.pictures) == ("digits", 1797)
+    assert (facts.size, facts.fit) == ((8, 9), "pad")
     assert facts.bytes > 1797 * 8 * 9 * 3
-    assert abs(time.time() - time.mktime(time.strptime(facts.made[:10], "%Y-%m-%d"))) < 3 * 86_400
+    made = time.mktime(time.strptime(facts.made[:10], "%Y-%m-%d"))
+    assert abs(time.time() - made) < 3 * 86_400
     (one.path / "store.json").unlink()
     assert {facts.source for facts in list_stores()} == {"damaged", "digits"}
     total = sum(facts.bytes for facts in list_stores())

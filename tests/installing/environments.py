@@ -1,4 +1,4 @@
-"""Distributions as they are published, and environments that know nothing of this checkout."""
+"""Distributions as published, and environments that know nothing of this checkout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """The wheel and the sdist of this checkout, the wheel built from the sdist as installers do."""
+    """The wheel and the sdist of this checkout; the wheel is built from the sdist."""
     call([sys.executable, "-m", "build", "--outdir", folder, ROOT], folder)
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return wheel, sdist
@@ -22,7 +22,9 @@ def build(folder: Path) -> tuple[Path, Path]:
 
 @dataclass(frozen=True)
 class Environment:
-    """A fresh virtual environment; what runs in it sees neither this checkout nor this process's packages."""
+    """A fresh virtual environment; what runs in it sees neither this checkout nor this
+    process's packages.
+    """
 
     folder: Path
 
@@ -42,10 +44,17 @@ class Environment:
 
 def call(words: list[str | Path], folder: Path) -> str:
     """What a command prints that must succeed; where it fails, all that it said."""
-    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    outside = {
+        name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+    }
     done = subprocess.run(
-        list(map(str, words)), cwd=folder, env=outside | {"TRIPTYCH_CACHE": str(folder / "cache")},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        list(map(str, words)),
+        cwd=folder,
+        env=outside | {"TRIPTYCH_CACHE": str(folder / "cache")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, f"{words}:\n{done.stdout}{done.stderr}"
     return done.stdout

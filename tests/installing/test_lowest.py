@@ -1,7 +1,8 @@
-"""The lower bounds in pyproject.toml are true: each at its lowest, the core and PyTorch still work.
+"""The lower bounds in pyproject.toml are true: each at its lowest, the core and PyTorch
+still work.
 
-PyTorch itself is the one that constraints.txt names: its older releases come in sizes that nobody wants to
-download for a test.
+PyTorch itself is the one that constraints.txt names: its older releases come in sizes
+that nobody wants to download for a test.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from tests.installing.environments import CONSTRAINTS, ROOT, Environment, build
 
 pytestmark = pytest.mark.timeout(900)  # packages are downloaded
 
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+TOML = (ROOT / "pyproject.toml").read_text("utf-8")
+PROJECT: dict[str, Any] = tomllib.loads(TOML)["project"]
 
 
 def lowest(requirement: Requirement) -> str:
@@ -30,13 +32,16 @@ def lowest(requirement: Requirement) -> str:
 def pins(tmp_path: Path) -> dict[str, str]:
     """By package; also written to pins.txt, for pip."""
     found = {one.name: lowest(one) for one in map(Requirement, PROJECT["dependencies"])}
-    (torch,) = (line for line in CONSTRAINTS.read_text("utf-8").splitlines() if line.startswith("torch=="))
+    lines = CONSTRAINTS.read_text("utf-8").splitlines()
+    (torch,) = (line for line in lines if line.startswith("torch=="))
     lines = [*(f"{name}=={version}" for name, version in found.items()), torch]
     (tmp_path / "pins.txt").write_text("\n".join(lines))
     return found
 
 
-def test_the_core_and_pytorch_work_at_the_lower_bounds(pins: dict[str, str], tmp_path: Path) -> None:
+def test_the_core_and_pytorch_work_at_the_lower_bounds(
+    pins: dict[str, str], tmp_path: Path
+) -> None:
     (tmp_path / "dist").mkdir()
     wheel, _ = build(tmp_path / "dist")
     empty = Environment.create(tmp_path)
@@ -46,10 +51,15 @@ def test_the_core_and_pytorch_work_at_the_lower_bounds(pins: dict[str, str], tmp
     for name, version in pins.items():
         assert there[name].startswith(version), name
 
-    assert "lenet in NumPy" in empty("triptych", "show", "lenet", "--framework", "reference")
-    assert json.loads(empty("triptych", "pictures", "sports", "--size", "8", "--json"))["problems"] == []
-    words = ("--frameworks", "pytorch", "--network", "mlp", "--epochs", "1", "--size", "8")
-    result = json.loads(empty("triptych", "compare", "digits", *words, "--out", "run", "--json"))
+    shown = empty("triptych", "show", "lenet", "--framework", "reference")
+    assert "lenet in NumPy" in shown
+    said = empty("triptych", "pictures", "sports", "--size", "8", "--json")
+    assert json.loads(said)["problems"] == []
+    words = ["triptych", "compare", "digits", "--frameworks", "pytorch"]
+    words += ["--network", "mlp", "--epochs", "1", "--size", "8"]
+    result = json.loads(empty(*words, "--out", "run", "--json"))
     assert result["frameworks"]["pytorch"]["status"] == "done"
-    for form, out in (("script", "ours.py"), ("notebook", "story.ipynb"), ("package", "ours")):
-        empty("triptych", "eject", "run", "--framework", "pytorch", "--as", form, "--out", out)
+    words = ["triptych", "eject", "run", "--framework", "pytorch"]
+    forms = {"script": "ours.py", "notebook": "story.ipynb", "package": "ours"}
+    for form, out in forms.items():
+        empty(*words, "--as", form, "--out", out)

@@ -1,4 +1,6 @@
-"""Kills, and hostile files, in numbers; 0 executed, 0 lost, 0 tracebacks, 0 hangs. make kills"""
+"""Kills, and hostile files, in numbers; 0 executed, 0 lost, 0 tracebacks, 0 hangs. make
+kills
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from tests.kills.watching import FAULTS, Tally, Watched
 
 WHOLE = {"kills": 100, "pictures": 1000, "archives": 100, "runs": 100, "tables": 200}
 QUICK = {"kills": 6, "pictures": 50, "archives": 20, "runs": 8, "tables": 40}
-"""How many of each; the quick share takes about a minute and is part of the test suite."""
+"""How many of each; the quick share takes a minute and is in the test suite."""
 
 
 def campaigns(home: Path, seed: int, numbers: dict[str, int]) -> list[Tally]:
@@ -32,7 +34,11 @@ def campaigns(home: Path, seed: int, numbers: dict[str, int]) -> list[Tally]:
                 part = {"pictures": pictures, "archives": archives, "runs": runs}[name]
                 parts = [part.campaign(seed, number, watched)]
             found += parts
-            print(f"{name}: {number} in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+            print(
+                f"{name}: {number} in {time.monotonic() - began:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
     return found
 
 
@@ -43,33 +49,49 @@ def show(tallies: list[Tally]) -> None:
     for heading in ("tried", *FAULTS):
         table.add_column(heading, justify="right")
     for tally in tallies:
-        table.add_row(tally.name, f"{tally.trials:,}", *(str(tally.number(kind)) for kind in FAULTS))
+        table.add_row(
+            tally.name,
+            f"{tally.trials:,}",
+            *(str(tally.number(kind)) for kind in FAULTS),
+        )
     console = Console(width=120, highlight=False)
     console.print(table)
     for tally in tallies:
         became = sorted(tally.outcomes.items(), key=lambda item: -item[1])
         console.print(
-            f"{tally.name}: " + ", ".join(f"{count:,} {name}" for name, count in became), markup=False
+            f"{tally.name}: "
+            + ", ".join(f"{count:,} {name}" for name, count in became),
+            markup=False,
         )
     for tally in tallies:
         for kind, what in tally.faults:
-            print(f"  {kind}: {tally.name}: {what}".encode(errors="backslashreplace").decode())
+            said = f"  {kind}: {tally.name}: {what}"
+            print(said.encode(errors="backslashreplace").decode())
 
 
 def main() -> int:
     """0 if there was no fault."""
     parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the share that is part of the test suite")
     parser.add_argument(
-        "--seed", type=int, default=0, help="decides all that is random but the time of kills"
+        "--quick", action="store_true", help="the share that is part of the test suite"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="decides all that is random but the time of kills",
     )
     parser.add_argument("--only", choices=list(WHOLE), help="one part")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="where the files go, to be looked at")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="where the files go, to be looked at"
+    )
     given = parser.parse_args()
     numbers = QUICK if given.quick else WHOLE
     if given.only:
         numbers = {given.only: numbers[given.only]}
-    with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="kills-", ignore_cleanup_errors=True
+    ) as folder:
         home = Path(folder) if given.keep is None else given.keep
         home.mkdir(parents=True, exist_ok=True)
         tallies = campaigns(home.resolve(), given.seed, numbers)

@@ -19,7 +19,11 @@ Members = dict[str, bytes]
 
 
 def good(rng: random.Random) -> Members:
-    return {f"{kind}/{number}.png": picture(rng) for kind in ("cats", "dogs") for number in range(6)}
+    return {
+        f"{kind}/{number}.png": picture(rng)
+        for kind in ("cats", "dogs")
+        for number in range(6)
+    }
 
 
 def zipped(members: Members, method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -43,12 +47,17 @@ def tarred(members: Members, form: str = "", *more: tarfile.TarInfo) -> bytes:
 
 
 def packed(rng: random.Random, members: Members) -> bytes:
-    return zipped(members) if rng.random() < 0.5 else tarred(members, rng.choice(("", "gz", "bz2", "xz")))
+    return (
+        zipped(members)
+        if rng.random() < 0.5
+        else tarred(members, rng.choice(("", "gz", "bz2", "xz")))
+    )
 
 
 def leading_out(rng: random.Random) -> bytes:
-    name = rng.choice(("../../CANARY", "/tmp/CANARY-of-triptych", "cats/../../../CANARY", "..\\..\\CANARY",
-                       "C:\\CANARY", "cats/./../../CANARY", "\\\\server\\share\\CANARY"))  # fmt: skip
+    name = rng.choice(("../../CANARY", "/tmp/CANARY-of-triptych",
+                       "cats/../../../CANARY", "..\\..\\CANARY", "C:\\CANARY",
+                       "cats/./../../CANARY", "\\\\server\\share\\CANARY"))  # fmt: skip
     return packed(rng, {**good(rng), name: picture(rng)})
 
 
@@ -63,13 +72,17 @@ def linking(rng: random.Random) -> bytes:
         return into.getvalue()
     link = tarfile.TarInfo("cats/link.png")
     link.type = rng.choice((tarfile.SYMTYPE, tarfile.LNKTYPE))
-    link.linkname = rng.choice(("/etc/passwd", "../../CANARY", "cats/link.png", "cats/0.png"))
+    link.linkname = rng.choice(
+        ("/etc/passwd", "../../CANARY", "cats/link.png", "cats/0.png")
+    )
     return tarred(good(rng), "", link)
 
 
 def special(rng: random.Random) -> bytes:
     device = tarfile.TarInfo("cats/device.png")
-    device.type = rng.choice((tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.CONTTYPE, b"Z"))
+    device.type = rng.choice(
+        (tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.CONTTYPE, b"Z")
+    )
     device.devmajor, device.devminor = 1, 5
     return tarred(good(rng), rng.choice(("", "gz")), device)
 
@@ -96,13 +109,16 @@ def damaged(rng: random.Random) -> bytes:
 
 
 def lying(rng: random.Random) -> bytes:
-    """A zip whose list of members says other sizes, offsets or methods than are true."""
-    data = bytearray(zipped(good(rng), rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))))
+    """A zip whose list of members says untrue sizes, offsets or methods."""
+    data = bytearray(
+        zipped(good(rng), rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
+    )
     spots = [n for n in range(len(data)) if data.startswith(b"PK\1\2", n)]
     spot = rng.choice(spots)
     field, form, values = rng.choice((
-        (8, "<H", (1, 0xFFFF)), (10, "<H", (99, 12, 14, 95)), (20, "<I", (0, 2**32 - 1)),
-        (24, "<I", (0, 2**32 - 1, 400_000_000)), (42, "<I", (0, 2**31, 2**32 - 1)), (28, "<H", (0, 0xFFFF)),
+        (8, "<H", (1, 0xFFFF)), (10, "<H", (99, 12, 14, 95)),
+        (20, "<I", (0, 2**32 - 1)), (24, "<I", (0, 2**32 - 1, 400_000_000)),
+        (42, "<I", (0, 2**31, 2**32 - 1)), (28, "<H", (0, 0xFFFF)),
     ))  # fmt: skip
     struct.pack_into(form, data, spot + field, rng.choice(values))
     return bytes(data)
@@ -117,28 +133,35 @@ def doubled(rng: random.Random) -> bytes:
 
 def badly_named(rng: random.Random) -> bytes:
     names = [name for name in NAMES if name.isascii() and "\\" not in name]
-    return packed(rng, {**good(rng), **{f"cats/{name}": picture(rng) for name in rng.sample(names, 5)}})
+    return packed(
+        rng,
+        {
+            **good(rng),
+            **{f"cats/{name}": picture(rng) for name in rng.sample(names, 5)},
+        },
+    )
 
 
 def strange(rng: random.Random) -> bytes:
     return rng.choice((
         lambda: b"", lambda: b"PK\5\6" + bytes(18), lambda: bytes(10_240),
-        lambda: b"\x1f\x8b\x08\0" + bytes(20),
-        lambda: b"BZh9" + rng.randbytes(50), lambda: b"\xfd7zXZ\0" + rng.randbytes(50),
-        lambda: b"Rar!\x1a\7\0",
-        lambda: b"7z\xbc\xaf\x27\x1c" + rng.randbytes(40), lambda: zipped({}), lambda: tarred({}),
-        lambda: zipped({"cats/": b"", "dogs/": b""}), lambda: zipped({"a" * 60_000: b"x"}),
+        lambda: b"\x1f\x8b\x08\0" + bytes(20), lambda: b"BZh9" + rng.randbytes(50),
+        lambda: b"\xfd7zXZ\0" + rng.randbytes(50), lambda: b"Rar!\x1a\7\0",
+        lambda: b"7z\xbc\xaf\x27\x1c" + rng.randbytes(40), lambda: zipped({}),
+        lambda: tarred({}), lambda: zipped({"cats/": b"", "dogs/": b""}),
+        lambda: zipped({"a" * 60_000: b"x"}),
         lambda: zipped({"/".join(["d"] * 2000) + "/x.png": picture(rng)}),
     ))()  # fmt: skip
 
 
 KINDS: tuple[Callable[[random.Random], bytes], ...] = (
-    leading_out, linking, special, bomb, damaged, lying, doubled, badly_named, strange, damaged,
+    leading_out, linking, special, bomb, damaged, lying, doubled, badly_named, strange,
+    damaged,
 )  # fmt: skip
 
 
 def campaign(seed: int, trials: int, watched: Watched) -> Tally:
-    """Each is used or refused in a line; nothing appears outside it but the contact sheet."""
+    """Each is used or refused in a line; only the contact sheet appears outside it."""
     tally = Tally("archives")
     for number in range(trials):
         rng = random.Random(f"{seed} archives {number}")

@@ -1,7 +1,8 @@
 """Runs that are killed again and again, and come out the same to the bit.
 
-A kill takes the parent, the worker or both, at a random moment or at a chosen write: before a file is opened,
-renamed or removed. Signals that ask for an end count, too. After each, no process may be left.
+A kill takes the parent, the worker or both, at a random moment or at a chosen write:
+before a file is opened, renamed or removed. Signals that ask for an end count, too.
+After each, no process may be left.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ units = 10
 """Everything with a state, in a step of a millisecond."""
 
 KILLER = '''
-"""Kills this process before the write in the folder KILL_IN that KILL_AT asks for, as in "worker 7"."""
+"""Kills this process before a write in the folder KILL_IN.
+
+KILL_AT says whose, and which: "worker 7".
+"""
 
 import os
 import signal
@@ -74,8 +78,9 @@ if who == ("worker" if "triptych.children" in sys.orig_argv else "parent"):
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 KINDS = (
-    "worker's write", "worker's write", "parent's write", "worker", "parent", "everyone", "stopped worker",
-    "worker's write", "SIGTERM", "SIGHUP", "SIGINT", "parent's write",
+    "worker's write", "worker's write", "parent's write", "worker", "parent",
+    "everyone", "stopped worker", "worker's write", "SIGTERM", "SIGHUP", "SIGINT",
+    "parent's write",
 )  # fmt: skip
 IN_A_ROW = 5
 """Kills of one run."""
@@ -99,22 +104,33 @@ class Run:
             "float64" if self.framework == "reference" else "float32",
         )
         return [
-            "train", "digits", "--framework", self.framework, "--network", network, "--precision", precision,
-            "--epochs", "6", "--batch", "64", "--out", str(self.path),
+            "train", "digits", "--framework", self.framework, "--network", network,
+            "--precision", precision, "--epochs", "6", "--batch", "64", "--out",
+            str(self.path),
         ]  # fmt: skip
 
     def environment(self, kill_at: str = "nobody 0") -> dict[str, str]:
-        places = [str(self.home / "killer"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        places = [
+            str(self.home / "killer"),
+            *os.environ.get("PYTHONPATH", "").split(os.pathsep),
+        ]
         return {
-            **os.environ, "TRIPTYCH_CACHE": str(self.home / "cache"), "KILL_AT": kill_at,
-            "KILL_IN": str(self.path), "PYTHONPATH": os.pathsep.join(filter(None, places)),
-        }  # fmt: skip
+            **os.environ,
+            "TRIPTYCH_CACHE": str(self.home / "cache"),
+            "KILL_AT": kill_at,
+            "KILL_IN": str(self.path),
+            "PYTHONPATH": os.pathsep.join(filter(None, places)),
+        }
 
     def finish(self) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command(*self.words()), env=self.environment(), capture_output=True, text=True, timeout=4 * LIMIT,
+            command(*self.words()),
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=4 * LIMIT,
             check=False,
-        )  # fmt: skip
+        )
 
     def epochs(self) -> int:
         events = self.path / self.framework / "events.jsonl"
@@ -123,7 +139,9 @@ class Run:
     def bits(self) -> dict[str, object]:
         """All that must come out the same."""
         panel = self.path / self.framework
-        result = json.loads((self.path / "result.json").read_text())["frameworks"][self.framework]
+        result = json.loads((self.path / "result.json").read_text())["frameworks"][
+            self.framework
+        ]
         return {
             **{name: (panel / f"{name}.safetensors").read_bytes() for name in KEPT},
             "losses": [epoch["step_losses"] for epoch in result["epochs"]],
@@ -132,7 +150,9 @@ class Run:
 
 
 def campaign(seed: int, trials: int, home: Path) -> Tally:
-    """One kill in five is of a run in PyTorch, the others of the reference, which starts sooner."""
+    """One kill in five is of a run in PyTorch, the others of the reference, which
+    starts sooner.
+    """
     (home / "small.toml").write_text(NETWORK)
     (home / "killer").mkdir(exist_ok=True)
     (home / "killer" / "sitecustomize.py").write_text(KILLER)
@@ -141,7 +161,9 @@ def campaign(seed: int, trials: int, home: Path) -> Tally:
     pytorch = trials // 5 // IN_A_ROW * IN_A_ROW
     for framework, number in (("reference", trials - pytorch), ("pytorch", pytorch)):
         if number:
-            _kill_runs(tally, plan, Run(home / f"whole {framework}", framework, home), number)
+            _kill_runs(
+                tally, plan, Run(home / f"whole {framework}", framework, home), number
+            )
     return tally
 
 
@@ -153,7 +175,9 @@ def _kinds(rng: random.Random) -> Iterator[tuple[str, int, float]]:
             yield kind, rng.randint(1, writes), rng.random()
 
 
-def _kill_runs(tally: Tally, plan: Iterator[tuple[str, int, float]], whole: Run, number: int) -> None:
+def _kill_runs(
+    tally: Tally, plan: Iterator[tuple[str, int, float]], whole: Run, number: int
+) -> None:
     began = time.monotonic()
     done = whole.finish()
     seconds = time.monotonic() - began
@@ -161,7 +185,11 @@ def _kill_runs(tally: Tally, plan: Iterator[tuple[str, int, float]], whole: Run,
     last, runs = tally.trials + number, 0
     while tally.trials < last:
         runs += 1
-        run = Run(whole.path.with_name(f"{whole.framework} {runs}"), whole.framework, whole.home)
+        run = Run(
+            whole.path.with_name(f"{whole.framework} {runs}"),
+            whole.framework,
+            whole.home,
+        )
         for _ in range(IN_A_ROW):
             if tally.trials < last and not _disturb(tally, run, *next(plan), seconds):
                 break
@@ -169,14 +197,22 @@ def _kill_runs(tally: Tally, plan: Iterator[tuple[str, int, float]], whole: Run,
         done = run.finish()
         if done.returncode:
             tally.fault("lost", f"{what}: does not go on: {done.stderr[-1000:]}")
-        elif different := [name for name, bits in run.bits().items() if bits != whole.bits()[name]]:
+        elif different := [
+            name for name, bits in run.bits().items() if bits != whole.bits()[name]
+        ]:
             tally.fault("lost", f"{what}: {', '.join(different)} came out otherwise")
 
 
-def _disturb(tally: Tally, run: Run, kind: str, write: int, share: float, seconds: float) -> bool:
+def _disturb(
+    tally: Tally, run: Run, kind: str, write: int, share: float, seconds: float
+) -> bool:
     """Start or continue the run and kill; whether something is left to be killed."""
     words, before = run.words(), run.epochs()
-    kill_at = f"{kind.partition(chr(39))[0]} {write}" if kind.endswith("write") else "nobody 0"
+    kill_at = (
+        f"{kind.partition(chr(39))[0]} {write}"
+        if kind.endswith("write")
+        else "nobody 0"
+    )
     with started(*words, env=run.environment(kill_at)) as process:
         members = {one.pid: one for one in family(process)}
         if not kind.endswith("write"):
@@ -184,7 +220,9 @@ def _disturb(tally: Tally, run: Run, kind: str, write: int, share: float, second
         try:
             code, err = _end_of(process, members)
         except subprocess.TimeoutExpired:
-            tally.fault("hangs", f"{run.path.name}: {kind}: still there after {LIMIT:g} s")
+            tally.fault(
+                "hangs", f"{run.path.name}: {kind}: still there after {LIMIT:g} s"
+            )
             code, err = 0, ""
     alive = psutil.wait_procs(members.values(), timeout=30)[1]
     if alive:
@@ -199,15 +237,19 @@ def _disturb(tally: Tally, run: Run, kind: str, write: int, share: float, second
     tally.count(f"of the {kind}" if not kind.startswith("SIG") else f"by {kind}")
     if kind.startswith("SIG"):
         number = signal.Signals[kind]
-        if code not in (CODES[number], -number):  # the latter while Python itself still starts
+        # The latter while Python itself still starts.
+        if code not in (CODES[number], -number):
             tally.fault("tracebacks", f"{run.path.name}: {kind}: exit code {code}")
     return True
 
 
 def _strike(
-    process: subprocess.Popen[str], kind: str, delay: float, members: dict[int, psutil.Process]
+    process: subprocess.Popen[str],
+    kind: str,
+    delay: float,
+    members: dict[int, psutil.Process],
 ) -> None:
-    """Kill or signal after so many seconds; a worker as soon as there is one after that."""
+    """Kill or signal after so many seconds; a worker as soon as one is there then."""
     time.sleep(delay)
     end_of_patience = time.monotonic() + LIMIT
     found = workers(process)
@@ -219,7 +261,8 @@ def _strike(
     members |= {one.pid: one for one in family(process)}
     try:
         if kind == "stopped worker":
-            time.sleep(1)  # while Python itself still starts it is not bound to its parent yet
+            # While Python itself still starts it is not bound to its parent yet.
+            time.sleep(1)
             found[0].suspend()
         if kind in ("worker", "everyone"):
             end(found)
@@ -231,7 +274,9 @@ def _strike(
         pass  # it has ended by itself: then there is nothing to kill
 
 
-def _end_of(process: subprocess.Popen[str], members: dict[int, psutil.Process]) -> tuple[int, str]:
+def _end_of(
+    process: subprocess.Popen[str], members: dict[int, psutil.Process]
+) -> tuple[int, str]:
     """The exit code and what was said, while the members of the family are noted."""
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:

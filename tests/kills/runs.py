@@ -20,7 +20,16 @@ from tests.kills.tables import spoil, text
 from tests.kills.watching import LIMIT, Tally, Watched, gone, tree
 from tests.processes import command
 
-COMMANDS = ("predict", "evaluate", "resume", "eject", "notebook", "predict", "certificate", "resume")
+COMMANDS = (
+    "predict",
+    "evaluate",
+    "resume",
+    "eject",
+    "notebook",
+    "predict",
+    "certificate",
+    "resume",
+)
 """What is tried on a run, in turn, after it was listed."""
 
 
@@ -43,10 +52,15 @@ def remove(rng: random.Random, at: Path, canary: str) -> None:
 def replace(rng: random.Random, at: Path, canary: str) -> None:
     """By something that is no file."""
     at.unlink()
-    rng.choice((
-        at.mkdir, lambda: os.mkfifo(at), lambda: at.symlink_to("/dev/zero"), lambda: at.symlink_to(at.name),
-        lambda: at.symlink_to("/etc/passwd"),
-    ))()  # fmt: skip
+    rng.choice(
+        (
+            at.mkdir,
+            lambda: os.mkfifo(at),
+            lambda: at.symlink_to("/dev/zero"),
+            lambda: at.symlink_to(at.name),
+            lambda: at.symlink_to("/etc/passwd"),
+        )
+    )()
 
 
 def change(rng: random.Random, at: Path, canary: str) -> None:
@@ -54,14 +68,20 @@ def change(rng: random.Random, at: Path, canary: str) -> None:
     if at.suffix == ".toml":
         at.write_bytes(text(rng, spoil(rng, tomllib.loads(at.read_text()), canary)))
     elif at.suffix == ".json":
-        at.write_text(json.dumps(spoil(rng, json.loads(at.read_text()), canary), default=str))
+        at.write_text(
+            json.dumps(spoil(rng, json.loads(at.read_text()), canary), default=str)
+        )
     elif at.suffix == ".jsonl":
-        lines = [spoil(rng, json.loads(line), canary) for line in at.read_text().splitlines()]
+        lines = [
+            spoil(rng, json.loads(line), canary) for line in at.read_text().splitlines()
+        ]
         at.write_text("".join(json.dumps(line, default=str) + "\n" for line in lines))
     elif at.suffix == ".safetensors":
         data = at.read_bytes()
         length = int.from_bytes(data[:8], "little")
-        header = json.dumps(spoil(rng, json.loads(data[8 : 8 + length]), canary), default=str).encode()
+        header = json.dumps(
+            spoil(rng, json.loads(data[8 : 8 + length]), canary), default=str
+        ).encode()
         claimed = rng.choice((len(header), len(header), len(header), 2**62, 0))
         at.write_bytes(struct.pack("<Q", claimed) + header + data[8 + length :])
     else:
@@ -72,8 +92,19 @@ def foreign(rng: random.Random, at: Path, canary: str) -> None:
     """Code in the place of data."""
     code = f"import pathlib; pathlib.Path({canary!r}).touch()\n".encode()
     at.write_bytes(
-        rng.choice((code, pickle.dumps(_Payload(canary)), b"#!/bin/sh\ntouch '" + canary.encode() + b"'"))
+        rng.choice(
+            (
+                code,
+                pickle.dumps(_Payload(canary)),
+                b"#!/bin/sh\ntouch '" + canary.encode() + b"'",
+            )
+        )
     )
+
+
+MODULES = (
+    "numpy", "jax", "torch", "json", "ruff", "sitecustomize", "triptych", "safetensors",
+)  # fmt: skip
 
 
 def company(rng: random.Random, at: Path, canary: str) -> None:
@@ -81,7 +112,7 @@ def company(rng: random.Random, at: Path, canary: str) -> None:
     code = f"import pathlib; pathlib.Path({canary!r}).touch()\n"
     here = next(folder for folder in at.parents if folder.name.startswith("runs "))
     for folder in {at.parent, at.parents[1], here}:
-        for name in ("numpy", "jax", "torch", "json", "ruff", "sitecustomize", "triptych", "safetensors"):
+        for name in MODULES:
             (folder / f"{name}.py").write_text(code)
 
 
@@ -91,7 +122,9 @@ KINDS: tuple[Callable[[random.Random, Path, str], None], ...] = (
 
 
 def campaign(seed: int, trials: int, watched: Watched) -> Tally:
-    """Each is listed and used for something; it is answered or refused, and only `resume` writes to it."""
+    """Each is listed and used for something; it is answered or refused, and only
+    `resume` writes to it.
+    """
     tally = Tally("run folders")
     base = _base(watched.home)
     for number in range(trials):
@@ -100,7 +133,9 @@ def campaign(seed: int, trials: int, watched: Watched) -> Tally:
         run = at / "runs" / "theirs"
         shutil.copytree(base, run)
         (at / "cat.png").write_bytes(picture(rng))
-        files = sorted(path for path in run.rglob("*") if path.is_file() and path.name != ".lock")
+        files = sorted(
+            path for path in run.rglob("*") if path.is_file() and path.name != ".lock"
+        )
         spoiled, make = rng.choice(files), KINDS[number % len(KINDS)]
         make(rng, spoiled, str(watched.canary))
         act = COMMANDS[number % len(COMMANDS)]
@@ -122,16 +157,20 @@ def campaign(seed: int, trials: int, watched: Watched) -> Tally:
 
 def canary_in(folder: Path, canary: Path) -> bool:
     """Whether an ejected program has taken over what was put into the run."""
-    return any(str(canary) in path.read_text("utf-8", "replace") for path in folder.glob("program.*"))
+    return any(
+        str(canary) in path.read_text("utf-8", "replace")
+        for path in folder.glob("program.*")
+    )
 
 
 def _words(act: str, run: Path) -> list[Any]:
+    notebook = ["eject", run, "--framework", "pytorch", "--as", "notebook"]
     return {
         "predict": ["predict", run, "cat.png"],
         "evaluate": ["evaluate", run, "digits"],
         "resume": ["resume", run],
         "eject": ["eject", run, "--framework", "reference", "--out", "program.py"],
-        "notebook": ["eject", run, "--framework", "pytorch", "--as", "notebook", "--out", "program.ipynb"],
+        "notebook": [*notebook, "--out", "program.ipynb"],
         "certificate": ["verify", "--certificate", run / "certificate.json"],
     }[act]
 
@@ -142,7 +181,13 @@ def _base(home: Path) -> Path:
     run = Run(home / "run", "reference", home)
     words = [*run.words()]
     words[words.index("6")] = "2"
-    subprocess.run(command(*words), env=run.environment(), capture_output=True, timeout=4 * LIMIT, check=True)
+    subprocess.run(
+        command(*words),
+        env=run.environment(),
+        capture_output=True,
+        timeout=4 * LIMIT,
+        check=True,
+    )
     (home / "run" / ".lock").unlink(missing_ok=True)
     assert (home / "run" / "recipe.toml").exists()
     return run.path

@@ -1,4 +1,6 @@
-"""Hostile TOML files: networks and recipes that do not fit, overflow, nest, or carry code in their words."""
+"""Hostile TOML files: networks and recipes that do not fit, overflow, nest, or carry
+code in their words.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,13 @@ def words(canary: str) -> tuple[str, ...]:
     """Words that do harm where they are taken for more than words."""
     code = f"import pathlib; pathlib.Path({canary!r}).touch()"
     return (
-        "", " ", "\0", "a\nb", "\x1b[31mred", "[red]x[/]", "<script>alert(1)</script>", "x" * 5000, "é",
-        f'"""\n{code}\n"""', f"'''\n{code}\n'''", f"\n{code}\n#", f"x'); {code} #", f'x"); {code} #',
-        f"{{__import__('os').system('touch {canary}')}}", f"$(touch {canary})", f"{code}", "\\", '\\"""',
-        "../../x", "/etc/passwd", "lambda", "class", "self", "import", "None", "__init__", "x.y", "conv1",
-        "日本語", "input", "forward", "nan", "%s%n", "{{ 7*7 }}", "\u202e", "\ud7ff", "0x7", "1e9", "true",
+        "", " ", "\0", "a\nb", "\x1b[31mred", "[red]x[/]", "<script>alert(1)</script>",
+        "x" * 5000, "é", f'"""\n{code}\n"""', f"'''\n{code}\n'''", f"\n{code}\n#",
+        f"x'); {code} #", f'x"); {code} #',
+        f"{{__import__('os').system('touch {canary}')}}", f"$(touch {canary})",
+        f"{code}", "\\", '\\"""', "../../x", "/etc/passwd", "lambda", "class", "self",
+        "import", "None", "__init__", "x.y", "conv1", "日本語", "input", "forward",
+        "nan", "%s%n", "{{ 7*7 }}", "\u202e", "\ud7ff", "0x7", "1e9", "true",
     )  # fmt: skip
 
 
@@ -49,7 +53,7 @@ def value(rng: random.Random, canary: str, depth: int = 0) -> Any:
 
 
 def spoil(rng: random.Random, table: Any, canary: str) -> Any:
-    """`table` with one thing in it changed, taken out, added or doubled, at any depth."""
+    """`table` with one thing changed, taken out, added or doubled, at any depth."""
     table = copy.deepcopy(table)
     way: list[tuple[Any, Any]] = []
     spot = table
@@ -78,7 +82,7 @@ def text(rng: random.Random, table: Any) -> bytes:
     """As TOML, now and then damaged."""
     try:
         data = bytearray(tomli_w.dumps(table).encode("utf-8", "surrogatepass"))
-    except Exception:  # noqa: BLE001 - what cannot be written is written as what it looks like
+    except Exception:  # noqa: BLE001 - then it is written as it looks
         data = bytearray(repr(table).encode("utf-8", "replace"))
     if rng.random() < 0.15 and data:
         del data[rng.randrange(len(data)) :]
@@ -90,7 +94,7 @@ def text(rng: random.Random, table: Any) -> bytes:
 
 
 def networks(seed: int, trials: int, watched: Watched) -> Tally:
-    """Each is shown, or refused in a line; its source, where there is one, is the reference's."""
+    """Each is shown, or refused in a line; its source, if any, is the reference's."""
     tally = Tally("network files")
     base = [tomllib.loads(make().to_toml()) for make in ZOO.values()]
     for number in range(trials):
@@ -113,12 +117,15 @@ def networks(seed: int, trials: int, watched: Watched) -> Tally:
 
 
 def recipes(seed: int, trials: int, watched: Watched) -> Tally:
-    """Each is read up to where its pictures are looked for, which are not there, or refused in a line."""
+    """Each is read up to where its pictures are looked for, which are not there, or
+    refused in a line.
+    """
     tally = Tally("recipe files")
     whole = {
-        "pictures": "sports", "network": "mlp", "frameworks": ["pytorch"], "epochs": 3, "batch": 32,
-        "size": 32, "fit": "crop", "seed": 1, "precision": "float32",
-        "optimizer": {"name": "sgd", "momentum": 0.9}, "augmentation": {"flip": True, "shift": 0.1},
+        "pictures": "sports", "network": "mlp", "frameworks": ["pytorch"], "epochs": 3,
+        "batch": 32, "size": 32, "fit": "crop", "seed": 1, "precision": "float32",
+        "optimizer": {"name": "sgd", "momentum": 0.9},
+        "augmentation": {"flip": True, "shift": 0.1},
         "schedule": {"name": "cosine", "learning_rate": 0.01},
     }  # fmt: skip
     base = [whole, *(read_recipe(Path(name)) for name in NOTEBOOKS)]
@@ -140,7 +147,10 @@ def recipes(seed: int, trials: int, watched: Watched) -> Tally:
 
 def campaign(seed: int, trials: int, watched: Watched) -> list[Tally]:
     """Half of them networks, half recipes."""
-    return [networks(seed, trials - trials // 2, watched), recipes(seed, trials // 2, watched)]
+    return [
+        networks(seed, trials - trials // 2, watched),
+        recipes(seed, trials // 2, watched),
+    ]
 
 
 def _file(folder: Path, name: str, data: bytes) -> Path:
@@ -153,8 +163,10 @@ def _run_source(tally: Tally, what: str, source: str, canary: Path) -> None:
     """What is shown is what runs: it defines functions, and does nothing else."""
     try:
         exec(compile(source, "network.py", "exec"), {"__name__": "network"})
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what this looks for
-        tally.fault("tracebacks", f"{what}: its source: {type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is looked for
+        tally.fault(
+            "tracebacks", f"{what}: its source: {type(error).__name__}: {error}"
+        )
     if canary.exists():
         tally.fault("executed", f"{what}: its source holds foreign code")
         canary.unlink()

@@ -25,10 +25,16 @@ def test_nothing_is_executed_lost_or_left(part: str, tmp_path: Path) -> None:
 
 
 def test_what_is_executed_is_noticed(tmp_path: Path) -> None:
-    for words in (["sh", "-c", "x"], [sys.executable, "-m", "ruff"], [sys.executable, "-P", "-m", "site"]):
+    for words in (
+        ["sh", "-c", "x"],
+        [sys.executable, "-m", "ruff"],
+        [sys.executable, "-P", "-m", "site"],
+    ):
         assert list(foreign("subprocess.Popen", (words[0], words, None, None)))
     assert list(foreign("pickle.find_class", ("os", "system")))
-    assert not list(foreign("subprocess.Popen", (sys.executable, child_command("any"), None, None)))
+    assert not list(
+        foreign("subprocess.Popen", (sys.executable, child_command("any"), None, None))
+    )
     assert not list(foreign("open", ("file", "r", 0)))
     watched, tally = Watched(tmp_path), Tally("commands")
     watched.canary.touch()
@@ -59,7 +65,10 @@ def test_a_fault_is_noticed(said: Said, kind: str, tmp_path: Path) -> None:
 def test_what_is_well_is_no_fault(tmp_path: Path) -> None:
     tally = Tally("commands")
     progress = "pictures  12 of 12 prepared\n"
-    for said in (Said(0, "a table\n", progress), Said(2, "", f"{progress}triptych: there is no such file\n")):
+    for said in (
+        Said(0, "a table\n", progress),
+        Said(2, "", f"{progress}triptych: there is no such file\n"),
+    ):
         assert Watched(tmp_path).judge(tally, "a command", said)
     assert tally.faults == []
     assert unclear("triptych: one line") is None
@@ -78,36 +87,51 @@ def test_a_file_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
 
 
 def killed(home: Path, program: str, write: int, at: Path) -> bool:
-    """Run a program with the folder `at`; whether it was killed before that write in it."""
+    """Run a program with the folder `at`; whether it was killed before that write."""
     (home / "sitecustomize.py").write_text(KILLER)
     environment = {
         **os.environ, "KILL_AT": f"parent {write}", "KILL_IN": str(at.parent),
         "PYTHONPATH": os.pathsep.join([str(home), *filter(None, sys.path)]),
     }  # fmt: skip
     return (
-        subprocess.run([sys.executable, "-c", program, str(at)], env=environment, check=False).returncode
+        subprocess.run(
+            [sys.executable, "-c", program, str(at)], env=environment, check=False
+        ).returncode
         == -9
     )
 
 
 def test_a_kill_happens_at_the_write_that_is_asked_for(tmp_path: Path) -> None:
     program = (
-        "import sys\nfrom pathlib import Path\nfrom triptych.files import write_atomic\n"
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from triptych.files import write_atomic\n"
         "for n in range(3): write_atomic(Path(sys.argv[1]) / f'{n}', 'whole')"
     )
-    for write, there in ((1, []), (2, []), (3, []), (4, ["0"]), (7, ["0"]), (8, ["0", "1"])):
+    for write, there in (
+        (1, []),
+        (2, []),
+        (3, []),
+        (4, ["0"]),
+        (7, ["0"]),
+        (8, ["0", "1"]),
+    ):
         at = tmp_path / str(write) / "files"
         at.mkdir(parents=True)
         assert killed(tmp_path, program, write, at)
-        assert sorted(path.name for path in at.iterdir() if not path.name.startswith(".")) == there
+        names = sorted(path.name for path in at.iterdir())
+        assert [name for name in names if not name.startswith(".")] == there
     assert not killed(tmp_path, program, 100, tmp_path / "files")
 
 
 def test_a_run_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     """One that was killed while it began can neither go on nor stand in the way."""
     program = (
-        "import sys\nfrom pathlib import Path\nfrom triptych.network.zoo import mlp\n"
-        "from triptych.images.source import open_pictures\nfrom triptych.running.folder import RunFolder\n"
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from triptych.network.zoo import mlp\n"
+        "from triptych.images.source import open_pictures\n"
+        "from triptych.running.folder import RunFolder\n"
         "from triptych.running.recipe import make_recipe\n"
         "store = open_pictures('digits', size=(8, 8))\n"
         "recipe = make_recipe({'pictures': 'digits', 'size': 8, 'network': 'mlp'})\n"

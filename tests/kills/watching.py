@@ -1,4 +1,6 @@
-"""Commands run one after another in a process that is watched: what they said, executed, lost, and left."""
+"""Commands run one after another in a process that is watched: what they said,
+executed, lost, and left.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ LIMIT = 180.0
 """Seconds after which a command counts as hung; it needs a few on an idle machine."""
 
 FAULTS = ("executed", "lost", "tracebacks", "hangs", "unclear")
-"""What there must be none of: foreign code that ran, files or epochs that went, and so on.
+"""What there must be none of: foreign code that ran, files or epochs that went, and so
+on.
 
-`unclear` counts bad input that was not answered in one line, and characters that steer a terminal.
+`unclear` counts bad input that was not answered in one line, and characters that steer
+a terminal.
 """
 
 
@@ -48,7 +52,9 @@ class Tally:
 
 @dataclass
 class Said:
-    """What a command answered: its exit code (None if it hung or died), outputs, and what it executed."""
+    """What a command answered: its exit code (None if it hung or died), outputs, and
+    what it executed.
+    """
 
     code: int | None
     out: str = ""
@@ -57,12 +63,16 @@ class Said:
 
 
 class Watched:
-    """A process that runs commands; a new one takes its place when one hangs it or brings it down."""
+    """A process that runs commands; a new one takes its place when one hangs it or
+    brings it down.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.canary = home / "CANARY"
-        """What hostile input tries to make: it is there only if something of it was executed."""
+        """What hostile input tries to make: it is there only if something of it was
+        executed.
+        """
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Watched:
@@ -75,7 +85,9 @@ class Watched:
         """`triptych WORDS` in `folder`."""
         process = self._process = self._process or self._start()
         assert process.stdin is not None
-        process.stdin.write(json.dumps({"folder": str(folder), "words": list(map(str, words))}) + "\n")
+        process.stdin.write(
+            json.dumps({"folder": str(folder), "words": list(map(str, words))}) + "\n"
+        )
         process.stdin.flush()
         try:
             line = self._lines.get(timeout=LIMIT)
@@ -88,19 +100,25 @@ class Watched:
             return Said(None, err=f"the process died ({code})")
         return Said(**json.loads(line))
 
-    def judge(self, tally: Tally, what: str, said: Said, codes: Iterable[int] = (0, 2)) -> bool:
+    def judge(
+        self, tally: Tally, what: str, said: Said, codes: Iterable[int] = (0, 2)
+    ) -> bool:
         """Note the faults that any command can have; whether it came to an answer."""
         if said.code is None:
             tally.fault("hangs", f"{what}: {said.err}")
             return False
         if "Traceback" in said.err + said.out or said.code not in codes:
-            tally.fault("tracebacks", f"{what}: exit code {said.code}: {said.err[-1500:]}")
+            tally.fault(
+                "tracebacks", f"{what}: exit code {said.code}: {said.err[-1500:]}"
+            )
         elif said.code == 2 and (wrong := unclear(said.err)):
             tally.fault("unclear", f"{what}: {wrong}: {said.err[-600:]!r}")
         elif any(
-            unicodedata.category(one) in ("Cc", "Cf") and one not in "\n\t" for one in said.out + said.err
+            unicodedata.category(one) in ("Cc", "Cf") and one not in "\n\t"
+            for one in said.out + said.err
         ):
-            tally.fault("unclear", f"{what}: prints what a terminal obeys: {(said.out + said.err)[-600:]!r}")
+            end = (said.out + said.err)[-600:]
+            tally.fault("unclear", f"{what}: prints what a terminal obeys: {end!r}")
         for one in said.executed:
             tally.fault("executed", f"{what}: {one}")
         if self.canary.exists():
@@ -112,12 +130,17 @@ class Watched:
         self._lines: queue.Queue[str | None] = queue.Queue()
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.kills.watching"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
             env={
-                **os.environ, "TRIPTYCH_CACHE": str(self.home / "cache"), "COLUMNS": "200",
+                **os.environ,
+                "TRIPTYCH_CACHE": str(self.home / "cache"),
+                "COLUMNS": "200",
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             },
-        )  # fmt: skip
+        )
         threading.Thread(target=_read, args=(process, self._lines), daemon=True).start()
         return process
 
@@ -139,7 +162,9 @@ def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> Non
 
 
 def unclear(err: str) -> str | None:
-    """What is wrong with how bad input was answered: one line must say it, after those of progress."""
+    """What is wrong with how bad input was answered: one line must say it, after those
+    of progress.
+    """
     said = [line for line in err.splitlines() if not line.startswith("pictures  ")]
     if len(said) != 1 and not (said and said[0].startswith("Usage: ")):
         return f"{len(said)} lines"
@@ -149,13 +174,21 @@ def unclear(err: str) -> str | None:
 
 
 def tree(folder: Path) -> dict[str, tuple[str, int, int]]:
-    """Every file below a folder, with what kind of file it is, its size, and when it was changed."""
+    """Every file below a folder, with what kind of file it is, its size, and when it
+    was changed.
+    """
     found = {}
     for root, folders, files in os.walk(folder):
         for name in (*folders, *files):
             facts = os.lstat(os.path.join(root, name))
-            size, changed = (0, 0) if name in folders else (facts.st_size, facts.st_mtime_ns)
-            found[os.path.relpath(os.path.join(root, name), folder)] = (oct(facts.st_mode), size, changed)
+            size, changed = (
+                (0, 0) if name in folders else (facts.st_size, facts.st_mtime_ns)
+            )
+            found[os.path.relpath(os.path.join(root, name), folder)] = (
+                oct(facts.st_mode),
+                size,
+                changed,
+            )
     return found
 
 
@@ -164,10 +197,10 @@ def gone(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [name for name, facts in before.items() if after.get(name) != facts]
 
 
-# ---- the watched process ----------------------------------------------------------------------------------
+# ---- the watched process -------------------------------------------------------------
 
 OURS = (("-m", "triptych.children"), ("-m", "ruff"))
-"""What this project starts, without the user's folder among the places to import from."""
+"""What this project starts, without the user's folder to import from."""
 
 
 def main() -> None:
@@ -177,7 +210,8 @@ def main() -> None:
 
     from triptych import cli
 
-    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))  # what would take more is a fault, not an end
+    # What would take more is a fault, not an end.
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     executed: list[str] = []
@@ -189,10 +223,15 @@ def main() -> None:
         executed.clear()
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder) / "out", Path(folder) / "err"
-            with out.open("w", encoding="utf-8") as sys.stdout, err.open("w", encoding="utf-8") as sys.stderr:
+            with (
+                out.open("w", encoding="utf-8") as sys.stdout,
+                err.open("w", encoding="utf-8") as sys.stderr,
+            ):
                 code = _call(cli.main)
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-            said = Said(code, out.read_text("utf-8"), err.read_text("utf-8"), list(executed))
+            said = Said(
+                code, out.read_text("utf-8"), err.read_text("utf-8"), list(executed)
+            )
         answers.write(json.dumps(vars(said)) + "\n")
         answers.flush()
 
@@ -213,12 +252,18 @@ def _call(function: Any) -> int:
 def foreign(event: str, given: tuple[Any, ...]) -> Iterator[str]:
     """What is executed that is not the project's own."""
     if event == "subprocess.Popen":
-        if (given[1][1], tuple(given[1][2:4])) not in [("-P", ours) for ours in OURS] and given[1] != [
-            "uname",
-            "-p",
-        ]:  # how Python knows the processor
+        ours = [("-P", one) for one in OURS]
+        is_ours = (given[1][1], tuple(given[1][2:4])) in ours
+        # The other is how Python knows the processor.
+        if not is_ours and given[1] != ["uname", "-p"]:
             yield f"{event} {given[1]!r}"
-    elif event in ("os.system", "os.exec", "os.posix_spawn", "pickle.find_class", "socket.connect"):
+    elif event in (
+        "os.system",
+        "os.exec",
+        "os.posix_spawn",
+        "pickle.find_class",
+        "socket.connect",
+    ):
         yield f"{event} {given!r}"
 
 

@@ -1,7 +1,8 @@
-"""The table of mutants: what was changed, which check caught it, where, and at what gap. make mutants
+"""The table of mutants: what was changed, which check caught it, where, and at what
+gap. make mutants
 
-python -m tests.mutants WORDS... asks those only in whose titles, such as "jax: ReLU6: ReLU", one of the words
-stands, and makes no honest proofs.
+python -m tests.mutants WORDS... asks those only in whose titles, such as "jax: ReLU6:
+ReLU", one of the words stands, and makes no honest proofs.
 """
 
 from __future__ import annotations
@@ -20,26 +21,45 @@ from triptych.frameworks import registry
 
 
 def main(words: list[str]) -> int:
-    """0 if every mutant was caught and rightly located, and no honest proof raised an alarm."""
+    """0 if each mutant was caught and rightly located, and no honest proof alarmed."""
     numbers = [
-        number for number, one in enumerate(MUTANTS) if not words or any(word in one.title for word in words)
+        number
+        for number, one in enumerate(MUTANTS)
+        if not words or any(word in one.title for word in words)
     ]
     table = Table(title="Mutants", title_justify="left", box=None, pad_edge=False)
-    for heading in ("framework", "what was changed", "float64: caught by", "at", "gap", "float32: gap"):
+    for heading in (
+        "framework",
+        "what was changed",
+        "float64: caught by",
+        "at",
+        "gap",
+        "float32: gap",
+    ):
         table.add_column(heading)
     missed = 0
     with tempfile.TemporaryDirectory() as folder:
         ask(Path(folder), numbers)
         for number in numbers:
             mutant = MUTANTS[number]
-            proof, budget = (find(Path(folder), number, precision) for precision in ("float64", "float32"))
+            proof, budget = (
+                find(Path(folder), number, precision)
+                for precision in ("float64", "float32")
+            )
             missed += not proof.located or not (budget.located or mutant.float32)
             one = proof.difference
-            said = ("missed", "", "") if one is None else (one.quantity, _where(proof), _gap(proof))
+            said = (
+                ("missed", "", "")
+                if one is None
+                else (one.quantity, _where(proof), _gap(proof))
+            )
+            missing = mutant.float32 or f"MISSED {_where(budget)}"
             table.add_row(
-                registry.find(mutant.framework).title, mutant.name, *said,
-                _gap(budget) if budget.located else mutant.float32 or f"MISSED {_where(budget)}",
-            )  # fmt: skip
+                registry.find(mutant.framework).title,
+                mutant.name,
+                *said,
+                _gap(budget) if budget.located else missing,
+            )
         certificates = [] if words else prove(Path(folder))
     Console(width=170).print(table)
     print(f"\n{len(numbers) - missed} of {len(numbers)} caught and rightly located")

@@ -23,39 +23,48 @@ from triptych.running.exam import Case, answer_case
 from triptych.running.folder import FIRST_STEP
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
-"""In this order: JAX, once it computes in 64 bits, does so for the rest of its process."""
+"""In this order: JAX, once it computes in 64 bits, never stops doing so."""
 
 
 def case_name(case: str, training: str | None) -> str:
-    """A probe of which only the layers, or only the steps of one optimiser, are asked."""
+    """A probe that is asked for its layers only, or for one optimiser's steps only."""
     return f"{case}-{training or 'layers'}"
 
 
-def answer_as_mutants(module: Any, name: str, folder: Path, numbers: Iterable[str]) -> None:
+def answer_as_mutants(
+    module: Any, name: str, folder: Path, numbers: Iterable[str]
+) -> None:
     """Answers go to EXAM/<precision>/<number of the mutant>/<case>.safetensors."""
     for precision in PRECISIONS:
         for number in numbers:
             mutant = MUTANTS[int(number)]
             assert mutant.framework == name
             with applied(module, mutant.change):
-                _answer_with_nudged(module, folder / precision, mutant, number, precision)
+                _answer_with_nudged(
+                    module, folder / precision, mutant, number, precision
+                )
 
 
-def _answer_with_nudged(module: Any, exam: Path, mutant: Mutant, folder: str, precision: Precision) -> None:
+def _answer_with_nudged(
+    module: Any, exam: Path, mutant: Mutant, folder: str, precision: Precision
+) -> None:
     name = case_name(mutant.case, mutant.training)
     _answer(module, exam, name, folder, precision)
-    if mutant.case == NETWORK:  # a mutant measures its own envelope, as any framework does
+    if mutant.case == NETWORK:
+        # A mutant measures its own envelope, as any framework does.
         for one in nudged_kernel(Case.read(exam, name)):
             one.write(exam)
             _answer(module, exam, one.name, folder, precision)
 
 
 def answer_as_it_is(module: Any, name: str, folder: Path) -> None:
-    """The honest runs for this process's number of threads: EXAM/honest-<number>/<framework>/."""
+    """The honest runs with as many threads: EXAM/honest-<number>/<framework>/."""
     from tests.mutants.honest import RUNS
 
     threads = int(os.environ["OMP_NUM_THREADS"])
-    for number, run in sorted(enumerate(RUNS), key=lambda item: PRECISIONS.index(item[1].precision)):
+    for number, run in sorted(
+        enumerate(RUNS), key=lambda item: PRECISIONS.index(item[1].precision)
+    ):
         if run.threads == threads:
             exam = folder / f"honest-{number}"
             case = run.case()
@@ -71,7 +80,9 @@ def answer_first_steps(module: Any, name: str, folder: Path) -> None:
         _answer(module, asked.parent, case.name, name, case.precision)
 
 
-def _answer(module: Any, exam: Path, case: str, folder: str, precision: Precision) -> None:
+def _answer(
+    module: Any, exam: Path, case: str, folder: str, precision: Precision
+) -> None:
     answer_case(module, exam, case, exam / folder, precision, lambda event: None)
 
 
@@ -89,4 +100,5 @@ def main() -> None:
 if __name__ == "__main__":
     main()
     sys.stdout.flush()
-    os._exit(0)  # as in the package: some frameworks hang or crash while their threads are torn down
+    # As in the package: some frameworks hang or crash while threads are torn down.
+    os._exit(0)

@@ -1,7 +1,9 @@
-"""How one thing in a framework's file is changed: in what it writes, in what it calls, in what it maps.
+"""How one thing in a framework's file is changed: in what it writes, in what it calls,
+in what it maps.
 
-A change takes the framework's imported `run`, through which all its files are found, and gives the attributes
-to put in place of their own; it fails if what it means to change is not there.
+A change takes the framework's imported `run`, through which all its files are found,
+and gives the attributes to put in place of their own; it fails if what it means to
+change is not there.
 """
 
 from __future__ import annotations
@@ -18,8 +20,13 @@ Change = Callable[[ModuleType], dict[str, Any]]
 
 
 def files_with(name: str, run: ModuleType) -> list[ModuleType]:
-    """Those of the framework's files that know such a name: where it is defined, and where it is imported."""
-    files = [run, *(sys.modules[f"{run.__package__}.{part}"] for part in ("ops", "write"))]
+    """Those of the framework's files that know such a name: where it is defined, and
+    where it is imported.
+    """
+    files = [
+        run,
+        *(sys.modules[f"{run.__package__}.{part}"] for part in ("ops", "write")),
+    ]
     found = [file for file in files if name in vars(file)]
     assert found, f"nothing to change: no file of {run.__package__} has {name}"
     return found
@@ -28,7 +35,8 @@ def files_with(name: str, run: ModuleType) -> list[ModuleType]:
 def known(name: str, run: ModuleType) -> Any:
     """What the framework's files call so; none calls another thing so."""
     values = [vars(file)[name] for file in files_with(name, run)]
-    assert all(value is values[0] for value in values), f"{name} is several things in {run.__package__}"
+    several = f"{name} is several things in {run.__package__}"
+    assert all(value is values[0] for value in values), several
     return values[0]
 
 
@@ -49,7 +57,7 @@ def written(old: str, new: str) -> Change:
 
 
 def rewritten(name: str, *pairs: tuple[str, str]) -> Change:
-    """A function or class of the files themselves, with some of its text put otherwise."""
+    """A function or class of the files themselves, with some of its text changed."""
 
     def change(module: ModuleType) -> dict[str, Any]:
         honest = known(name, module)
@@ -63,10 +71,15 @@ def rewritten(name: str, *pairs: tuple[str, str]) -> Change:
 
 
 def _defined(module: ModuleType, text: str, name: str) -> dict[str, Any]:
-    """What `text` defines, among the names of the module, so that it can be patched in."""
+    """What `text` defines, among the names of the module, to be patched in."""
     namespace = module.__dict__
     honest = namespace[name]
-    exec(compile(f"from __future__ import annotations\n{text}", f"<mutant of {name}>", "exec"), namespace)
+    exec(
+        compile(
+            f"from __future__ import annotations\n{text}", f"<mutant of {name}>", "exec"
+        ),
+        namespace,
+    )
     changed = namespace[name]
     namespace[name] = honest
     return {name: changed}
@@ -83,11 +96,16 @@ def put(name: str, value: Any) -> Change:
 
 
 def optimizer(name: str, make: Callable[..., Any]) -> Change:
-    """One of the framework's optimisers, made otherwise: `make(honest, *arguments, **options)`."""
+    """One of the framework's optimisers, made otherwise: `make(honest, *arguments,
+    **options)`.
+    """
 
     def change(module: ModuleType) -> dict[str, Any]:
         honest = module.OPTIMIZERS[name]
-        return {"OPTIMIZERS": module.OPTIMIZERS | {name: lambda *a, **o: make(honest, *a, **o)}}
+        return {
+            "OPTIMIZERS": module.OPTIMIZERS
+            | {name: lambda *a, **o: make(honest, *a, **o)}
+        }
 
     return change
 
@@ -99,7 +117,7 @@ def both(one: Change, other: Change) -> Change:
 
 @contextmanager
 def applied(module: ModuleType, change: Change) -> Iterator[None]:
-    """The module with the change in place, and nothing remembered from before or kept for after."""
+    """The module with the change in place; nothing is remembered before or after."""
     _forget(module)
     with ExitStack() as changes:
         for name, value in change(module).items():

@@ -1,7 +1,8 @@
 """Honest first steps, drawn by chance: none of them may raise an alarm.
 
-Photographs, drawn sports and digits; every network of the zoo, every optimizer, sizes of 32 to 224 pixels,
-batches of 1 to 64. A number gives one of them, so that an alarm can be looked into by itself.
+Photographs, drawn sports and digits; every network of the zoo, every optimizer, sizes
+of 32 to 224 pixels, batches of 1 to 64. A number gives one of them, so that an alarm
+can be looked into by itself.
 
 python -m tests.mutants.first_steps COUNT [FIRST]    every framework takes COUNT of them
 """
@@ -46,7 +47,7 @@ OPERATIONS = 1.5e9
 """Of one step, at most: the reference takes about a second for each billion."""
 
 LOOKED_AT = 2**14
-"""Pixels of a batch, at most, of which every activation and gradient is asked as well."""
+"""Pixels of a batch, at most, of which each activation and gradient is asked, too."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class FirstStep:
 
     def __str__(self) -> str:
         return (
-            f"{self.network} with {self.optimizer} in {self.precision} on {self.batch} {self.images} "
-            f"of {self.size} px, seed {self.seed}"
+            f"{self.network} with {self.optimizer} in {self.precision} on "
+            f"{self.batch} {self.images} of {self.size} px, seed {self.seed}"
         )
 
     def case(self) -> Case:
@@ -74,17 +75,21 @@ class FirstStep:
         images = IMAGES[self.images](self.size, self.batch, self.seed)
         labels = stream(self.seed, "labels").integers(0, made.classes, self.batch)
         rows = np.arange(self.batch)
-        batches = Batches(images, labels, rows, self.batch, self.seed, dropouts=made.dropouts)
+        batches = Batches(
+            images, labels, rows, self.batch, self.seed, dropouts=made.dropouts
+        )
         optimizer = Optimizer(self.optimizer, weight_decay=0.01)
         rate = Schedule(self.schedule, LEARNING_RATES[self.optimizer]).at(0, 100)
         weights = initial_weights(made, self.seed)
-        case = first_step_case(made, weights, batches.batch(0, 0), self.precision, optimizer, rate)
+        case = first_step_case(
+            made, weights, batches.batch(0, 0), self.precision, optimizer, rate
+        )
         looked_at = (0,) if self.size**2 * self.batch <= LOOKED_AT else ()
         return dataclasses.replace(case, looked_at=looked_at)
 
 
 def photographs(size: int, count: int, seed: int) -> NDArray[np.uint8]:
-    """Patches, near and far, of scikit-learn's two photographs; shape (count, size, size, 3)."""
+    """Patches of scikit-learn's two photographs; shape (count, size, size, 3)."""
     generator = stream(seed, "patches")
     return np.stack([_patch(generator, size) for _ in range(count)])
 
@@ -92,7 +97,9 @@ def photographs(size: int, count: int, seed: int) -> NDArray[np.uint8]:
 def _patch(generator: np.random.Generator, size: int) -> NDArray[np.uint8]:
     whole = _sample_images()[generator.integers(2)]
     side = int(generator.integers(min(size, 200), min(whole.shape[:2]) + 1))
-    top, left = (int(generator.integers(0, length - side + 1)) for length in whole.shape[:2])
+    top, left = (
+        int(generator.integers(0, length - side + 1)) for length in whole.shape[:2]
+    )
     patch = Image.fromarray(whole[top : top + side, left : left + side])
     return np.asarray(patch.resize((size, size), Image.Resampling.BILINEAR))
 
@@ -105,13 +112,21 @@ def _sample_images() -> list[NDArray[np.uint8]]:
 
 def drawn(size: int, count: int, seed: int) -> NDArray[np.uint8]:
     """The built-in sports."""
-    return np.stack([draw(CLASSES[n % len(CLASSES)], size, (seed, n)) for n in range(count)])
+    return np.stack(
+        [draw(CLASSES[n % len(CLASSES)], size, (seed, n)) for n in range(count)]
+    )
 
 
 def handwritten(size: int, count: int, seed: int) -> NDArray[np.uint8]:
-    """The built-in digits: black at the edges, so that much of what is computed is exactly zero."""
+    """The built-in digits: black at the edges, so that much of what is computed is
+    exactly zero.
+    """
     chosen = stream(seed, "digits").integers(0, 1797, count)
-    found = [picture.pixels for picture in digits((size, size), "squash") if picture.pixels is not None]
+    found = [
+        picture.pixels
+        for picture in digits((size, size), "squash")
+        if picture.pixels is not None
+    ]
     return np.stack([found[row] for row in chosen])
 
 
@@ -119,7 +134,9 @@ IMAGES = {"photographs": photographs, "drawn sports": drawn, "digits": handwritt
 
 
 def first_step(number: int) -> FirstStep:
-    """The first step of this number. Networks and optimizers come in turn, all else by chance."""
+    """The first step of this number. Networks and optimizers come in turn, all else by
+    chance.
+    """
     generator = stream(number, "first step")
     network = list(ZOO)[number % len(ZOO)]
     optimizers = get_args(OptimizerName)
@@ -132,7 +149,9 @@ def first_step(number: int) -> FirstStep:
         seed=number,
         optimizer=optimizers[number // len(ZOO) % len(optimizers)],
         schedule=_one_of(generator, get_args(ScheduleName)),
-        images=_one_of(generator, ("photographs", "photographs", "drawn sports", "digits")),
+        images=_one_of(
+            generator, ("photographs", "photographs", "drawn sports", "digits")
+        ),
         precision=_one_of(generator, PRECISIONS),
     )
 
@@ -147,7 +166,9 @@ def prove(
     """The certificate of these frameworks for each of these first steps."""
     for number in numbers:
         folder = _folder(exam, number)
-        ask_reference(folder, [first_step(number).case()], folder / "reference.log", 600)
+        ask_reference(
+            folder, [first_step(number).case()], folder / "reference.log", 600
+        )
     everyone(frameworks, lambda name: child("first-steps", name, exam, threads=2))
     folders = {name: name for name in frameworks}
     return [
@@ -166,7 +187,8 @@ def main(count: int, first: int = 0) -> int:
     with tempfile.TemporaryDirectory() as exam:
         proofs = prove(Path(exam), range(first, first + count))
     alarms = [(one, found) for one, found in proofs if found.verdict != "equal"]
-    print(f"{len(alarms)} false alarms in {len(proofs) * len(FRAMEWORKS)} honest first steps")
+    asked = len(proofs) * len(FRAMEWORKS)
+    print(f"{len(alarms)} false alarms in {asked} honest first steps")
     for one, found in alarms:
         print(f"  {one}: {found.sentence()}")
     return int(bool(alarms))

@@ -1,4 +1,6 @@
-"""Honest proofs that must not raise an alarm: other networks, sizes, seeds, batches, thread counts."""
+"""Honest proofs that must not raise an alarm: other networks, sizes, seeds, batches,
+thread counts.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +37,21 @@ class Honest:
 
     def case(self) -> Case:
         """What is asked."""
-        made = ZOO[self.network](self.size, 5) if self.network in ZOO else probe(self.network)
+        made = (
+            ZOO[self.network](self.size, 5)
+            if self.network in ZOO
+            else probe(self.network)
+        )
         optimizer = Optimizer(self.optimizer, weight_decay=0.01, label_smoothing=0.05)
         schedule = Schedule(self.schedule, LEARNING_RATES[self.optimizer])
         return network_case(
-            made, moved_weights(made, self.seed), noise(made, (self.batch,) * 2, self.seed), self.precision,
-            [(optimizer, schedule)], STEPS,
-        )  # fmt: skip
+            made,
+            moved_weights(made, self.seed),
+            noise(made, (self.batch,) * 2, self.seed),
+            self.precision,
+            [(optimizer, schedule)],
+            STEPS,
+        )
 
 
 RUNS = (
@@ -85,7 +95,10 @@ def prove(exam: Path) -> list[Certificate]:
 
     everyone(FRAMEWORKS, ask)
     folders = {name: name for name in FRAMEWORKS}
-    return [certificate_of(_folder(exam, number), run.case(), folders) for number, run in enumerate(RUNS)]
+    return [
+        certificate_of(_folder(exam, number), run.case(), folders)
+        for number, run in enumerate(RUNS)
+    ]
 
 
 def _folder(exam: Path, number: int) -> Path:

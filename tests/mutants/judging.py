@@ -1,4 +1,4 @@
-"""The parent: asks the reference, lets the mutants answer, and says what was found of each."""
+"""The parent: asks the reference, lets mutants answer, says what was found of each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
 
 @dataclass(frozen=True)
 class Found:
-    """What a proof says of a mutant: the first difference, or None if it passes for honest."""
+    """What a proof says of a mutant: the first difference, or None if it passes for
+    honest.
+    """
 
     mutant: Mutant
     precision: Precision
@@ -42,16 +44,21 @@ class Found:
     def located(self) -> bool:
         """Whether it is caught, and in the right place."""
         allowed = self.mutant.where
-        return self.difference is not None and (allowed == ANYTHING or self.difference.where in allowed)
+        return self.difference is not None and (
+            allowed == ANYTHING or self.difference.where in allowed
+        )
 
 
 def cases(precision: Precision) -> dict[str, Case]:
     """What the mutants are asked, by name: the probes of every proof, in parts."""
     found = {}
     for case in probe_cases(precision, seed=0):
-        parts: list[tuple[str | None, Case]] = [(None, dataclasses.replace(case, trainings=()))]
+        parts: list[tuple[str | None, Case]] = [
+            (None, dataclasses.replace(case, trainings=()))
+        ]
         parts += [
-            (one.name, dataclasses.replace(case, looked_at=(), trainings=(one,))) for one in case.trainings
+            (one.name, dataclasses.replace(case, looked_at=(), trainings=(one,)))
+            for one in case.trainings
         ]
         for training, part in parts:
             name = case_name(case.name, training)
@@ -61,17 +68,28 @@ def cases(precision: Precision) -> dict[str, Case]:
 
 
 def _network(precision: Precision) -> Case:
-    """What is asked about a user's network: with a trajectory, and in float32 with its envelopes."""
+    """What is asked about a user's network: with a trajectory, and in float32 with its
+    envelopes.
+    """
     made = sports_cnn(12, 5)
-    way = (Optimizer("adamw", weight_decay=0.01), Schedule(learning_rate=LEARNING_RATES["adamw"]))
-    case = network_case(made, moved_weights(made, 0), noise(made, (4, 4), 0), precision, [way], 6)
+    way = (
+        Optimizer("adamw", weight_decay=0.01),
+        Schedule(learning_rate=LEARNING_RATES["adamw"]),
+    )
+    case = network_case(
+        made, moved_weights(made, 0), noise(made, (4, 4), 0), precision, [way], 6
+    )
     return dataclasses.replace(case, name=case_name(case.name, None))
 
 
 def ask(exam: Path, numbers: Sequence[int]) -> None:
-    """Let the reference and then the mutants of these numbers answer; the answers stay in the folder."""
+    """Let the reference and then the mutants of these numbers answer; the answers stay
+    in the folder.
+    """
     for precision in PRECISIONS:
-        ask_reference(exam / precision, cases(precision).values(), exam / "reference.log", 120)
+        ask_reference(
+            exam / precision, cases(precision).values(), exam / "reference.log", 120
+        )
     own: dict[str, list[str]] = {}
     for number in numbers:
         own.setdefault(MUTANTS[number].framework, []).append(str(number))
@@ -86,9 +104,13 @@ def everyone(frameworks: Sequence[str], work: Callable[[str], None]) -> None:
 
 
 def child(what: str, name: str, exam: Path, threads: int, *numbers: str) -> None:
-    """Run `asking` in a process of its own; raises AssertionError with its last words if it fails."""
+    """Run `asking` in a process of its own; raises AssertionError with its last words
+    if it fails.
+    """
     variables = environment(registry.find(name))
-    variables |= {key: str(threads) for key, value in variables.items() if key in THREADS}
+    variables |= {
+        key: str(threads) for key, value in variables.items() if key in THREADS
+    }
     done = subprocess.run(
         [sys.executable, "-m", "tests.mutants.asking", what, name, str(exam), *numbers],
         env=variables, capture_output=True, text=True, check=False,
@@ -101,14 +123,19 @@ def find(exam: Path, number: int, precision: Precision) -> Found:
     """The verdict on one mutant."""
     mutant = MUTANTS[number]
     case = cases(precision)[case_name(mutant.case, mutant.training)]
-    certificate = certificate_of(exam / precision, case, {mutant.framework: str(number)})
+    certificate = certificate_of(
+        exam / precision, case, {mutant.framework: str(number)}
+    )
     return Found(mutant, precision, certificate.first_difference)
 
 
 def certificate_of(exam: Path, case: Case, folders: Mapping[str, str]) -> Certificate:
-    """What a proof about one case would say of the frameworks that answered in these folders."""
+    """What a proof about one case would say of those who answered in these folders."""
 
     places = {name: exam / folder for name, folder in folders.items()}
     answered = gathered(exam, case, places, dict.fromkeys(folders, "cpu"))
-    subjects = {name: Subject(title=registry.find(name).title, status="answered") for name in folders}
+    subjects = {
+        name: Subject(title=registry.find(name).title, status="answered")
+        for name in folders
+    }
     return certify([answered], subjects, {})

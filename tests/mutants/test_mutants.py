@@ -1,6 +1,8 @@
-"""Every change in a framework is caught and rightly located; what is honest raises no alarm.
+"""Every change in a framework is caught and rightly located; what is honest raises no
+alarm.
 
-Here in the two frameworks that are quick to ask; `make mutants` asks all four and prints the table.
+Here in the two frameworks that are quick to ask; `make mutants` asks all four and
+prints the table.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def exam(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "number",
     [pytest.param(number, id=MUTANTS[number].title) for number in NUMBERS],
 )
-def test_a_mutant_is_caught_where_it_was_changed(exam: Path, number: int, precision: Precision) -> None:
+def test_a_mutant_is_caught_where_it_was_changed(
+    exam: Path, number: int, precision: Precision
+) -> None:
     found = find(exam, number, precision)
     if precision == "float32" and found.mutant.float32:
         assert found.difference is None, found.mutant.float32
@@ -44,12 +48,16 @@ def test_a_mutant_is_caught_where_it_was_changed(exam: Path, number: int, precis
 
 
 def test_no_mutant_goes_or_comes_unseen() -> None:
-    """Who adds one writes it into the roll; who takes one away has to cross it out there, for all to see."""
+    """Who adds one writes it into the roll; who takes one away has to cross it out
+    there, for all to see.
+    """
     assert ROLL.read_text("utf-8").splitlines() == [mutant.title for mutant in MUTANTS]
     assert len({mutant.title for mutant in MUTANTS}) == len(MUTANTS)
 
 
 def test_honest_first_steps_raise_no_alarm(tmp_path: Path) -> None:
-    """Photographs and drawn sports: biases before batch norm, ties of pools, a batch of one."""
+    """Photographs and drawn sports: biases before batch norm, ties of pools, a batch of
+    one.
+    """
     for one, certificate in prove(tmp_path, SMALL, QUICK):
         assert certificate.verdict == "equal", f"{one}: {certificate.sentence()}"

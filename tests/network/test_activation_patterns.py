@@ -1,4 +1,6 @@
-"""Ties: what gradients show of a decision, and an input that decides otherwise by next to nothing."""
+"""Ties: what gradients show of a decision, and an input that decides otherwise by next
+to nothing.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def image(*values: float) -> NDArray[np.float64]:
         (MaxPool(), image(3, 3, 3, 3), image(3, 3, 3, 3 + 1e-9)),
     ],
 )
-def test_a_tie_is_overturned(layer: Layer, x: NDArray[np.float64], other: NDArray[np.float64]) -> None:
+def test_a_tie_is_overturned(
+    layer: Layer, x: NDArray[np.float64], other: NDArray[np.float64]
+) -> None:
     mine, chosen = decided(layer, x), decided(layer, other)
     assert (mine != chosen).any()
     moved = overturned(layer, x, other, mine, chosen, NEAR)
@@ -50,7 +54,9 @@ def test_a_tie_is_overturned(layer: Layer, x: NDArray[np.float64], other: NDArra
         (MaxPool(), image(1, 3, 2, 2.99), image(1, 3, 2, 3.01)),
     ],
 )
-def test_what_is_no_tie_stays(layer: Layer, x: NDArray[np.float64], other: NDArray[np.float64]) -> None:
+def test_what_is_no_tie_stays(
+    layer: Layer, x: NDArray[np.float64], other: NDArray[np.float64]
+) -> None:
     moved = overturned(layer, x, other, decided(layer, x), decided(layer, other), NEAR)
     np.testing.assert_array_equal(moved, x)
 
@@ -61,16 +67,24 @@ def test_gradients_show_what_was_decided() -> None:
     mine = decided(ReLU(), x)
     one = np.ones_like(mine)
     seen = shown(ReLU(), behind * (x > 0), behind, one)
-    np.testing.assert_array_equal(seen, mine)  # where nothing came from behind, it is as `one` has it
+    # Where nothing came from behind, it is as `one` has it.
+    np.testing.assert_array_equal(seen, mine)
     np.testing.assert_array_equal(shown(ReLU6(), image(0, 5, 0, 0), behind, mine), mine)
     pool = MaxPool()
-    seen = shown(pool, image(0, 0, 7, 0), np.full((1, 1, 1, 1), 7.0), np.zeros((1, 1, 1, 1), np.uint16))
+    seen = shown(
+        pool,
+        image(0, 0, 7, 0),
+        np.full((1, 1, 1, 1), 7.0),
+        np.zeros((1, 1, 1, 1), np.uint16),
+    )
     np.testing.assert_array_equal(seen, np.full((1, 1, 1, 1), 2))
     assert shown(MaxPool(stride=1), x, x, mine) is None  # a pixel may have won twice
 
 
 @pytest.mark.parametrize(("layer", "edge"), [(ReLU(), 0), (ReLU6(), 0), (ReLU6(), 6)])
-def test_what_stands_on_the_very_edge_in_both_is_no_tie(layer: Layer, edge: float) -> None:
+def test_what_stands_on_the_very_edge_in_both_is_no_tie(
+    layer: Layer, edge: float
+) -> None:
     x = image(edge, 1, 2, 3)
     inside = np.ones(x.shape, np.uint16)
     same = overturned(layer, x, x, decided(layer, x), inside, NEAR)

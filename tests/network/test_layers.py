@@ -1,4 +1,4 @@
-"""Shapes, tensors and work of each layer, against counting by hand and by brute force."""
+"""Shapes, tensors and work of each layer, against counting by hand or brute force."""
 
 from __future__ import annotations
 
@@ -51,7 +51,11 @@ def stops(size: int, window: int, stride: int) -> int:
 def padded_stops(size: int, window: int, stride: int) -> tuple[int, int]:
     """The least padding with which ceil(size / stride) windows fit, and how many do."""
     wanted = math.ceil(size / stride)
-    return next((total, wanted) for total in count() if stops(size + total, window, stride) >= wanted)
+    return next(
+        (total, wanted)
+        for total in count()
+        if stops(size + total, window, stride) >= wanted
+    )
 
 
 @given(height=SIDES, width=SIDES, window=PAIRS, stride=PAIRS)
@@ -59,9 +63,13 @@ def test_same_padding_by_brute_force(
     height: int, width: int, window: tuple[int, int], stride: tuple[int, int]
 ) -> None:
     conv = Conv(filters=7, kernel=window, stride=stride, padding="same")
-    totals, wanted = zip(*map(padded_stops, (height, width), window, stride), strict=True)
+    totals, wanted = zip(
+        *map(padded_stops, (height, width), window, stride), strict=True
+    )
     assert conv.output_shape((height, width, 3)) == (*wanted, 7)
-    for (before, after), total in zip(conv.pads((height, width, 3)), totals, strict=True):
+    for (before, after), total in zip(
+        conv.pads((height, width, 3)), totals, strict=True
+    ):
         assert before + after == total
         assert after - before in (0, 1)  # the odd pixel goes to the end
 
@@ -86,7 +94,11 @@ def test_valid_padding_by_brute_force(
         (Conv(filters=4), (224, 224, 3), (224, 224, 4)),
         (Conv(filters=4, stride=2), (225, 224, 3), (113, 112, 4)),
         (Conv(filters=4, kernel=5, padding="valid"), (32, 31, 3), (28, 27, 4)),
-        (Conv(filters=4, kernel=(1, 3), stride=(2, 1), padding="valid"), (7, 9, 3), (4, 7, 4)),
+        (
+            Conv(filters=4, kernel=(1, 3), stride=(2, 1), padding="valid"),
+            (7, 9, 3),
+            (4, 7, 4),
+        ),
         (DepthwiseConv(stride=2), (7, 7, 5), (4, 4, 5)),
         (MaxPool(), (13, 10, 8), (6, 5, 8)),
         (MaxPool(padding="same"), (13, 10, 8), (7, 5, 8)),
@@ -101,8 +113,14 @@ def test_valid_padding_by_brute_force(
         (Rows(), (5, 6, 7), (5, 42)),
         *((layer(4), (5, 42), (4,)) for layer in (LSTM, GRU)),
         *((layer(4, sequence=True), (5, 42), (5, 4)) for layer in (LSTM, GRU)),
-        *((layer, (5, 42), (5, 42)) for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU(), Dropout())),
-        *((layer, (5, 6, 7), (5, 6, 7)) for layer in (BatchNorm(), ReLU(), ReLU6(), Tanh(), Sigmoid())),
+        *(
+            (layer, (5, 42), (5, 42))
+            for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU(), Dropout())
+        ),
+        *(
+            (layer, (5, 6, 7), (5, 6, 7))
+            for layer in (BatchNorm(), ReLU(), ReLU6(), Tanh(), Sigmoid())
+        ),
         *((layer, (9,), (9,)) for layer in (BatchNorm(), GELU(), Dropout())),
     ],
 )
@@ -116,7 +134,10 @@ def test_shapes_of_what_merges() -> None:
     assert Concat().output_shape((7,), (1,)) == (8,)
     assert Add().output_shape((5, 7), (5, 7)) == (5, 7)
     assert Concat().output_shape((5, 7), (5, 1)) == (5, 8)
-    assert {kind for kind, layer in VOCABULARY.items() if layer.merges} == {"add", "concat"}
+    assert {kind for kind, layer in VOCABULARY.items() if layer.merges} == {
+        "add",
+        "concat",
+    }
 
 
 @pytest.mark.parametrize(
@@ -125,7 +146,13 @@ def test_shapes_of_what_merges() -> None:
         # 3 * 4 * 4 outputs of 2 * 18 operations and a bias
         (Conv(filters=4, padding="valid"), [(5, 6, 2)], 3 * 3 * 2 * 4 + 4, 0, 48 * 37),
         (Conv(filters=4, padding="valid", bias=False), [(5, 6, 2)], 72, 0, 48 * 36),
-        (Conv(filters=4, kernel=(1, 2), stride=2), [(5, 6, 2)], 1 * 2 * 2 * 4 + 4, 0, 3 * 3 * 4 * 9),
+        (
+            Conv(filters=4, kernel=(1, 2), stride=2),
+            [(5, 6, 2)],
+            1 * 2 * 2 * 4 + 4,
+            0,
+            3 * 3 * 4 * 9,
+        ),
         (DepthwiseConv(stride=2), [(7, 7, 5)], 3 * 3 * 5 + 5, 0, 4 * 4 * 5 * 19),
         (DepthwiseConv(kernel=(2, 1), bias=False), [(7, 7, 5)], 10, 0, 7 * 7 * 5 * 4),
         (Dense(3), [(10,)], 33, 0, 3 * 21),
@@ -135,14 +162,19 @@ def test_shapes_of_what_merges() -> None:
         (MaxPool(), [(6, 7, 3)], 0, 0, 27 * 4),
         (AveragePool(size=3, stride=1), [(6, 7, 3)], 0, 0, 4 * 5 * 3 * 9),
         (GlobalAveragePool(), [(6, 7, 3)], 0, 0, 126),
-        *((layer, [(6, 7, 3)], 0, 0, 126) for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU())),
+        *(
+            (layer, [(6, 7, 3)], 0, 0, 126)
+            for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU())
+        ),
         (Dropout(), [(6, 7, 3)], 0, 0, 0),
         (Flatten(), [(6, 7, 3)], 0, 0, 0),
         (Rows(), [(6, 7, 3)], 0, 0, 0),
-        # 4 gates, each of 5 + 3 multiply-adds and a bias; 5 functions, 3 products, 1 sum
+        # 4 gates, each of 5 + 3 multiply-adds and a bias; 5 functions, 3 products, 1
+        # sum
         (LSTM(3), [(6, 5)], 4 * 3 * (5 + 3 + 1), 0, 6 * 3 * (4 * 17 + 9)),
         (LSTM(3, sequence=True), [(6, 5)], 108, 0, 6 * 3 * 77),
-        # 3 gates, each of 5 + 3 multiply-adds and two biases; 3 functions, 3 products, 2 sums
+        # 3 gates, each of 5 + 3 multiply-adds and two biases; 3 functions, 3 products,
+        # 2 sums
         (GRU(3), [(6, 5)], 3 * 3 * (5 + 3 + 2), 0, 6 * 3 * (3 * 18 + 8)),
         (GRU(3, sequence=True), [(6, 5)], 90, 0, 6 * 3 * 62),
         (Add(), [(6, 7, 3)] * 3, 0, 0, 2 * 126),
@@ -158,13 +190,26 @@ def test_tensors_and_work_by_hand(
 
 
 def test_canonical_shapes() -> None:
-    assert Conv(filters=4, kernel=(2, 3)).parameters((9, 9, 5)) == {"kernel": (2, 3, 5, 4), "bias": (4,)}
-    assert DepthwiseConv(kernel=(2, 3)).parameters((9, 9, 5)) == {"kernel": (2, 3, 5, 1), "bias": (5,)}
+    assert Conv(filters=4, kernel=(2, 3)).parameters((9, 9, 5)) == {
+        "kernel": (2, 3, 5, 4),
+        "bias": (4,),
+    }
+    assert DepthwiseConv(kernel=(2, 3)).parameters((9, 9, 5)) == {
+        "kernel": (2, 3, 5, 1),
+        "bias": (5,),
+    }
     assert Dense(4).parameters((5,)) == {"kernel": (5, 4), "bias": (4,)}
-    assert LSTM(3).parameters((9, 5)) == {"kernel": (5, 12), "recurrent_kernel": (3, 12), "bias": (12,)}
+    assert LSTM(3).parameters((9, 5)) == {
+        "kernel": (5, 12),
+        "recurrent_kernel": (3, 12),
+        "bias": (12,),
+    }
     assert GRU(3).parameters((9, 5)) == {
-        "kernel": (5, 9), "recurrent_kernel": (3, 9), "bias": (9,), "recurrent_bias": (9,),
-    }  # fmt: skip
+        "kernel": (5, 9),
+        "recurrent_kernel": (3, 9),
+        "bias": (9,),
+        "recurrent_bias": (9,),
+    }
     assert BatchNorm().parameters((9, 9, 5)) == {"scale": (5,), "offset": (5,)}
     assert BatchNorm().statistics((9, 9, 5)) == {"mean": (5,), "variance": (5,)}
 
@@ -172,29 +217,47 @@ def test_canonical_shapes() -> None:
 @pytest.mark.parametrize(
     ("layer", "shapes", "message"),
     [
-        (Conv(filters=4), [(8,)], r"needs an input of \(height, width, channels\), but gets \(8,\)"),
+        (
+            Conv(filters=4),
+            [(8,)],
+            r"needs an input of \(height, width, channels\), but gets \(8,\)",
+        ),
         (DepthwiseConv(), [(8,)], "needs an input of"),
         (MaxPool(), [(8,)], "needs an input of"),
         (AveragePool(), [(8,)], "needs an input of"),
         (GlobalAveragePool(), [(8,)], "needs an input of"),
         (Dense(3), [(4, 4, 8)], "put a flatten or a global pool before it"),
-        (MaxPool(), [(1, 8, 3)], r"its window of \(2, 2\) is larger than its input of \(1, 8, 3\)"),
+        (
+            MaxPool(),
+            [(1, 8, 3)],
+            r"its window of \(2, 2\) is larger than its input of \(1, 8, 3\)",
+        ),
         (AveragePool(size=(1, 9)), [(1, 8, 3)], "is larger than its input"),
-        (Add(), [(4, 4, 8), (4, 4, 9)], r"adds inputs of one shape, but gets \(4, 4, 8\), \(4, 4, 9\)"),
+        (
+            Add(),
+            [(4, 4, 8), (4, 4, 9)],
+            r"adds inputs of one shape, but gets \(4, 4, 8\), \(4, 4, 9\)",
+        ),
         (Rows(), [(8,)], "needs an input of"),
         (Rows(), [(4, 8)], "needs an input of"),
         (
             LSTM(3),
             [(4, 4, 8)],
-            r"needs a sequence of \(steps, features\), but gets \(4, 4, 8\): put a rows layer",
+            r"needs a sequence of \(steps, features\), but gets \(4, 4, 8\): "
+            r"put a rows layer",
         ),
         (GRU(3), [(8,)], "give every recurrent layer but the last one sequence = true"),
         (
             Dense(3),
             [(4, 8)],
-            r"but gets a sequence of \(4, 8\): put a flatten before it, or let the recurrent",
+            r"but gets a sequence of \(4, 8\): "
+            r"put a flatten before it, or let the recurrent",
         ),
-        (BatchNorm(), [(4, 8)], r"normalises pictures or flat features, but gets a sequence of \(4, 8\)"),
+        (
+            BatchNorm(),
+            [(4, 8)],
+            r"normalises pictures or flat features, but gets a sequence of \(4, 8\)",
+        ),
         *(
             (layer, [(4, 8)], r"of \(height, width, channels\), but gets \(4, 8\)")
             for layer in (
@@ -212,7 +275,9 @@ def test_canonical_shapes() -> None:
         (Concat(), [(4, 4, 8), (128,)], "joins inputs of one height and width"),
     ],
 )
-def test_what_a_layer_cannot_take(layer: Layer, shapes: list[Shape], message: str) -> None:
+def test_what_a_layer_cannot_take(
+    layer: Layer, shapes: list[Shape], message: str
+) -> None:
     with pytest.raises(ArchitectureError, match=message):
         layer.output_shape(*shapes)
 

@@ -53,7 +53,7 @@ from triptych.network.zoo import compact_cnn, lenet, sports_cnn
 
 Chain = list[Layer | tuple[str, Layer]]
 
-# ---- initial values ---------------------------------------------------------------------------------------
+# ---- initial values ------------------------------------------------------------------
 
 
 def test_equal_in_every_process() -> None:
@@ -78,10 +78,12 @@ def test_equal_in_every_process() -> None:
 
 
 def test_a_tensor_does_not_depend_on_the_other_layers() -> None:
-    few = sequence("few", (8, 8, 3), [Conv(filters=4), ReLU(), GlobalAveragePool(), Dense(3)])
+    few = sequence(
+        "few", (8, 8, 3), [Conv(filters=4), ReLU(), GlobalAveragePool(), Dense(3)]
+    )
     more: Chain = [
-        ("early", Conv(filters=3)), ("mid", ReLU()), ("conv1", Conv(filters=4)), ReLU(), Dropout(0.1),
-        GlobalAveragePool(), ("dense1", Dense(3)),
+        ("early", Conv(filters=3)), ("mid", ReLU()), ("conv1", Conv(filters=4)), ReLU(),
+        Dropout(0.1), GlobalAveragePool(), ("dense1", Dense(3)),
     ]  # fmt: skip
     many = sequence("many", (8, 8, 3), more)
     ours, theirs = initial_weights(few, 5), initial_weights(many, 5)
@@ -91,7 +93,12 @@ def test_a_tensor_does_not_depend_on_the_other_layers() -> None:
 
 
 def test_name_and_seed_decide() -> None:
-    layers: Chain = [("a", Conv(filters=3)), ("b", Conv(filters=3)), GlobalAveragePool(), Dense(3)]
+    layers: Chain = [
+        ("a", Conv(filters=3)),
+        ("b", Conv(filters=3)),
+        GlobalAveragePool(),
+        Dense(3),
+    ]
     network = sequence("n", (4, 4, 3), layers)
     weights = initial_weights(network, 0)
     assert not np.array_equal(weights["a.kernel"], weights["b.kernel"])
@@ -104,9 +111,13 @@ def test_what_is_not_drawn() -> None:
     for name, tensor in weights.items():
         if not name.endswith("kernel"):
             wanted = 1 if name.endswith(("scale", "variance")) else 0
-            np.testing.assert_array_equal(tensor, np.full(tensor.shape, wanted, np.float32), strict=True)
+            np.testing.assert_array_equal(
+                tensor, np.full(tensor.shape, wanted, np.float32), strict=True
+            )
     network = compact_cnn(16)
-    assert {name: tensor.shape for name, tensor in weights.items()} == network.parameters | network.statistics
+    assert {
+        name: tensor.shape for name, tensor in weights.items()
+    } == network.parameters | network.statistics
     assert {tensor.dtype for tensor in weights.values()} == {np.dtype(np.float32)}
 
 
@@ -123,7 +134,7 @@ LAWS: dict[Initial, tuple[str, float]] = {
 
 
 def follows(values: Array, form: str, variance: float) -> bool:
-    """Whether mean, variance and tails are those of the law: five standard errors either way."""
+    """Whether mean, variance and tails are the law's: five standard errors each way."""
     n = values.size
     kurtosis = 3.0 if form == "normal" else 1.8
     numbers = values.astype(np.float64)
@@ -136,15 +147,23 @@ def follows(values: Array, form: str, variance: float) -> bool:
 
 
 def kernel_of(layer: Layer, then: Sequence[Layer]) -> Array:
-    """The initial kernel of a layer that reads 64 channels and is followed by others."""
-    layers: Chain = [Conv(filters=64, kernel=1), ("here", layer), *then, GlobalAveragePool(), Dense(2)]
+    """The initial kernel of a layer that reads 64 channels, with others after it."""
+    layers: Chain = [
+        Conv(filters=64, kernel=1),
+        ("here", layer),
+        *then,
+        GlobalAveragePool(),
+        Dense(2),
+    ]
     return initial_weights(sequence("n", (2, 2, 3), layers), 3)["here.kernel"]
 
 
 @pytest.mark.parametrize("law", LAWS)
 def test_laws(law: Initial) -> None:
     kernel = kernel_of(Conv(filters=128, initial=law), [])
-    assert [other for other, expected in LAWS.items() if follows(kernel, *expected)] == [law]
+    assert [
+        other for other, expected in LAWS.items() if follows(kernel, *expected)
+    ] == [law]
 
 
 def test_zeros() -> None:
@@ -153,10 +172,13 @@ def test_zeros() -> None:
 
 
 def test_laws_of_biases() -> None:
-    """A bias beside a kernel knows its number of inputs; PyTorch draws both between the same limits."""
+    """A bias beside a kernel knows its number of inputs; PyTorch draws both between the
+    same limits.
+    """
     layers: Chain = [
-        Flatten(), Dense(4096, bias_initial="fan_in_uniform"), Dense(4096, bias_initial="normal"),
-        Bias("normal"), Bias(), Bias("fan_in_uniform"), Dense(2),
+        Flatten(), Dense(4096, bias_initial="fan_in_uniform"),
+        Dense(4096, bias_initial="normal"), Bias("normal"), Bias(),
+        Bias("fan_in_uniform"), Dense(2),
     ]  # fmt: skip
     weights = initial_weights(sequence("n", (5, 5, 3), layers), 0)
     assert follows(weights["dense1.bias"], "uniform", 1 / 3 / 75)
@@ -170,8 +192,8 @@ def test_laws_of_biases() -> None:
 def test_fans_of_other_kernels() -> None:
     """A depthwise kernel reads one channel an output; a dense one all features."""
     layers: list[Layer] = [
-        Conv(filters=2048, kernel=1), DepthwiseConv(kernel=(3, 5), initial="he_normal"), GlobalAveragePool(),
-        Dense(64, initial="he_normal"), Dense(2),
+        Conv(filters=2048, kernel=1), DepthwiseConv(kernel=(3, 5), initial="he_normal"),
+        GlobalAveragePool(), Dense(64, initial="he_normal"), Dense(2),
     ]  # fmt: skip
     weights = initial_weights(sequence("n", (4, 4, 3), layers), 0)
     assert follows(weights["depthwise_conv1.kernel"], "normal", 2 / 15)
@@ -200,9 +222,13 @@ POOL, NORM, DROP = MaxPool(size=1), BatchNorm(), Dropout(0.5)
         ([Conv(filters=64), ReLU()], GLOROT),
         ([DepthwiseConv(), ReLU()], GLOROT),
     ],
-    ids=lambda value: "-".join(layer.kind for layer in value) if isinstance(value, list) else value[0],
+    ids=lambda value: (
+        "-".join(layer.kind for layer in value) if isinstance(value, list) else value[0]
+    ),
 )
-def test_auto_looks_for_the_next_activation(between: list[Layer], wanted: tuple[str, float]) -> None:
+def test_auto_looks_for_the_next_activation(
+    between: list[Layer], wanted: tuple[str, float]
+) -> None:
     kernel = kernel_of(Conv(filters=64), between)
     other = GLOROT if wanted is HE else HE
     assert follows(kernel, *wanted)
@@ -228,21 +254,36 @@ def test_a_recurrent_layer_gate_by_gate() -> None:
     weights = initial_weights(sequence("n", (4, 100, 3), layers), 0)
     for name, inputs, units, gates in (("lstm1", 300, 64, 4), ("gru1", 64, 48, 3)):
         kernels = np.split(weights[f"{name}.kernel"], gates, axis=1)
-        assert all(follows(kernel, "uniform", 2 / (inputs + units)) for kernel in kernels)
-        squares = np.split(weights[f"{name}.recurrent_kernel"].astype(np.float64), gates, axis=1)
+        assert all(
+            follows(kernel, "uniform", 2 / (inputs + units)) for kernel in kernels
+        )
+        recurrent = weights[f"{name}.recurrent_kernel"].astype(np.float64)
+        squares = np.split(recurrent, gates, axis=1)
         for square in squares:
             np.testing.assert_allclose(square @ square.T, np.eye(units), atol=1e-6)
-            assert 0.3 < (np.diagonal(square) > 0).mean() < 0.7  # no side of the axes is preferred
+            # No side of the axes is preferred.
+            assert 0.3 < (np.diagonal(square) > 0).mean() < 0.7
         assert not np.array_equal(squares[0], squares[1])
     forget = np.repeat(np.array([0, 1, 0, 0], np.float32), 64)
     np.testing.assert_array_equal(weights["lstm1.bias"], forget, strict=True)
     for name in ("gru1.bias", "gru1.recurrent_bias"):
-        np.testing.assert_array_equal(weights[name], np.zeros(3 * 48, np.float32), strict=True)
+        np.testing.assert_array_equal(
+            weights[name], np.zeros(3 * 48, np.float32), strict=True
+        )
 
 
 def test_a_recurrent_layer_is_no_rectifier() -> None:
-    layers: list[Layer] = [Conv(filters=64, kernel=1), Conv(filters=64), Rows(), GRU(4), ReLU(), Dense(2)]
-    assert follows(initial_weights(sequence("n", (2, 2, 3), layers), 3)["conv2.kernel"], *GLOROT)
+    layers: list[Layer] = [
+        Conv(filters=64, kernel=1),
+        Conv(filters=64),
+        Rows(),
+        GRU(4),
+        ReLU(),
+        Dense(2),
+    ]
+    assert follows(
+        initial_weights(sequence("n", (2, 2, 3), layers), 3)["conv2.kernel"], *GLOROT
+    )
 
 
 def test_auto_at_the_end_is_glorot() -> None:
@@ -252,7 +293,7 @@ def test_auto_at_the_end_is_glorot() -> None:
     assert follows(weights["dense2.kernel"], "uniform", 2 / 1100)
 
 
-# ---- hashes -----------------------------------------------------------------------------------------------
+# ---- hashes --------------------------------------------------------------------------
 
 
 def test_one_unit_in_the_last_place_changes_the_hash() -> None:
@@ -262,7 +303,8 @@ def test_one_unit_in_the_last_place_changes_the_hash() -> None:
         moved = tensor.copy()
         moved.flat[-1] = np.nextafter(moved.flat[-1], np.float32(9))
         assert weights_hash(weights | {name: moved}) != before
-    assert weights_hash({name: tensor.copy() for name, tensor in weights.items()}) == before
+    copies = {name: tensor.copy() for name, tensor in weights.items()}
+    assert weights_hash(copies) == before
 
 
 def test_the_order_and_layout_of_tensors_do_not_change_the_hash() -> None:
@@ -284,10 +326,12 @@ def test_name_type_and_shape_are_in_the_hash() -> None:
     assert len(set(hashes)) == len(hashes)
 
 
-# ---- files ------------------------------------------------------------------------------------------------
+# ---- files ---------------------------------------------------------------------------
 
 TENSORS = arrays.arrays(
-    dtype=st.sampled_from([np.float32, np.float64, np.float16, np.int64, np.int32, np.uint8, np.bool_]),
+    dtype=st.sampled_from(
+        [np.float32, np.float64, np.float16, np.int64, np.int32, np.uint8, np.bool_]
+    ),
     shape=arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
 )
 
@@ -301,9 +345,13 @@ def assert_equal(ours: dict[str, Array], theirs: dict[str, Array]) -> None:
 
 
 @given(
-    tensors=st.dictionaries(st.text(min_size=1, max_size=6).filter(lambda t: t != "__metadata__"), TENSORS)
+    tensors=st.dictionaries(
+        st.text(min_size=1, max_size=6).filter(lambda t: t != "__metadata__"), TENSORS
+    )
 )
-def test_file_round_trip(tmp_path_factory: pytest.TempPathFactory, tensors: dict[str, Any]) -> None:
+def test_file_round_trip(
+    tmp_path_factory: pytest.TempPathFactory, tensors: dict[str, Any]
+) -> None:
     path = tmp_path_factory.getbasetemp() / "round trip.safetensors"
     save_tensors(path, tensors)
     assert_equal(tensors, load_tensors(path))
@@ -353,12 +401,16 @@ def test_weights_that_do_not_fit() -> None:
     weights = initial_weights(network, 0)
     for name in weights:
         less = {other: tensor for other, tensor in weights.items() if other != name}
-        with pytest.raises(RunFolderError, match=f"the weights lack '{name}', which sports-cnn needs"):
+        with pytest.raises(
+            RunFolderError, match=f"the weights lack '{name}', which sports-cnn needs"
+        ):
             check_weights(network, less)
         with pytest.raises(RunFolderError, match=f"hold '{name}' in shape"):
             check_weights(network, weights | {name: weights[name][..., None]})
     turned = weights | {"dense1.kernel": weights["dense1.kernel"].T}
-    with pytest.raises(RunFolderError, match=r"shape \(256, 512\), but sports-cnn needs \(512, 256\)"):
+    with pytest.raises(
+        RunFolderError, match=r"shape \(256, 512\), but sports-cnn needs \(512, 256\)"
+    ):
         check_weights(network, turned)
     other = dataclasses.replace(network, nodes=network.adapted(classes=9).nodes)
     with pytest.raises(RunFolderError, match=r"'dense2.kernel' in shape \(256, 6\)"):

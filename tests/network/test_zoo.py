@@ -22,7 +22,11 @@ from triptych.network.zoo import (
 
 
 def test_the_talks_network_has_its_parameters() -> None:
-    counted = {name: shape for name, shape in sports_cnn(224).parameters.items() if not name.startswith("bn")}
+    counted = {
+        name: shape
+        for name, shape in sports_cnn(224).parameters.items()
+        if not name.startswith("bn")
+    }
     without = sum(math.prod(shape) for shape in counted.values())
     assert without == 25_720_550
     assert sports_cnn(224).parameter_count == without + 4 * 2 * 32
@@ -32,7 +36,9 @@ def test_parameters_by_hand() -> None:
     assert mlp().parameter_count == (32 * 32 * 3 * 64 + 64) + (64 * 10 + 10)
     assert lenet().parameter_count == 456 + 2_416 + 48_120 + 10_164 + 850
     convolutions = 27 * 32 + 288 * 64 + 576 * 128 + 1_152 * 256
-    assert compact_cnn().parameter_count == convolutions + 2 * (32 + 64 + 128 + 256) + (256 * 6 + 6)
+    assert compact_cnn().parameter_count == convolutions + 2 * (32 + 64 + 128 + 256) + (
+        256 * 6 + 6
+    )
     assert row_lstm().parameter_count == 4 * (96 * 64 + 64 * 64 + 64) + 650
     assert row_gru().parameter_count == 3 * (96 * 64 + 64 * 64 + 2 * 64) + 650
 
@@ -46,13 +52,21 @@ def test_work_by_hand() -> None:
         + 120 * (2 * 400 + 2) + 84 * (2 * 120 + 2) + 10 * (2 * 84 + 1)
     )  # fmt: skip
     products = 2 * 96 + 2 * 64
-    assert row_lstm().flops == 32 * 64 * (4 * (products + 1) + 5 + 3 + 1) + 10 * (2 * 64 + 1)
-    assert row_gru().flops == 32 * 64 * (3 * (products + 2) + 3 + 3 + 2) + 10 * (2 * 64 + 1)
+    assert row_lstm().flops == 32 * 64 * (4 * (products + 1) + 5 + 3 + 1) + 10 * (
+        2 * 64 + 1
+    )
+    assert row_gru().flops == 32 * 64 * (3 * (products + 2) + 3 + 3 + 2) + 10 * (
+        2 * 64 + 1
+    )
 
 
 def test_work_of_training_by_hand() -> None:
-    """The first layer that is trained needs no gradient of its input; a function has no parameters."""
-    assert mlp().training_flops == 2 * 64 * (2 * 3072 + 1) + 2 * 64 + 3 * 10 * (2 * 64 + 1)
+    """The first layer that is trained needs no gradient of its input; a function has no
+    parameters.
+    """
+    assert mlp().training_flops == 2 * 64 * (2 * 3072 + 1) + 2 * 64 + 3 * 10 * (
+        2 * 64 + 1
+    )
     convolutions = [28 * 28 * 6 * (2 * 75 + 1), 10 * 10 * 16 * (2 * 150 + 1)]
     functions = 28 * 28 * 6 + 10 * 10 * 16 + 120 + 84
     pools = 14 * 14 * 6 * 4 + 5 * 5 * 16 * 4
@@ -64,9 +78,15 @@ def test_work_of_training_by_hand() -> None:
 
 def test_the_compact_network_ends_its_last_stage_in_a_global_pool() -> None:
     network = compact_cnn(64, 6)
-    assert [node.layer.kind for node in network.nodes[-3:]] == ["relu", "global_average_pool", "dense"]
+    assert [node.layer.kind for node in network.nodes[-3:]] == [
+        "relu",
+        "global_average_pool",
+        "dense",
+    ]
     assert network.shapes[network.nodes[-3].name] == (8, 8, 256)
-    assert not any(name.startswith("conv") and name.endswith("bias") for name in network.parameters)
+    assert not any(
+        name.startswith("conv") and name.endswith("bias") for name in network.parameters
+    )
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -107,9 +127,13 @@ def test_a_file_without_a_name_goes_by_its_own(tmp_path: Path) -> None:
 
 
 def test_not_found(tmp_path: Path) -> None:
-    with pytest.raises(ArchitectureError, match=r"there is no network 'lenett': did you mean 'lenet'\?"):
+    with pytest.raises(
+        ArchitectureError, match=r"there is no network 'lenett': did you mean 'lenet'\?"
+    ):
         find_network("lenett")
-    with pytest.raises(ArchitectureError, match=r"nothing\.toml: there is no such file"):
+    with pytest.raises(
+        ArchitectureError, match=r"nothing\.toml: there is no such file"
+    ):
         find_network(str(tmp_path / "nothing.toml"))
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(ArchitectureError, match=r"folder\.toml: cannot be read"):

@@ -1,4 +1,5 @@
-"""`make notebooks`: eject the case study, then execute every notebook from a clean kernel.
+"""`make notebooks`: eject the case study, then execute every notebook from a clean
+kernel.
 
 Names on the command line choose some of them.
 """
@@ -20,7 +21,9 @@ from triptych.images.source import open_pictures
 
 
 def main() -> None:
-    """Each in a folder that holds the drawn sports, so that nothing is left beside the notebooks."""
+    """Each in a folder that holds the drawn sports, so that nothing is left beside the
+    notebooks.
+    """
     every = [*CASE_STUDY.values(), *sorted((NOTEBOOKS / "lessons").glob("*.ipynb"))]
     chosen = [path for path in every if len(sys.argv) == 1 or path.stem in sys.argv[1:]]
     for framework, path in CASE_STUDY.items():
@@ -34,14 +37,17 @@ def main() -> None:
             notebook = execute(read(path), Path(folder))
             without_logs(notebook)
             nbformat.write(notebook, path)
-            print(f"{path.relative_to(NOTEBOOKS)!s:34} {time.perf_counter() - started:5.0f} s", flush=True)
+            seconds = time.perf_counter() - started
+            print(f"{path.relative_to(NOTEBOOKS)!s:34} {seconds:5.0f} s", flush=True)
 
 
 def without_logs(notebook: Any) -> None:
-    """Takes out what a framework's runtime says of the machine, which it says on standard error."""
+    """Takes out what a runtime says of the machine: what is on standard error."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            cell.outputs = [
+                output for output in cell.outputs if output.get("name") != "stderr"
+            ]
 
 
 if __name__ == "__main__":

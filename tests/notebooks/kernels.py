@@ -29,12 +29,17 @@ def execute(notebook: Any, folder: Path) -> Any:
     In the environment of a worker, so that waiting threads sleep and logs are short.
     """
     NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-    ).execute(env=environment(registry.find("tensorflow")))  # fmt: skip
+    ).execute(env=environment(registry.find("tensorflow")))
     return notebook
 
 
 def printed(cell: Any) -> str:
     """What a cell writes to its standard output."""
-    return "".join(o["text"] for o in cell.get("outputs", []) if o.get("name") == "stdout")
+    return "".join(
+        o["text"] for o in cell.get("outputs", []) if o.get("name") == "stdout"
+    )

@@ -34,7 +34,9 @@ def test_a_direction_between_two_bins_is_shared_by_them() -> None:
 
 
 def test_hog_heeds_shapes_and_hardly_light() -> None:
-    drawn = ndimage.gaussian_filter(stream(0, "drawn").uniform(0, 1, (2, 32, 48, 3)), (0, 2, 2, 0))
+    drawn = ndimage.gaussian_filter(
+        stream(0, "drawn").uniform(0, 1, (2, 32, 48, 3)), (0, 2, 2, 0)
+    )
     bright = ((drawn - drawn.min()) / np.ptp(drawn) * 250).astype(np.uint8)
     one, other = hog(bright)
     assert one.shape == (3 * 5 * 36,)

@@ -1,4 +1,6 @@
-"""Each lesson from a clean kernel, with its exercises solved; the command that lists and hands them out."""
+"""Each lesson from a clean kernel, with its exercises solved; the command that lists
+and hands them out.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 def solutions(lesson: Path) -> list[str]:
     text = (NOTEBOOKS / "solutions" / f"{lesson.stem}.py").read_text()
-    return [cell.partition("\n")[2].strip() for cell in re.split(r"^# %%", text, flags=re.MULTILINE)[1:]]
+    return [
+        cell.partition("\n")[2].strip()
+        for cell in re.split(r"^# %%", text, flags=re.MULTILINE)[1:]
+    ]
 
 
 def tagged(notebook: Any, tag: str) -> list[Any]:
@@ -36,7 +41,9 @@ def tagged(notebook: Any, tag: str) -> list[Any]:
 
 @pytest.mark.timeout(900)  # a lesson takes up to a minute, and more beside other work
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_a_lesson_runs_and_its_exercises_can_be_solved(path: Path, tmp_path: Path) -> None:
+def test_a_lesson_runs_and_its_exercises_can_be_solved(
+    path: Path, tmp_path: Path
+) -> None:
     lesson = read(path)
     answers = solutions(path)
     assert len(answers) == EXERCISES
@@ -49,38 +56,52 @@ def test_a_lesson_runs_and_its_exercises_can_be_solved(path: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_a_lesson_is_committed_with_its_outputs_and_its_exercises_open(path: Path) -> None:
+def test_a_lesson_is_committed_with_its_outputs_and_its_exercises_open(
+    path: Path,
+) -> None:
     lesson = read(path)
     for cell in lesson.cells:
         if cell.cell_type == "code":
             assert cell.execution_count, cell.source
-            assert not any(output.output_type == "error" for output in cell.outputs), cell.source
+            kinds = {output.output_type for output in cell.outputs}
+            assert "error" not in kinds, cell.source
     assert [printed(cell)[0] for cell in tagged(lesson, "check")] == ["○"] * EXERCISES
     assert all("..." in cell.source for cell in tagged(lesson, "exercise"))
     assert path.stat().st_size < 600_000
 
 
 def test_lessons_are_numbered_without_gaps() -> None:
-    assert [lesson.number for lesson in list_lessons()] == list(range(1, len(LESSONS) + 1))
+    assert [lesson.number for lesson in list_lessons()] == list(
+        range(1, len(LESSONS) + 1)
+    )
 
 
 def test_every_lesson_says_what_it_is_about() -> None:
-    assert all(lesson.title and lesson.about.endswith((".", "?")) for lesson in list_lessons())
+    assert all(
+        lesson.title and lesson.about.endswith((".", "?")) for lesson in list_lessons()
+    )
 
 
-# ---- exercises -----------------------------------------------------------------------------------------
+# ---- exercises -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
-    [(..., "○ open"), (4, "✓ right"), (5, "✗ not yet: count"), ("4", "✗ not yet (TypeError")],
+    [
+        (..., "○ open"),
+        (4, "✓ right"),
+        (5, "✗ not yet: count"),
+        ("4", "✗ not yet (TypeError"),
+    ],
 )
-def test_an_exercise_answers(answer: object, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exercise_answers(
+    answer: object, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     check(answer, lambda n: n - 4 == 0, "count")
     assert capsys.readouterr().out.startswith(said)
 
 
-# ---- cells in a framework -------------------------------------------------------------------------------
+# ---- cells in a framework ------------------------------------------------------------
 
 
 def test_a_cell_prints_from_a_process_of_its_own() -> None:
@@ -90,11 +111,14 @@ def test_a_cell_prints_from_a_process_of_its_own() -> None:
     assert process != str(subprocess.os.getpid())  # type: ignore[attr-defined]
 
 
-def test_one_cell_runs_in_several_frameworks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_cell_runs_in_several_frameworks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     magics: dict[str, Any] = {}
     names: dict[str, Any] = {}
     shell = SimpleNamespace(
-        user_ns=names, register_magic_function=lambda f, _, name: magics.update({name: f})
+        user_ns=names,
+        register_magic_function=lambda f, _, name: magics.update({name: f}),
     )
     load_ipython_extension(shell)
     code = "import os\nprint(os.environ.get('KERAS_BACKEND'))\n"
@@ -106,11 +130,16 @@ def test_one_cell_runs_in_several_frameworks(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_cell_that_fails_says_where() -> None:
-    with pytest.raises(WorkerFailed, match=r"PyTorch failed in this cell:(.|\n)*line 2(.|\n)*ZeroDivision"):
+    with pytest.raises(
+        WorkerFailed,
+        match=r"PyTorch failed in this cell:(.|\n)*line 2(.|\n)*ZeroDivision",
+    ):
         run_cell("pytorch", "x = 1\nx / 0\n")
 
 
-def test_a_cell_needs_a_framework_that_is_known_and_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_needs_a_framework_that_is_known_and_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with pytest.raises(UsageError, match="did you mean 'pytorch'"):
         run_cell("pytorhc", "")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -118,18 +147,24 @@ def test_a_cell_needs_a_framework_that_is_known_and_there(monkeypatch: pytest.Mo
         run_cell("jax", "")
 
 
-# ---- the command ----------------------------------------------------------------------------------------
+# ---- the command ---------------------------------------------------------------------
 
 
 def triptych(*words: str, at: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "triptych.cli", *words], cwd=at, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "triptych.cli", *words],
+        cwd=at,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
 def test_lessons_are_listed(tmp_path: Path) -> None:
     found = json.loads(triptych("lessons", "--json", at=tmp_path).stdout)
-    assert [one["number"] for one in found] == [lesson.number for lesson in list_lessons()]
+    assert [one["number"] for one in found] == [
+        lesson.number for lesson in list_lessons()
+    ]
     assert found[0]["title"] in triptych("lessons", at=tmp_path).stdout
 
 

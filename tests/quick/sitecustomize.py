@@ -1,4 +1,4 @@
-"""First on the path of every Python that `make quick` starts: importing a framework fails there."""
+"""First on the path of every Python of `make quick`: it refuses frameworks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "optax"}
 def refuse(event: str, arguments: tuple[object, ...]) -> None:
     """Hears of every import; finding out whether a framework is installed is none."""
     if event == "import" and arguments[0] in FRAMEWORKS:
-        test = os.environ.get("PYTEST_CURRENT_TEST", "collecting the tests").partition(" (")[0]
-        raise RuntimeError(f"{test} imports {arguments[0]}: list it under FRAMEWORK in tests/conftest.py")
+        test = os.environ.get("PYTEST_CURRENT_TEST", "collecting the tests")
+        raise RuntimeError(
+            f"{test.partition(' (')[0]} imports {arguments[0]}: "
+            "list it under FRAMEWORK in tests/conftest.py"
+        )
 
 
 sys.addaudithook(refuse)

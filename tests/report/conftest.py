@@ -1,4 +1,6 @@
-"""Two real runs, made once: one on the digits, one on a folder with names that are traps for a page."""
+"""Two real runs, made once: one on the digits, one on a folder with names that are
+traps for a page.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,11 @@ from triptych.report.page import write_report
 from triptych.running.folder import RunFolder, write_json
 from triptych.running.result import Result, read_result
 
-TRAPS = ('<b>&"x', "{{ 7 * 7 }}", "a class whose name is far longer than a phone is wide, and then goes on")
+TRAPS = (
+    '<b>&"x',
+    "{{ 7 * 7 }}",
+    "a class whose name is far longer than a phone is wide, and then goes on",
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,7 +37,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def digits(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """PyTorch finishes, JAX is not installed, TensorFlow's installation is broken."""
     broken = tmp_path_factory.mktemp("broken")
-    (broken / "tensorflow.py").write_text("raise ImportError('<i>libcuda</i> & friends are missing')")
+    (broken / "tensorflow.py").write_text(
+        "raise ImportError('<i>libcuda</i> & friends are missing')"
+    )
     out = tmp_path_factory.mktemp("runs") / "digits"
     with pytest.MonkeyPatch.context() as patch:
         for name, change in (
@@ -40,7 +48,9 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         ):
             entry = dataclasses.replace(registry.REGISTRY[name], **change)
             patch.setitem(registry.REGISTRY, name, entry)
-        compare("digits", frameworks=["pytorch", "jax", "tensorflow"], epochs=1, out=out)
+        compare(
+            "digits", frameworks=["pytorch", "jax", "tensorflow"], epochs=1, out=out
+        )
     return RunFolder(out)
 
 
@@ -52,17 +62,31 @@ def traps(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     for shade, name in enumerate(TRAPS):
         (pictures / name).mkdir()
         for i in range(10):
-            pixels = generator.normal(80 * shade + 30, 40, (20, 24, 3)).clip(0, 255).astype(np.uint8)
+            pixels = (
+                generator.normal(80 * shade + 30, 40, (20, 24, 3))
+                .clip(0, 255)
+                .astype(np.uint8)
+            )
             Image.fromarray(pixels).save(pictures / name / f"{i}.png")
     (pictures / TRAPS[0] / "no<i>picture.png").write_bytes(b"nothing")
     out = tmp_path_factory.mktemp("runs") / 'a <b>run "of" traps'
     frameworks = ["pytorch", "reference"]
-    compare(pictures, network="lenet", size=32, precision="float64", epochs=3, frameworks=frameworks, out=out)
+    compare(
+        pictures,
+        network="lenet",
+        size=32,
+        precision="float64",
+        epochs=3,
+        frameworks=frameworks,
+        out=out,
+    )
     return RunFolder(out)
 
 
-def altered_page(run: RunFolder, to: Path, change: Callable[[Result, Path], None]) -> str:
-    """The page of a copy of the run after a change to its result (and to its folder)."""
+def altered_page(
+    run: RunFolder, to: Path, change: Callable[[Result, Path], None]
+) -> str:
+    """The page of a copy of the run after a change to its result (and folder)."""
     copy = RunFolder(to / "altered")
     shutil.copytree(run.path, copy.path)
     result = read_result(copy)
@@ -72,7 +96,9 @@ def altered_page(run: RunFolder, to: Path, change: Callable[[Result, Path], None
 
 
 @pytest.fixture
-def altered(digits: RunFolder, tmp_path: Path) -> Callable[[Callable[[Result, Path], None]], str]:
+def altered(
+    digits: RunFolder, tmp_path: Path
+) -> Callable[[Callable[[Result, Path], None]], str]:
     """The page of the digits' run after a change to its result (and to its folder)."""
 
     def alter(change: Callable[[Result, Path], None]) -> str:

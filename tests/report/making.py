@@ -1,4 +1,6 @@
-"""Figures as they could have come out: a replay without a training, a proof of four frameworks from one."""
+"""Figures as they could have come out: a replay without a training, a proof of four
+frameworks from one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,15 @@ from pathlib import Path
 import msgspec
 
 from triptych.commands.replay.replay import Asked, _subject
-from triptych.commands.replay.result import Crossing, Known, Replay, Trained, Walk, change, trained
+from triptych.commands.replay.result import (
+    Crossing,
+    Known,
+    Replay,
+    Trained,
+    Walk,
+    change,
+    trained,
+)
 from triptych.commands.replay.things import THINGS
 from triptych.equality.certificate import Certificate
 from triptych.frameworks import registry
@@ -20,7 +30,9 @@ SEEDS = 3
 
 def _trained(accuracy: float) -> Trained:
     """Three seeds around an accuracy."""
-    return trained([accuracy - 0.02, accuracy, accuracy + 0.015], [0.9] * SEEDS, ["a"] * SEEDS)
+    return trained(
+        [accuracy - 0.02, accuracy, accuracy + 0.015], [0.9] * SEEDS, ["a"] * SEEDS
+    )
 
 
 def made_up_replay(folder: Path) -> Replay:
@@ -28,29 +40,42 @@ def made_up_replay(folder: Path) -> Replay:
     subjects = [_subject(name, Asked(epochs=2, size=16)) for name in NOTEBOOKS]
     recipes = [
         Known(
-            name=name, things={thing.name: thing.words(subject) for thing in THINGS}, trained=_trained(mean)
+            name=name,
+            things={thing.name: thing.words(subject) for thing in THINGS},
+            trained=_trained(mean),
         )
-        for name, subject, mean in zip(NOTEBOOKS, subjects, (0.72, 0.16, 0.61), strict=True)
+        for name, subject, mean in zip(
+            NOTEBOOKS, subjects, (0.72, 0.16, 0.61), strict=True
+        )
     ]
     best, worst = recipes[0], recipes[1]
     names = list(best.things)
     steps = [_trained(0.16 + 0.06 * number) for number in range(len(names) + 1)]
     pairs = zip(names, steps, steps[1:], strict=False)
-    forwards = [change(name, worst.things[name], best.things[name], *pair) for name, *pair in pairs]
-    backwards = [change(one.thing, one.now, one.was, one.trained, steps[0]) for one in reversed(forwards)]
+    forwards = [
+        change(name, worst.things[name], best.things[name], *pair)
+        for name, *pair in pairs
+    ]
+    backwards = [
+        change(one.thing, one.now, one.was, one.trained, steps[0])
+        for one in reversed(forwards)
+    ]
     return Replay(
         folder=str(folder), asked={"seeds": SEEDS, "epochs": None},
         pictures=ImagesFound(
-            source="sports", key="0", size=(64, 64), fit="squash", resize="bilinear", train=1800,
-            validation=200, test=450, classes=[], class_counts={}, problem_counts={}, problems=[],
-        ),
-        framework="PyTorch", versions={"torch": "2.6.0", "numpy": "2.2.0"}, machine=machine(),
-        chance=1 / 6, largest=0.18, trainings=51, seconds=1234, recipes=recipes,
+            source="sports", key="0", size=(64, 64), fit="squash", resize="bilinear",
+            train=1800, validation=200, test=450, classes=[], class_counts={},
+            problem_counts={}, problems=[],
+        ), framework="PyTorch", versions={"torch": "2.6.0", "numpy": "2.2.0"},
+        machine=machine(), chance=1 / 6, largest=0.18, trainings=51, seconds=1234,
+        recipes=recipes,
         forwards=Walk(start=worst.name, end=best.name, changes=forwards),
         backwards=Walk(start=best.name, end=worst.name, changes=backwards),
         cause=Crossing(
-            recipe=worst.name, things=(names[0], names[1]), was=("all N(0, 1)", "never updated"),
-            now=("glorot uniform, biases 0", "0.99 kept"), cells=[steps[:2], steps[2:4]],
+            recipe=worst.name, things=(names[0], names[1]),
+            was=("all N(0, 1)", "never updated"),
+            now=("glorot uniform, biases 0", "0.99 kept"),
+            cells=[steps[:2], steps[2:4]],
         ),
     )  # fmt: skip
 
@@ -60,12 +85,18 @@ def of_four(proof: Certificate) -> Certificate:
     (own,) = proof.frameworks
     again = msgspec.convert(msgspec.to_builtins(proof), Certificate)
     again.frameworks = {
-        name: msgspec.structs.replace(proof.frameworks[own], title=registry.find(name).title)
+        name: msgspec.structs.replace(
+            proof.frameworks[own], title=registry.find(name).title
+        )
         for name in registry.DEFAULT
     }
     again.versions = dict.fromkeys(registry.DEFAULT, proof.versions[own])
     for part in ("quantities", "drift"):
         found = getattr(proof, part)
-        copies = [msgspec.structs.replace(one, framework=name) for name in registry.DEFAULT for one in found]
+        copies = [
+            msgspec.structs.replace(one, framework=name)
+            for name in registry.DEFAULT
+            for one in found
+        ]
         setattr(again, part, copies)
     return again

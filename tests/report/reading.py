@@ -13,10 +13,14 @@ class Element:
         self.children: list[Element | str] = []
 
     def text(self, hidden: bool = False) -> str:
-        """All that is written in it; what is hidden from screen readers only if asked."""
-        if self.tag == "style" or (self.attributes.get("aria-hidden") == "true" and not hidden):
+        """All that is written in it; what screen readers do not see only if asked."""
+        if self.tag == "style" or (
+            self.attributes.get("aria-hidden") == "true" and not hidden
+        ):
             return ""
-        return "".join(c if isinstance(c, str) else c.text(hidden) for c in self.children)
+        return "".join(
+            c if isinstance(c, str) else c.text(hidden) for c in self.children
+        )
 
     def words(self) -> str:
         """Its text with every run of spaces as one."""
@@ -27,14 +31,21 @@ class Element:
         for child in self.children:
             if isinstance(child, Element):
                 classes = child.attributes.get("class", "").split()
-                if (not tag or child.tag == tag) and (not css_class or css_class in classes):
+                if (not tag or child.tag == tag) and (
+                    not css_class or css_class in classes
+                ):
                     found.append(child)
                 found += child.all(tag, css_class)
         return found
 
     def one(self, tag: str = "", css_class: str = "", name: str = "") -> Element:
-        found = [e for e in self.all(tag, css_class) if not name or e.attributes.get("id") == name]
-        assert len(found) == 1, f"{len(found)} elements <{tag} class={css_class!r} id={name!r}>"
+        found = [
+            e
+            for e in self.all(tag, css_class)
+            if not name or e.attributes.get("id") == name
+        ]
+        what = f"<{tag} class={css_class!r} id={name!r}>"
+        assert len(found) == 1, f"{len(found)} elements {what}"
         return found[0]
 
 
@@ -50,7 +61,9 @@ class _Reader(HTMLParser):
             self.path.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.path[-1].children.append(Element(tag, {key: value or "" for key, value in attrs}))
+        self.path[-1].children.append(
+            Element(tag, {key: value or "" for key, value in attrs})
+        )
 
     def handle_endtag(self, tag: str) -> None:
         assert self.path[-1].tag == tag, f"</{tag}> closes <{self.path[-1].tag}>"

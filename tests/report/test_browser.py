@@ -22,37 +22,46 @@ from triptych.running.result import Result
 from .conftest import altered_page
 from .making import made_up_replay, of_four
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+    None,
+)
 NEEDED = "the pages' tests need Chromium (on Debian: apt-get install chromium)"
 pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("CI") != "true", reason=f"{NEEDED}; with CI=true they fail instead"
+    CHROMIUM is None and os.environ.get("CI") != "true",
+    reason=f"{NEEDED}; with CI=true they fail instead",
 )
 
 CONTRASTS = """() => {
   const channels = text => {
-    const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+    const options = {willReadFrequently: true};
+    const canvas = document.createElement('canvas').getContext('2d', options);
     canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
     const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
     return [r, g, b, a / 255];
   };
-  const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
+  const over = (top, below) =>
+    [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
   const ground = element => {
     const own = channels(getComputedStyle(element).backgroundColor);
-    return own[3] === 1 ? own : over(own, element.parentElement ? ground(element.parentElement)
-                                                                : [255, 255, 255, 1]);
+    if (own[3] === 1) return own;
+    const parent = element.parentElement;
+    return over(own, parent ? ground(parent) : [255, 255, 255, 1]);
   };
   const light = colour => colour.slice(0, 3).map(c => c / 255)
     .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
     .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
   const worst = {};
   for (const element of document.querySelectorAll('body *')) {
-    const text = [...element.childNodes].filter(n => n.nodeType === 3).map(n => n.data).join('').trim();
+    const texts = [...element.childNodes].filter(n => n.nodeType === 3);
+    const text = texts.map(n => n.data).join('').trim();
     if (!text || !element.getClientRects().length) continue;
     const style = getComputedStyle(element), below = ground(element);
     const ink = element.closest('svg') ? style.fill : style.color;
     const [a, b] = [light(over(channels(ink), below)), light(below)];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < 4.5) worst[`${element.tagName} ${element.className} ${text.slice(0, 30)}`] = contrast;
+    const what = `${element.tagName} ${element.className} ${text.slice(0, 30)}`;
+    if (contrast < 4.5) worst[what] = contrast;
   }
   return worst;
 }"""
@@ -60,19 +69,26 @@ CONTRASTS = """() => {
 PHONE_FAULTS = r"""() => {
   for (const fold of document.querySelectorAll('details')) fold.open = true;
   const found = [], width = document.documentElement.clientWidth;
-  const say = (what, e) =>
-    found.push(`${what}: <${e.tagName} ${e.className}> ${e.textContent.trim().slice(0, 60)}`);
+  const say = (what, e) => {
+    const text = e.textContent.trim().slice(0, 60);
+    found.push(`${what}: <${e.tagName} ${e.className}> ${text}`);
+  };
   const shown = e => e.checkVisibility() && e.getBoundingClientRect().width > 1;
-  if (document.documentElement.scrollWidth > width) found.push('the page is wider than the screen');
+  if (document.documentElement.scrollWidth > width)
+    found.push('the page is wider than the screen');
 
   for (const e of document.querySelectorAll('main *, header *')) {
-    if (!shown(e) || e.closest('svg, .hidden, .upright') || !shown(e.closest('thead') ?? e)) continue;
+    if (!shown(e) || e.closest('svg, .hidden, .upright')) continue;
+    if (!shown(e.closest('thead') ?? e)) continue;
     if (e.getBoundingClientRect().right > width + .5) say('beyond the screen', e);
-    const inside = getComputedStyle(e).display !== 'inline' && e.scrollWidth > e.clientWidth + 1;
-    if (inside && !e.querySelector(':scope > .upright')) say('cut or to be scrolled', e);
+    const block = getComputedStyle(e).display !== 'inline';
+    const inside = block && e.scrollWidth > e.clientWidth + 1;
+    if (inside && !e.querySelector(':scope > .upright'))
+      say('cut or to be scrolled', e);
   }
 
-  // Of what is each cell? Its row has a heading, and so has it: its own, or one in a row of headings.
+  // Of what is each cell? Its row has a heading, and so has it: its own, or one in a
+  // row of headings.
   for (const cell of document.querySelectorAll('tbody td, .bars td.number')) {
     if (!shown(cell) || !/\w/.test(cell.textContent)) continue;
     const row = cell.closest('tr').querySelector('th'), table = cell.closest('table');
@@ -86,30 +102,36 @@ PHONE_FAULTS = r"""() => {
   for (const line of document.querySelectorAll('.said'))
     if (shown(line) && !shown(line.querySelector('.who'))) say('no name', line);
 
-  // A word on two lines that had room on one, and is no part of something longer than a line, such as a path.
-  const texts = document.createTreeWalker(document.querySelector('body'), NodeFilter.SHOW_TEXT);
+  // A word on two lines that had room on one, and is no part of something longer than a
+  // line, such as a path.
+  const body = document.querySelector('body');
+  const texts = document.createTreeWalker(body, NodeFilter.SHOW_TEXT);
+  const words = /\p{L}[\p{L}\p{N}_]*|((?<!\p{L})[+-])?\d[\d.,]*(e[+-]?\d+)?/gu;
   while (texts.nextNode()) {
     const text = texts.currentNode, parent = text.parentElement;
     if (!shown(parent) || parent.closest('svg, style, .hidden, .upright')) continue;
     let block = parent;
-    while (getComputedStyle(block).display.startsWith('inline')) block = block.parentElement;
+    while (getComputedStyle(block).display.startsWith('inline'))
+      block = block.parentElement;
     const pieces = (start, end) => {
       const range = document.createRange();
       range.setStart(text, start); range.setEnd(text, end);
       return [...range.getClientRects()];
     };
-    const fits = parts => parts.reduce((sum, part) => sum + part.width, 0) < block.clientWidth - 24;
-    for (const word of text.data.matchAll(/\p{L}[\p{L}\p{N}_]*|((?<!\p{L})[+-])?\d[\d.,]*(e[+-]?\d+)?/gu)) {
+    const fits = parts =>
+      parts.reduce((sum, part) => sum + part.width, 0) < block.clientWidth - 24;
+    for (const word of text.data.matchAll(words)) {
       const end = word.index + word[0].length, parts = pieces(word.index, end);
       if (new Set(parts.map(part => Math.round(part.top / 4))).size < 2) continue;
       const before = text.data.slice(0, word.index).match(/\S*$/)[0].length;
       const after = text.data.slice(end).match(/^\S*/)[0].length;
-      if (fits(pieces(word.index - before, end + after))) say(`"${word[0]}" is broken`, parent);
+      if (fits(pieces(word.index - before, end + after)))
+        say(`"${word[0]}" is broken`, parent);
     }
   }
   return found;
 }"""
-"""What a reader on a phone would miss, each in a line; measured with every fold open."""
+"""What a reader on a phone would miss, each in a line; every fold is open."""
 
 
 @dataclass
@@ -139,7 +161,9 @@ def address(request: pytest.FixtureRequest) -> str:
 
 
 def visit(browser: Any, address: str, width: int, scheme: str = "light") -> Visit:
-    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = browser.new_page(
+        viewport={"width": width, "height": 844}, color_scheme=scheme
+    )
     seen = Visit(page)
     page.on("console", lambda message: seen.console.append(message.text))
     page.on("pageerror", lambda error: seen.console.append(str(error)))
@@ -154,7 +178,9 @@ def test_opens_without_errors_or_requests(browser: Any, address: str) -> None:
     assert seen.console == []
     assert [url for url in seen.requests if not url.startswith("data:")] == [address]
     assert seen.page.evaluate("[...document.images].length > 5")
-    assert seen.page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+    assert seen.page.evaluate(
+        "[...document.images].every(image => image.naturalWidth > 0)"
+    )
 
 
 @pytest.mark.parametrize("width", [320, 390, 1000, 1180, 1920])
@@ -163,7 +189,8 @@ def test_does_not_scroll_sideways(browser: Any, address: str, width: int) -> Non
     assert page.evaluate("document.documentElement.scrollWidth") == width
     beyond = page.evaluate(
         "width => [...document.querySelectorAll('section > *, header > *')]"
-        ".filter(e => e.getBoundingClientRect().right > width + 0.5).map(e => e.outerHTML.slice(0, 80))",
+        ".filter(e => e.getBoundingClientRect().right > width + 0.5)"
+        ".map(e => e.outerHTML.slice(0, 80))",
         width,
     )
     assert beyond == []
@@ -172,15 +199,18 @@ def test_does_not_scroll_sideways(browser: Any, address: str, width: int) -> Non
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_has_enough_contrast(browser: Any, address: str, scheme: str) -> None:
     page = visit(browser, address, 1280, scheme).page
-    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
-    assert dark == (scheme == "dark")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground != "rgb(255, 255, 255)") == (scheme == "dark")
     assert page.evaluate(CONTRASTS) == {}
 
 
 def test_sources_stand_side_by_side_on_a_wide_screen_and_below_each_other_on_a_phone(
     browser: Any, address: str
 ) -> None:
-    tops = "[...document.querySelectorAll('.sources article')].map(e => e.getBoundingClientRect().top)"
+    tops = (
+        "[...document.querySelectorAll('.sources article')]"
+        ".map(e => e.getBoundingClientRect().top)"
+    )
     wide = visit(browser, address, 1280).page.evaluate(tops)
     narrow = visit(browser, address, 390).page.evaluate(tops)
     assert len(wide) > 1
@@ -190,40 +220,67 @@ def test_sources_stand_side_by_side_on_a_wide_screen_and_below_each_other_on_a_p
 
 @pytest.mark.parametrize("ranked", [True, False])
 @pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1280, "light")])
-def test_the_page_of_a_bench(browser: Any, tmp_path: Path, ranked: bool, width: int, scheme: str) -> None:
+def test_the_page_of_a_bench(
+    browser: Any, tmp_path: Path, ranked: bool, width: int, scheme: str
+) -> None:
     address = write_page(tmp_path, made_up(ranked)).as_uri()
     seen = visit(browser, address, width, scheme)
     assert seen.console == []
     assert seen.requests == [address]
     assert seen.page.evaluate("document.documentElement.scrollWidth") == width
     assert seen.page.evaluate(CONTRASTS) == {}
-    names = seen.page.evaluate("[...document.querySelector('tbody').rows].map(row => row.cells[0].innerText)")
-    shown = ["PyTorch", "Keras on JAX", "Keras"] if ranked else ["Keras", "PyTorch", "Keras on JAX"]
+    names = seen.page.evaluate(
+        "[...document.querySelector('tbody').rows].map(row => row.cells[0].innerText)"
+    )
+    shown = (
+        ["PyTorch", "Keras on JAX", "Keras"]
+        if ranked
+        else ["Keras", "PyTorch", "Keras on JAX"]
+    )
     assert [name.strip() for name in names] == shown
-    marks = seen.page.evaluate("[...document.querySelectorAll('figure')].map(f => f.innerText)")
+    marks = seen.page.evaluate(
+        "[...document.querySelectorAll('figure')].map(f => f.innerText)"
+    )
     assert len(marks) == 4
     assert "450" in marks[0]  # the axis reaches as far as the figures
 
 
 @pytest.fixture(scope="session")
-def pages(digits: RunFolder, traps: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def pages(
+    digits: RunFolder, traps: RunFolder, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """The address of one of each kind of page."""
     at = {kind: tmp_path_factory.mktemp(kind) for kind in ("proof", "bench", "replay")}
     proof = verify(
-        "lenet", frameworks=["pytorch"], size=16, steps=2, precision="float32", probes=False, out=at["proof"]
+        "lenet",
+        frameworks=["pytorch"],
+        size=16,
+        steps=2,
+        precision="float32",
+        probes=False,
+        out=at["proof"],
     )
     written = {
         "report": digits.path / "report.html",
         "report of traps": traps.path / "report.html",
         "certificate of a run": traps.path / "certificate.html",
-        "certificate": certificate_page.write_page(at["proof"], of_four(proof.certificate)),
+        "certificate": certificate_page.write_page(
+            at["proof"], of_four(proof.certificate)
+        ),
         "bench": write_page(at["bench"], made_up(ranked=True)),
         "replay": replay_page.write_page(at["replay"], made_up_replay(at["replay"])),
     }
     return {kind: path.as_uri() for kind, path in written.items()}
 
 
-KINDS = ("report", "report of traps", "certificate of a run", "certificate", "bench", "replay")
+KINDS = (
+    "report",
+    "report of traps",
+    "certificate of a run",
+    "certificate",
+    "bench",
+    "replay",
+)
 
 
 @pytest.mark.parametrize("width", [360, 414])
@@ -249,14 +306,17 @@ def test_no_table_is_cut_on_a_larger_screen(
 ) -> None:
     cut = (
         "[...document.querySelectorAll('table, .scroll, pre')]"
-        ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80))"
+        ".filter(e => e.scrollWidth > e.clientWidth + 1)"
+        ".map(e => e.outerHTML.slice(0, 80))"
     )
     page = visit(browser, pages[kind], width).page
     assert page.evaluate(cut) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_sources_are_folded_and_open_without_cutting_a_line(browser: Any, address: str) -> None:
+def test_sources_are_folded_and_open_without_cutting_a_line(
+    browser: Any, address: str
+) -> None:
     page = visit(browser, address, 1280).page
     sources = page.locator(".sources pre.code").all()
     assert sources
@@ -265,23 +325,33 @@ def test_sources_are_folded_and_open_without_cutting_a_line(browser: Any, addres
         summary.click()
     for source in sources:
         assert source.is_visible()
-        assert source.evaluate("e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]") == [
+        assert source.evaluate(
+            "e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]"
+        ) == [
             0,
             0,
         ]
-        copied = source.evaluate("e => (getSelection().selectAllChildren(e), getSelection().toString())")
+        copied = source.evaluate(
+            "e => (getSelection().selectAllChildren(e), getSelection().toString())"
+        )
         assert copied.strip() == source.evaluate("e => e.textContent").strip()
 
 
 def test_printed_sources_are_open(browser: Any, address: str) -> None:
     page = visit(browser, address, 1280).page
     page.emulate_media(media="print")
-    assert all(source.is_visible() for source in page.locator(".sources pre.code").all())
+    assert all(
+        source.is_visible() for source in page.locator(".sources pre.code").all()
+    )
 
 
-def test_a_matrix_without_room_is_a_list_on_a_phone(browser: Any, digits: RunFolder, tmp_path: Path) -> None:
+def test_a_matrix_without_room_is_a_list_on_a_phone(
+    browser: Any, digits: RunFolder, tmp_path: Path
+) -> None:
     def change(result: Result, path: Path) -> None:
-        result.pictures.classes = [f"a handwritten digit {number}" for number in range(10)]
+        result.pictures.classes = [
+            f"a handwritten digit {number}" for number in range(10)
+        ]
 
     altered_page(digits, tmp_path, change)
     address = (tmp_path / "altered" / "report.html").as_uri()

@@ -12,8 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(("ci", "code", "said"), [("true", 1, "1 error"), ("", 0, "1 skipped")])
-def test_without_chromium_ci_fails_and_others_skip(tmp_path: Path, ci: str, code: int, said: str) -> None:
+@pytest.mark.parametrize(
+    ("ci", "code", "said"), [("true", 1, "1 error"), ("", 0, "1 skipped")]
+)
+def test_without_chromium_ci_fails_and_others_skip(
+    tmp_path: Path, ci: str, code: int, said: str
+) -> None:
     test = "tests/report/test_browser.py::test_the_page_of_a_bench[320-dark-True]"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", test],

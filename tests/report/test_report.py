@@ -1,4 +1,6 @@
-"""The page as text: every figure is there, nothing comes from elsewhere, nothing is taken for HTML."""
+"""The page as text: every figure is there, nothing comes from elsewhere, nothing is
+taken for HTML.
+"""
 
 from __future__ import annotations
 
@@ -89,11 +91,16 @@ def test_the_table_holds_every_figure(run: RunFolder) -> None:
             assert cells == expected_row(one)
         else:
             assert cells == [
-                {"missing": "Not installed; what to do", "failed": "Failed; what happened"}[one.status]
+                {
+                    "missing": "Not installed; what to do",
+                    "failed": "Failed; what happened",
+                }[one.status]
             ]
 
 
-def test_the_terminal_tells_the_reach_of_speeds_and_ranks_no_lines(traps: RunFolder) -> None:
+def test_the_terminal_tells_the_reach_of_speeds_and_ranks_no_lines(
+    traps: RunFolder,
+) -> None:
     result = read_result(traps)
     table = result_table(result)
     console = Console(width=80, file=io.StringIO())
@@ -108,8 +115,15 @@ def test_the_terminal_tells_the_reach_of_speeds_and_ranks_no_lines(traps: RunFol
         assert f"{100 * low:.1f} to {100 * high:.1f}" in said
     assert "…" not in said.split("\n", 1)[1]  # the title may be long, no figure is cut
     assert result.ranking is not None
-    assert set(result.ranking) == {"pictures_per_second", "total_seconds", "peak_memory_mib"}
-    assert all("bold" not in str(getattr(cell, "style", "")) for cell in table.columns[-1].cells)
+    assert set(result.ranking) == {
+        "pictures_per_second",
+        "total_seconds",
+        "peak_memory_mib",
+    }
+    assert all(
+        "bold" not in str(getattr(cell, "style", ""))
+        for cell in table.columns[-1].cells
+    )
 
 
 def test_agreement_is_shown_and_explained(traps: RunFolder) -> None:
@@ -118,20 +132,26 @@ def test_agreement_is_shown_and_explained(traps: RunFolder) -> None:
     assert result.equivalence is not None
     assert (traps.path / "certificate.html").is_file()
     shown = {
-        item.one("dt").words(): item.all("dd") for item in page_of(traps).one("dl", "agreement").all("div")
+        item.one("dt").words(): item.all("dd")
+        for item in page_of(traps).one("dl", "agreement").all("div")
     }
     figures = [found.first_step_loss_gap, found.reference_gap, found.test_logits_gap]
     verdict, explanation = shown.pop("Certificate")
     assert verdict.words() == result.equivalence.verdict
     assert result.equivalence.reason in explanation.words()
     assert "equal" not in explanation.words()  # once is enough
-    assert [link.attributes["href"] for link in explanation.all("a")] == ["certificate.html"]
-    for (first, explanation), figure in zip(list(shown.values())[:3], figures, strict=True):
+    assert [link.attributes["href"] for link in explanation.all("a")] == [
+        "certificate.html"
+    ]
+    for (first, explanation), figure in zip(
+        list(shown.values())[:3], figures, strict=True
+    ):
         assert figure is not None
         assert float(first.words()) == pytest.approx(figure, rel=0.06)
         assert len(explanation.words()) > 60
     assert found.same_predictions is not None
-    assert shown["Same predictions"][0].words() == f"{100 * found.same_predictions:.1f} %"
+    same = f"{100 * found.same_predictions:.1f} %"
+    assert shown["Same predictions"][0].words() == same
 
 
 STANDING = {
@@ -145,8 +165,12 @@ STANDING = {
 
 @pytest.mark.parametrize("verdict", STANDING)
 @pytest.mark.parametrize("run", ["digits", "traps"], indirect=True)
-def test_headline_figures_and_terminal_tell_one_verdict(run: RunFolder, tmp_path: Path, verdict: str) -> None:
-    """Of a single framework and of several; without a certificate, as when the run was interrupted."""
+def test_headline_figures_and_terminal_tell_one_verdict(
+    run: RunFolder, tmp_path: Path, verdict: str
+) -> None:
+    """Of a single framework and of several; without a certificate, as when the run was
+    interrupted.
+    """
 
     def change(result: Result, path: Path) -> None:
         if verdict == "not proved":
@@ -159,10 +183,14 @@ def test_headline_figures_and_terminal_tell_one_verdict(run: RunFolder, tmp_path
     page = read_page(altered_page(run, tmp_path, change))
     headline = page.one("p", "headline").words()
     assert STANDING[verdict] in headline
-    assert [words for words in STANDING.values() if words in headline] == [STANDING[verdict]]
+    assert [words for words in STANDING.values() if words in headline] == [
+        STANDING[verdict]
+    ]
     assert page.one("dl", "agreement").all("dd")[0].words() == verdict
     several = len(page.all("article")) - len(page.all("p", "error")) > 1
-    not_ranked = "These figures are not ranked" in page.one("section", name="figures").words()
+    not_ranked = (
+        "These figures are not ranked" in page.one("section", name="figures").words()
+    )
     assert not_ranked == (several and verdict != "equal")
     lines = agreement_lines(read_result(RunFolder(tmp_path / "altered")))
     assert lines[0].startswith(f"Certificate: {verdict}: ")
@@ -176,13 +204,19 @@ def test_a_comparison_has_the_page_of_its_certificate(traps: RunFolder) -> None:
     sentence = result.equivalence.sentence
     assert page.one("p", "headline").words() == f"{sentence[0].upper()}{sentence[1:]}."
     table = page.one("table", "figures")
-    assert [cell.words() for cell in table.one("thead").all("th")][1:] == ["PyTorch", "NumPy reference"]
+    assert [cell.words() for cell in table.one("thead").all("th")][1:] == [
+        "PyTorch",
+        "NumPy reference",
+    ]
     assert "parameters and optimiser after a step" in table.words()
     assert [link.attributes["href"] for link in page.all("a")] == ["report.html"]
-    assert page.one("pre", "command").text() == f"triptych verify {shlex.quote(str(traps.path))}"
+    command = f"triptych verify {shlex.quote(str(traps.path))}"
+    assert page.one("pre", "command").text() == command
 
 
-def test_a_run_that_goes_on_leaves_no_page_of_its_past(digits: RunFolder, tmp_path: Path) -> None:
+def test_a_run_that_goes_on_leaves_no_page_of_its_past(
+    digits: RunFolder, tmp_path: Path
+) -> None:
     run = RunFolder(tmp_path / "run")
     shutil.copytree(digits.path, run.path)
 
@@ -193,22 +227,36 @@ def test_a_run_that_goes_on_leaves_no_page_of_its_past(digits: RunFolder, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         resume(run.path, callback=interrupt)
     assert read_result(run).equivalence is None
-    assert not [path.name for path in run.path.iterdir() if path.stem in ("report", "certificate")]
+    assert not [
+        path.name
+        for path in run.path.iterdir()
+        if path.stem in ("report", "certificate")
+    ]
 
 
-def test_a_lone_framework_is_compared_with_the_reference_only(digits: RunFolder) -> None:
+def test_a_lone_framework_is_compared_with_the_reference_only(
+    digits: RunFolder,
+) -> None:
     terms = page_of(digits).one("dl", "agreement").all("dt")
-    assert [term.words() for term in terms] == ["Certificate", "Gap to the NumPy reference"]
+    assert [term.words() for term in terms] == [
+        "Certificate",
+        "Gap to the NumPy reference",
+    ]
 
 
 def test_confusion_matrices_are_those_of_the_result(run: RunFolder) -> None:
     result = read_result(run)
-    expected = {one.title: one.confusion for one in result.frameworks.values() if one.confusion}
+    expected = {
+        one.title: one.confusion for one in result.frameworks.values() if one.confusion
+    }
     shown = {}
     for table in page_of(run).all("table", "matrix"):
         rows = table.one("tbody").all("tr")
         assert [row.one("th").words() for row in rows] == classes(result)
-        counts = [[int(cell.words().replace("·", "0")) for cell in row.all("td")] for row in rows]
+        counts = [
+            [int(cell.words().replace("·", "0")) for cell in row.all("td")]
+            for row in rows
+        ]
         shown[table.one("caption").words()] = counts
     assert shown == expected
 
@@ -232,7 +280,8 @@ def test_sources_stand_side_by_side_as_they_ran(run: RunFolder) -> None:
 def test_what_did_not_finish_says_what_to_do(digits: RunFolder) -> None:
     page = page_of(digits)
     missing = page.one("article", name="source-jax").words()
-    assert "JAX is not installed; install it with: pip install 'triptych[jax]'" in missing
+    advice = "install it with: pip install 'triptych[jax]'"
+    assert f"JAX is not installed; {advice}" in missing
     failed = page.one("article", name="source-tensorflow")
     assert "TensorFlow failed: ImportError" in failed.one("p").words()
     assert "<i>libcuda</i> & friends are missing" in failed.one("pre", "log").text()
@@ -249,19 +298,27 @@ def test_every_picture_shown_says_what_each_framework_said(run: RunFolder) -> No
         if one.status == "done"
     }
     names = list(store.names)
-    shown = [item for group in page_of(run).all("ul", "shown") for item in group.all("li")]
+    shown = [
+        item for group in page_of(run).all("ul", "shown") for item in group.all("li")
+    ]
     assert len(shown) == min(24, result.pictures.test)
     for item in shown:
         row = names.index(item.one("img").attributes["alt"])
-        assert item.one("p", "truth").text() == f"truth {classes(result)[store.labels[row]]}"
+        truth = classes(result)[store.labels[row]]
+        assert item.one("p", "truth").text() == f"truth {truth}"
         for part, line in zip(tested.values(), item.all("p", "said"), strict=True):
             given = softmax(part["logits"][part["rows"] == row][0].astype(np.float64))
             best = int(given.argmax())
             right = "right" if best == store.labels[row] else "wrong"
             assert line.attributes["class"] == f"said {right}"
-            assert line.one("span", "named").text() == f"{classes(result)[best]}, {right},"
-            percents = line.one("span", "sure").text().replace("\xa0", "").removeprefix("> ")
-            assert float(percents.removesuffix("%")) == pytest.approx(100 * given[best], abs=1)
+            named = f"{classes(result)[best]}, {right},"
+            assert line.one("span", "named").text() == named
+            percents = (
+                line.one("span", "sure").text().replace("\xa0", "").removeprefix("> ")
+            )
+            assert float(percents.removesuffix("%")) == pytest.approx(
+                100 * given[best], abs=1
+            )
 
 
 def test_setting_holds_recipe_network_machine_and_commands(run: RunFolder) -> None:
@@ -280,7 +337,10 @@ def test_setting_holds_recipe_network_machine_and_commands(run: RunFolder) -> No
 
 def test_problems_are_counted_and_listed(traps: RunFolder) -> None:
     setting = page_of(traps).one("section", name="setting")
-    assert [cell.words() for cell in setting.all("tr")[1].all()[:2]] == ["not a picture", "1"]
+    assert [cell.words() for cell in setting.all("tr")[1].all()[:2]] == [
+        "not a picture",
+        "1",
+    ]
     assert '<b>&"x/no<i>picture.png' in setting.one("ul", "problems").text()
 
 
@@ -292,7 +352,9 @@ def test_hostile_names_stay_text(traps: RunFolder) -> None:
     assert not page.all("i")
     assert not page.all("script")
     matrices = page.all("table", "matrix")
-    titles = [cell.attributes.get("title") for cell in matrices[0].one("thead").all("th")]
+    titles = [
+        cell.attributes.get("title") for cell in matrices[0].one("thead").all("th")
+    ]
     assert titles == [None, *classes(read_result(traps))]
     assert {'<b>&"x', "{{ 7 * 7 }}"} < set(titles)
 
@@ -300,12 +362,31 @@ def test_hostile_names_stay_text(traps: RunFolder) -> None:
 def test_nothing_comes_from_elsewhere(run: RunFolder) -> None:
     text = (run.path / "report.html").read_text("utf-8")
     page = read_page(text)
-    loading = {"src", "href", "xlink:href", "srcset", "poster", "data", "action", "background"}
+    loading = {
+        "src",
+        "href",
+        "xlink:href",
+        "srcset",
+        "poster",
+        "data",
+        "action",
+        "background",
+    }
     for element in page.all():
-        assert element.tag not in {"script", "link", "iframe", "object", "embed", "base"}
+        assert element.tag not in {
+            "script",
+            "link",
+            "iframe",
+            "object",
+            "embed",
+            "base",
+        }
         for key, value in element.attributes.items():
             if key in loading:
-                local = value.startswith(("#", "data:image/png;base64,")) or value == "certificate.html"
+                local = (
+                    value.startswith(("#", "data:image/png;base64,"))
+                    or value == "certificate.html"
+                )
                 assert local, (element.tag, key, value[:80])
             if key in loading and value.startswith("#"):
                 assert value[1:] in {e.attributes.get("id") for e in page.all()}
@@ -316,16 +397,23 @@ def test_nothing_comes_from_elsewhere(run: RunFolder) -> None:
 def test_identifiers_are_unique(run: RunFolder) -> None:
     found = [e.attributes["id"] for e in page_of(run).all() if "id" in e.attributes]
     # Matplotlib names equal clipping paths and markers equally.
-    ours = [name for name in found if not re.fullmatch(r"(loss|accuracy)-[pm][0-9a-f]+", name)]
+    ours = [
+        name
+        for name in found
+        if not re.fullmatch(r"(loss|accuracy)-[pm][0-9a-f]+", name)
+    ]
     assert len(ours) == len(set(ours))
 
 
 def test_plots_say_in_words_what_they_show(digits: RunFolder) -> None:
     epochs = read_result(digits).frameworks["pytorch"].epochs
-    images = [e for e in page_of(digits).all("div") if e.attributes.get("role") == "img"]
+    images = [
+        e for e in page_of(digits).all("div") if e.attributes.get("role") == "img"
+    ]
     losses = epochs[0].step_losses
-    assert f"PyTorch from {losses[0]:.3g} to {losses[-1]:.3g}" in images[0].attributes["aria-label"]
-    assert f"{epochs[-1].validation_accuracy:.1%}" in images[1].attributes["aria-label"]
+    labels = [image.attributes["aria-label"] for image in images]
+    assert f"PyTorch from {losses[0]:.3g} to {losses[-1]:.3g}" in labels[0]
+    assert f"{epochs[-1].validation_accuracy:.1%}" in labels[1]
     assert all(image.all("svg") for image in images)
 
 
@@ -359,9 +447,13 @@ def test_many_classes_show_their_largest_confusions(altered: Altered) -> None:
     section = read_page(altered(change)).one("section", name="confusion")
     assert not section.all("table", "matrix")
     rows = [
-        [cell.words() for cell in (*row.all("th"), *row.all("td"))] for row in section.one("tbody").all("tr")
+        [cell.words() for cell in (*row.all("th"), *row.all("td"))]
+        for row in section.one("tbody").all("tr")
     ]
-    assert rows == [["class 50", "class 2", "8", "17"], ["class 3", "class 97", "5", "14"]]
+    assert rows == [
+        ["class 50", "class 2", "8", "17"],
+        ["class 3", "class 97", "5", "14"],
+    ]
 
 
 def test_no_test_pictures(altered: Altered) -> None:
@@ -384,18 +476,23 @@ def test_no_test_pictures(altered: Altered) -> None:
 
 def test_nothing_has_finished(altered: Altered) -> None:
     def change(result: Result, path: Path) -> None:
-        result.frameworks["pytorch"] = FrameworkResult(status="unfinished", title="PyTorch")
+        result.frameworks["pytorch"] = FrameworkResult(
+            status="unfinished", title="PyTorch"
+        )
         result.agreement.reference_gap = None
 
     page = read_page(altered(change))
-    assert page.one("p", "headline").words() == "Three frameworks, and none has finished."
+    headline = page.one("p", "headline").words()
+    assert headline == "Three frameworks, and none has finished."
     assert "No epoch was finished" in page.one("section", name="curves").words()
     assert "triptych resume" in page.one("article", name="source-pytorch").words()
     assert not page.all("img")
 
 
 def test_memory_and_what_is_loaded_when(digits: RunFolder) -> None:
-    """While frameworks train, the parent holds no plotting library; with it, it stays small."""
+    """While frameworks train, the parent holds no plotting library; with it, it stays
+    small.
+    """
     program = (
         "import sys, pathlib, triptych.commands.compare, triptych.report.page as page\n"
         "from triptych.running import folder, machine\n"
@@ -407,7 +504,10 @@ def test_memory_and_what_is_loaded_when(digits: RunFolder) -> None:
         "print(machine.peak_memory_mib())\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(digits.path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(digits.path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     loaded, written = map(float, done.stdout.split())
     assert written < 2 * loaded

@@ -1,4 +1,6 @@
-"""A run folder that somebody else has made, or changed: read with care, and never written through a link."""
+"""A run folder that somebody else has made, or changed: read with care, and never
+written through a link.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,16 @@ from triptych.running.protocol import Answer
 from triptych.running.recipe import make_recipe
 
 EPOCH = Epoch(
-    epoch=1, loss=0.5, accuracy=0.9, train_seconds=1, pictures_per_second=8, step_losses=[0.5, None]
+    epoch=1,
+    loss=0.5,
+    accuracy=0.9,
+    train_seconds=1,
+    pictures_per_second=8,
+    step_losses=[0.5, None],
 )
 PICTURES = {
-    "source": "digits", "key": "0", "size": [8, 8], "fit": "squash", "resize": "bilinear",
-    "train": 1, "validation": 1, "test": 1, "classes": ["0", "1"],
+    "source": "digits", "key": "0", "size": [8, 8], "fit": "squash",
+    "resize": "bilinear", "train": 1, "validation": 1, "test": 1, "classes": ["0", "1"],
     "class_counts": {}, "problem_counts": {}, "problems": [],
 }  # fmt: skip
 
@@ -36,39 +43,65 @@ def run_in(path: Path) -> RunFolder:
     run = RunFolder(path / "run")
     write_atomic(run.path / "network.toml", mlp().to_toml())
     write_json(run.path / "pictures.json", PICTURES)
-    write_atomic(run.path / "recipe.toml", make_recipe({"pictures": "digits"}).to_toml())
+    write_atomic(
+        run.path / "recipe.toml", make_recipe({"pictures": "digits"}).to_toml()
+    )
     return run
 
 
 @pytest.mark.parametrize(
     "make",
-    [os.mkfifo, lambda at: at.symlink_to("/dev/zero"), lambda at: at.symlink_to(at.name), Path.mkdir],
+    [
+        os.mkfifo,
+        lambda at: at.symlink_to("/dev/zero"),
+        lambda at: at.symlink_to(at.name),
+        Path.mkdir,
+    ],
     ids=["pipe", "device", "loop", "folder"],
 )
-@pytest.mark.parametrize("name", ["recipe.toml", "network.toml", "pictures.json", "events.jsonl", "weights"])
-def test_what_is_no_file_is_not_read(make: Callable[[Path], None], name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["recipe.toml", "network.toml", "pictures.json", "events.jsonl", "weights"]
+)
+def test_what_is_no_file_is_not_read(
+    make: Callable[[Path], None], name: str, tmp_path: Path
+) -> None:
     """A pipe would hold the reader for ever, a device fill the memory."""
     run = run_in(tmp_path)
     at = run.path / name
     at.unlink(missing_ok=True)
     make(at)
     read: dict[str, Callable[[], object]] = {
-        "recipe.toml": run.recipe, "network.toml": run.architecture, "pictures.json": run.pictures,
-        "events.jsonl": Panel(run.path).epochs, "weights": lambda: load_tensors(at),
-    }  # fmt: skip
+        "recipe.toml": run.recipe,
+        "network.toml": run.architecture,
+        "pictures.json": run.pictures,
+        "events.jsonl": Panel(run.path).epochs,
+        "weights": lambda: load_tensors(at),
+    }
     with pytest.raises(TriptychError) as caught:
         read[name]()
     assert str(caught.value).startswith(f"{at}: ")
 
 
 @pytest.mark.parametrize(
-    "spoiled", [{"epoch": "1"}, {"accuracy": None}, {"loss": []}, {"validation_accuracy": "x"}, None, 3]
+    "spoiled",
+    [
+        {"epoch": "1"},
+        {"accuracy": None},
+        {"loss": []},
+        {"validation_accuracy": "x"},
+        None,
+        3,
+    ],
 )
 def test_events_of_another_make_are_refused(spoiled: Any, tmp_path: Path) -> None:
     panel = Panel(tmp_path)
     panel.write_epochs([EPOCH])
     assert panel.epochs() == [EPOCH]
-    line = {**msgspec.to_builtins(EPOCH), **spoiled} if isinstance(spoiled, dict) else spoiled
+    line = (
+        {**msgspec.to_builtins(EPOCH), **spoiled}
+        if isinstance(spoiled, dict)
+        else spoiled
+    )
     (tmp_path / "events.jsonl").write_text(json.dumps(line))
     with pytest.raises(RunFolderError, match=r"events\.jsonl: is of another make"):
         panel.epochs()
@@ -81,7 +114,10 @@ def test_events_of_another_make_are_refused(spoiled: Any, tmp_path: Path) -> Non
 def test_pictures_of_another_make_are_refused(key: str, tmp_path: Path) -> None:
     run = run_in(tmp_path)
     assert msgspec.json.decode(msgspec.json.encode(run.pictures())) == PICTURES
-    for spoiled in ({name: PICTURES[name] for name in PICTURES if name != key}, {**PICTURES, key: None}):
+    for spoiled in (
+        {name: PICTURES[name] for name in PICTURES if name != key},
+        {**PICTURES, key: None},
+    ):
         (run.path / "pictures.json").write_text(json.dumps(spoiled))
         with pytest.raises(RunFolderError, match=r"pictures\.json: is of another make"):
             run.pictures()

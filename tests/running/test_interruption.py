@@ -1,4 +1,4 @@
-"""Runs that are killed, interrupted, starved or stopped: real signals on real processes."""
+"""Runs that are killed, interrupted, starved, stopped: real signals and processes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from triptych.children import child_command
 from triptych.network.weights import load_tensors
 
 RUN = ["--network", "sports-cnn", "--size", "12", "--seed", "3"]
-"""A small run of everything with a state: batch norm, dropout, augmentation, optimiser, schedule."""
+"""A small run of everything with a state: batch norm, dropout, augmentation, optimiser,
+schedule.
+"""
 
 
 LIGHT = [
-    "train", "digits", "--framework", "reference", "--precision", "float64", "--network", "mlp",
-    "--size", "8", "--epochs", "500",
+    "train", "digits", "--framework", "reference", "--precision", "float64",
+    "--network", "mlp", "--size", "8", "--epochs", "500",
 ]  # fmt: skip
 """One without any framework, where it does not matter which it is."""
 
@@ -45,7 +47,9 @@ def step_losses(run: Path, framework: str) -> list[list[float]]:
 def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -> None:
     words = ["train", "digits", "--framework", framework, "--epochs", "6", *RUN]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run(command(*words, "--out", str(whole)), check=True, capture_output=True)
+    subprocess.run(
+        command(*words, "--out", str(whole)), check=True, capture_output=True
+    )
 
     with started(*words, "--out", str(broken)) as process:
         wait_until(lambda: epochs(broken / framework) >= 1)
@@ -58,34 +62,41 @@ def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -
 
     subprocess.run(command("resume", str(broken)), check=True, capture_output=True)
     for name in ("weights.safetensors", "checkpoint.safetensors", "logits.safetensors"):
-        assert (whole / framework / name).read_bytes() == (broken / framework / name).read_bytes(), name
+        one, other = (run / framework / name for run in (whole, broken))
+        assert one.read_bytes() == other.read_bytes(), name
     losses = [step_losses(run, framework) for run in (whole, broken)]
     assert losses[0] == losses[1]
-    other = load_tensors(whole / framework / "checkpoint.safetensors")
-    assert int(other["optimizer.step"]) == 6 * len(losses[0][0])  # the comparison covers the optimiser
+    state = load_tensors(whole / framework / "checkpoint.safetensors")
+    # The comparison covers the optimiser.
+    assert int(state["optimizer.step"]) == 6 * len(losses[0][0])
 
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS, ids=[number.name for number, _ in SIGNALS])
-def test_a_signal_ends_cleanly_and_the_run_resumes(number: signal.Signals, code: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), SIGNALS, ids=[number.name for number, _ in SIGNALS]
+)
+def test_a_signal_ends_cleanly_and_the_run_resumes(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
     run = tmp_path / "my run"
-    with started(
-        "train", "digits", "--framework", "pytorch", "--epochs", "50", *RUN, "--out", str(run)
-    ) as process:
+    words = ["train", "digits", "--framework", "pytorch", "--epochs", "50", *RUN]
+    with started(*words, "--out", str(run)) as process:
         wait_until(lambda: epochs(run / "pytorch") >= 1)
         members = family(process)
         process.send_signal(number)
-        process.send_signal(number)  # `timeout` sends it to the process and to its group
+        # `timeout` sends it to the process and to its group.
+        process.send_signal(number)
         _, said = process.communicate(timeout=60)
         assert process.returncode == code
-        assert said.splitlines()[-1] == f"triptych: interrupted; continue with: triptych resume '{run}'"
+        advice = f"continue with: triptych resume '{run}'"
+        assert said.splitlines()[-1] == f"triptych: interrupted; {advice}"
         assert "Traceback" not in said
-        assert (
-            said.count(f"{run}: sports-cnn on digits, 12 x 12 pixels (squash), 50 epoch(s) in batches of")
-            == 1
+        what = (
+            "sports-cnn on digits, 12 x 12 pixels (squash), 50 epoch(s) in batches of"
         )
+        assert said.count(f"{run}: {what}") == 1
         assert not psutil.wait_procs(members, timeout=30)[1]
     before = epochs(run / "pytorch")
     with started("resume", str(run)) as process:
@@ -93,19 +104,24 @@ def test_a_signal_ends_cleanly_and_the_run_resumes(number: signal.Signals, code:
 
 
 def test_a_terminal_that_closes_ends_the_run(tmp_path: Path) -> None:
-    """As when a window is closed or a connection breaks: SIGHUP, and nobody to write to any more."""
+    """As when a window is closed or a connection breaks: SIGHUP, nobody to write to."""
     run = tmp_path / "run"
     terminal, its_side = os.openpty()
     os.set_blocking(terminal, False)
 
     def take() -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run below nohup
+        # The tests themselves may run below nohup.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     process = subprocess.Popen(
         command(*LIGHT, "--out", str(run)),
-        stdin=its_side, stdout=its_side, stderr=its_side, start_new_session=True, preexec_fn=take,
-    )  # fmt: skip
+        stdin=its_side,
+        stdout=its_side,
+        stderr=its_side,
+        start_new_session=True,
+        preexec_fn=take,
+    )
     os.close(its_side)
     shown = b""
 
@@ -127,12 +143,15 @@ def test_a_terminal_that_closes_ends_the_run(tmp_path: Path) -> None:
         process.wait()
     assert members
     assert not psutil.wait_procs(members, timeout=30)[1]
-    assert json.loads((run / "result.json").read_text())["frameworks"]["reference"]["status"] == "unfinished"
+    result = json.loads((run / "result.json").read_text())
+    assert result["frameworks"]["reference"]["status"] == "unfinished"
 
 
 def test_a_run_below_nohup_outlives_its_terminal(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with started(*LIGHT, "--out", str(run), signals={signal.SIGHUP: signal.SIG_IGN}) as process:
+    with started(
+        *LIGHT, "--out", str(run), signals={signal.SIGHUP: signal.SIG_IGN}
+    ) as process:
         wait_until(lambda: epochs(run / "reference") >= 1)
         process.send_signal(signal.SIGHUP)
         before = epochs(run / "reference")
@@ -141,20 +160,21 @@ def test_a_run_below_nohup_outlives_its_terminal(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_continued_is_to_be_started_again(tmp_path: Path) -> None:
-    with started("verify", "mlp", "--steps", "100000", "--frameworks", "pytorch") as process:
+    words = ["verify", "mlp", "--steps", "100000", "--frameworks", "pytorch"]
+    with started(*words) as process:
         members = [worker(process)]
         process.terminate()
         _, said = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert said.splitlines()[-1] == "triptych: interrupted; run the same command again to start over"
+    advice = "run the same command again to start over"
+    assert said.splitlines()[-1] == f"triptych: interrupted; {advice}"
     assert not psutil.wait_procs(members, timeout=30)[1]
 
 
 def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with started(
-        "train", "digits", "--framework", "pytorch", "--epochs", "500", *RUN, "--out", str(run)
-    ) as process:
+    words = ["train", "digits", "--framework", "pytorch", "--epochs", "500", *RUN]
+    with started(*words, "--out", str(run)) as process:
         wait_until(lambda: epochs(run / "pytorch") >= 1)
         orphan = worker(process)
         process.kill()
@@ -162,7 +182,9 @@ def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
         assert not psutil.wait_procs([orphan], timeout=30)[1]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills children with their parent")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux kills children with their parent"
+)
 def test_not_even_a_stopped_worker_outlives_its_parent(tmp_path: Path) -> None:
     run = tmp_path / "run"
     with started(*LIGHT, "--out", str(run)) as process:
@@ -178,33 +200,32 @@ def test_not_even_a_stopped_worker_outlives_its_parent(tmp_path: Path) -> None:
 
 
 def test_a_child_whose_parent_has_gone_already_leaves(tmp_path: Path) -> None:
-    """Between its start and its request to be killed the parent may die; then no signal comes any more."""
+    """Between its start and its request to be killed the parent may die; then no signal
+    comes any more.
+    """
     (tmp_path / "late.py").write_text("print('it runs')")
     words = child_command("late")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
-    alive = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)]),
+    }
+    alive = subprocess.run(
+        words, env=environment, capture_output=True, text=True, check=True
+    )
     assert alive.stdout == "it runs\n"
     words[-1] = "1"  # as if it had been adopted meanwhile
-    adopted = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    adopted = subprocess.run(
+        words, env=environment, capture_output=True, text=True, check=False
+    )
     assert (adopted.returncode, adopted.stdout) == (1, "")
 
 
 def test_a_dead_worker_is_reported_and_the_others_finish(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    words = [
-        "compare",
-        "digits",
-        "--frameworks",
-        "pytorch,jax",
-        "--epochs",
-        "2",
-        *RUN,
-        "--out",
-        str(run),
-        "--json",
-    ]
-    with started(*words) as process:
-        wait_until((run / "pytorch" / "worker.log").exists)  # the reference, which comes first, has ended
+    words = ["compare", "digits", "--frameworks", "pytorch,jax", "--epochs", "2", *RUN]
+    with started(*words, "--out", str(run), "--json") as process:
+        # The reference, which comes first, has ended.
+        wait_until((run / "pytorch" / "worker.log").exists)
         worker(process).send_signal(signal.SIGKILL)
         said, errors = process.communicate(timeout=200)
     assert process.returncode == 1
@@ -229,10 +250,12 @@ def test_a_hung_worker_is_ended_and_reported(tmp_path: Path) -> None:
         assert not psutil.wait_procs([hung], timeout=30)[1]
 
 
-def test_a_worker_without_memory_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_worker_without_memory_is_reported_with_the_end_of_its_log(
+    tmp_path: Path,
+) -> None:
     run = tmp_path / "run"
-    words = ["train", "digits", "--framework", "pytorch", "--epochs", "200", *RUN, "--out", str(run)]
-    with started(*words, "--json") as process:
+    words = ["train", "digits", "--framework", "pytorch", "--epochs", "200", *RUN]
+    with started(*words, "--out", str(run), "--json") as process:
         wait_until(lambda: epochs(run / "pytorch") >= 1)
         starved = worker(process)
         starved.rlimit(resource.RLIMIT_AS, (2**20, 2**20))
@@ -245,28 +268,36 @@ def test_a_worker_without_memory_is_reported_with_the_end_of_its_log(tmp_path: P
 
 def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with started("train", "digits", "--framework", "pytorch", "--epochs", "500", *RUN, "--out", str(run)):
+    words = ["train", "digits", "--framework", "pytorch", "--epochs", "500", *RUN]
+    with started(*words, "--out", str(run)):
         wait_until(lambda: epochs(run / "pytorch") >= 1)
-        second = subprocess.run(command("resume", str(run)), capture_output=True, text=True, check=False)
+        second = subprocess.run(
+            command("resume", str(run)), capture_output=True, text=True, check=False
+        )
     assert second.returncode == 2
     assert "another process" in second.stderr
     assert len(second.stderr.strip().splitlines()) == 1
 
 
 def test_an_interruption_that_falls_into_a_callback_is_not_lost() -> None:
-    """Python drops what is raised while an object is taken down, and goes on as if nothing had been."""
+    """Python drops what is raised while an object is taken down, and goes on."""
     program = (
         "import os, signal, time, weakref\n"
         "from triptych.interruption import Interrupted, raise_on_signals\n"
         "class Thing: pass\n"
         "raise_on_signals()\n"
         "thing = Thing()\n"
-        "watched = weakref.ref(thing, lambda gone: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(0.1)))\n"
+        "def down(gone):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(0.1)\n"
+        "watched = weakref.ref(thing, down)\n"
         "try:\n"
         "    del thing\n"
         "    time.sleep(30)\n"
         "except Interrupted as interruption:\n"
         "    raise SystemExit(interruption.exit_code)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (143, "")

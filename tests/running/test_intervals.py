@@ -15,7 +15,9 @@ from triptych.running.result import interval
 def test_wilsons_interval_is_that_of_scipy(of: int) -> None:
     for right in {0, 1, of // 3, of - 1, of}:
         theirs = binomtest(right, of).proportion_ci(0.95, method="wilson")
-        assert interval(right, of) == pytest.approx((theirs.low, theirs.high), rel=1e-12, abs=1e-15)
+        assert interval(right, of) == pytest.approx(
+            (theirs.low, theirs.high), rel=1e-12, abs=1e-15
+        )
     assert interval(0, of)[0] == 0
     assert interval(of, of)[1] == 1
 

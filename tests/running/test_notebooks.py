@@ -1,4 +1,4 @@
-"""The three notebooks of 2017, as recipes and networks: what is known of each, row by row."""
+"""The three notebooks of 2017, as recipes and networks: what is known, row by row."""
 
 from __future__ import annotations
 
@@ -28,8 +28,17 @@ def network_of(name: str) -> Architecture:
 
 
 def kinds(name: str) -> str:
-    """The layers in a line: c conv, B batch norm, b bias, r ReLU, P pool, F flatten, d dense, D dropout."""
-    letters = {"conv": "c", "batch_norm": "B", "bias": "b", "relu": "r", "max_pool": "P", "flatten": "F"}
+    """The layers in a line: c conv, B batch norm, b bias, r ReLU, P pool, F flatten, d
+    dense, D dropout.
+    """
+    letters = {
+        "conv": "c",
+        "batch_norm": "B",
+        "bias": "b",
+        "relu": "r",
+        "max_pool": "P",
+        "flatten": "F",
+    }
     letters |= {"dense": "d", "dropout": "D"}
     return "".join(letters[node.layer.kind] for node in network_of(name).nodes)
 
@@ -40,7 +49,9 @@ def test_the_same_network_on_paper() -> None:
         network = network_of(name)
         assert kinds(name).translate(str.maketrans("", "", "BbD")) == "crcrPcrcrPFdrd"
         assert network.input_shape == (224, 224, 3)
-        assert {n.layer.filters for n in network.nodes_of(Conv) if isinstance(n.layer, Conv)} == {32}
+        assert {
+            n.layer.filters for n in network.nodes_of(Conv) if isinstance(n.layer, Conv)
+        } == {32}
         assert network.shapes["flatten1"] == (100_352,)
     assert network_of(PYTORCH).parameter_count == 25_720_550
 
@@ -53,7 +64,9 @@ def test_the_same_network_on_paper() -> None:
         (PYTORCH, "adam", 1e-3, "constant", 0.0),
     ],
 )
-def test_optimisers(name: str, optimizer: str, rate: float, schedule: str, decay: float) -> None:
+def test_optimisers(
+    name: str, optimizer: str, rate: float, schedule: str, decay: float
+) -> None:
     made = recipe_of(name)
     assert (made.optimizer.name, made.schedule.learning_rate) == (optimizer, rate)
     assert (made.schedule.name, made.schedule.decay) == (schedule, decay)
@@ -62,29 +75,40 @@ def test_optimisers(name: str, optimizer: str, rate: float, schedule: str, decay
 
 def test_batches_epochs_resize_and_what_was_kept() -> None:
     made = {name: recipe_of(name) for name in NOTEBOOKS}
-    assert [(one.batch, one.epochs) for one in made.values()] == [(20, 20), (10, 10), (10, 50)]
+    assert [(one.batch, one.epochs) for one in made.values()] == [
+        (20, 20),
+        (10, 10),
+        (10, 50),
+    ]
     assert [one.resize for one in made.values()] == ["nearest", "nearest", "bilinear"]
-    assert {(one.size, one.fit, one.keep, one.augmentation) for one in made.values()} == {
-        (224, "squash", "last", None)
-    }
+    assert {
+        (one.size, one.fit, one.keep, one.augmentation) for one in made.values()
+    } == {(224, "squash", "last", None)}
 
 
 def test_initial_values() -> None:
-    """N(0, 1) for weights and biases; Glorot uniform and 0; PyTorch's limits for both."""
+    """N(0, 1) for weights and biases; Glorot uniform and 0; PyTorch's own limits."""
 
     def spread(name: str, tensor: str) -> Any:
-        return initial_weights(network_of(name).adapted((64, 64)), 0)[tensor].astype(np.float64)
+        return initial_weights(network_of(name).adapted((64, 64)), 0)[tensor].astype(
+            np.float64
+        )
 
     assert spread(TENSORFLOW, "conv2.kernel").std() == pytest.approx(1, rel=0.05)
     assert spread(TENSORFLOW, "dense1.kernel").std() == pytest.approx(1, rel=0.01)
     assert spread(TENSORFLOW, "dense1.bias").std() == pytest.approx(1, rel=0.2)
     assert spread(TENSORFLOW, "bias1.bias").std() == pytest.approx(1, rel=0.5)
     glorot, limit = (6 / (288 + 288)) ** 0.5, (1 / 288) ** 0.5
-    assert np.abs(spread(KERAS, "conv2.kernel")).max() == pytest.approx(glorot, rel=0.01)
+    assert np.abs(spread(KERAS, "conv2.kernel")).max() == pytest.approx(
+        glorot, rel=0.01
+    )
     assert not spread(KERAS, "conv2.bias").any()
-    assert np.abs(spread(PYTORCH, "conv2.kernel")).max() == pytest.approx(limit, rel=0.01)
+    assert np.abs(spread(PYTORCH, "conv2.kernel")).max() == pytest.approx(
+        limit, rel=0.01
+    )
     assert 0 < np.abs(spread(PYTORCH, "conv2.bias")).max() < limit
-    assert 0 < np.abs(spread(PYTORCH, "dense1.bias")).max() < (1 / (32 * 16 * 16)) ** 0.5
+    limit = (1 / (32 * 16 * 16)) ** 0.5
+    assert 0 < np.abs(spread(PYTORCH, "dense1.bias")).max() < limit
 
 
 def test_batch_norm_input_range_and_dropout() -> None:
@@ -99,11 +123,16 @@ def test_batch_norm_input_range_and_dropout() -> None:
     assert len(network_of(TENSORFLOW).nodes_of(Bias)) == 4
     assert [network_of(name).mean[0] for name in NOTEBOOKS] == [0, 0, 0.5]
     assert [network_of(name).std[0] for name in NOTEBOOKS] == [1, 1, 0.5]
-    rates = [[n.layer.rate for n in network_of(name).nodes_of(Dropout)] for name in NOTEBOOKS]  # type: ignore[attr-defined]
+    rates = [
+        [n.layer.rate for n in network_of(name).nodes_of(Dropout)]  # type: ignore[attr-defined]
+        for name in NOTEBOOKS
+    ]
     assert rates == [[0.5], [0.5], []]
     assert [node.layer.units for node in network_of(KERAS).nodes_of(Dense)] == [256, 6]  # type: ignore[attr-defined]
 
 
 def test_a_recipe_that_does_not_ship() -> None:
-    with pytest.raises(RecipeError, match="there is no recipe '2017-kreas': did you mean '2017-keras'"):
+    with pytest.raises(
+        RecipeError, match="there is no recipe '2017-kreas': did you mean '2017-keras'"
+    ):
         read_recipe(Path("2017-kreas"))

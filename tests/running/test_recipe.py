@@ -19,7 +19,14 @@ from triptych.frameworks.registry import REGISTRY
 from triptych.images.augment import Augmentation
 from triptych.network.conventions import OptimizerName, Precision
 from triptych.running import recipe
-from triptych.running.recipe import DEFAULTS, Fit, Recipe, make_optimizer, make_recipe, read_recipe
+from triptych.running.recipe import (
+    DEFAULTS,
+    Fit,
+    Recipe,
+    make_optimizer,
+    make_recipe,
+    read_recipe,
+)
 from triptych.running.schedule import Schedule, ScheduleName
 
 NAN, INF = math.nan, math.inf
@@ -40,7 +47,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"size": [64, 64, 3]}, "for size"),
     ({"size": "64"}, "for size"),
     ({"fit": "squish"}, r"unknown fit 'squish': did you mean 'squash'\?"),
-    ({"precision": "float16"}, r"unknown precision 'float16': did you mean 'bfloat16'\?"),
+    (
+        {"precision": "float16"},
+        r"unknown precision 'float16': did you mean 'bfloat16'\?",
+    ),
     ({"pictures": 3}, "for pictures"),
     ({"network": 3}, "for network"),
     ({"full": "yes"}, "for full"),
@@ -49,11 +59,23 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"frameworks": "keras"}, "for frameworks"),
     ({"frameworks": [1]}, "for frameworks"),
     ({"frameworks": ["keras", "keras"]}, "frameworks: each can be named once"),
-    ({"frameworks": ["keras", "pytorhc"]}, r"framework.*'pytorhc': did you mean 'pytorch'\?"),
+    (
+        {"frameworks": ["keras", "pytorhc"]},
+        r"framework.*'pytorhc': did you mean 'pytorch'\?",
+    ),
     ({"optimizer": "adam"}, r"optimizer: must be a table, as in \[optimizer\]"),
-    ({"optimizer": {"name": "adan"}}, r"optimizer: unknown name 'adan': did you mean 'adam'\?"),
-    ({"optimizer": {"nam": "adam"}}, r"optimizer: unknown key 'nam': did you mean 'name'\?"),
-    ({"optimizer": {"momentum": 1.0}}, r"optimizer: momentum is 1.0, but must lie in \[0, 1\)"),
+    (
+        {"optimizer": {"name": "adan"}},
+        r"optimizer: unknown name 'adan': did you mean 'adam'\?",
+    ),
+    (
+        {"optimizer": {"nam": "adam"}},
+        r"optimizer: unknown key 'nam': did you mean 'name'\?",
+    ),
+    (
+        {"optimizer": {"momentum": 1.0}},
+        r"optimizer: momentum is 1.0, but must lie in \[0, 1\)",
+    ),
     ({"optimizer": {"momentum": -0.1}}, "optimizer: momentum is -0.1"),
     ({"optimizer": {"beta1": 1.0}}, "optimizer: beta1 is 1.0"),
     ({"optimizer": {"beta2": NAN}}, "optimizer: beta2 is nan"),
@@ -63,23 +85,43 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": {"weight_decay": -0.1}}, "optimizer: weight_decay is -0.1"),
     ({"optimizer": {"weight_decay": NAN}}, "optimizer: weight_decay is nan"),
     ({"optimizer": {"label_smoothing": 1.0}}, "optimizer: label_smoothing is 1.0"),
-    ({"optimizer": {"epsilon": "small"}}, "optimizer: expected float, got str for epsilon"),
+    (
+        {"optimizer": {"epsilon": "small"}},
+        "optimizer: expected float, got str for epsilon",
+    ),
     ({"schedule": "cosine"}, r"schedule: must be a table, as in \[schedule\]"),
-    ({"schedule": {"name": "cosin"}}, r"schedule: unknown name 'cosin': did you mean 'cosine'\?"),
+    (
+        {"schedule": {"name": "cosin"}},
+        r"schedule: unknown name 'cosin': did you mean 'cosine'\?",
+    ),
     ({"schedule": {"rate": 0.1}}, "schedule: unknown key 'rate'"),
-    ({"schedule": {"learning_rate": -1.0}}, "schedule: learning_rate is -1.0, but must be 0 or more"),
+    (
+        {"schedule": {"learning_rate": -1.0}},
+        "schedule: learning_rate is -1.0, but must be 0 or more",
+    ),
     ({"schedule": {"learning_rate": NAN}}, "schedule: learning_rate is nan"),
     ({"schedule": {"learning_rate": INF}}, "schedule: learning_rate is inf"),
-    ({"schedule": {"learning_rate": "fast"}}, "schedule: expected float, got str for learning_rate"),
-    ({"augmentation": "none"}, r"augmentation: must be a table, as in \[augmentation\]"),
-    ({"augmentation": {"shfit": 0.1}}, r"augmentation: unknown key 'shfit': did you mean 'shift'\?"),
+    (
+        {"schedule": {"learning_rate": "fast"}},
+        "schedule: expected float, got str for learning_rate",
+    ),
+    (
+        {"augmentation": "none"},
+        r"augmentation: must be a table, as in \[augmentation\]",
+    ),
+    (
+        {"augmentation": {"shfit": 0.1}},
+        r"augmentation: unknown key 'shfit': did you mean 'shift'\?",
+    ),
     ({"augmentation": {"shift": 1.0}}, "augmentation: shift is 1.0"),
     ({"augmentation": {"shift": -0.1}}, "augmentation: shift is -0.1"),
     ({"augmentation": {"flip": 1}}, "augmentation: expected bool, got int for flip"),
 ]
 
 
-@pytest.mark.parametrize(("table", "message"), BAD, ids=[str(table) for table, _ in BAD])
+@pytest.mark.parametrize(
+    ("table", "message"), BAD, ids=[str(table) for table, _ in BAD]
+)
 def test_what_is_refused_in_one_line(table: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError, match=message) as caught:
         make_recipe(table)
@@ -90,21 +132,29 @@ def test_the_edges_of_what_is_allowed() -> None:
     made = make_recipe(
         {
             "epochs": 1, "batch": 1, "seed": 0, "size": [4, 1024],
-            "optimizer": {"name": "sgd", "momentum": 0, "label_smoothing": 0.99, "weight_decay": 100},
+            "optimizer": {"name": "sgd", "momentum": 0, "label_smoothing": 0.99,
+                          "weight_decay": 100},
             "schedule": {"learning_rate": 0}, "augmentation": {"shift": 0},
         }
     )  # fmt: skip
     assert made.size == (4, 1024)
-    assert made.optimizer == Optimizer("sgd", momentum=0.0, label_smoothing=0.99, weight_decay=100.0)
+    assert made.optimizer == Optimizer(
+        "sgd", momentum=0.0, label_smoothing=0.99, weight_decay=100.0
+    )
 
 
-# ---- what is filled in ------------------------------------------------------------------------------------
+# ---- what is filled in ---------------------------------------------------------------
 
 
 def test_a_folder_starts_from_the_classs_own_defaults() -> None:
     made = make_recipe({"pictures": "photos"})
     assert made == Recipe(pictures="photos")
-    assert (made.network, made.size, made.epochs, made.batch) == ("sports-cnn", 64, 15, 32)
+    assert (made.network, made.size, made.epochs, made.batch) == (
+        "sports-cnn",
+        64,
+        15,
+        32,
+    )
     assert made.frameworks == ("keras", "tensorflow", "pytorch", "jax")
     assert made.optimizer == Optimizer("adamw", weight_decay=0.01)
     assert made.schedule == Schedule("one-cycle", 3e-3)
@@ -121,8 +171,15 @@ def test_a_built_in_set_has_its_own(name: str) -> None:
             assert made.schedule == Schedule(**value)
         else:
             assert getattr(made, key) == value
-    other = {"size": 100, "epochs": 99, "network": "mlp", "augmentation": {"flip": True}}
-    assert make_recipe({"pictures": name}, other) == make_recipe(other, {"pictures": name})
+    other = {
+        "size": 100,
+        "epochs": 99,
+        "network": "mlp",
+        "augmentation": {"flip": True},
+    }
+    assert make_recipe({"pictures": name}, other) == make_recipe(
+        other, {"pictures": name}
+    )
     own = make_recipe({"pictures": name}, other)
     assert (own.size, own.epochs, own.network) == (100, 99, "mlp")
     assert own.augmentation is not None
@@ -136,10 +193,10 @@ def test_sports_is_what_is_meant_when_nothing_is_said() -> None:
 
 def test_digits_are_never_mirrored_unless_asked_for() -> None:
     assert make_recipe({"pictures": "digits"}).augmentation == Augmentation(flip=False)
-    assert make_recipe({"pictures": "digits", "augmentation": {"shift": 0.0}}).augmentation == Augmentation(
-        flip=False, shift=0.0
-    )
-    assert make_recipe({"pictures": "digits", "augmentation": False}).augmentation is None
+    unmoved = make_recipe({"pictures": "digits", "augmentation": {"shift": 0.0}})
+    assert unmoved.augmentation == Augmentation(flip=False, shift=0.0)
+    as_they_are = make_recipe({"pictures": "digits", "augmentation": False})
+    assert as_they_are.augmentation is None
 
 
 @pytest.mark.parametrize("name", get_args(OptimizerName))
@@ -147,11 +204,15 @@ def test_every_optimizer_has_a_rate_and_a_decay(name: OptimizerName) -> None:
     made = make_recipe({"pictures": "photos", "optimizer": {"name": name}})
     assert made == make_recipe({"pictures": "photos"}, {"optimizer": {"name": name}})
     for built_in in DEFAULTS:  # a set's own rate is for the optimiser it comes with
-        assert make_recipe({"pictures": built_in, "optimizer": {"name": name}}).schedule == made.schedule
+        other = make_recipe({"pictures": built_in, "optimizer": {"name": name}})
+        assert other.schedule == made.schedule
     assert made.schedule.learning_rate == recipe.LEARNING_RATES[name] > 0
     assert made.optimizer.weight_decay == (0.01 if name == "adamw" else 0)
     own = make_recipe(
-        {"optimizer": {"name": name, "weight_decay": 0.5}, "schedule": {"learning_rate": 0.125}}
+        {
+            "optimizer": {"name": name, "weight_decay": 0.5},
+            "schedule": {"learning_rate": 0.125},
+        }
     )
     assert (own.optimizer.weight_decay, own.schedule.learning_rate) == (0.5, 0.125)
     assert make_optimizer({"name": name}) == made.optimizer
@@ -159,9 +220,11 @@ def test_every_optimizer_has_a_rate_and_a_decay(name: OptimizerName) -> None:
 
 def test_later_tables_lie_on_top() -> None:
     file = {
-        "pictures": "digits", "epochs": 9, "optimizer": {"name": "sgd", "momentum": 0.5},
+        "pictures": "digits",
+        "epochs": 9,
+        "optimizer": {"name": "sgd", "momentum": 0.5},
         "schedule": {"name": "cosine"},
-    }  # fmt: skip
+    }
     options = {
         "epochs": 2, "batch": None, "optimizer": {"name": None, "weight_decay": 0.25},
         "schedule": {"name": None, "learning_rate": 0.1},
@@ -169,24 +232,30 @@ def test_later_tables_lie_on_top() -> None:
     before = copy.deepcopy((file, options, DEFAULTS))
     made = make_recipe(file, options)
     assert (file, options, DEFAULTS) == before
-    assert (made.pictures, made.epochs, made.batch, made.network) == ("digits", 2, 32, "lenet")
+    assert (made.pictures, made.network) == ("digits", "lenet")
+    assert (made.epochs, made.batch) == (2, 32)
     assert made.optimizer == Optimizer("sgd", momentum=0.5, weight_decay=0.25)
     assert made.schedule == Schedule("cosine", 0.1)
     assert make_recipe(options, file).epochs == 9
 
 
 def test_none_is_not_given() -> None:
-    assert make_recipe({"epochs": None, "optimizer": {"name": None}, "augmentation": None}) == make_recipe()
+    nothing = {"epochs": None, "optimizer": {"name": None}, "augmentation": None}
+    assert make_recipe(nothing) == make_recipe()
 
 
-# ---- the file ---------------------------------------------------------------------------------------------
+# ---- the file ------------------------------------------------------------------------
 
 SHARES = st.floats(0, 1, exclude_max=True)
 RECIPES = st.builds(
     Recipe,
-    pictures=st.sampled_from(["sports", "digits", "/photos of größe", 'a "quoted" \\ folder']),
+    pictures=st.sampled_from(
+        ["sports", "digits", "/photos of größe", 'a "quoted" \\ folder']
+    ),
     network=st.sampled_from(["mlp", "/some where/mine.toml"]),
-    frameworks=st.lists(st.sampled_from(sorted(REGISTRY)), min_size=1, unique=True).map(tuple),
+    frameworks=st.lists(st.sampled_from(sorted(REGISTRY)), min_size=1, unique=True).map(
+        tuple
+    ),
     epochs=st.integers(1, 10**6),
     batch=st.integers(1, 10**6),
     size=st.integers(4, 1024) | st.tuples(st.integers(4, 1024), st.integers(4, 1024)),
@@ -207,7 +276,9 @@ RECIPES = st.builds(
         label_smoothing=SHARES,
     ),
     schedule=st.builds(
-        Schedule, name=st.sampled_from(get_args(ScheduleName)), learning_rate=st.floats(0, 1e300)
+        Schedule,
+        name=st.sampled_from(get_args(ScheduleName)),
+        learning_rate=st.floats(0, 1e300),
     ),
     augmentation=st.none() | st.builds(Augmentation, flip=st.booleans(), shift=SHARES),
 )
@@ -260,7 +331,9 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ("lenet", "lenet"),
     ],
 )
-def test_a_network_file_is_looked_for_beside_the_recipe(written: str, wanted: str, tmp_path: Path) -> None:
+def test_a_network_file_is_looked_for_beside_the_recipe(
+    written: str, wanted: str, tmp_path: Path
+) -> None:
     path = tmp_path / "my recipes" / "recipe.toml"
     path.parent.mkdir()
     path.write_text(f'network = "{written}"\n')
@@ -271,7 +344,9 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"none\.toml: there is no such file"):
         read_recipe(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("epochs = \n")
-    with pytest.raises(RecipeError, match=r"bad\.toml: is no valid TOML \(.*line 1") as caught:
+    with pytest.raises(
+        RecipeError, match=r"bad\.toml: is no valid TOML \(.*line 1"
+    ) as caught:
         read_recipe(tmp_path / "bad.toml")
     assert "\n" not in str(caught.value)
     with pytest.raises(RecipeError, match="cannot be read"):
@@ -279,6 +354,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_what_a_run_writes_is_read_back(tmp_path: Path) -> None:
-    made = make_recipe({"pictures": "digits", "frameworks": ["pytorch"], "augmentation": False})
+    made = make_recipe(
+        {"pictures": "digits", "frameworks": ["pytorch"], "augmentation": False}
+    )
     (tmp_path / "recipe.toml").write_text(made.to_toml(), "utf-8")
     assert make_recipe(read_toml(tmp_path / "recipe.toml")) == made

@@ -33,11 +33,15 @@ def rates(make, steps, top):
     return found
 
 makers = {
-    "one-cycle": lambda o, steps, top: OneCycleLR(o, top, total_steps=steps, cycle_momentum=False),
+    "one-cycle": lambda o, steps, top: OneCycleLR(
+        o, top, total_steps=steps, cycle_momentum=False
+    ),
     "cosine": lambda o, steps, top: CosineAnnealingLR(o, steps),
 }
 cases = json.load(sys.stdin)
-print(json.dumps([[name, steps, top, rates(makers[name], steps, top)] for name, steps, top in cases]))
+print(json.dumps([
+    [name, steps, top, rates(makers[name], steps, top)] for name, steps, top in cases
+]))
 """
 CASES = [
     (name, steps, top)
@@ -54,10 +58,16 @@ def torchs() -> dict[tuple[str, int, float], list[float]]:
     """PyTorch's rates, from a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", TORCH],
-        input=json.dumps(CASES), capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        input=json.dumps(CASES),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    return {(name, steps, top): rates for name, steps, top, rates in json.loads(done.stdout)}
+    return {
+        (name, steps, top): rates for name, steps, top, rates in json.loads(done.stdout)
+    }
 
 
 def gap(name: schedule.ScheduleName, steps: int, top: float) -> float:
@@ -67,7 +77,9 @@ def gap(name: schedule.ScheduleName, steps: int, top: float) -> float:
     return max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) / top
 
 
-needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed"
+)
 
 
 @needs_torch
@@ -77,7 +89,9 @@ def test_equal_to_pytorch(name: schedule.ScheduleName, steps: int, top: float) -
 
 
 @needs_torch
-@pytest.mark.parametrize(("constant", "value"), [("WARM_UP", 0.31), ("START", 1 / 24), ("END", 1.1e-4)])
+@pytest.mark.parametrize(
+    ("constant", "value"), [("WARM_UP", 0.31), ("START", 1 / 24), ("END", 1.1e-4)]
+)
 def test_the_bound_catches_another_shape(
     constant: str, value: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +114,9 @@ def test_inverse_time_is_what_keras_did(top: float, steps: int) -> None:
     made = Schedule("inverse-time", top, decay=1e-6)
     assert made.at(0, steps) == top
     assert made.at(1_000_000, steps) == pytest.approx(top / 2)
-    with pytest.raises(RecipeError, match="schedule: cosine has no decay, only inverse-time has"):
+    with pytest.raises(
+        RecipeError, match="schedule: cosine has no decay, only inverse-time has"
+    ):
         Schedule("cosine", top, decay=1e-6)
     with pytest.raises(RecipeError, match="schedule: decay is -1"):
         Schedule("inverse-time", top, decay=-1)
@@ -117,7 +133,9 @@ def test_cosine_falls_from_the_top(top: float, steps: int) -> None:
 
 @given(top=st.floats(1e-6, 10), steps=STEPS)
 def test_one_cycle_rises_and_falls_once(top: float, steps: int) -> None:
-    """However short the run is: from 1/25 of the top, up, then down, never above the top nor below 0."""
+    """However short the run is: from 1/25 of the top, up, then down, never above the
+    top nor below 0.
+    """
     rates = [Schedule("one-cycle", top).at(step, steps) for step in range(steps)]
     assert rates[0] == pytest.approx(top / 25)
     assert all(0 <= rate <= top * (1 + 1e-12) for rate in rates)
@@ -132,5 +150,7 @@ def test_one_cycle_rises_and_falls_once(top: float, steps: int) -> None:
 
 @pytest.mark.parametrize("rate", [-1e-9, math.nan, math.inf, -math.inf])
 def test_rates_that_are_none(rate: float) -> None:
-    with pytest.raises(RecipeError, match=r"schedule: learning_rate is .*, but must be 0 or more"):
+    with pytest.raises(
+        RecipeError, match=r"schedule: learning_rate is .*, but must be 0 or more"
+    ):
         Schedule("constant", rate)

@@ -1,4 +1,6 @@
-"""First on the path of every Python of tests/test_security.py: writes down what must never happen."""
+"""First on the path of every Python of tests/test_security.py: writes down what must
+never happen.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ NEVER = {"pickle.find_class", "socket.connect", "socket.getaddrinfo", "urllib.Re
 
 
 def listen(event: str, arguments: tuple[object, ...]) -> None:
-    """Each in a line; unpickling is seen when it looks for the first class or function to call."""
+    """Each in a line; unpickling is seen when it looks for the first class or function
+    to call.
+    """
     if event in NEVER:
         with open(os.environ["WATCHED"], "a") as log:
             print(event, arguments, file=log)

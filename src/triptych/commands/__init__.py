@@ -1,7 +1,7 @@
 """What you can do with it: one folder a command; none imports another.
 
-In a folder, `command.py` has the options for the command line, `child.py` what runs inside a worker,
-`terminal.py` and `page.py` what is shown; the rest does the work.
+In a folder, `command.py` has the options for the command line, `child.py` what runs
+inside a worker, `terminal.py` and `page.py` what is shown; the rest does the work.
 """
 
 COMMANDS = {

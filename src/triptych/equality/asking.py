@@ -16,20 +16,31 @@ from triptych.running.protocol import Answer
 from triptych.running.transport import Hear, ignore
 
 
-def ask_reference(exam: Path, cases: Iterable[Case], log: Path, timeout: float, hear: Hear = ignore) -> None:
-    """Let the reference answer these cases, and the same with nudged weights; raises WorkerFailed."""
+def ask_reference(
+    exam: Path, cases: Iterable[Case], log: Path, timeout: float, hear: Hear = ignore
+) -> None:
+    """Let the reference answer these cases, and the same with nudged weights; raises
+    WorkerFailed.
+    """
     names = []
     for case in cases:
         for one in (case, *nudged_reference(case)):
             one.write(exam)
             names.append(one.name)
-    run_task(Task(registry.find(REFERENCE), Answer(str(exam), names, "float64"), log, hear), timeout)
+    run_task(
+        Task(registry.find(REFERENCE), Answer(str(exam), names, "float64"), log, hear),
+        timeout,
+    )
 
 
-def gathered(exam: Path, case: Case, folders: Mapping[str, Path], devices: Mapping[str, Device]) -> Answered:
-    """What is known of a case: the reference's answers in the exam's folder, and each framework's in its own.
+def gathered(
+    exam: Path, case: Case, folders: Mapping[str, Path], devices: Mapping[str, Device]
+) -> Answered:
+    """What is known of a case: the reference's answers in the exam's folder, and each
+    framework's in its own.
 
-    Tensors are read when they are needed. Raises RunFolderError if answers are missing or damaged.
+    Tensors are read when they are needed. Raises RunFolderError if answers are missing
+    or damaged.
     """
 
     def stored(folder: Path, *cases: Case) -> tuple[StoredTensors, ...]:
@@ -40,6 +51,9 @@ def gathered(exam: Path, case: Case, folders: Mapping[str, Path], devices: Mappi
         stored(exam / REFERENCE, case)[0],
         stored(exam / REFERENCE, *nudged_reference(case)),
         {name: stored(folder, case)[0] for name, folder in folders.items()},
-        {name: stored(folder, *nudged_kernel(case)) for name, folder in folders.items()},
+        {
+            name: stored(folder, *nudged_kernel(case))
+            for name, folder in folders.items()
+        },
         devices,
     )

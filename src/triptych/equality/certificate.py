@@ -1,7 +1,7 @@
 """certificate.json: what was proved, how, and the verdict.
 
-Other programs read this. It only ever grows: a field is never renamed, removed or given another meaning
-without a new `schema`.
+Other programs read this. It only ever grows: a field is never renamed, removed or given
+another meaning without a new `schema`.
 """
 
 from __future__ import annotations
@@ -35,19 +35,27 @@ class Quantity(Struct, kw_only=True, omit_defaults=True):
     framework: str
     against: Annotated[str, Meta(description='"reference", or another framework.')]
     quantity: Name
-    where: Annotated[str, Meta(description="The layer, tensor or slot by its canonical name.")]
+    where: Annotated[
+        str, Meta(description="The layer, tensor or slot by its canonical name.")
+    ]
     case: Annotated[str, Meta(description='"network", or one of the probes.')]
     gap: Annotated[
         float | None,
         Meta(
-            description="Largest difference, relative to the largest number there; null if it is no number."
+            description="Largest difference, relative to the largest number there; "
+            "null if it is no number."
         ),
     ]
     bound: float
-    rule: Annotated[Rule, Meta(description="The row of `bounds` that gave the bound, with its reason.")]
+    rule: Annotated[
+        Rule,
+        Meta(description="The row of `bounds` that gave the bound, with its reason."),
+    ]
     holds: bool
     batch: int | None = None
-    training: Annotated[str | None, Meta(description="Which training, if it is about steps.")] = None
+    training: Annotated[
+        str | None, Meta(description="Which training, if it is about steps.")
+    ] = None
     step: Annotated[int | None, Meta(description="After which step, from 1.")] = None
     note: str = ""
 
@@ -62,14 +70,25 @@ class Subject(Struct, kw_only=True):
     device: str | None = None
     threads: int | None = None
     modes: Annotated[
-        dict[str, str], Meta(description="Modes that compute with less precision than asked, as it had them.")
+        dict[str, str],
+        Meta(
+            description="Modes that compute with less precision than asked, "
+            "as it had them."
+        ),
     ] = field(default_factory=dict)
     trained_sha256: Annotated[
-        str | None, Meta(description="Of all weights after the network's trainings: equal in equal runs.")
+        str | None,
+        Meta(
+            description="Of all weights after the network's trainings: "
+            "equal in equal runs."
+        ),
     ] = None
     flips: Annotated[
         dict[str, int],
-        Meta(description="By case: decisions of ReLUs and max pools other than the reference's, forward."),
+        Meta(
+            description="By case: decisions of ReLUs and max pools "
+            "other than the reference's, forward."
+        ),
     ] = field(default_factory=dict)
 
 
@@ -95,21 +114,27 @@ class Drift(Struct, kw_only=True):
 
     framework: str
     training: str
-    steps: Annotated[list[int], Meta(description="Where the weights were looked at.")] = field(
-        default_factory=list
-    )
-    weights: Annotated[list[float | None], Meta(description="Largest gap of a parameter at these steps.")] = (
-        field(default_factory=list)
-    )
-    envelope: Annotated[
-        list[float], Meta(description="How far it drifts from itself, one kernel nudged; zeros in float64.")
+    steps: Annotated[
+        list[int], Meta(description="Where the weights were looked at.")
     ] = field(default_factory=list)
-    flips: Annotated[list[int], Meta(description="Decisions other than the reference's at these steps.")] = (
-        field(default_factory=list)
-    )
-    loss: Annotated[list[float | None], Meta(description="Gap of the loss at every step.")] = field(
-        default_factory=list
-    )
+    weights: Annotated[
+        list[float | None],
+        Meta(description="Largest gap of a parameter at these steps."),
+    ] = field(default_factory=list)
+    envelope: Annotated[
+        list[float],
+        Meta(
+            description="How far it drifts from itself, one kernel nudged; "
+            "zeros in float64."
+        ),
+    ] = field(default_factory=list)
+    flips: Annotated[
+        list[int],
+        Meta(description="Decisions other than the reference's at these steps."),
+    ] = field(default_factory=list)
+    loss: Annotated[
+        list[float | None], Meta(description="Gap of the loss at every step.")
+    ] = field(default_factory=list)
 
 
 class RuleOfBound(Struct, kw_only=True):
@@ -152,7 +177,9 @@ class Asked(Struct, kw_only=True):
     fit: Fit = "squash"
     resize: Resize = "bilinear"
     full: bool = False
-    weights: Annotated[str | None, Meta(description="A safetensors file; null for seeded values.")] = None
+    weights: Annotated[
+        str | None, Meta(description="A safetensors file; null for seeded values.")
+    ] = None
 
 
 class Certificate(Struct, kw_only=True):
@@ -165,7 +192,9 @@ class Certificate(Struct, kw_only=True):
     made: Annotated[str, Meta(description="ISO 8601 in UTC.")]
     weights_sha256: str
     batches_sha256: str
-    versions: Annotated[dict[str, dict[str, str]], Meta(description="By framework, by package.")]
+    versions: Annotated[
+        dict[str, dict[str, str]], Meta(description="By framework, by package.")
+    ]
     machine: Machine
     first_difference: Difference | None
     frameworks: dict[str, Subject]
@@ -175,7 +204,8 @@ class Certificate(Struct, kw_only=True):
     quantities: Annotated[
         list[Quantity],
         Meta(
-            description="Everything against the reference; between two frameworks the tightest of each kind."
+            description="Everything against the reference; "
+            "between two frameworks the tightest of each kind."
         ),
     ]
 
@@ -190,7 +220,9 @@ class Certificate(Struct, kw_only=True):
 
     def reason(self) -> str:
         """What the verdict rests on, in one line that does not repeat it."""
-        answered = [one.title for one in self.frameworks.values() if one.status == "answered"]
+        answered = [
+            one.title for one in self.frameworks.values() if one.status == "answered"
+        ]
         names = f"{', '.join(answered)} and the NumPy reference"
         others = [one for one in self.frameworks.values() if one.status != "answered"]
         if self.first_difference is not None:
@@ -199,32 +231,49 @@ class Certificate(Struct, kw_only=True):
             reasons = [(one.error or one.title).splitlines()[0] for one in others]
             return "; ".join(reasons) or "nothing was compared"
         reach = self._vague_from()
-        vague = f"; from step {reach} on rounding has grown too large to tell" if reach else ""
+        vague = (
+            f"; from step {reach} on rounding has grown too large to tell"
+            if reach
+            else ""
+        )
         return f"{names} compute the same {self.network} in {self.precision}{vague}"
 
     def _vague_from(self) -> int | None:
-        """The first step after which the bound of a weight or loss is as large as what it bounds."""
+        """The first step after which the bound of a weight or loss is as large as what
+        it bounds.
+        """
         steps = [
-            one.step for one in self.quantities
-            if one.bound >= 1 and one.step and one.rule != "idle" and "optimizer." not in one.where
-        ]  # fmt: skip
+            one.step
+            for one in self.quantities
+            if one.bound >= 1
+            and one.step
+            and one.rule != "idle"
+            and "optimizer." not in one.where
+        ]
         return min(steps, default=None)
 
     def contradictions(self) -> list[str]:
-        """What in the certificate does not follow from its own figures; empty for an honest one."""
+        """What in the certificate does not follow from its own figures; empty for an
+        honest one.
+        """
         found = [
-            f"{one.framework}: {one.quantity} at {one.where} is said to {'hold' if one.holds else 'fail'}"
+            f"{one.framework}: {one.quantity} at {one.where} is said to "
+            f"{'hold' if one.holds else 'fail'}"
             for one in self.quantities
             if one.holds != (one.gap is not None and one.gap <= one.bound)
         ]
         due = verdict_of(self.quantities, self.frameworks)
         if due != self.verdict:
-            found.append(f"the verdict is {self.verdict!r}, but the figures say {due!r}")
+            found.append(
+                f"the verdict is {self.verdict!r}, but the figures say {due!r}"
+            )
         return found
 
 
 def verdict_of(quantities: list[Quantity], frameworks: dict[str, Subject]) -> Verdict:
-    """Different if anything differs; inconclusive if one did not answer or nothing was asked; else equal."""
+    """Different if anything differs; inconclusive if one did not answer or nothing was
+    asked; else equal.
+    """
     if not all(one.holds for one in quantities):
         return "different"
     if not quantities or any(one.status != "answered" for one in frameworks.values()):
@@ -233,7 +282,9 @@ def verdict_of(quantities: list[Quantity], frameworks: dict[str, Subject]) -> Ve
 
 
 def tightest(certificate: Certificate) -> list[Quantity]:
-    """For each framework and quantity, the comparison with the reference that comes nearest to its bound."""
+    """For each framework and quantity, the comparison with the reference that comes
+    nearest to its bound.
+    """
     found: dict[tuple[str, str], Quantity] = {}
 
     def nearness(one: Quantity) -> float:
@@ -241,22 +292,34 @@ def tightest(certificate: Certificate) -> list[Quantity]:
 
     for one in certificate.quantities:
         key = (one.framework, one.quantity)
-        if one.against == REFERENCE and (key not in found or nearness(one) > nearness(found[key])):
+        if one.against == REFERENCE and (
+            key not in found or nearness(one) > nearness(found[key])
+        ):
             found[key] = one
     return list(found.values())
 
 
 def first_of(quantities: list[Quantity]) -> Difference | None:
-    """The first comparison that does not hold: in the order of the list, the reference before others."""
+    """The first comparison that does not hold: in the order of the list, the reference
+    before others.
+    """
     failing = [one for one in quantities if not one.holds]
     if not failing:
         return None
     rank = {name: place for place, name in enumerate(QUANTITIES)}
     cases = list(dict.fromkeys(one.case for one in quantities))
     first = min(
-        failing, key=lambda one: (one.against != REFERENCE, cases.index(one.case), rank[one.quantity])
+        failing,
+        key=lambda one: (
+            one.against != REFERENCE,
+            cases.index(one.case),
+            rank[one.quantity],
+        ),
     )
-    return msgspec.convert({name: getattr(first, name) for name in Difference.__struct_fields__}, Difference)
+    return msgspec.convert(
+        {name: getattr(first, name) for name in Difference.__struct_fields__},
+        Difference,
+    )
 
 
 def describe(one: Difference) -> str:
@@ -266,17 +329,24 @@ def describe(one: Difference) -> str:
         size = f"{one.gap:.1e} apart, where {one.bound:.1e} is allowed"
     where = one.where + (f" of the probe '{one.case}'" if one.case in PROBES else "")
     since = f", first after step {one.step}" if one.step else ""
-    return f"{one.framework} against {one.against}: {one.quantity} at {where}{since}: {size}"
+    return (
+        f"{one.framework} against {one.against}: "
+        f"{one.quantity} at {where}{since}: {size}"
+    )
 
 
 def read_certificate(path: Path) -> Certificate:
-    """A stored certificate; raises RunFolderError if it cannot be read, UsageError if it is none."""
+    """A stored certificate; raises RunFolderError if it cannot be read, UsageError if
+    it is none.
+    """
     try:
         stored = msgspec.convert(read_json(path), Certificate)
     except msgspec.ValidationError as reason:
         raise UsageError(f"{path}: is no certificate ({reason})") from None
     asked = stored.asked
-    if stored.schema != SCHEMA or (asked and len(asked.optimizers) != len(asked.schedules)):
+    if stored.schema != SCHEMA or (
+        asked and len(asked.optimizers) != len(asked.schedules)
+    ):
         raise UsageError(f"{path}: is no certificate of this version of Triptych")
     return stored
 

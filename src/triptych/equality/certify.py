@@ -28,10 +28,12 @@ from triptych.running.machine import machine
 
 
 def certify(
-    answered: Sequence[Answered], subjects: Mapping[str, Subject], versions: dict[str, dict[str, str]],
+    answered: Sequence[Answered],
+    subjects: Mapping[str, Subject],
+    versions: dict[str, dict[str, str]],
     asked: Asked | None = None,
-) -> Certificate:  # fmt: skip
-    """Judge every case and draw up the certificate; the first case is that of the network."""
+) -> Certificate:
+    """Judge every case and draw up the certificate; the first case is the network's."""
     quantities = [_quantity(one) for case in answered for one in judge(case)]
     network = answered[0].case
     for name, subject in subjects.items():
@@ -63,9 +65,15 @@ def certify(
 
 def _quantity(one: Difference) -> Quantity:
     return Quantity(
-        framework=one.framework, against=one.against, gap=_finite(one.gap), bound=one.bound, holds=one.holds,
-        rule=one.rule, note=one.note, **vars(one.place),
-    )  # fmt: skip
+        framework=one.framework,
+        against=one.against,
+        gap=_finite(one.gap),
+        bound=one.bound,
+        holds=one.holds,
+        rule=one.rule,
+        note=one.note,
+        **vars(one.place),
+    )
 
 
 def rules(precision: Precision, devices: Mapping[str, Device]) -> list[RuleOfBound]:
@@ -75,7 +83,11 @@ def rules(precision: Precision, devices: Mapping[str, Device]) -> list[RuleOfBou
         if column == precision and device in devices.values():
             floor = bound.floor * ULP[precision]
             found[rule, device] = RuleOfBound(
-                rule=rule, device=device, factor=bound.factor, floor=floor, reason=bound.reason
+                rule=rule,
+                device=device,
+                factor=bound.factor,
+                floor=floor,
+                reason=bound.reason,
             )
     return list(found.values())
 
@@ -85,20 +97,28 @@ def batches_hash(cases: Sequence[Case]) -> str:
     digest = hashlib.sha256()
     for case in cases:
         for batch in case.batches:
-            tensors: Weights = {"images": batch.images, "labels": batch.labels, **batch.masks}
+            tensors: Weights = {
+                "images": batch.images,
+                "labels": batch.labels,
+                **batch.masks,
+            }
             digest.update(weights_hash(tensors).encode())
     return digest.hexdigest()
 
 
 def _flips(answered: Answered, name: str) -> int:
-    """How many decisions differ from the reference's in the forward passes of a case."""
+    """How many decisions differ from the reference's in a case's forward passes."""
     total = 0
     for number in answered.case.looked_at:
         try:
             found = flips(
-                answered.case, answered.reference, answered.frameworks[name], f"forward_training/{number}"
+                answered.case,
+                answered.reference,
+                answered.frameworks[name],
+                f"forward_training/{number}",
             )
-        except (KeyError, ValueError):  # answers of another form: the comparison has said so
+        except (KeyError, ValueError):
+            # Answers of another form: the comparison has said so.
             continue
         total += sum(found.values())
     return total
@@ -108,7 +128,9 @@ def _trained(answered: Answered, name: str) -> str | None:
     """The hash of all that a framework's trainings of the network ended with."""
     ends: Weights = {}
     for training in answered.case.trainings:
-        last = under(answered.frameworks[name], f"{training.name}/{len(training.rates)}")
+        last = under(
+            answered.frameworks[name], f"{training.name}/{len(training.rates)}"
+        )
         ends |= {f"{training.name}/{tensor}": values for tensor, values in last.items()}
     return weights_hash(ends) if ends else None
 
@@ -116,25 +138,46 @@ def _trained(answered: Answered, name: str) -> str | None:
 def _drift(answered: Answered, name: str, training: Training) -> Drift:
     """How a training of the network runs beside the reference's."""
     case, truth, answers = answered.case, answered.reference, answered.frameworks[name]
-    size, own, apart = answered.scales, answered.own_envelopes[name], idle(case.architecture)
+    size, own, apart = (
+        answered.scales,
+        answered.own_envelopes[name],
+        idle(case.architecture),
+    )
     drift = Drift(framework=name, training=training.name)
     for step in training.kept:
-        keys = [f"{training.name}/{step}/{n}" for n in case.architecture.parameters if n not in apart]
-        gaps = [gap(answers[key], truth[key], size[key])[0] if key in answers else np.inf for key in keys]
+        keys = [
+            f"{training.name}/{step}/{n}"
+            for n in case.architecture.parameters
+            if n not in apart
+        ]
+        gaps = [
+            gap(answers[key], truth[key], size[key])[0] if key in answers else np.inf
+            for key in keys
+        ]
         drift.steps.append(step)
         drift.weights.append(_finite(max(gaps, default=0.0)))
         drift.envelope.append(max((own.get(key, 0.0) for key in keys), default=0.0))
-        drift.flips.append(_other_decisions(truth, answers, f"{training.name}/{step}/decisions"))
+        drift.flips.append(
+            _other_decisions(truth, answers, f"{training.name}/{step}/decisions")
+        )
     for step in range(1, len(training.rates) + 1):
         key = f"{training.name}/{step}/loss"
-        drift.loss.append(_finite(gap(answers[key], truth[key], size[key])[0]) if key in answers else None)
+        drift.loss.append(
+            _finite(gap(answers[key], truth[key], size[key])[0])
+            if key in answers
+            else None
+        )
     return drift
 
 
 def _other_decisions(truth: Answers, answers: Answers, prefix: str) -> int:
     """How many decisions that stand under `prefix` differ."""
     ours, theirs = under(truth, prefix), under(answers, prefix)
-    both = [layer for layer in ours if layer in theirs and ours[layer].shape == theirs[layer].shape]
+    both = [
+        layer
+        for layer in ours
+        if layer in theirs and ours[layer].shape == theirs[layer].shape
+    ]
     return sum(int((ours[layer] != theirs[layer]).sum()) for layer in both)
 
 

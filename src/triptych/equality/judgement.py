@@ -33,7 +33,9 @@ HANDS_ON = (Bias, MaxPool, AveragePool, GlobalAveragePool, Flatten, Rows, Concat
 """Layers in which a number added to a channel comes out as the same number."""
 
 TRUST = 4.0
-"""How much larger than the reference's envelope a framework's own may be: none vouches for itself alone."""
+"""How much larger than the reference's envelope a framework's own may be: none vouches
+for itself alone.
+"""
 
 SQUARES = ("optimizer.second_moment.", "optimizer.mean_square.")
 """Slots of squared gradients."""
@@ -44,7 +46,9 @@ TIED: tuple[Name, ...] = ("loss", "gradient", "activation_gradient")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a number stands: what it is, of which case, batch or step, and of which layer or tensor."""
+    """Where a number stands: what it is, of which case, batch or step, and of which
+    layer or tensor.
+    """
 
     quantity: Name
     case: str
@@ -95,19 +99,27 @@ class Answered:
     @cached_property
     def envelope(self) -> dict[str, float]:
         """How far the reference's answers move with its weights."""
-        truths = (deciding_as(self.case, self.reference, answers) for answers in self.nudged)
+        truths = (
+            deciding_as(self.case, self.reference, answers) for answers in self.nudged
+        )
         return _moves(zip(self.nudged, truths, strict=True), self.scales, self.case)
 
     @cached_property
     def own_envelopes(self) -> dict[str, dict[str, float]]:
-        """How far each framework's trainings drift from themselves when one kernel is nudged."""
+        """How far a framework's trainings drift from themselves, one kernel nudged."""
         return {
-            name: _moves([(drifted, own) for drifted in self.envelopes.get(name, ())], self.scales, self.case)
+            name: _moves(
+                [(drifted, own) for drifted in self.envelopes.get(name, ())],
+                self.scales,
+                self.case,
+            )
             for name, own in self.frameworks.items()
         }
 
     def unsure(self, place: Place, step: int) -> int:
-        """How many pictures a step may count as right or as wrong: their label ties with another class."""
+        """How many pictures a step may count as right or as wrong: their label ties
+        with another class.
+        """
         if place not in self._unsure:
             bound = TABLE["forward_training", self.case.precision, "cpu"]
             training = self.case.training(place.training)
@@ -116,27 +128,35 @@ class Answered:
 
 
 def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
-    """Every place of a case that is compared, with the name of its answer, causes before what they cause.
+    """Every place of a case that is compared, with the name of its answer, causes
+    before what they cause.
 
-    By quantity as in `QUANTITIES`; forward from the first layer, gradients from the last; of steps the
-    earliest first, and what the optimiser remembers before what it does with it.
+    By quantity as in `QUANTITIES`; forward from the first layer, gradients from the
+    last; of steps the earliest first, and what the optimiser remembers before what it
+    does with it.
     """
     found = [(_place(case, key), key) for key in answers]
     tensors = case.architecture.parameters | case.architecture.statistics
-    order = [
-        name
-        for layer in case.architecture.shapes
-        for name in (layer, *(tensor for tensor in tensors if tensor.startswith(f"{layer}.")))
-    ]
+    order = []
+    for layer in case.architecture.shapes:
+        order.append(layer)
+        order += [tensor for tensor in tensors if tensor.startswith(f"{layer}.")]
     ranks = {name: rank for rank, name in enumerate([*order, LOGITS])}
     quantities = {name: rank for rank, name in enumerate(QUANTITIES)}
 
     def rank(item: tuple[Place, str]) -> tuple[int, ...]:
         place, _ = item
         slot = place.where.startswith("optimizer.")
-        number = ranks.get(place.where.split(".", 2)[-1] if slot else place.where, len(ranks))
+        number = ranks.get(
+            place.where.split(".", 2)[-1] if slot else place.where, len(ranks)
+        )
         backwards = place.quantity in ("gradient", "activation_gradient")
-        return quantities[place.quantity], place.step or 0, not slot, -number if backwards else number
+        return (
+            quantities[place.quantity],
+            place.step or 0,
+            not slot,
+            -number if backwards else number,
+        )
 
     return sorted(((place, key) for place, key in found if place is not None), key=rank)
 
@@ -159,19 +179,22 @@ def _place(case: Case, key: str) -> Place | None:
 
 
 def idle(architecture: Architecture) -> set[str]:
-    """The tensors that move by rounding alone: biases that a batch norm takes away, and its running mean.
+    """The tensors that move by rounding alone: biases that a batch norm takes away, and
+    its running mean.
 
-    The true gradient of such a bias is 0. Adam and RMSprop divide what rounding leaves of it by its own size,
-    so the bias wanders, though nothing that is computed in training changes. It is taken away through every
-    layer that hands on what each channel has in common. A recurrent layer's biases are no such: they stand
-    inside its gates.
+    The true gradient of such a bias is 0. Adam and RMSprop divide what rounding leaves
+    of it by its own size, so the bias wanders, though nothing that is computed in
+    training changes. It is taken away through every layer that hands on what each
+    channel has in common. A recurrent layer's biases are no such: they stand inside its
+    gates.
     """
 
     wandering: set[str] = set()
     for node in architecture.nodes:
         if isinstance(node.layer, Recurrent):
             continue
-        own = {f"{node.name}.bias", f"{node.name}.offset"} & architecture.parameters.keys()
+        moving = {f"{node.name}.bias", f"{node.name}.offset"}
+        own = moving & architecture.parameters.keys()
         if own and (behind := _norms_behind(architecture, node.name)):
             wandering |= own | {f"{name}.mean" for name in behind}
     return wandering
@@ -181,7 +204,11 @@ def _norms_behind(architecture: Architecture, name: str) -> set[str]:
     """The batch norms behind a layer's output; none if anything else reads it, too."""
     found: set[str] = set()
     for reader in (node for node in architecture.nodes if name in node.inputs):
-        behind = _norms_behind(architecture, reader.name) if isinstance(reader.layer, HANDS_ON) else set()
+        behind = (
+            _norms_behind(architecture, reader.name)
+            if isinstance(reader.layer, HANDS_ON)
+            else set()
+        )
         if isinstance(reader.layer, BatchNorm):
             behind = {reader.name}
         if not behind:
@@ -191,46 +218,68 @@ def _norms_behind(architecture: Architecture, name: str) -> set[str]:
 
 
 def _wander(case: Case, place: Place) -> float:
-    """How far noise alone can move a tensor: a learning rate a step is what Adam makes of any noise."""
+    """How far noise alone can move a tensor: a learning rate a step is what Adam makes
+    of any noise.
+    """
     return sum(case.training(place.training).rates[: place.step])
 
 
 def scales(case: Case, answers: Answers) -> dict[str, float]:
-    """By the name of an answer: the size of the largest number that its gap is relative to."""
+    """By the name of an answer: size of the largest number its gap is relative to."""
     groups: dict[str, float] = {}
     beside = _kernels_beside_biases(case.architecture)
     kinds = {key: _group(case, key, beside) for key in answers}
     for key, group in kinds.items():
-        groups[group] = max(groups.get(group, 0.0), float(np.abs(answers[key]).max(initial=0)))
+        groups[group] = max(
+            groups.get(group, 0.0), float(np.abs(answers[key]).max(initial=0))
+        )
     sizes = {key: groups[group] or 1.0 for key, group in kinds.items()}
-    return sizes | {key: max(sizes[key], terms) for key, terms in _cancelling(case, answers)}
+    return sizes | {
+        key: max(sizes[key], terms) for key, terms in _cancelling(case, answers)
+    }
 
 
 def _cancelling(case: Case, answers: Answers) -> Iterator[tuple[str, float]]:
-    """The gradients whose terms cancel, those of idle tensors: by name, the sum of the terms' sizes."""
+    """The gradients whose terms cancel, those of idle tensors: by name, the sum of the
+    terms' sizes.
+    """
     for number in case.looked_at:
         for tensor in idle(case.architecture) & case.architecture.parameters.keys():
-            terms = np.abs(answers[f"activation_gradient/{number}/{tensor.rpartition('.')[0]}"])
-            yield f"gradient/{number}/{tensor}", float(terms.reshape(-1, terms.shape[-1]).sum(axis=0).max())
+            terms = np.abs(
+                answers[f"activation_gradient/{number}/{tensor.rpartition('.')[0]}"]
+            )
+            yield (
+                f"gradient/{number}/{tensor}",
+                float(terms.reshape(-1, terms.shape[-1]).sum(axis=0).max()),
+            )
 
 
 def _kernels_beside_biases(architecture: Architecture) -> dict[str, str]:
-    """By layers without a kernel whose bias is idle: the nearest layer with one, before it if there is any.
+    """By layers without a kernel whose bias is idle: the nearest layer with one, before
+    it if there is any.
 
     By itself, a bias whose true gradient is 0 would be measured by its own rounding.
     """
     names = [node.name for node in architecture.nodes]
-    with_kernel = [name for name in names if f"{name}.kernel" in architecture.parameters]
+    with_kernel = [
+        name for name in names if f"{name}.kernel" in architecture.parameters
+    ]
     found = {}
     for node in architecture.nodes_of(Bias) + architecture.nodes_of(BatchNorm):
         if _norms_behind(architecture, node.name):
-            before = [name for name in with_kernel if names.index(name) < names.index(node.name)]
+            before = [
+                name
+                for name in with_kernel
+                if names.index(name) < names.index(node.name)
+            ]
             found[node.name] = (before[-1:] or with_kernel[:1] or [node.name])[0]
     return found
 
 
 def _group(case: Case, key: str, beside: Mapping[str, str]) -> str:
-    """What shares a scale: a layer's kernel and bias, their slots, its statistics; a training's losses."""
+    """What shares a scale: a layer's kernel and bias, their slots, its statistics; a
+    training's losses.
+    """
     head, _, where = key.rpartition("/")
     if where == "loss":
         return key.split("/")[0]
@@ -246,8 +295,12 @@ def _group(case: Case, key: str, beside: Mapping[str, str]) -> str:
 def _spared(
     answered: Answered, place: Place, allowed: Mapping[str, Allowance]
 ) -> float | NDArray[np.float64]:
-    """How much of a difference, number by number, is chance: ties that rounding decides."""
-    if answered.case.precision == "float64" or place.training is None or place.step is None:
+    """How much of a difference is chance, number by number: ties rounding decides."""
+    if (
+        answered.case.precision == "float64"
+        or place.training is None
+        or place.step is None
+    ):
         return 0.0
     if place.where == "correct":
         return answered.unsure(place, place.step)
@@ -257,11 +310,13 @@ def _spared(
 def _undecided(
     answered: Answered, place: Place, allowed: Mapping[str, Allowance]
 ) -> float | NDArray[np.float64]:
-    """How far each number of a parameter may be off because rounding chose the direction of its first step.
+    """How far each number of a parameter may be off because rounding chose the
+    direction of its first step.
 
-    Adam and RMSprop first go by the sign of the gradient. Where all of a gradient lies within the bound of
-    what the optimiser remembers of it, one correct program goes up and another down. That is so in a user's
-    network below float64; the probes' gradients are small where they are because their inputs are.
+    Adam and RMSprop first go by the sign of the gradient. Where all of a gradient lies
+    within the bound of what the optimiser remembers of it, one correct program goes up
+    and another down. That is so in a user's network below float64; the probes'
+    gradients are small where they are because their inputs are.
     """
     training = answered.case.training(place.training)
     if not training.name.startswith(TRAJECTORY):
@@ -280,7 +335,8 @@ def _undecided(
 def gap(
     one: Array, other: Array, scale: float, spared: float | NDArray[np.float64] = 0.0
 ) -> tuple[float, str]:
-    """The largest difference relative to `scale`; infinite, with the reason, if the form differs.
+    """The largest difference relative to `scale`; infinite, with the reason, if the
+    form differs.
 
     So much as `spared`, number by number, is no difference.
     """
@@ -289,7 +345,10 @@ def gap(
     if one.dtype.kind != other.dtype.kind:
         return math.inf, f"type {one.dtype} instead of {other.dtype}"
     with np.errstate(invalid="ignore", over="ignore"):
-        far = float((np.abs(_float64(one) - _float64(other)) - spared).max(initial=0)) / scale
+        far = (
+            float((np.abs(_float64(one) - _float64(other)) - spared).max(initial=0))
+            / scale
+        )
     return (far, "") if math.isfinite(far) else (math.inf, "not finite")
 
 
@@ -298,7 +357,9 @@ def _float64(array: Array) -> NDArray[np.float64]:
 
 
 def judge(answered: Answered) -> list[Difference]:
-    """Every framework against the reference, place by place; then the frameworks against each other."""
+    """Every framework against the reference, place by place; then the frameworks
+    against each other.
+    """
     size = answered.scales
     compared = places(answered.case, answered.reference)
     bounds = {name: _bounds(answered, name, compared) for name in answered.frameworks}
@@ -319,10 +380,17 @@ def judge(answered: Answered) -> list[Difference]:
             if key in answers:
                 spared = _spared(answered, place, bounds[name])
                 far, note = gap(answers[key], truths[name][key], size[key], spared)
-            found.append(Difference(place, name, REFERENCE, far, may.far, may.rule, note))
+            found.append(
+                Difference(place, name, REFERENCE, far, may.far, may.rule, note)
+            )
         for key in sorted(set(answers) - set(answered.reference)):
-            place = Place("forward", answered.case.name, key)
-            found.append(Difference(place, name, REFERENCE, math.inf, 0.0, "forward", "nobody asked for it"))
+            place, note = (
+                Place("forward", answered.case.name, key),
+                "nobody asked for it",
+            )
+            found.append(
+                Difference(place, name, REFERENCE, math.inf, 0.0, "forward", note)
+            )
     for one, other in combinations(answered.frameworks, 2):
         found += _pair(answered, truths, compared, bounds, one, other)
     return found
@@ -330,13 +398,17 @@ def judge(answered: Answered) -> list[Difference]:
 
 @dataclass(frozen=True)
 class Allowance:
-    """How far a framework may be from the reference at one place, and the row of the table that says so."""
+    """How far a framework may be from the reference at one place, and the row of the
+    table that says so.
+    """
 
     far: float
     rule: Rule
 
 
-def _bounds(answered: Answered, name: str, compared: list[tuple[Place, str]]) -> dict[str, Allowance]:
+def _bounds(
+    answered: Answered, name: str, compared: list[tuple[Place, str]]
+) -> dict[str, Allowance]:
     """What a framework is allowed, by the names of the answers."""
     case, own = answered.case, answered.own_envelopes[name]
     wanders = idle(case.architecture)
@@ -349,19 +421,26 @@ def _bounds(answered: Answered, name: str, compared: list[tuple[Place, str]]) ->
             rule, moved = "idle", _wander(case, place) / answered.scales[key]
         bound = TABLE[rule, case.precision, answered.devices[name]]
         if place.where.startswith(SQUARES) and place.where.split(".", 2)[-1] in wanders:
-            moved *= bound.factor  # a square of rounding alone: so many times the rounding, squared
+            # A square of rounding alone: so many times the rounding, squared.
+            moved *= bound.factor
         found[key] = Allowance(bound.of(moved, case.precision), rule)
     return found
 
 
 def _pair(
-    answered: Answered, truths: Mapping[str, Answers], compared: list[tuple[Place, str]],
-    bounds: Mapping[str, Mapping[str, Allowance]], one: str, other: str,
-) -> list[Difference]:  # fmt: skip
-    """Two frameworks against each other: of each quantity the place where they come nearest to the bound.
+    answered: Answered,
+    truths: Mapping[str, Answers],
+    compared: list[tuple[Place, str]],
+    bounds: Mapping[str, Mapping[str, Allowance]],
+    one: str,
+    other: str,
+) -> list[Difference]:
+    """Two frameworks against each other: of each quantity the place where they come
+    nearest to the bound.
 
-    Each may be as far from the reference as its own bound, so the two add up. Where they decided a tie
-    differently, so that their truths differ, that difference is taken off.
+    Each may be as far from the reference as its own bound, so the two add up. Where
+    they decided a tie differently, so that their truths differ, that difference is
+    taken off.
     """
     worst: dict[Name, Difference] = {}
     ours, theirs = answered.frameworks[one], answered.frameworks[other]
@@ -369,7 +448,11 @@ def _pair(
         if key in ours and key in theirs:
             mine = ours[key]
             if place.quantity in TIED and mine.shape == theirs[key].shape:
-                mine = _float64(mine) + _float64(truths[other][key]) - _float64(truths[one][key])
+                mine = (
+                    _float64(mine)
+                    + _float64(truths[other][key])
+                    - _float64(truths[one][key])
+                )
             spared = 2 * _spared(answered, place, bounds[one])
             far, note = gap(mine, theirs[key], answered.scales[key], spared)
             may = bounds[one][key].far + bounds[other][key].far
@@ -383,18 +466,22 @@ def _pair(
 def _moves(
     pairs: Iterable[tuple[Answers, Answers]], size: Mapping[str, float], case: Case
 ) -> dict[str, float]:
-    """The farthest that any answers are from their truth, by name; in a training that only grows."""
+    """The farthest that any answers are from their truth, by name; in a training that
+    only grows.
+    """
     found: dict[str, float] = {}
     for answers, truth in pairs:
         for key, values in answers.items():
             if key in truth and key in size:
                 far, _ = gap(values, truth[key], size[key])
-                found[key] = max(found.get(key, 0.0), far if math.isfinite(far) else 0.0)
+                found[key] = max(
+                    found.get(key, 0.0), far if math.isfinite(far) else 0.0
+                )
     return _growing(case, found)
 
 
 def _growing(case: Case, envelope: dict[str, float]) -> dict[str, float]:
-    """The envelope with that of each step of a training at least that of any step before."""
+    """The envelope, that of each step of a training at least that of any before."""
     grown = dict(envelope)
     for training in case.trainings:
         largest: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""What is asked: the network at hand, and probes that leave no symmetry to hide behind."""
+"""What is asked: the network at hand, and probes with no symmetry to hide behind."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ NETWORK = "network"
 """The case of the network that a user asks about."""
 
 NUDGES = 2
-"""How often a case is asked again with its weights moved by one unit in the last place."""
+"""How often a case is asked again, its weights moved by one unit in the last place."""
 
 PROBES = ("odd", "even", "scales", "rows", "wide")
-"""Networks that come with this package for proofs: what each is for stands in its file."""
+"""Networks that come with this package for proofs: its file says what each is for."""
 
 
 def probe(name: str) -> Architecture:
@@ -37,106 +37,135 @@ def probe(name: str) -> Architecture:
 
 
 def moved_weights(architecture: Architecture, seed: int) -> Weights:
-    """Initial values, all of them moved a little, so that no bias is 0 and no scale or variance 1."""
+    """Initial values, all of them moved a little, so that no bias is 0 and no scale or
+    variance 1.
+    """
     weights: Weights = {}
     for name, tensor in initial_weights(architecture, seed).items():
         noise = 0.05 * stream(seed, "moved", name).standard_normal(tensor.shape)
         moved = (tensor.astype(np.float64) + noise).astype(np.float32)
-        weights[name] = np.abs(moved) + np.float32(0.5) if name.endswith(".variance") else moved
+        weights[name] = (
+            np.abs(moved) + np.float32(0.5) if name.endswith(".variance") else moved
+        )
     return weights
 
 
-def noise(architecture: Architecture, sizes: Sequence[int], seed: int) -> tuple[Batch, ...]:
-    """Batches of seeded noise with these numbers of pictures, with labels and dropout masks."""
+def noise(
+    architecture: Architecture, sizes: Sequence[int], seed: int
+) -> tuple[Batch, ...]:
+    """Batches of seeded noise, of these numbers of pictures, with labels and masks."""
     batches = []
     for number, size in enumerate(sizes):
         generator = stream(seed, "noise", architecture.name, number)
-        images = generator.integers(0, 256, (size, *architecture.input_shape), dtype=np.uint8)
+        images = generator.integers(
+            0, 256, (size, *architecture.input_shape), dtype=np.uint8
+        )
         labels = generator.integers(0, architecture.classes, size)
         rows = np.arange(size)
-        made = Batches(images, labels, rows, size, seed + number, dropouts=architecture.dropouts)
+        made = Batches(
+            images, labels, rows, size, seed + number, dropouts=architecture.dropouts
+        )
         batches.append(made.batch(0, 0))
     return tuple(batches)
 
 
 def network_case(
-    architecture: Architecture, weights: Weights, batches: tuple[Batch, ...], precision: Precision,
-    optimizers: Iterable[tuple[Optimizer, Schedule]], steps: int,
-) -> Case:  # fmt: skip
-    """The case of a user's network: everything about the first batch, and `steps` steps of each optimiser."""
+    architecture: Architecture,
+    weights: Weights,
+    batches: tuple[Batch, ...],
+    precision: Precision,
+    optimizers: Iterable[tuple[Optimizer, Schedule]],
+    steps: int,
+) -> Case:
+    """The case of a user's network: everything about the first batch, and `steps` steps
+    of each optimiser.
+    """
     trainings = tuple(
         Training(
-            trajectory(optimizer), optimizer,
-            tuple(schedule.at(step, steps) for step in range(steps)), milestones(steps), watched=True,
+            trajectory(optimizer),
+            optimizer,
+            tuple(schedule.at(step, steps) for step in range(steps)),
+            milestones(steps),
+            watched=True,
         )
         for optimizer, schedule in optimizers
-    )  # fmt: skip
+    )
     return Case(NETWORK, architecture, weights, batches, precision, (0,), trainings)
 
 
 def first_step_case(
-    architecture: Architecture, weights: Weights, batch: Batch, precision: Precision, optimizer: Optimizer,
+    architecture: Architecture,
+    weights: Weights,
+    batch: Batch,
+    precision: Precision,
+    optimizer: Optimizer,
     rate: float,
-) -> Case:  # fmt: skip
-    """What a run answers in passing: the logits before its first step, and everything after it."""
+) -> Case:
+    """What a run answers in passing: logits before its first step, all after it."""
     training = Training(trajectory(optimizer), optimizer, (rate,), (1,))
     return Case(FIRST_STEP, architecture, weights, (batch,), precision, (), (training,))
 
 
 def probe_cases(precision: Precision, seed: int) -> list[Case]:
-    """Layers of every kind at uneven sizes, a batch of one, a short last batch; every optimiser, schedule.
+    """Layers of every kind at uneven sizes, a batch of one, a short last batch; every
+    optimiser, schedule.
 
-    What an optimiser does to a recurrent layer shows in plain steps, in which nothing is divided by its size.
-    No optimiser has but its default numbers: one that took no notice of them would pass.
+    What an optimiser does to a recurrent layer shows in plain steps, in which nothing
+    is divided by its size. No optimiser has but its default numbers: one that took no
+    notice of them would pass.
     """
-    odd, even, scales, rows, wide = (probe(name) for name in PROBES)
     trainings = tuple(_through_the_schedules(one) for one in OPTIMIZERS)
+    plain = _through_the_schedules(Optimizer("sgd", momentum=0.0))
+    decaying = _through_the_schedules(
+        Optimizer("sgd", weight_decay=0.1, label_smoothing=0.1)
+    )
+
+    def case(
+        name: str,
+        sizes: tuple[int, ...],
+        looked_at: tuple[int, ...] = (0,),
+        trainings: tuple[Training, ...] = (),
+    ) -> Case:
+        network = probe(name)
+        weights, batches = moved_weights(network, seed), noise(network, sizes, seed)
+        return Case(name, network, weights, batches, precision, looked_at, trainings)
+
     return [
-        Case("odd", odd, moved_weights(odd, seed), noise(odd, (5,), seed), precision, (0,)),
-        Case(
-            "even",
-            even,
-            moved_weights(even, seed),
-            noise(even, (4, 1), seed),
-            precision,
-            (1,),
-            (_through_the_schedules(Optimizer("sgd", momentum=0.0)),),
-        ),
-        Case(
-            "scales",
-            scales,
-            moved_weights(scales, seed),
-            noise(scales, (6, 6), seed),
-            precision,
-            (0,),
-            trainings,
-        ),
-        Case(
-            "rows",
-            rows,
-            moved_weights(rows, seed),
-            noise(rows, (4, 4), seed),
-            precision,
-            (0,),
-            (_through_the_schedules(Optimizer("sgd", weight_decay=0.1, label_smoothing=0.1)),),
-        ),
-        Case("wide", wide, moved_weights(wide, seed), noise(wide, (12,), seed), precision, (0,)),
+        case("odd", (5,)),
+        case("even", (4, 1), (1,), (plain,)),
+        case("scales", (6, 6), trainings=trainings),
+        case("rows", (4, 4), trainings=(decaying,)),
+        case("wide", (12,)),
     ]
 
 
 OPTIMIZERS = (
     Optimizer("sgd", momentum=0.8, weight_decay=0.1, label_smoothing=0.1),
     Optimizer("adam", weight_decay=0.1, label_smoothing=0.1),
-    Optimizer("adamw", beta1=0.8, beta2=0.98, epsilon=1e-7, weight_decay=0.2, label_smoothing=0.2),
-    Optimizer("rmsprop", decay=0.8, epsilon=1e-7, weight_decay=0.1, label_smoothing=0.1),
+    Optimizer(
+        "adamw",
+        beta1=0.8,
+        beta2=0.98,
+        epsilon=1e-7,
+        weight_decay=0.2,
+        label_smoothing=0.2,
+    ),
+    Optimizer(
+        "rmsprop", decay=0.8, epsilon=1e-7, weight_decay=0.1, label_smoothing=0.1
+    ),
 )
-"""What the probe of many scales is trained by, each with other numbers than its defaults but for one."""
+"""What the probe of many scales is trained by, each with other numbers than its
+defaults but for one.
+"""
 
 
 def schedules(learning_rate: float) -> list[Schedule]:
     """One of each name, all of them going somewhere."""
     names: tuple[ScheduleName, ...] = get_args(ScheduleName)
-    return [Schedule(name, learning_rate, 0.5 if name == "inverse-time" else 0.0) for name in names]
+    return [
+        Schedule(name, learning_rate, 0.5 if name == "inverse-time" else 0.0)
+        for name in names
+    ]
 
 
 def _through_the_schedules(optimizer: Optimizer) -> Training:
@@ -154,25 +183,35 @@ def milestones(steps: int) -> tuple[int, ...]:
 
 
 def nudged_reference(case: Case) -> list[Case]:
-    """What the reference is asked besides, to see how far its own answers move: nothing in float64.
+    """What the reference is asked besides, to see how far its own answers move: nothing
+    in float64.
 
-    The steps of a user's network are asked with a larger nudge, of the size that rounding may have by the
-    time it reaches a ReLU, so that at least as many of its decisions flip as do in an honest framework.
+    The steps of a user's network are asked with a larger nudge, of the size that
+    rounding may have by the time it reaches a ReLU, so that at least as many of its
+    decisions flip as do in an honest framework.
     """
     if case.precision == "float64":
         return []
     cases = [_nudged(case, f"{number}", 1) for number in range(1, NUDGES + 1)]
     if _is_long(case):
         units = TABLE["forward", case.precision, "cpu"].floor
-        steps = [_nudged(case, f"steps{number}", units) for number in range(1, NUDGES + 1)]
-        cases = [dataclasses.replace(one, trainings=()) for one in cases if one.looked_at]
+        steps = [
+            _nudged(case, f"steps{number}", units) for number in range(1, NUDGES + 1)
+        ]
+        cases = [
+            dataclasses.replace(one, trainings=()) for one in cases if one.looked_at
+        ]
         cases += [dataclasses.replace(one, looked_at=()) for one in steps]
     return cases
 
 
 def nudged_kernel(case: Case) -> list[Case]:
-    """What a framework is asked besides: its long trainings with one kernel moved; nothing in float64."""
-    if case.precision == "float64" or not any(training.watched for training in case.trainings):
+    """What a framework is asked besides: its long trainings with one kernel moved;
+    nothing in float64.
+    """
+    if case.precision == "float64" or not any(
+        training.watched for training in case.trainings
+    ):
         return []
     kernels = [name for name in case.weights if name.endswith("kernel")]
     if not kernels:
@@ -182,7 +221,9 @@ def nudged_kernel(case: Case) -> list[Case]:
         chosen = kernels[(number - 1) % len(kernels)]
         whole = _nudged(case, f"kernel{number}", 1)
         weights = case.weights | {chosen: whole.weights[chosen].astype(np.float32)}
-        cases.append(dataclasses.replace(whole, weights=weights, looked_at=(), rounding=None))
+        cases.append(
+            dataclasses.replace(whole, weights=weights, looked_at=(), rounding=None)
+        )
     return cases
 
 
@@ -191,10 +232,16 @@ def _is_long(case: Case) -> bool:
 
 
 def _nudged(case: Case, label: str, units: float) -> Case:
-    """The same case with every weight moved up or down by units in the last place of its precision."""
+    """The same case with every weight moved up or down by units in the last place of
+    its precision.
+    """
     weights: Weights = {}
     for name, tensor in case.weights.items():
         signs = stream(0, "nudge", label, name).choice((-1.0, 1.0), tensor.shape)
-        weights[name] = tensor.astype(np.float64) * (1 + signs * units * ULP[case.precision])
+        weights[name] = tensor.astype(np.float64) * (
+            1 + signs * units * ULP[case.precision]
+        )
     name = f"{case.name}{NUDGED}{label}"
-    return dataclasses.replace(case, name=name, weights=weights, rounding=case.precision)
+    return dataclasses.replace(
+        case, name=name, weights=weights, rounding=case.precision
+    )

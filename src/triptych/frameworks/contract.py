@@ -1,15 +1,16 @@
 """The contract: what a framework must be able to do, with its full description.
 
-Each framework is a folder with two modules, `write` and `run`, that have the functions of `Writer` and of
-`Framework`, in this order, with these signatures. Arrays that cross the boundary are NumPy and are never
-changed by the other side:
+Each framework is a folder with two modules, `write` and `run`, that have the functions
+of `Writer` and of `Framework`, in this order, with these signatures. Arrays that cross
+the boundary are NumPy and are never changed by the other side:
 
 - images: uint8, (batch, height, width, channels), RGB, 0 to 255
 - labels: int64, (batch,), 0 to classes - 1
-- masks: by dropout layer, bool, (batch, *shape of its input), True where a unit is kept;
-  one for every dropout layer, or none at all, which keeps every unit
+- masks: by dropout layer, bool, (batch, *shape of its input), True where a unit is
+  kept; one for every dropout layer, or none at all, which keeps every unit
 - weights: canonical tensors by canonical name (see `triptych.network.weights`)
-- activations: by layer, (batch, *shape of its output), channels last, and by `INPUT` the prepared pictures
+- activations: by layer, (batch, *shape of its output), channels last, and by `INPUT`
+  the prepared pictures
 """
 
 from __future__ import annotations
@@ -59,12 +60,14 @@ class Optimizer:
     One meaning each, in every framework:
 
     - sgd:     v = momentum v + g;  w = w - lr v
-    - adam:    m, v = moments of g and g^2;  w = w - lr m' / (sqrt(v') + epsilon), ' bias-corrected
+    - adam:    m, v = moments of g and g^2;  w = w - lr m' / (sqrt(v') + epsilon),
+      ' bias-corrected
     - adamw:   adam, with a weight decay of its own by default
     - rmsprop: s = decay s + (1 - decay) g^2;  w = w - lr g / (sqrt(s) + epsilon)
 
-    Before the step, kernels (recurrent ones, too) are multiplied by 1 - lr weight_decay; nothing else is.
-    `label_smoothing` e makes the target (1 - e) one_hot + e / classes: it is part of the loss.
+    Before the step, kernels (recurrent ones, too) are multiplied by 1 - lr
+    weight_decay; nothing else is. `label_smoothing` e makes the target (1 - e) one_hot
+    + e / classes: it is part of the loss.
     """
 
     name: OptimizerName = "adamw"
@@ -81,25 +84,33 @@ class Step(Protocol):
     """One training step."""
 
     def __call__(
-        self, state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float
+        self,
+        state: State,
+        images: Images,
+        labels: Labels,
+        masks: Masks,
+        learning_rate: float,
     ) -> tuple[State, Any, Any]:
         """Train on one batch; gives (state, loss, correct).
 
-        The loss is the mean over the batch, before the update; `correct` counts the pictures whose largest
-        logit is their label's. Both may still be under way on the device: `float(loss)` waits for them.
+        The loss is the mean over the batch, before the update; `correct` counts the
+        pictures whose largest logit is their label's. Both may still be under way on
+        the device: `float(loss)` waits for them.
         """
         ...
 
 
 class Writer(Protocol):
-    """A module that writes the networks of `triptych.network`, and imports no framework."""
+    """A module that writes the networks of `triptych.network`, with no framework."""
 
     def write_network(self, architecture: Architecture) -> str:
-        """The network as idiomatic source text: a module that stands by itself and is what `build` runs."""
+        """The network as idiomatic source text: a module that stands by itself and is
+        what `build` runs.
+        """
         ...
 
     def layouts(self, architecture: Architecture) -> Layouts:
-        """Where each canonical tensor stands among the network's own, by canonical name."""
+        """Where each canonical tensor stands among the network's, by canonical name."""
         ...
 
 
@@ -110,11 +121,14 @@ class Framework(Protocol):
         """Versions, device, threads, and the precisions that work on this machine."""
         ...
 
-    def build(self, architecture: Architecture, weights: Weights, precision: Precision) -> State:
+    def build(
+        self, architecture: Architecture, weights: Weights, precision: Precision
+    ) -> State:
         """A network that holds `weights` and computes in `precision`.
 
-        bfloat16 means: layers with a kernel in bfloat16; weights, batch norm's averages, loss and optimiser
-        in float32. Raises UsageError for a precision that does not work here.
+        bfloat16 means: layers with a kernel in bfloat16; weights, batch norm's
+        averages, loss and optimiser in float32. Raises UsageError for a precision that
+        does not work here.
         """
         ...
 
@@ -130,22 +144,30 @@ class Framework(Protocol):
         ...
 
     def trace(
-        self, state: State, images: Images, training: bool, masks: Masks, fed: Activations | None = None
+        self,
+        state: State,
+        images: Images,
+        training: bool,
+        masks: Masks,
+        fed: Activations | None = None,
     ) -> dict[str, Array]:
         """Activations in the order of the architecture, the prepared pictures first.
 
-        In training, batch norm uses the batch's own statistics, and dropout the given masks. With `fed`, all
-        activations of another trace, each layer is computed from what stands there instead of from what was
-        computed before it: so the fault of one layer is seen in that layer only. The state stays as it was.
+        In training, batch norm uses the batch's own statistics, and dropout the given
+        masks. With `fed`, all activations of another trace, each layer is computed from
+        what stands there instead of from what was computed before it: so the fault of
+        one layer is seen in that layer only. The state stays as it was.
         """
         ...
 
     def gradients(
         self, state: State, images: Images, labels: Labels, masks: Masks
     ) -> tuple[float, dict[str, Array]]:
-        """The training loss, without label smoothing, and its gradient for every parameter and activation.
+        """The training loss, without label smoothing, and its gradient for every
+        parameter and activation.
 
-        The gradients go by the parameters' names, the layers' and `INPUT`. The state stays as it was.
+        The gradients go by the parameters' names, the layers' and `INPUT`. The state
+        stays as it was.
         """
         ...
 
@@ -154,9 +176,13 @@ class Framework(Protocol):
         ...
 
     def predict(self, state: State, images: Images) -> Array:
-        """Logits in evaluation mode, (batch, classes), as float32 (float64 in precision float64)."""
+        """Logits in evaluation mode, (batch, classes), as float32 (float64 in precision
+        float64).
+        """
         ...
 
     def save_native(self, state: State, path: Path) -> Path:
-        """Save in the framework's own format beside `path`'s name; gives the file or folder written."""
+        """Save in the framework's own format beside `path`'s name; gives the file or
+        folder written.
+        """
         ...

@@ -1,8 +1,10 @@
 """NumPy operations in float64, each with its derivative: what the reference is made of.
 
-Each gives a `Tensor`, which `backward` can walk from; those that are made of pieces name them.
+Each gives a `Tensor`, which `backward` can walk from; those that are made of pieces
+name them.
 
-Within `rounding_to` every result is rounded at random, to see how far that alone moves an answer.
+Within `rounding_to` every result is rounded at random, to see how far that alone moves
+an answer.
 """
 
 from __future__ import annotations
@@ -20,8 +22,12 @@ from triptych.frameworks.tensors import OVERFLOW, SHUT, Pieces, Tensor, gates, s
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
-def windows(values: Values, size: tuple[int, int], stride: tuple[int, int]) -> list[tuple[Any, Values]]:
-    """For each place (i, j) in a window: the index of the pixels that stand there, and these pixels."""
+def windows(
+    values: Values, size: tuple[int, int], stride: tuple[int, int]
+) -> list[tuple[Any, Values]]:
+    """For each place (i, j) in a window: the index of the pixels that stand there, and
+    these pixels.
+    """
     height = (values.shape[1] - size[0]) // stride[0] + 1
     width = (values.shape[2] - size[1]) // stride[1] + 1
     places = []
@@ -45,8 +51,10 @@ def unpad(values: Values, pads: Pads) -> Values:
     return values[:, top : values.shape[1] - bottom, left : values.shape[2] - right]
 
 
-def conv(x: Tensor, kernel: Tensor, bias: Tensor | None, stride: tuple[int, int], pads: Pads) -> Tensor:
-    """Each output pixel: the sum over the window's places of (pixel there) @ (kernel there)."""
+def conv(
+    x: Tensor, kernel: Tensor, bias: Tensor | None, stride: tuple[int, int], pads: Pads
+) -> Tensor:
+    """Each output pixel: the sum over the window's places of pixel @ kernel there."""
     padded = pad(x.values, pads)
     size = (kernel.values.shape[0], kernel.values.shape[1])
     places = windows(padded, size, stride)
@@ -60,7 +68,9 @@ def conv(x: Tensor, kernel: Tensor, bias: Tensor | None, stride: tuple[int, int]
         to_kernel = np.empty_like(matrices)
         for place, (index, pixels) in enumerate(places):
             to_x[index] += gradient @ matrices[place].T
-            to_kernel[place] = np.tensordot(pixels, gradient, axes=((0, 1, 2), (0, 1, 2)))
+            to_kernel[place] = np.tensordot(
+                pixels, gradient, axes=((0, 1, 2), (0, 1, 2))
+            )
         shares = (unpad(to_x, pads), to_kernel.reshape(kernel.values.shape))
         return shares if bias is None else (*shares, summed(gradient))
 
@@ -77,7 +87,9 @@ def depthwise_conv(
     size = (kernel.values.shape[0], kernel.values.shape[1])
     places = windows(padded, size, stride)
     rows = kernel.values.reshape(-1, kernel.values.shape[2])
-    values = np.sum([pixels * row for (_, pixels), row in zip(places, rows, strict=True)], axis=0)
+    values = np.sum(
+        [pixels * row for (_, pixels), row in zip(places, rows, strict=True)], axis=0
+    )
 
     def derivative(gradient: Values) -> Any:
         to_x = np.zeros_like(padded)
@@ -106,10 +118,17 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def batch_norm(
-    x: Tensor, scale: Tensor, offset: Tensor, running: tuple[Values, Values], epsilon: float,
-    momentum: float, training: bool,
-) -> tuple[Tensor, tuple[Values, Values]]:  # fmt: skip
-    """Normalise each channel; gives the running (mean, variance) after this batch with the output."""
+    x: Tensor,
+    scale: Tensor,
+    offset: Tensor,
+    running: tuple[Values, Values],
+    epsilon: float,
+    momentum: float,
+    training: bool,
+) -> tuple[Tensor, tuple[Values, Values]]:
+    """Normalise each channel; gives the running (mean, variance) after this batch with
+    the output.
+    """
     n = x.values.size // x.values.shape[-1]
     mean, variance = running
     if training:
@@ -126,19 +145,27 @@ def batch_norm(
     def derivative(gradient: Values) -> Any:
         to_scale, to_offset = summed(gradient * normal), summed(gradient)
         to_x = gradient
-        if training:  # the batch's mean and deviation move with x, and take their part away
+        # The batch's mean and deviation move with x, and take their part away.
+        if training:
             to_x = gradient - to_offset / n - normal * to_scale / n
         return to_x * scale.values / deviation, to_scale, to_offset
 
-    return Tensor(normal * scale.values + offset.values, (x, scale, offset), derivative), running
+    values = normal * scale.values + offset.values
+    return Tensor(values, (x, scale, offset), derivative), running
 
 
 def bias(x: Tensor, values: Tensor) -> Tensor:
     """One number a channel, added; its gradient is the sum over all places."""
-    return Tensor(x.values + values.values, (x, values), lambda gradient: (gradient, summed(gradient)))
+    return Tensor(
+        x.values + values.values,
+        (x, values),
+        lambda gradient: (gradient, summed(gradient)),
+    )
 
 
-def max_pool(x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads: Pads) -> Tensor:
+def max_pool(
+    x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads: Pads
+) -> Tensor:
     """The largest pixel of each window; the first of equals gets the gradient."""
     padded = pad(x.values, pads, filler=-np.inf)
     places = windows(padded, size, stride)
@@ -163,7 +190,9 @@ def max_pool(x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads: Pa
     return Tensor(stacked.max(axis=0), (x,), derivative, pieces)
 
 
-def average_pool(x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads: Pads) -> Tensor:
+def average_pool(
+    x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads: Pads
+) -> Tensor:
     """The mean over each window of the pixels that are no padding."""
     padded = pad(x.values, pads)
     places = windows(padded, size, stride)
@@ -178,7 +207,10 @@ def average_pool(x: Tensor, size: tuple[int, int], stride: tuple[int, int], pads
 
     def pieces() -> Pieces:
         whole = count == len(places)
-        return {"average_pool: whole window": whole, "average_pool: beside padding": ~whole}
+        return {
+            "average_pool: whole window": whole,
+            "average_pool: beside padding": ~whole,
+        }
 
     total = np.sum([pixels for _, pixels in places], axis=0)
     return Tensor(total / count, (x,), derivative, pieces)
@@ -189,7 +221,10 @@ def global_average_pool(x: Tensor) -> Tensor:
     _, height, width, _ = x.values.shape
 
     def derivative(gradient: Values) -> Any:
-        return (np.broadcast_to(gradient[:, None, None, :], x.values.shape) / (height * width),)
+        return (
+            np.broadcast_to(gradient[:, None, None, :], x.values.shape)
+            / (height * width),
+        )
 
     return Tensor(x.values.mean(axis=(1, 2)), (x,), derivative)
 
@@ -204,7 +239,12 @@ def relu(x: Tensor) -> Tensor:
             "relu: above 0": x.values > 0,
         }
 
-    return Tensor(np.maximum(x.values, 0), (x,), lambda gradient: (gradient * (x.values > 0),), pieces)
+    return Tensor(
+        np.maximum(x.values, 0),
+        (x,),
+        lambda gradient: (gradient * (x.values > 0),),
+        pieces,
+    )
 
 
 def relu6(x: Tensor) -> Tensor:
@@ -220,14 +260,19 @@ def relu6(x: Tensor) -> Tensor:
             "relu6: above 6": x.values > 6,
         }
 
-    return Tensor(np.clip(x.values, 0, 6), (x,), lambda gradient: (gradient * inside,), pieces)
+    return Tensor(
+        np.clip(x.values, 0, 6), (x,), lambda gradient: (gradient * inside,), pieces
+    )
 
 
 def tanh(x: Tensor) -> Tensor:
     """The hyperbolic tangent."""
     values = np.tanh(x.values)
     return Tensor(
-        values, (x,), lambda gradient: (gradient * (1 - values**2),), lambda: stretches("tanh", x.values)
+        values,
+        (x,),
+        lambda gradient: (gradient * (1 - values**2),),
+        lambda: stretches("tanh", x.values),
     )
 
 
@@ -266,20 +311,26 @@ def dropout(x: Tensor, rate: float, mask: NDArray[np.bool_] | None) -> Tensor:
     def pieces() -> Pieces:
         return {"dropout: kept": mask, "dropout: dropped": ~mask}
 
-    return Tensor(x.values * factor, (x,), lambda gradient: (gradient * factor,), pieces)
+    return Tensor(
+        x.values * factor, (x,), lambda gradient: (gradient * factor,), pieces
+    )
 
 
 def flatten(x: Tensor) -> Tensor:
     """One row a picture, channels running fastest."""
     return Tensor(
-        x.values.reshape(len(x.values), -1), (x,), lambda gradient: (gradient.reshape(x.values.shape),)
+        x.values.reshape(len(x.values), -1),
+        (x,),
+        lambda gradient: (gradient.reshape(x.values.shape),),
     )
 
 
 def rows(x: Tensor) -> Tensor:
     """The rows of a picture, from top to bottom; in a row the channels run fastest."""
     return Tensor(
-        x.values.reshape(*x.values.shape[:2], -1), (x,), lambda gradient: (gradient.reshape(x.values.shape),)
+        x.values.reshape(*x.values.shape[:2], -1),
+        (x,),
+        lambda gradient: (gradient.reshape(x.values.shape),),
     )
 
 
@@ -288,17 +339,22 @@ def logistic(x: Values) -> Values:
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 
-def lstm(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor, sequence: bool) -> Tensor:
-    """Long short-term memory, step by step from a state of zeros; the gates are i, f, g, o.
+def lstm(
+    x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor, sequence: bool
+) -> Tensor:
+    """Long short-term memory, step by step from a state of zeros; the gates are i, f,
+    g, o.
 
-    The derivative walks the steps back and hands on, from each to the one before, what the loss wants of the
-    state h and of the memory c.
+    The derivative walks the steps back and hands on, from each to the one before, what
+    the loss wants of the state h and of the memory c.
     """
     weights, units = recurrent_kernel.values, recurrent_kernel.values.shape[0]
     h = c = np.zeros((len(x.values), units))
     states, seen = [], []
     for step in range(x.values.shape[1]):
-        i, f, g, o = np.split(x.values[:, step] @ kernel.values + h @ weights + bias.values, 4, axis=-1)
+        i, f, g, o = np.split(
+            x.values[:, step] @ kernel.values + h @ weights + bias.values, 4, axis=-1
+        )
         i, f, g, o = logistic(i), logistic(f), np.tanh(g), logistic(o)
         seen.append((h, c, i, f, g, o))
         c = rounded(f * c + i * g)
@@ -331,7 +387,9 @@ def lstm(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor, sequ
         return to_x, to_kernel, to_weights, to_bias
 
     def pieces() -> Pieces:
-        _, c, i, f, g, o = (np.stack(part, axis=sequence) for part in zip(*seen, strict=True))
+        _, c, i, f, g, o = (
+            np.stack(part, axis=sequence) for part in zip(*seen, strict=True)
+        )
         memory = f * c + i * g
         return {
             **gates("lstm", 0, i=i, f=f, o=o),
@@ -346,18 +404,26 @@ def lstm(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor, sequ
 
 
 def gru(
-    x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor, recurrent_bias: Tensor, sequence: bool
+    x: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor,
+    recurrent_bias: Tensor,
+    sequence: bool,
 ) -> Tensor:
     """Gated recurrent unit, step by step from a state of zeros; the gates are r, z, n.
 
-    The reset gate r takes its part of what the state gives to the candidate n after the product.
+    The reset gate r takes its part of what the state gives to the candidate n after the
+    product.
     """
     weights, units = recurrent_kernel.values, recurrent_kernel.values.shape[0]
     h = np.zeros((len(x.values), units))
     states, seen = [], []
     for step in range(x.values.shape[1]):
         r, z, n = np.split(x.values[:, step] @ kernel.values + bias.values, 3, axis=-1)
-        r_state, z_state, n_state = np.split(h @ weights + recurrent_bias.values, 3, axis=-1)
+        r_state, z_state, n_state = np.split(
+            h @ weights + recurrent_bias.values, 3, axis=-1
+        )
         r, z = logistic(r + r_state), logistic(z + z_state)
         n = np.tanh(n + r * n_state)
         seen.append((h, r, z, n, n_state))
@@ -367,7 +433,10 @@ def gru(
     def derivative(gradient: Values) -> Any:
         to_x, to_kernel = np.zeros_like(x.values), np.zeros_like(kernel.values)
         to_weights, to_bias = np.zeros_like(weights), np.zeros_like(bias.values)
-        to_recurrent_bias, to_h = np.zeros_like(recurrent_bias.values), np.zeros((len(x.values), units))
+        to_recurrent_bias, to_h = (
+            np.zeros_like(recurrent_bias.values),
+            np.zeros((len(x.values), units)),
+        )
         for step in reversed(range(len(seen))):
             h, r, z, n, n_state = seen[step]
             to_h = to_h + _of_step(gradient, step, len(seen), sequence)
@@ -384,15 +453,21 @@ def gru(
         return to_x, to_kernel, to_weights, to_bias, to_recurrent_bias
 
     def pieces() -> Pieces:
-        _, r, z, n, _ = (np.stack(part, axis=sequence) for part in zip(*seen, strict=True))
+        _, r, z, n, _ = (
+            np.stack(part, axis=sequence) for part in zip(*seen, strict=True)
+        )
         return {**gates("gru", 0, r=r, z=z), **gates("gru", -1, n=n)}
 
     values = np.stack(states, axis=1) if sequence else h
-    return Tensor(values, (x, kernel, recurrent_kernel, bias, recurrent_bias), derivative, pieces)
+    return Tensor(
+        values, (x, kernel, recurrent_kernel, bias, recurrent_bias), derivative, pieces
+    )
 
 
 def _of_step(gradient: Values, step: int, steps: int, sequence: bool) -> Values | float:
-    """What the loss wants of the state after a step; without `sequence` it sees the last one only."""
+    """What the loss wants of the state after a step; without `sequence` it sees the
+    last one only.
+    """
     if sequence:
         return np.asarray(gradient[:, step])
     return gradient if step == steps - 1 else 0.0
@@ -401,7 +476,9 @@ def _of_step(gradient: Values, step: int, steps: int, sequence: bool) -> Values 
 def add(*inputs: Tensor) -> Tensor:
     """The sum; each input gets the whole gradient."""
     return Tensor(
-        np.sum([x.values for x in inputs], axis=0), inputs, lambda gradient: (gradient,) * len(inputs)
+        np.sum([x.values for x in inputs], axis=0),
+        inputs,
+        lambda gradient: (gradient,) * len(inputs),
     )
 
 
@@ -416,12 +493,17 @@ def concat(*inputs: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, labels: Labels, smoothing: float = 0.0) -> Tensor:
-    """Mean softmax cross-entropy against (1 - smoothing) one_hot + smoothing / classes."""
+    """Mean softmax cross-entropy against (1 - smoothing) one_hot + smoothing /
+    classes.
+    """
     batch, classes = logits.values.shape
     target = np.full((batch, classes), smoothing / classes)
     target[np.arange(batch), labels] += 1 - smoothing
-    shifted = logits.values - logits.values.max(axis=1, keepdims=True)  # exp of a large logit overflows
-    log_probability = rounded(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+    # The exp of a large logit overflows.
+    shifted = logits.values - logits.values.max(axis=1, keepdims=True)
+    log_probability = rounded(
+        shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    )
     loss = -(target * log_probability).sum() / batch
 
     def pieces() -> Pieces:

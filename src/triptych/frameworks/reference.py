@@ -1,4 +1,5 @@
-"""The reference: NumPy in float64, written to be read. What every framework is held against.
+"""The reference: NumPy in float64, written to be read. What every framework is held
+against.
 
 Its operations and their derivatives are in `triptych.frameworks.operations`.
 """
@@ -53,14 +54,23 @@ class State:
 
 def facts() -> Facts:
     """float64 only: it is what float64 means here."""
-    return Facts("NumPy reference", np.__version__, {"numpy": np.__version__}, "cpu", 1, ("float64",))
+    return Facts(
+        "NumPy reference",
+        np.__version__,
+        {"numpy": np.__version__},
+        "cpu",
+        1,
+        ("float64",),
+    )
 
 
-# ---- the network, written ------------------------------------------------------------------------------
+# ---- the network, written ------------------------------------------------------------
 
 
 def write_network(architecture: Architecture) -> str:
-    """A function `network(x, weights, averages, masks, training)` of the operations above."""
+    """A function `network(x, weights, averages, masks, training)` of the operations
+    above.
+    """
     held = variables(architecture, TAKEN)
     lines, used = [], []
     for node in architecture.nodes:
@@ -72,7 +82,8 @@ def write_network(architecture: Architecture) -> str:
         used.append(call[: call.index("(")])
     return (
         f"{describe(architecture, 'NumPy')}\n\n"
-        f"from triptych.frameworks.operations import {', '.join(sorted(set(used)))}\n\n\n"
+        "from triptych.frameworks.operations import "
+        f"{', '.join(sorted(set(used)))}\n\n\n"
         f"def network({held[INPUT]}, weights, averages, masks, training):\n"
         f"{''.join(lines)}    return {held[architecture.nodes[-1].name]}\n"
     )
@@ -83,26 +94,29 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
     shape = architecture.input_shapes(node)[0]
     kind, name, layer = node.layer.kind, node.name, node.layer
     arguments = list(inputs)
-    for tensor in (
-        ("kernel", "bias") if isinstance(layer, layers.Conv | layers.DepthwiseConv | layers.Dense) else ()
-    ):
-        arguments.append(
-            f'weights["{name}.{tensor}"]' if f"{name}.{tensor}" in architecture.parameters else "None"
-        )
+    if isinstance(layer, layers.Conv | layers.DepthwiseConv | layers.Dense):
+        arguments += [
+            f'weights["{tensor}"]' if tensor in architecture.parameters else "None"
+            for tensor in (f"{name}.kernel", f"{name}.bias")
+        ]
     match layer:
         case layers.Conv() | layers.DepthwiseConv():
             arguments.append(f"stride={layer.strides}, pads={layer.pads(shape)}")
         case layers.MaxPool() | layers.AveragePool():
-            arguments.append(f"{layer.window}, stride={layer.strides}, pads={layer.pads(shape)}")
+            arguments.append(
+                f"{layer.window}, stride={layer.strides}, pads={layer.pads(shape)}"
+            )
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
             arguments.append(
-                f'weights["{name}.scale"], weights["{name}.offset"], averages["{name}"], '
-                f"{epsilon}, {momentum}, training"
+                f'weights["{name}.scale"], weights["{name}.offset"], '
+                f'averages["{name}"], {epsilon}, {momentum}, training'
             )
         case layers.Bias():
             arguments.append(f'weights["{name}.bias"]')
         case layers.Recurrent(sequence=sequence):
-            arguments += [f'weights["{name}.{tensor}"]' for tensor in layer.parameters(shape)]
+            arguments += [
+                f'weights["{name}.{tensor}"]' for tensor in layer.parameters(shape)
+            ]
             arguments.append(f"sequence={sequence}")
         case layers.Dropout(rate=rate):
             arguments.append(f'{rate}, masks.get("{name}")')
@@ -111,17 +125,20 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
 
 def layouts(architecture: Architecture) -> Layouts:
     """The canonical names and layouts: what these mean, they mean here."""
-    return {name: Layout(name) for name in architecture.parameters | architecture.statistics}
+    return {
+        name: Layout(name) for name in architecture.parameters | architecture.statistics
+    }
 
 
-# ---- the contract --------------------------------------------------------------------------------------
+# ---- the contract --------------------------------------------------------------------
 
 
 def build(architecture: Architecture, weights: Weights, precision: Precision) -> State:
     """The source text is executed; precisions other than float64 are refused."""
     if precision != "float64":
         raise UsageError(
-            f"the reference computes in float64 only, not in {precision}: use --precision float64"
+            f"the reference computes in float64 only, not in {precision}: "
+            "use --precision float64"
         )
     text = write_network(architecture)
     state = State(architecture, text, run_source(text, FILENAME)["network"], {})
@@ -141,14 +158,20 @@ def load_weights(state: State, weights: Weights) -> None:
 
 def dump_weights(state: State) -> Weights:
     """Copies."""
-    weights: Weights = {name: values.copy() for name, values in (state.weights | state.slots).items()}
+    weights: Weights = {
+        name: values.copy() for name, values in (state.weights | state.slots).items()
+    }
     if state.optimizer is not None:
         weights["optimizer.step"] = np.array(state.steps, dtype=np.int64)
     return weights
 
 
 def trace(
-    state: State, images: Images, training: bool, masks: Masks, fed: Activations | None = None
+    state: State,
+    images: Images,
+    training: bool,
+    masks: Masks,
+    fed: Activations | None = None,
 ) -> dict[str, Array]:
     """The same text, with a tap after each layer."""
     seen: dict[str, Array] = {}
@@ -161,22 +184,32 @@ def trace(
     return seen
 
 
-def _tapped(state: State, tap: Callable[[str, Tensor], Tensor]) -> Callable[..., Tensor]:
+def _tapped(
+    state: State, tap: Callable[[str, Tensor], Tensor]
+) -> Callable[..., Tensor]:
     """The same text with taps."""
     held = variables(state.architecture, TAKEN)
-    network: Callable[..., Tensor] = run_with_taps(state.text, FILENAME, "network", held, tap)["network"]
+    made = run_with_taps(state.text, FILENAME, "network", held, tap)
+    network: Callable[..., Tensor] = made["network"]
     return network
 
 
-def gradients(state: State, images: Images, labels: Labels, masks: Masks) -> tuple[float, dict[str, Array]]:
+def gradients(
+    state: State, images: Images, labels: Labels, masks: Masks
+) -> tuple[float, dict[str, Array]]:
     """By `backward`."""
     return gradients_near(state, images, labels, masks, {})
 
 
 def gradients_near(
-    state: State, images: Images, labels: Labels, masks: Masks, moved: Mapping[str, Values]
+    state: State,
+    images: Images,
+    labels: Labels,
+    masks: Masks,
+    moved: Mapping[str, Values],
 ) -> tuple[float, dict[str, Array]]:
-    """As `gradients`, but the layers that are in `moved` hand on what stands there instead of their values.
+    """As `gradients`, but the layers that are in `moved` hand on what stands there
+    instead of their values.
 
     So a ReLU or a max pool can be made to decide a tie as another framework decided it.
     """
@@ -187,12 +220,16 @@ def gradients_near(
         seen[name].values = moved.get(name, tensor.values)
         return seen[name]
 
-    loss, found, _, _ = _loss_and_gradients(state, _tapped(state, tap), images, labels, masks)
+    loss, found, _, _ = _loss_and_gradients(
+        state, _tapped(state, tap), images, labels, masks
+    )
     return loss, {**found, **{name: tensor.gradient for name, tensor in seen.items()}}
 
 
 def _beside(tensor: Tensor) -> Tensor:
-    """The same values in a tensor of its own, for a tap: dropout may hand on its very input."""
+    """The same values in a tensor of its own, for a tap: dropout may hand on its very
+    input.
+    """
     same = add(tensor)
     same.values = tensor.values
     return same
@@ -201,7 +238,9 @@ def _beside(tensor: Tensor) -> Tensor:
 def pieces(
     state: State, images: Images, labels: Labels, masks: Masks, smoothing: float = 0.0
 ) -> dict[str, Reached]:
-    """Which pieces of the network's operations, and of the loss, a batch reaches in training."""
+    """Which pieces of the network's operations, and of the loss, a batch reaches in
+    training.
+    """
     logits, _, _ = _forward(state, state.network, images, masks, training=True)
     loss = cross_entropy(logits, labels, smoothing)
     backward(loss, np.array(1.0))
@@ -217,16 +256,22 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
         for name, shape in state.architecture.parameters.items()
     }
 
-    def step(state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float) -> Any:
+    def step(
+        state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float
+    ) -> Any:
         loss, found, averages, logits = _loss_and_gradients(
             state, state.network, images, labels, masks, optimizer.label_smoothing
         )
         state.steps += 1
         for name, gradient in found.items():
             if name.endswith("kernel"):  # recurrent ones, too
-                state.weights[name] = state.weights[name] * (1 - learning_rate * optimizer.weight_decay)
+                state.weights[name] = state.weights[name] * (
+                    1 - learning_rate * optimizer.weight_decay
+                )
             slots = [f"optimizer.{slot}.{name}" for slot in SLOTS[optimizer.name]]
-            change, new = update(optimizer, gradient, [state.slots[slot] for slot in slots], state.steps)
+            change, new = update(
+                optimizer, gradient, [state.slots[slot] for slot in slots], state.steps
+            )
             state.weights[name] = state.weights[name] - learning_rate * change
             state.slots.update(zip(slots, new, strict=True))
         state.weights.update(averages)
@@ -235,8 +280,11 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
     return step
 
 
-def update(o: Optimizer, g: Values, slots: list[Values], step: int) -> tuple[Values, list[Values]]:
-    """What one unit of learning rate takes off a parameter with gradient g, and the slots after it.
+def update(
+    o: Optimizer, g: Values, slots: list[Values], step: int
+) -> tuple[Values, list[Values]]:
+    """What one unit of learning rate takes off a parameter with gradient g, and the
+    slots after it.
 
     `slots` are those of `SLOTS`, in their order, zero at first; steps count from 1.
     """
@@ -267,15 +315,24 @@ def save_native(state: State, path: Path) -> Path:
 
 
 def _forward(
-    state: State, network: Callable[..., Tensor], images: Images, masks: Masks, training: bool
+    state: State,
+    network: Callable[..., Tensor],
+    images: Images,
+    masks: Masks,
+    training: bool,
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Values]]:
     """The logits, the parameters' tensors, and the running values after this batch."""
     begin_anew()
     mean, std = np.array(state.architecture.mean), np.array(state.architecture.std)
     x = Tensor((images / PIXEL_SCALE - mean) / std)
-    parameters = {name: Tensor(state.weights[name]) for name in state.architecture.parameters}
+    parameters = {
+        name: Tensor(state.weights[name]) for name in state.architecture.parameters
+    }
     averages = {
-        node.name: (state.weights[f"{node.name}.mean"], state.weights[f"{node.name}.variance"])
+        node.name: (
+            state.weights[f"{node.name}.mean"],
+            state.weights[f"{node.name}.variance"],
+        )
         for node in state.architecture.nodes_of(layers.BatchNorm)
     }
     logits = network(x, parameters, averages, masks, training)
@@ -286,11 +343,17 @@ def _forward(
 
 
 def _loss_and_gradients(
-    state: State, network: Callable[..., Tensor], images: Images, labels: Labels, masks: Masks,
+    state: State,
+    network: Callable[..., Tensor],
+    images: Images,
+    labels: Labels,
+    masks: Masks,
     smoothing: float = 0.0,
-) -> tuple[float, dict[str, Values], dict[str, Values], Values]:  # fmt: skip
-    """Loss, the parameters' gradients, the running values after this batch, and the logits."""
-    logits, parameters, averages = _forward(state, network, images, masks, training=True)
+) -> tuple[float, dict[str, Values], dict[str, Values], Values]:
+    """Loss, the parameters' gradients, the running values after this batch, logits."""
+    logits, parameters, averages = _forward(
+        state, network, images, masks, training=True
+    )
     loss = cross_entropy(logits, labels, smoothing)
     backward(loss, np.array(1.0))
     found = {name: tensor.gradient for name, tensor in parameters.items()}

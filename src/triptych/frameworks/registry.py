@@ -12,8 +12,9 @@ from triptych.errors import FrameworkMissing, UsageError, did_you_mean, quote
 from triptych.frameworks.contract import Framework, Writer
 
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads that wait must sleep: where they spin, as OpenMP's do unasked, a training next to any other work
-was seen to fall to a tenth of its speed. PyTorch's look around for an instant first: see below."""
+"""Threads that wait must sleep: where they spin, as OpenMP's do unasked, a training
+next to any other work was seen to fall to a tenth of its speed. PyTorch's look around
+for an instant first: see below."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Entry:
     """What it is drawn with in plots and on the terminal."""
 
     seconds: int = 1
-    """What importing and compiling takes, roughly: of several at once the longest begins."""
+    """What importing and compiling takes, roughly: the longest of several begins."""
 
     @property
     def speed(self) -> dict[str, str]:
@@ -50,7 +51,10 @@ class Entry:
         """None if it is installed, else one line that says how to install it."""
         if all(importlib.util.find_spec(package) for package in self.needs):
             return None
-        return f"{self.title} is not installed; install it with: pip install 'triptych[{self.extra}]'"
+        return (
+            f"{self.title} is not installed; "
+            f"install it with: pip install 'triptych[{self.extra}]'"
+        )
 
     def writer(self) -> Writer:
         """What writes its networks, for which it need not be installed."""
@@ -64,29 +68,45 @@ class Entry:
 
     def _import(self, part: str) -> ModuleType:
         home = importlib.import_module(f"triptych.frameworks.{self.module}")
-        return importlib.import_module(f"{home.__name__}.{part}") if hasattr(home, "__path__") else home
+        return (
+            importlib.import_module(f"{home.__name__}.{part}")
+            if hasattr(home, "__path__")
+            else home
+        )
 
 
 _HUGE_PAGES = "glibc.malloc.hugetlb=1"
-"""Memory in pages of 2 MiB where Linux has them: a step's buffers are many, large and touched once each."""
-_KEPT = f"{_HUGE_PAGES}:glibc.malloc.mmap_threshold={2**32}:glibc.malloc.trim_threshold={2**32}"
+"""Memory in pages of 2 MiB where Linux has them: a step's buffers are many, large and
+touched once each.
+"""
+_KEPT = (
+    f"{_HUGE_PAGES}:glibc.malloc.mmap_threshold={2**32}"
+    f":glibc.malloc.trim_threshold={2**32}"
+)
 """Freed memory is kept for the next step, as well.
 
-PyTorch allocates each activation anew; given back to the system and zeroed by it each time, they took 45 %
-of a step at 224 px. The price is half as much memory again at that size, and little at 64 px.
+PyTorch allocates each activation anew; given back to the system and zeroed by it each
+time, they took 45 % of a step at 224 px. The price is half as much memory again at that
+size, and little at 64 px.
 """
-_TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "GLIBC_TUNABLES": _HUGE_PAGES}
+_TENSORFLOW = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "GLIBC_TUNABLES": _HUGE_PAGES,
+}
 _PYTORCH = {"GLIBC_TUNABLES": _KEPT, "GOMP_SPINCOUNT": "1000"}
-"""Its threads look 1,000 times for more work before they sleep: a tenth of a bfloat16 step at 64 px.
+"""Its threads look 1,000 times for more work before they sleep: a tenth of a bfloat16
+step at 64 px.
 
-Next to other work that makes it a twentieth slower at the most; 10,000 times made it a quarter slower.
+Next to other work that makes it a twentieth slower at the most; 10,000 times made it a
+quarter slower.
 """
 _JAX = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "GLIBC_TUNABLES": _HUGE_PAGES,
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-"""On a GPU JAX would take three quarters of the memory at once, whoever else is there."""
+"""JAX would take three quarters of a GPU's memory at once, whoever else is there."""
 
 REGISTRY: dict[str, Entry] = {
     entry.name: entry
@@ -95,12 +115,13 @@ REGISTRY: dict[str, Entry] = {
               {"KERAS_BACKEND": "tensorflow", **_TENSORFLOW}, "#d00000", 30),
         Entry("tensorflow", "TensorFlow", "tensorflow", ("tensorflow",), "tensorflow",
               _TENSORFLOW, "#ff8f00", 15),
-        Entry("pytorch", "PyTorch", "pytorch", ("torch",), "pytorch", _PYTORCH, "#7c3aed", 5),
+        Entry("pytorch", "PyTorch", "pytorch", ("torch",), "pytorch",
+              _PYTORCH, "#7c3aed", 5),
         Entry("jax", "JAX", "jax", ("jax", "optax"), "jax", _JAX, "#0891b2", 35),
         Entry("keras:jax", "Keras on JAX", "keras", ("keras", "jax"), "keras,jax",
               {"KERAS_BACKEND": "jax", **_JAX}, "#be185d", 40),
-        Entry("keras:torch", "Keras on PyTorch", "keras", ("keras", "torch"), "keras,pytorch",
-              {"KERAS_BACKEND": "torch", **_PYTORCH}, "#9d174d", 20),
+        Entry("keras:torch", "Keras on PyTorch", "keras", ("keras", "torch"),
+              "keras,pytorch", {"KERAS_BACKEND": "torch", **_PYTORCH}, "#9d174d", 20),
         Entry("reference", "NumPy reference", "reference", (), "all", {}, "#475569"),
     )
 }  # fmt: skip
@@ -113,5 +134,7 @@ DEFAULT = ("keras", "tensorflow", "pytorch", "jax")
 def find(name: str) -> Entry:
     """The entry of that name; raises UsageError with the known ones."""
     if name not in REGISTRY:
-        raise UsageError(f"there is no framework {quote(name)}: {did_you_mean(name, REGISTRY)}")
+        raise UsageError(
+            f"there is no framework {quote(name)}: {did_you_mean(name, REGISTRY)}"
+        )
     return REGISTRY[name]

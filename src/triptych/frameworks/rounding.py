@@ -36,10 +36,11 @@ _rounding: ContextVar[Rounding | None] = ContextVar("rounding", default=None)
 
 @contextmanager
 def rounding_to(precision: Precision, seed: str) -> Iterator[None]:
-    """Within it, what is `rounded` or `summed` is off by as much as in a program of that precision.
+    """Within it, what is `rounded` or `summed` is off by as much as in a program of
+    that precision.
 
-    Monte Carlo arithmetic (Parker, 1997): by what one such pass differs from an exact one, any two correct
-    programs may differ, also where large numbers cancel.
+    Monte Carlo arithmetic (Parker, 1997): by what one such pass differs from an exact
+    one, any two correct programs may differ, also where large numbers cancel.
     """
     token = _rounding.set(_begun(precision, seed))
     try:
@@ -53,7 +54,7 @@ def _begun(precision: Precision, seed: str) -> Rounding:
 
 
 def begin_anew() -> None:
-    """Let what follows be rounded as from the beginning: a program that runs twice rounds alike."""
+    """Let what follows be rounded as from the beginning: a second run rounds alike."""
     if (rounding := _rounding.get()) is not None:
         _rounding.set(_begun(rounding.precision, rounding.seed))
 
@@ -65,11 +66,13 @@ def rounded(values: Values) -> Values:
 
 
 def summed(terms: Values) -> Values:
-    """The sum over all axes but the last; within `rounding_to` off by what adding one by one may cost.
+    """The sum over all axes but the last; within `rounding_to` off by what adding one
+    by one may cost.
 
-    That is sqrt(n) half units of the sum of the n terms' sizes (Higham and Mary, 2019). Nobody adds thousands
-    of bfloat16 like that: most of them would be lost. By pairs, each of log2(n) levels loses half a unit of
-    what terms of either sign add up to, the root of the sum of their squares.
+    That is sqrt(n) half units of the sum of the n terms' sizes (Higham and Mary, 2019).
+    Nobody adds thousands of bfloat16 like that: most of them would be lost. By pairs,
+    each of log2(n) levels loses half a unit of what terms of either sign add up to, the
+    root of the sum of their squares.
     """
     axes = tuple(range(terms.ndim - 1))
     total: Values = terms.sum(axis=axes)

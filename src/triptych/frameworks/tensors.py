@@ -1,10 +1,11 @@
-"""What the reference's operations hand to each other: values that know where they came from.
+"""What the reference's operations hand to each other: values that know where they came
+from.
 
-A forward pass leaves a chain of `Tensor`s, each knowing how to hand its gradient to what it was made from;
-`backward` walks the chain from the loss to the pixels.
+A forward pass leaves a chain of `Tensor`s, each knowing how to hand its gradient to
+what it was made from; `backward` walks the chain from the loss to the pixels.
 
-An operation that is made of pieces, such as a ReLU, names them, so that a test can tell which of them the
-probes reach: what no probe reaches, no proof holds against anything.
+An operation that is made of pieces, such as a ReLU, names them, so that a test can tell
+which of them the probes reach: what no probe reaches, no proof holds against anything.
 """
 
 from __future__ import annotations
@@ -18,21 +19,28 @@ from numpy.typing import NDArray
 from triptych.frameworks.rounding import Values, rounded
 
 Pieces = Mapping[str, NDArray[np.bool_]]
-"""By the name of each piece of an operation: which values it gave, in a shape that broadcasts with theirs."""
+"""By the name of each piece of an operation: which values it gave, in a shape that
+broadcasts with theirs.
+"""
 
 
 class Tensor:
-    """Values, the gradient of the loss for them, and how that gradient goes on to the parents."""
+    """Values, the loss's gradient for them, and how that goes on to the parents."""
 
     def __init__(
-        self, values: Values, parents: tuple[Tensor, ...] = (), derivative: Callable[..., Any] | None = None,
+        self,
+        values: Values,
+        parents: tuple[Tensor, ...] = (),
+        derivative: Callable[..., Any] | None = None,
         pieces: Callable[[], Pieces] = dict,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.values = rounded(values)
         self.gradient = np.zeros_like(values)
         self.parents = parents
         self.derivative = derivative
-        """From the gradient of these values to the gradients of the parents' values, in their order."""
+        """From the gradient of these values to the gradients of the parents' values, in
+        their order.
+        """
         self.pieces = pieces
         """The pieces that the operation is made of; asked by tests only."""
 
@@ -42,12 +50,16 @@ def backward(output: Tensor, gradient: Values) -> None:
     output.gradient = gradient
     for tensor in reversed(chain(output)):
         if tensor.derivative is not None:
-            for parent, share in zip(tensor.parents, tensor.derivative(tensor.gradient), strict=True):
+            for parent, share in zip(
+                tensor.parents, tensor.derivative(tensor.gradient), strict=True
+            ):
                 parent.gradient = parent.gradient + rounded(share)
 
 
 def chain(output: Tensor) -> list[Tensor]:
-    """All that `output` was made from, each behind what it was made from itself; `output` comes last."""
+    """All that `output` was made from, each behind what it was made from itself;
+    `output` comes last.
+    """
     order: list[Tensor] = []
 
     def visit(tensor: Tensor) -> None:
@@ -61,7 +73,9 @@ def chain(output: Tensor) -> list[Tensor]:
 
 
 class Reached(NamedTuple):
-    """Whether a piece of an operation gave a value, and whether the loss wanted anything of such a value."""
+    """Whether a piece of an operation gave a value, and whether the loss wanted
+    anything of such a value.
+    """
 
     forward: bool = False
     backward: bool = False
@@ -74,15 +88,17 @@ def reached(output: Tensor) -> dict[str, Reached]:
         for name, mask in tensor.pieces().items():
             before = found.get(name, Reached())
             wanted = bool((mask & (tensor.gradient != 0)).any())
-            found[name] = Reached(before.forward or bool(mask.any()), before.backward or wanted)
+            found[name] = Reached(
+                before.forward or bool(mask.any()), before.backward or wanted
+            )
     return found
 
 
 SATURATED = 8.0
-"""Beyond it on either side, sigmoid and tanh are all but constant, and GELU is 0 or x."""
+"""Beyond it on either side sigmoid and tanh are all but constant, GELU is 0 or x."""
 
 OVERFLOW = 710.0
-"""Beyond it exp overflows in float64, so that a formula written without care gives no number."""
+"""Beyond it exp overflows in float64: a formula written carelessly gives no number."""
 
 SHUT = 0.01
 """How near to its end a gate of a recurrent layer counts as shut, or open."""

@@ -1,8 +1,8 @@
 """Zip and tar archives, read in place: nothing is ever unpacked to disk.
 
-The whole list of members is checked before the first picture is read. One member that could harm (a path
-that leaves the folder, a link, a device, a bomb) refuses the archive: who packs such a thing is not to be
-trusted with the rest.
+The whole list of members is checked before the first picture is read. One member that
+could harm (a path that leaves the folder, a link, a device, a bomb) refuses the
+archive: who packs such a thing is not to be trusted with the rest.
 """
 
 from __future__ import annotations
@@ -36,16 +36,24 @@ RATIO_FROM = 1_000_000
 _HEADER_LIMIT = 1 << 20
 
 _DAMAGE = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
-    EOFError, OSError, ValueError, NotImplementedError, RuntimeError,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
 """What the standard library raises on a damaged archive."""
 
 
 def open_archive(path: Path) -> ZipReader | TarReader:
     """The reader for the archive at `path`, told by its content.
 
-    Raises UnsafeArchive for a member that must not be read, PicturesError for what is no archive.
+    Raises UnsafeArchive for a member that must not be read, PicturesError for what is
+    no archive.
     """
     with _damage_named(path):
         check_file(path)  # a pipe would hold the reader for ever
@@ -62,13 +70,15 @@ def _damage_named(path: Path) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise PicturesError(
-            f"{path} is no intact zip or tar archive ({str(error) or type(error).__name__}); "
-            "give a folder, or pack it again"
+            f"{path} is no intact zip or tar archive "
+            f"({str(error) or type(error).__name__}); give a folder, or pack it again"
         ) from error
 
 
 class _Checked:
-    """The member list of one archive as it is checked: names so far, and their total size."""
+    """The member list of one archive as it is checked: names so far, and their total
+    size.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -76,7 +86,9 @@ class _Checked:
         self._seen: set[str] = set()
 
     def member(self, name: str, size: int, packed: int, *, is_folder: bool) -> str:
-        """Check one member; gives its path with plain `/`. Raises UnsafeArchive. Sizes in bytes."""
+        """Check one member; gives its path with plain `/`. Raises UnsafeArchive. Sizes
+        in bytes.
+        """
         path = name.replace("\\", "/")
         parts = [part for part in path.split("/") if part not in ("", ".")]
         if path.startswith("/") or re.match("[A-Za-z]:", path):
@@ -84,7 +96,9 @@ class _Checked:
         if ".." in parts or "\0" in path:
             self.refuse(name, "has a path that leaves the archive")
         if size > MAX_FILE:
-            self.refuse(name, f"has {size / 1e6:,.0f} MB; {MAX_FILE / 1e6:,.0f} are allowed")
+            self.refuse(
+                name, f"has {size / 1e6:,.0f} MB; {MAX_FILE / 1e6:,.0f} are allowed"
+            )
         self.total += size
         if self.total > MAX_TOTAL:
             self.refuse(name, f"brings the total over {MAX_TOTAL / 1e9:,.0f} GB")
@@ -99,7 +113,8 @@ class _Checked:
 
     def refuse(self, name: str, why: str) -> None:
         raise UnsafeArchive(
-            f"{self.path} is refused: member {name!r} {why}; pack the pictures again without it"
+            f"{self.path} is refused: member {name!r} {why}; "
+            "pack the pictures again without it"
         )
 
 
@@ -135,17 +150,23 @@ class ZipReader:
         checked, found = _Checked(self.path), []
         for info in self._zip.infolist():
             name, kind = info.filename, stat.S_IFMT(info.external_attr >> 16)
-            plain = checked.member(name, info.file_size, info.compress_size, is_folder=info.is_dir())
+            plain = checked.member(
+                name, info.file_size, info.compress_size, is_folder=info.is_dir()
+            )
             # The upper half of the attributes is a Unix mode, or nothing.
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 checked.refuse(name, "is a link or a device")
             if info.flag_bits & 1:
                 raise PicturesError(
-                    f"{self.path} is encrypted; unpack it with its password and give the folder"
+                    f"{self.path} is encrypted; unpack it with its password "
+                    "and give the folder"
                 )
-            # Other methods can grow without bound inside one call of the standard library.
+            # Other methods can grow without bound inside one call of the standard
+            # library.
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                checked.refuse(name, "is packed with another method than store or deflate")
+                checked.refuse(
+                    name, "is packed with another method than store or deflate"
+                )
             if info.is_dir():
                 folders.add(plain)
             elif _shown(plain):
@@ -157,14 +178,19 @@ class ZipReader:
         return np.array([info.header_offset for info in self._members], dtype=np.int64)
 
     def read(self, i: int, limit: int = -1) -> bytes:
-        """The bytes of file `i`; raises PicturesError when the archive is damaged there."""
+        """The bytes of file `i`; raises PicturesError when the archive is damaged
+        there.
+        """
         info = self._members[i]
         with _damage_named(self.path), self._zip.open(info) as file:
-            # One byte more than announced, never "all": a lying header must not fill the memory,
-            # and reaching the end is what makes zipfile compare the checksum.
+            # One byte more than announced, never "all": a lying header must not fill
+            # the memory, and reaching the end is what makes zipfile compare the
+            # checksum.
             data = file.read(info.file_size + 1 if limit < 0 else limit)
             if limit < 0 and len(data) != info.file_size:
-                raise zipfile.BadZipFile(f"{info.filename!r} has {len(data)} of {info.file_size} bytes")
+                raise zipfile.BadZipFile(
+                    f"{info.filename!r} has {len(data)} of {info.file_size} bytes"
+                )
             return data
 
     def close(self) -> None:
@@ -173,7 +199,7 @@ class ZipReader:
 
 
 class _Bounded:
-    """A file for tarfile that refuses huge single reads: only a forged header asks for them."""
+    """A file for tarfile that refuses huge single reads: forged headers ask for it."""
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file = file
@@ -183,7 +209,8 @@ class _Bounded:
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _HEADER_LIMIT:
             raise UnsafeArchive(
-                f"{self._path} is refused: a header of {size:,} bytes; pack the pictures again"
+                f"{self._path} is refused: a header of {size:,} bytes; "
+                "pack the pictures again"
             )
         return self._file.read(size)
 
@@ -216,11 +243,19 @@ class TarReader:
             while (member := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # else it keeps a million of them
                 name = member.name
-                plain = checked.member(name, member.size, member.size, is_folder=member.isdir())
-                # A tar is compressed as a whole, so the ratio is one of totals; the header comes before
-                # its data, so nothing of a bomb is unpacked.
-                if checked.total > RATIO_FROM and checked.total > MAX_RATIO * self._packed:
-                    checked.refuse(name, f"unpacks to over {MAX_RATIO} times the size of the archive")
+                plain = checked.member(
+                    name, member.size, member.size, is_folder=member.isdir()
+                )
+                # A tar is compressed as a whole, so the ratio is one of totals; the
+                # header comes before its data, so nothing of a bomb is unpacked.
+                if (
+                    checked.total > RATIO_FROM
+                    and checked.total > MAX_RATIO * self._packed
+                ):
+                    checked.refuse(
+                        name,
+                        f"unpacks to over {MAX_RATIO} times the size of the archive",
+                    )
                 if member.isdir():
                     folders.add(plain)
                 elif not member.isreg() or member.issparse():
@@ -234,17 +269,22 @@ class TarReader:
         # tarfile takes a damaged header for the end; the true end is a block of zeros.
         self._file.seek(offset)
         block = self._file.read(tarfile.BLOCKSIZE)
-        # Reaching the end of the file is what makes gzip compare its checksum; padding is never long.
+        # Reaching the end of the file is what makes gzip compare its checksum; padding
+        # is never long.
         self._file.read(_HEADER_LIMIT)
         if len(block) < tarfile.BLOCKSIZE or any(block):
             raise tarfile.ReadError(f"broken off or damaged at byte {offset:,}")
 
     def ranks(self) -> NDArray[np.int64]:
-        """Where each file begins in the unpacked archive: a compressed one can only be read forward."""
+        """Where each file begins in the unpacked archive: a compressed one can only be
+        read forward.
+        """
         return self._starts
 
     def read(self, i: int, limit: int = -1) -> bytes:
-        """The bytes of file `i`; raises PicturesError when the archive is damaged there."""
+        """The bytes of file `i`; raises PicturesError when the archive is damaged
+        there.
+        """
         size = int(self._sizes[i]) if limit < 0 else min(limit, int(self._sizes[i]))
         with _damage_named(self.path):
             self._file.seek(int(self._starts[i]))

@@ -1,7 +1,8 @@
-"""Batch k of epoch e: the same pictures, flips, shifts and dropout masks for every framework.
+"""Batch k of epoch e: the same pictures, flips, shifts and dropout masks for every
+framework.
 
-Everything is a pure function of (seed, epoch, k), so any batch can be made again without its past: a run
-that resumes needs no state of this module.
+Everything is a pure function of (seed, epoch, k), so any batch can be made again
+without its past: a run that resumes needs no state of this module.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from triptych.network.rng import stream
 
 @dataclass(frozen=True)
 class Batch:
-    """images uint8 (n, height, width, 3), labels int64 (n,), masks by dropout layer, bool (n, ...)."""
+    """images uint8 (n, height, width, 3), labels int64 (n,), masks by dropout layer,
+    bool (n, ...).
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -31,9 +34,10 @@ class Batch:
 class Batches:
     """One part of the pictures, in batches.
 
-    `images` is the whole store, `rows` the part's place in it, `labels` one for each of `rows`. `dropouts`
-    holds the rate of each dropout layer and the shape of its mask; where it is not given the batches are for
-    looking at: in order, as they are, no masks.
+    `images` is the whole store, `rows` the part's place in it, `labels` one for each of
+    `rows`. `dropouts` holds the rate of each dropout layer and the shape of its mask;
+    where it is not given the batches are for looking at: in order, as they are, no
+    masks.
     """
 
     def __init__(
@@ -53,9 +57,14 @@ class Batches:
     def __len__(self) -> int:
         """How many batches an epoch has.
 
-        A single picture left over joins the batch before it: batch norm knows no variance of one.
+        A single picture left over joins the batch before it: batch norm knows no
+        variance of one.
         """
-        left_over = self.dropouts is not None and self.size > 1 and len(self.rows) % self.size == 1
+        left_over = (
+            self.dropouts is not None
+            and self.size > 1
+            and len(self.rows) % self.size == 1
+        )
         return max(-(-len(self.rows) // self.size) - left_over, min(len(self.rows), 1))
 
     def sizes(self) -> list[int]:
@@ -78,13 +87,16 @@ class Batches:
             else self.images[rows]
         )
         masks = {
-            name: stream(self.seed, "mask", name, epoch, k).random((len(chosen), *shape), np.float32) >= rate
+            name: stream(self.seed, "mask", name, epoch, k).random(
+                (len(chosen), *shape), np.float32
+            )
+            >= rate
             for name, (rate, shape) in self.dropouts.items()
         }
         return Batch(images, self.labels[chosen], masks)
 
     def epoch(self, epoch: int = 0) -> Iterator[Batch]:
-        """All batches of an epoch in turn, the next ones prepared by a thread meanwhile."""
+        """All batches of an epoch in turn, the next prepared by a thread meanwhile."""
         return ahead(lambda k: self.batch(epoch, k), len(self))
 
     def _draw_epoch(self, epoch: int) -> tuple[NDArray[np.int64], Draws | None]:
@@ -97,7 +109,7 @@ class Batches:
 
 
 def ahead(make: Callable[[int], Batch], count: int, depth: int = 2) -> Iterator[Batch]:
-    """`make(0)`, `make(1)`, ... with up to `depth` of them made in advance by a thread."""
+    """`make(0)`, `make(1)`, ..., up to `depth` of them made in advance by a thread."""
     waiting: deque[Future[Batch]] = deque()
     try:
         for k in range(count + depth):
@@ -114,7 +126,8 @@ def ahead(make: Callable[[int], Batch], count: int, depth: int = 2) -> Iterator[
 def _preparer() -> ThreadPoolExecutor:
     """The thread that makes batches, one for the process.
 
-    Not one for each epoch: a thread that finds no memory to begin with leaves whoever started it waiting
-    for ever (`threading.Thread.start`), so a worker that runs out of memory would hang instead of saying so.
+    Not one for each epoch: a thread that finds no memory to begin with leaves whoever
+    started it waiting for ever (`threading.Thread.start`), so a worker that runs out of
+    memory would hang instead of saying so.
     """
     return ThreadPoolExecutor(1, thread_name_prefix="batches")

@@ -1,7 +1,9 @@
-"""Where stores are kept: in the user's cache folder, one a key, each made by one process at a time.
+"""Where stores are kept: in the user's cache folder, one a key, each made by one
+process at a time.
 
-A store is filled under a temporary name and then renamed, so a store that has its name is whole. Processes
-that want the same store wait for the one that makes it. What a killed process left is removed by the next.
+A store is filled under a temporary name and then renamed, so a store that has its name
+is whole. Processes that want the same store wait for the one that makes it. What a
+killed process left is removed by the next.
 """
 
 from __future__ import annotations
@@ -38,15 +40,19 @@ class StoreFacts:
 
 
 def cache_folder(cache: Path | None = None) -> Path:
-    """`cache`, else the folder named by TRIPTYCH_CACHE, else the user's cache folder of the system."""
+    """`cache`, else the folder named by TRIPTYCH_CACHE, else the user's cache folder of
+    the system.
+    """
     named = os.environ.get("TRIPTYCH_CACHE")
     return cache or (Path(named) if named else platformdirs.user_cache_path("triptych"))
 
 
 def keep(cache: Path, key: str, needed: int, fill: Callable[[Path], None]) -> Store:
-    """The store `key` in the folder `cache`, made by `fill(folder)` when it is missing or damaged.
+    """The store `key` in the folder `cache`, made by `fill(folder)` when it is missing
+    or damaged.
 
-    `needed` is the bytes it takes. Raises PicturesError when it cannot be written, and what `fill` raises.
+    `needed` is the bytes it takes. Raises PicturesError when it cannot be written, and
+    what `fill` raises.
     """
     stores = cache / "pictures"
     found = _intact(stores / key)
@@ -56,7 +62,8 @@ def keep(cache: Path, key: str, needed: int, fill: Callable[[Path], None]) -> St
         stores.mkdir(parents=True, exist_ok=True)
         _sweep(stores)
         with _lock(stores, key):
-            found = _intact(stores / key)  # another process may have made it while this one waited
+            # Another process may have made it while this one waited.
+            found = _intact(stores / key)
             if found is not None:
                 return found
             _remove(stores, key)
@@ -73,14 +80,20 @@ def keep(cache: Path, key: str, needed: int, fill: Callable[[Path], None]) -> St
 
 
 def list_stores(cache: Path | None = None) -> list[StoreFacts]:
-    """All stores in the cache, newest first; damaged ones are listed with what is known of them."""
+    """All stores in the cache, newest first; damaged ones with what is known."""
     stores = cache_folder(cache) / "pictures"
-    found = [_facts(path) for path in stores.glob("*") if path.is_dir() and path.suffix != _PARTIAL]
+    found = [
+        _facts(path)
+        for path in stores.glob("*")
+        if path.is_dir() and path.suffix != _PARTIAL
+    ]
     return sorted(found, key=lambda facts: facts.made, reverse=True)
 
 
 def clear(cache: Path | None = None) -> tuple[int, int]:
-    """Remove every store that nobody is making at this moment; gives the stores and the bytes removed."""
+    """Remove every store that nobody is making at this moment; gives the stores and the
+    bytes removed.
+    """
     stores = cache_folder(cache) / "pictures"
     removed = freed = 0
     for path in sorted(stores.glob("*")):
@@ -104,7 +117,8 @@ def _writing(cache: Path, needed: int) -> Iterator[None]:
     except OSError as error:
         raise PicturesError(
             f"cannot keep decoded pictures in {cache}: {error.strerror or error} "
-            f"({needed / 1e6:,.0f} MB are needed); make room, or set TRIPTYCH_CACHE to another folder"
+            f"({needed / 1e6:,.0f} MB are needed); "
+            "make room, or set TRIPTYCH_CACHE to another folder"
         ) from error
 
 
@@ -141,9 +155,15 @@ def _facts(path: Path) -> StoreFacts:
         facts = json.loads((path / "store.json").read_bytes())
         height, width = facts["size"]
         return StoreFacts(
-            path, path.name, facts["source"], facts["pictures"], (height, width), facts["fit"],
-            _bytes(path), facts["made"],
-        )  # fmt: skip
+            path,
+            path.name,
+            facts["source"],
+            facts["pictures"],
+            (height, width),
+            facts["fit"],
+            _bytes(path),
+            facts["made"],
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return StoreFacts(path, path.name, "damaged", 0, (0, 0), "", _bytes(path), "")
 

@@ -1,13 +1,16 @@
 """The one rule about pictures that occur more than once.
 
-Two files are copies when their pixels are the same at full resolution, upright, whatever the format.
+Two files are copies when their pixels are the same at full resolution, upright,
+whatever the format.
 
-1. **In more than one class:** nobody can say which label is right, so every copy is left out.
-2. **In one class, on more than one side:** kept once, on the side test, else validation, else train, else
-   undecided: the test part stays as its author made it.
+1. **In more than one class:** nobody can say which label is right, so every copy is
+   left out.
+2. **In one class, on more than one side:** kept once, on the side test, else
+   validation, else train, else undecided: the test part stays as its author made it.
 3. Of several on the side that keeps it: the first by path.
 
-So a store holds each picture once, and no split of a store can put a picture on two sides.
+So a store holds each picture once, and no split of a store can put a picture on two
+sides.
 """
 
 from __future__ import annotations
@@ -27,13 +30,17 @@ class Copy(NamedTuple):
 
 
 def find_copies(
-    digests: NDArray[np.uint8], labels: NDArray[np.int32], sides: NDArray[np.uint8], usable: NDArray[np.bool_]
+    digests: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    sides: NDArray[np.uint8],
+    usable: NDArray[np.bool_],
 ) -> list[Copy]:
     """The rows to leave out, in rising order.
 
-    `digests` (rows, 16) stand for the pixels; `labels` and `sides` are those of the rows; what is not
-    `usable` has no pixels and is no copy of anything. A copy of a picture in another class is left out with
-    it; of copies in one class one stays: on the test side, else validation, else train.
+    `digests` (rows, 16) stand for the pixels; `labels` and `sides` are those of the
+    rows; what is not `usable` has no pixels and is no copy of anything. A copy of a
+    picture in another class is left out with it; of copies in one class one stays: on
+    the test side, else validation, else train.
     """
     rows = np.flatnonzero(usable)
     halves = np.ascontiguousarray(digests[rows]).view(np.uint64).reshape(-1, 2)
@@ -43,18 +50,26 @@ def find_copies(
     edges = np.diff(np.concatenate(([False], same, [False])).astype(np.int8))
     copies = [
         copy
-        for first, last in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True)
+        for first, last in zip(
+            np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True
+        )
         for copy in _judge(rows[order[first : last + 1]], labels, sides)
     ]
     return sorted(copies)
 
 
-def _judge(group: NDArray[np.int64], labels: NDArray[np.int32], sides: NDArray[np.uint8]) -> list[Copy]:
+def _judge(
+    group: NDArray[np.int64], labels: NDArray[np.int32], sides: NDArray[np.uint8]
+) -> list[Copy]:
     """Which to leave out of one group of rows with the same pixels, rising."""
     rows = [int(row) for row in group]
     if len({int(labels[row]) for row in rows}) > 1:
-        others = {row: next(r for r in rows if labels[r] != labels[row]) for row in rows}
-        return [Copy(row, other, "copy across classes") for row, other in others.items()]
+        others = {
+            row: next(r for r in rows if labels[r] != labels[row]) for row in rows
+        }
+        return [
+            Copy(row, other, "copy across classes") for row, other in others.items()
+        ]
     # Sides are numbered train < validation < test.
     kept = max(rows, key=lambda row: (sides[row], -row))
     return [

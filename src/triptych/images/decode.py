@@ -1,10 +1,14 @@
-"""From the bytes of a picture file to uint8 RGB of one size. The only place that knows file formats.
+"""From the bytes of a picture file to uint8 RGB of one size. The only place that knows
+file formats.
 
 What a picture means here, whatever it was saved as:
 
-- the content decides what a file is, not its ending; of an animation or of many pages the first counts;
-- transparent parts lie on white; CMYK and the rest become RGB the way Pillow does it, colour profiles unread;
-- 16-bit samples keep their upper byte, grey as well as colour; 32-bit samples have no agreed range: refused;
+- the content decides what a file is, not its ending; of an animation or of many pages
+  the first counts;
+- transparent parts lie on white; CMYK and the rest become RGB the way Pillow does it,
+  colour profiles unread;
+- 16-bit samples keep their upper byte, grey as well as colour; 32-bit samples have no
+  agreed range: refused;
 - the camera's orientation mark is applied.
 """
 
@@ -29,14 +33,17 @@ FITS = ("squash", "crop", "pad")
 """How a picture meets a target of another shape.
 
 - `squash`: stretched to it: `image.resize(target, BILINEAR)`;
-- `crop`: its largest centred part of the target's shape: `ImageOps.fit(image, target, BILINEAR)`;
-- `pad`: whole, centred, on grey 128: `ImageOps.pad(image, target, BILINEAR, (128, 128, 128))`.
+- `crop`: its largest centred part of the target's shape: `ImageOps.fit(image, target,
+  BILINEAR)`;
+- `pad`: whole, centred, on grey 128: `ImageOps.pad(image, target, BILINEAR, (128, 128,
+  128))`.
 """
 RESIZES = ("bilinear", "nearest")
 """What a pixel of the smaller picture is made of.
 
 - `bilinear`: of all pixels that it covers (antialiased);
-- `nearest`: of the one at its middle; the others are lost: the default of Keras in 2017.
+- `nearest`: of the one at its middle; the others are lost: the default of Keras in
+  2017.
 """
 MAX_PIXELS = 100_000_000
 PAD_GREY = 128
@@ -62,22 +69,29 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes each value of the EXIF orientation mark; 1 and unknown values ask for nothing."""
+"""What undoes each value of the EXIF orientation mark; 1 and unknown values ask for
+nothing.
+"""
 ORIENTATION = 0x0112
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
     """The picture in `data`, upright. Shape (height, width, 3).
 
-    Raises UnreadablePicture with the kind `empty`, `truncated`, `not a picture`, `too large` or `unreadable`.
+    Raises UnreadablePicture with the kind `empty`, `truncated`, `not a picture`, `too
+    large` or `unreadable`.
     """
     return np.array(_open_upright(data))
 
 
 def resize(
-    image: NDArray[np.uint8], size: tuple[int, int], fit: str = "squash", method: str = "bilinear"
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    fit: str = "squash",
+    method: str = "bilinear",
 ) -> NDArray[np.uint8]:
-    """`image` (height, width, 3) brought to `size` = (height, width), by one of FITS and one of RESIZES.
+    """`image` (height, width, 3) brought to `size` = (height, width), by one of FITS
+    and one of RESIZES.
 
     Raises UsageError for an unknown `fit` or `method`, or a size below one pixel.
     """
@@ -88,10 +102,11 @@ def resize(
 def prepare(
     data: bytes, size: tuple[int, int], fit: str, method: str = "bilinear"
 ) -> tuple[NDArray[np.uint8], bytes]:
-    """The picture in `data` at `size`, and 16 bytes that stand for its pixels at full resolution.
+    """The picture in `data` at `size`, and 16 bytes that stand for its pixels at full
+    resolution.
 
-    Shape (height, width, 3). Equal digests mean equal pixels, in whatever format they were saved.
-    Raises UnreadablePicture.
+    Shape (height, width, 3). Equal digests mean equal pixels, in whatever format they
+    were saved. Raises UnreadablePicture.
     """
     check_fit(size, fit, method)
     image = _open_upright(data)
@@ -101,7 +116,8 @@ def prepare(
 def read_picture(
     path: Path, size: tuple[int, int], fit: str = "squash", method: str = "bilinear"
 ) -> NDArray[np.uint8]:
-    """The picture in the file at `path`, as a store would hold it. Shape (height, width, 3), uint8.
+    """The picture in the file at `path`, as a store would hold it. Shape (height,
+    width, 3), uint8.
 
     Raises UnreadablePicture.
     """
@@ -109,7 +125,9 @@ def read_picture(
 
 
 def pixel_digest(image: Image.Image) -> bytes:
-    """16 bytes of SHA-256 over the shape and the pixels of an RGB image; processors have it built in."""
+    """16 bytes of SHA-256 over the shape and the pixels of an RGB image; processors
+    have it built in.
+    """
     digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
     rows = max(1, 1_000_000 // max(1, image.width))
     # In strips: a copy of the whole would double the memory.
@@ -120,10 +138,14 @@ def pixel_digest(image: Image.Image) -> bytes:
 
 
 def format_of(head: bytes) -> str | None:
-    """The picture format that a file beginning with `head` (16 bytes are enough) claims to have."""
+    """The picture format that a file beginning with `head` (16 bytes are enough) claims
+    to have.
+    """
     if head.startswith(b"RIFF") and head[8:12] != b"WEBP":
         return None
-    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+    return next(
+        (name for magic, name in _MAGIC.items() if head.startswith(magic)), None
+    )
 
 
 def _open_upright(data: bytes) -> Image.Image:
@@ -132,7 +154,9 @@ def _open_upright(data: bytes) -> Image.Image:
         raise UnreadablePicture("empty", "no bytes")
     claimed = format_of(data[:16])
     if claimed is None:
-        raise UnreadablePicture("not a picture", "none of JPEG, PNG, WebP, BMP, GIF, TIFF")
+        raise UnreadablePicture(
+            "not a picture", "none of JPEG, PNG, WebP, BMP, GIF, TIFF"
+        )
     with _pillow_quiet():
         try:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
@@ -141,8 +165,11 @@ def _open_upright(data: bytes) -> Image.Image:
         except UnreadablePicture:
             raise
         except Image.DecompressionBombError as error:
-            raise UnreadablePicture("too large", f"over {MAX_PIXELS / 1e6:.0f} megapixels") from error
-        except Exception as error:  # a damaged file can make Pillow raise almost anything
+            raise UnreadablePicture(
+                "too large", f"over {MAX_PIXELS / 1e6:.0f} megapixels"
+            ) from error
+        except Exception as error:
+            # A damaged file can make Pillow raise almost anything.
             raise _failure(data, claimed, error) from error
 
 
@@ -154,7 +181,8 @@ def _check_size(width: int, height: int) -> None:
 def upright_rgb(image: Image.Image) -> Image.Image:
     """An opened picture, loaded, as RGB, and turned as its orientation mark says."""
     image.load()
-    # Only after loading: TIFF has turned itself by then, PNG may keep the mark at its end.
+    # Only after loading: TIFF has turned itself by then, PNG may keep the mark at its
+    # end.
     turn = TURNS.get(_orientation(image))
     rgb = _to_rgb(image)
     return rgb if turn is None else rgb.transpose(turn)
@@ -174,7 +202,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(upper.astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise UnreadablePicture(
-            "unreadable", "32-bit samples have no agreed range; save it with 8 or 16 bits"
+            "unreadable",
+            "32-bit samples have no agreed range; save it with 8 or 16 bits",
         )
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
@@ -189,14 +218,22 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _failure(data: bytes, claimed: str, error: Exception) -> UnreadablePicture:
     """What to say about a file that begins like a picture and is none."""
     if _is_cut(data, claimed) or "truncated" in str(error).casefold():
-        return UnreadablePicture("truncated", f"a {claimed} file that ends early, after {len(data):,} bytes")
+        return UnreadablePicture(
+            "truncated", f"a {claimed} file that ends early, after {len(data):,} bytes"
+        )
     if isinstance(error, UnidentifiedImageError):
-        return UnreadablePicture("unreadable", f"begins like {claimed}, but its header is damaged")
-    return UnreadablePicture("unreadable", f"damaged {claimed} file ({str(error) or type(error).__name__})")
+        return UnreadablePicture(
+            "unreadable", f"begins like {claimed}, but its header is damaged"
+        )
+    return UnreadablePicture(
+        "unreadable", f"damaged {claimed} file ({str(error) or type(error).__name__})"
+    )
 
 
 def _is_cut(data: bytes, claimed: str) -> bool:
-    """Whether a file of format `claimed` lacks its end, from what the format says of its own length."""
+    """Whether a file of format `claimed` lacks its end, from what the format says of
+    its own length.
+    """
     match claimed:
         case "JPEG":
             return b"\xff\xd9" not in data[-1024:]
@@ -225,11 +262,17 @@ def check_fit(size: tuple[int, int], fit: str, method: str = "bilinear") -> None
         if name not in known:
             raise UsageError(f"unknown {what} {name!r}: {did_you_mean(name, known)}")
     if min(size) < 1:
-        raise UsageError(f"picture size {size[0]} x {size[1]}: give at least one pixel each way")
+        raise UsageError(
+            f"picture size {size[0]} x {size[1]}: give at least one pixel each way"
+        )
 
 
-def fit_to(image: Image.Image, size: tuple[int, int], fit: str, method: str = "bilinear") -> Image.Image:
-    """A picture at `size` = (height, width), stretched, cropped or padded to it by a resampling of Pillow."""
+def fit_to(
+    image: Image.Image, size: tuple[int, int], fit: str, method: str = "bilinear"
+) -> Image.Image:
+    """A picture at `size` = (height, width), stretched, cropped or padded to it by a
+    resampling of Pillow.
+    """
     height, width = size
     how = Image.Resampling[method.upper()]
     if fit == "squash":
@@ -238,11 +281,16 @@ def fit_to(image: Image.Image, size: tuple[int, int], fit: str, method: str = "b
         wide = min(image.width, image.height * width / height)
         high = min(image.height, image.width * height / width)
         left, top = (image.width - wide) / 2, (image.height - high) / 2
-        return image.resize((width, height), how, box=(left, top, left + wide, top + high))
+        return image.resize(
+            (width, height), how, box=(left, top, left + wide, top + high)
+        )
     inner = min(width, max(1, round(image.width / image.height * height)))
     outer = min(height, max(1, round(image.height / image.width * width)))
     paper = Image.new("RGB", (width, height), (PAD_GREY,) * 3)
-    paper.paste(image.resize((inner, outer), how), (round((width - inner) / 2), round((height - outer) / 2)))
+    paper.paste(
+        image.resize((inner, outer), how),
+        (round((width - inner) / 2), round((height - outer) / 2)),
+    )
     return paper
 
 
@@ -253,10 +301,11 @@ _filters = warnings.catch_warnings()
 
 @contextmanager
 def _pillow_quiet() -> Iterator[None]:
-    """Silence Pillow's warnings (bombs, odd metadata): the file is judged here, not on standard error.
+    """Silence Pillow's warnings (bombs, odd metadata): the file is judged here, not on
+    standard error.
 
-    `warnings.catch_warnings` alone is not safe in threads: the filters belong to the process. So the first
-    thread in saves them and the last one out puts them back.
+    `warnings.catch_warnings` alone is not safe in threads: the filters belong to the
+    process. So the first thread in saves them and the last one out puts them back.
     """
     global _quiet_depth, _filters
     with _quiet_lock:

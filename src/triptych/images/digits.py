@@ -1,7 +1,8 @@
 """The built-in set `digits`: 1,797 handwritten digits of 8 x 8 pixels.
 
-They are the test set of E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (UCI Machine
-Learning Repository, 1998, CC BY 4.0), in the file that scikit-learn distributes.
+They are the test set of E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten
+Digits (UCI Machine Learning Repository, 1998, CC BY 4.0), in the file that scikit-learn
+distributes.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ _WHITE = 16
 
 
 def contents(size: tuple[int, int], fit: str, method: str = "bilinear") -> Contents:
-    """What a store of the digits holds, at `size` = (height, width). Raises PicturesError."""
+    """What a digits store holds at `size` = (height, width). Raises PicturesError."""
     labels = _table()[:, 64].astype(np.int32)
     key = hashlib.blake2b(
-        f"digits 1 {SCHEMA} {size[0]}x{size[1]} {way(fit, method)}".encode(), digest_size=20
+        f"digits 1 {SCHEMA} {size[0]}x{size[1]} {way(fit, method)}".encode(),
+        digest_size=20,
     )
     return Contents(
         key=key.hexdigest(),
@@ -46,12 +48,18 @@ def contents(size: tuple[int, int], fit: str, method: str = "bilinear") -> Conte
     )
 
 
-def pictures(size: tuple[int, int], fit: str, method: str = "bilinear") -> Generator[Picture]:
+def pictures(
+    size: tuple[int, int], fit: str, method: str = "bilinear"
+) -> Generator[Picture]:
     """The digits as RGB, brought to `size` like any picture."""
     grey = np.rint(_table()[:, :64].reshape(-1, 8, 8) * (255 / _WHITE)).astype(np.uint8)
     for row, small in enumerate(grey):
         picture = np.repeat(small[:, :, None], 3, axis=2)
-        yield Picture(row, resize(picture, size, fit, method), pixel_digest(Image.fromarray(picture)))
+        yield Picture(
+            row,
+            resize(picture, size, fit, method),
+            pixel_digest(Image.fromarray(picture)),
+        )
 
 
 def _table() -> NDArray[np.float64]:
@@ -61,4 +69,6 @@ def _table() -> NDArray[np.float64]:
         with gzip.open(path, "rt") as file:
             return np.loadtxt(file, delimiter=",")
     except (OSError, ValueError) as error:
-        raise PicturesError(f"cannot read the digits in {path}: {error}; install triptych again") from error
+        raise PicturesError(
+            f"cannot read the digits in {path}: {error}; install triptych again"
+        ) from error

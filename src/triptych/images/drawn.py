@@ -1,7 +1,9 @@
-"""The built-in set `sports`, drawn into a store by as many processes as the machine has processors.
+"""The built-in set `sports`, drawn into a store by as many processes as the machine has
+processors.
 
-The processes are plain Python children that import this file and nothing of the caller's: no framework is
-loaded in them, and a caller's script needs no `if __name__ == "__main__"`.
+The processes are plain Python children that import this file and nothing of the
+caller's: no framework is loaded in them, and a caller's script needs no `if __name__ ==
+"__main__"`.
 """
 
 from __future__ import annotations
@@ -32,12 +34,16 @@ from triptych.images.store import SCHEMA, Contents, Picture
 TRAIN_PICTURES, TEST_PICTURES = 1800, 450
 
 LARGER = 2
-"""How much larger a picture is drawn that is to lose its other pixels: the talk's photos came from there."""
+"""How much larger a picture is drawn that is to lose its other pixels: the talk's
+photos came from there.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Which pictures are to be drawn: `keys[row]` = (seed, side, class, index) and what the store says."""
+    """Which pictures are to be drawn: `keys[row]` = (seed, side, class, index) and what
+    the store says.
+    """
 
     contents: Contents
     keys: list[tuple[int, int, int, int]]
@@ -47,9 +53,10 @@ class Plan:
         height, width = self.contents.size
         with ExitStack() as stack:
             count = max(1, min(os.cpu_count() or 1, len(self.keys)))
+            size, method = self.contents.size, self.contents.resize
+            shares = [self.keys[first::count] for first in range(count)]
             children = [
-                stack.enter_context(_child(self.contents.size, self.contents.resize, self.keys[first::count]))
-                for first in range(count)
+                stack.enter_context(_child(size, method, share)) for share in shares
             ]
             # In turns: the children stay level, and the pipes between hold little.
             for row in range(len(self.keys)):
@@ -58,21 +65,35 @@ class Plan:
                 yield Picture(row, pixels, pixel_digest(Image.fromarray(pixels)))
 
 
-def plan(size: tuple[int, int], seed: int, full: bool, method: str = "bilinear") -> Plan:
-    """The plan of the set at `size` = (height, width): 1,800 + 450 pictures, or the talk's 7,096 + 1,775.
+def plan(
+    size: tuple[int, int], seed: int, full: bool, method: str = "bilinear"
+) -> Plan:
+    """The plan of the set at `size` = (height, width): 1,800 + 450 pictures, or the
+    talk's 7,096 + 1,775.
 
-    They are drawn at their size, antialiased, and for a `method` of "nearest" at twice of it first.
-    Its key holds everything that the pictures depend on, the text of the drawing code included.
+    They are drawn at their size, antialiased, and for a `method` of "nearest" at twice
+    of it first. Its key holds everything that the pictures depend on, the text of the
+    drawing code included.
     """
-    totals = (sum(sports.TALK_TRAIN), sum(sports.TALK_TEST)) if full else (TRAIN_PICTURES, TEST_PICTURES)
-    counts = sports.counts(totals[0], sports.TALK_TRAIN), sports.counts(totals[1], sports.TALK_TEST)
+    totals = (
+        (sum(sports.TALK_TRAIN), sum(sports.TALK_TEST))
+        if full
+        else (TRAIN_PICTURES, TEST_PICTURES)
+    )
+    counts = (
+        sports.counts(totals[0], sports.TALK_TRAIN),
+        sports.counts(totals[1], sports.TALK_TEST),
+    )
     keys = [
         (seed, side, label, index)
         for side, per_class in zip((TRAIN, TEST), counts, strict=True)
         for label, many in enumerate(per_class)
         for index in range(many)
     ]
-    facts = f"sports {_version()} {SCHEMA} {size[0]}x{size[1]} {seed} {counts}{way('', method)}"
+    facts = (
+        f"sports {_version()} {SCHEMA} {size[0]}x{size[1]} {seed} "
+        f"{counts}{way('', method)}"
+    )
     return Plan(
         Contents(
             key=hashlib.blake2b(facts.encode(), digest_size=20).hexdigest(),
@@ -80,7 +101,10 @@ def plan(size: tuple[int, int], seed: int, full: bool, method: str = "bilinear")
             size=size,
             fit="squash",
             classes=sports.CLASSES,
-            names=Names.of(f"{SIDE_NAMES[side]}/{sports.CLASSES[c]}/{i:04}" for _, side, c, i in keys),
+            names=Names.of(
+                f"{SIDE_NAMES[side]}/{sports.CLASSES[c]}/{i:04}"
+                for _, side, c, i in keys
+            ),
             labels=np.array([label for _, _, label, _ in keys], dtype=np.int32),
             sides=np.array([side for _, side, _, _ in keys], dtype=np.uint8),
             resize=method,
@@ -90,7 +114,9 @@ def plan(size: tuple[int, int], seed: int, full: bool, method: str = "bilinear")
 
 
 def draw_for_parent() -> None:
-    """What a child does: draw the pictures named on standard input, write their bytes to standard output."""
+    """What a child does: draw the pictures named on standard input, write their bytes
+    to standard output.
+    """
     order = json.load(sys.stdin)
     height, width = order["size"]
     side = max(height, width) * (LARGER if order["resize"] == "nearest" else 1)
@@ -103,7 +129,9 @@ def draw_for_parent() -> None:
 
 
 def _version() -> str:
-    """Changes with every edit of the drawing code, so that no store outlives the code that drew it."""
+    """Changes with every edit of the drawing code, so that no store outlives the code
+    that drew it.
+    """
     digest = hashlib.blake2b(digest_size=8)
     for path in sorted(Path(sports.__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
@@ -111,7 +139,9 @@ def _version() -> str:
 
 
 @contextmanager
-def _child(size: tuple[int, int], method: str, keys: list[tuple[int, int, int, int]]) -> Iterator[_Draws]:
+def _child(
+    size: tuple[int, int], method: str, keys: list[tuple[int, int, int, int]]
+) -> Iterator[_Draws]:
     """A process that draws `keys`; ended on the way out."""
     # The child finds the package where this process found it, installed or not.
     home = str(Path(sports.__file__).parents[3])
@@ -126,7 +156,9 @@ def _child(size: tuple[int, int], method: str, keys: list[tuple[int, int, int, i
         )
         try:
             assert child.stdin is not None
-            child.stdin.write(json.dumps({"size": size, "resize": method, "keys": keys}).encode())
+            child.stdin.write(
+                json.dumps({"size": size, "resize": method, "keys": keys}).encode()
+            )
             child.stdin.close()
             yield _Draws(child, said)
         finally:
@@ -150,7 +182,9 @@ class _Draws:
             self.said.seek(0)
             last = self.said.read().decode(errors="replace").strip().splitlines()[-1:]
             why = "".join(last) or "no message"
-            raise WorkerFailed(f"a process that draws the sports ended with {self.child.wait()}: {why}")
+            raise WorkerFailed(
+                f"a process that draws the sports ended with {self.child.wait()}: {why}"
+            )
         return data
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a store as files again: the built-in sets for programs that know only folders."""
+"""Pictures of a store as files again: built-in sets for programs that know folders."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from triptych.images.store import Store
 
 
 def save_pictures(store: Store, folder: Path) -> None:
-    """Write every picture to `folder` as a PNG, under its name in the store; `scan` gives the same store.
+    """Write every picture to `folder` as a PNG, under its name in the store; `scan`
+    gives the same store.
 
-    Raises UsageError if the folder holds anything already, RunFolderError if it cannot be written.
+    Raises UsageError if the folder holds anything already, RunFolderError if it cannot
+    be written.
     """
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -1,12 +1,16 @@
-"""Which files of a source are its pictures, of which class and side. Nothing is decoded here.
+"""Which files of a source are its pictures, of which class and side. Nothing is decoded
+here.
 
-Two layouts are known, in a folder or an archive, below any number of single wrapping folders:
+Two layouts are known, in a folder or an archive, below any number of single wrapping
+folders:
 
-- `train/<class>/...` with `test/<class>/...` and `val|valid|validation/<class>/...` where they exist;
+- `train/<class>/...` with `test/<class>/...` and `val|valid|validation/<class>/...`
+  where they exist;
 - plain `<class>/...`.
 
-Folders below a class belong to the class. A folder in the place of a class that has no picture file, by
-content or by name, is none: `models/` with weights in it, say. Hidden files are passed over.
+Folders below a class belong to the class. A folder in the place of a class that has no
+picture file, by content or by name, is none: `models/` with weights in it, say. Hidden
+files are passed over.
 """
 
 from __future__ import annotations
@@ -48,7 +52,9 @@ LAYOUTS = "one folder a class (cats/, dogs/), or train/<class>/ and test/<class>
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The candidates of a source, sorted by path; `reader.read(members[i])` gives the bytes of number i."""
+    """The candidates of a source, sorted by path; `reader.read(members[i])` gives the
+    bytes of number i.
+    """
 
     source: str
     reader: Reader
@@ -63,7 +69,9 @@ class Listing:
 
 @dataclass(frozen=True)
 class _Layout:
-    """How to read paths: `wrappers` parts that say nothing, then a side (if `sided`), then a class."""
+    """How to read paths: `wrappers` parts that say nothing, then a side (if `sided`),
+    then a class.
+    """
 
     wrappers: int
     sided: bool
@@ -73,7 +81,8 @@ class _Layout:
         parts = path.split("/", self.wrappers + 2)[self.wrappers :]
         if len(parts) < 2 + self.sided:
             return None
-        # macOS and the rest of the world spell é differently; to people it is one class.
+        # macOS and the rest of the world spell é differently; to people it is one
+        # class.
         name = unicodedata.normalize("NFC", parts[self.sided])
         side = SIDE_FOLDERS.get(parts[0].casefold()) if self.sided else UNDECIDED
         return None if side is None else (side, name)
@@ -82,8 +91,8 @@ class _Layout:
 def scan(source: Path) -> Listing:
     """List the pictures of the folder or archive at `source`, by name only.
 
-    The caller closes the listing's reader. Raises UnsafeArchive, or PicturesError when there are fewer than
-    two classes or a class without anything to learn from.
+    The caller closes the listing's reader. Raises UnsafeArchive, or PicturesError when
+    there are fewer than two classes or a class without anything to learn from.
     """
     reader: Reader = FolderReader(source) if source.is_dir() else open_archive(source)
     try:
@@ -96,17 +105,26 @@ def scan(source: Path) -> Listing:
 def _listing(source: Path, reader: Reader) -> Listing:
     layout = _layout(source, reader)
     placed = _place(reader, layout)
-    pictured = [_has_pictures(reader, placed, number) for number in range(len(placed.classes))]
-    classes = sorted(name for name, kept in zip(placed.classes, pictured, strict=True) if kept)
+    pictured = [
+        _has_pictures(reader, placed, number) for number in range(len(placed.classes))
+    ]
+    classes = sorted(
+        name for name, kept in zip(placed.classes, pictured, strict=True) if kept
+    )
     # A number that stays -1 is that of a class folder that is left out.
-    numbers = np.array([classes.index(n) if n in classes else -1 for n in placed.classes], dtype=np.int32)
+    numbers = np.array(
+        [classes.index(n) if n in classes else -1 for n in placed.classes],
+        dtype=np.int32,
+    )
     labels = numbers[placed.numbers]
     members = placed.members[labels >= 0]
     listing = Listing(
         source=str(source),
         reader=reader,
         members=members,
-        names=Names.of(printable(_below(reader.names[int(i)], layout.wrappers)) for i in members),
+        names=Names.of(
+            printable(_below(reader.names[int(i)], layout.wrappers)) for i in members
+        ),
         labels=labels[labels >= 0],
         sides=placed.sides[labels >= 0],
         classes=tuple(printable(name) for name in classes),
@@ -117,13 +135,17 @@ def _listing(source: Path, reader: Reader) -> Listing:
         ),
     )
     left_out = [(None, problem) for problem in listing.problems]
-    check_classes(listing.source, listing.classes, listing.labels, listing.sides, left_out)
+    check_classes(
+        listing.source, listing.classes, listing.labels, listing.sides, left_out
+    )
     return listing
 
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
-    """The files in class folders, each with its side and the number of its class; and those outside."""
+    """The files in class folders, each with its side and the number of its class; and
+    those outside.
+    """
 
     members: NDArray[np.int64]
     sides: NDArray[np.uint8]
@@ -154,13 +176,19 @@ def _place(reader: Reader, layout: _Layout) -> _Placed:
         if place := layout.place(folder + "/-"):
             numbers.setdefault(place[1], len(numbers))
     return _Placed(
-        np.array(members, dtype=np.int64), np.array(sides, dtype=np.uint8),
-        np.array(found, dtype=np.int64), list(numbers), named, outside,
-    )  # fmt: skip
+        np.array(members, dtype=np.int64),
+        np.array(sides, dtype=np.uint8),
+        np.array(found, dtype=np.int64),
+        list(numbers),
+        named,
+        outside,
+    )
 
 
 def _has_pictures(reader: Reader, placed: _Placed, number: int) -> bool:
-    """Whether a class has a file that is a picture by its content, or is meant to be one by its name."""
+    """Whether a class has a file that is a picture by its content, or is meant to be
+    one by its name.
+    """
     if number in placed.named:
         return True
     members = placed.members[placed.numbers == number]
@@ -179,7 +207,9 @@ def _without_pictures(placed: _Placed, pictured: list[bool]) -> Iterator[Problem
     counts = np.bincount(placed.numbers, minlength=len(pictured))
     for name, kept, files in sorted(zip(placed.classes, pictured, counts, strict=True)):
         if not kept:
-            detail = f"no picture among {files:,} file(s)" if files else "an empty folder"
+            detail = (
+                f"no picture among {files:,} file(s)" if files else "an empty folder"
+            )
             yield Problem("no pictures", printable(name), detail)
 
 
@@ -188,8 +218,9 @@ def _below(path: str, wrappers: int) -> str:
 
 
 def _layout(source: Path, reader: Reader) -> _Layout:
-    """Find the wrapping folders, then tell the two layouts apart. Raises PicturesError."""
-    folders = [f"{folder}/-" for folder in reader.empty_folders]  # as if each held a file
+    """Find the wrapping folders, then tell the layouts apart. Raises PicturesError."""
+    # As if each held a file.
+    folders = [f"{folder}/-" for folder in reader.empty_folders]
     wrappers = 0
     while True:
         below = [
@@ -198,19 +229,28 @@ def _layout(source: Path, reader: Reader) -> _Layout:
             if path.count("/") > wrappers
         ]
         tops = {parts[0] for parts in below}
-        if len(tops) != 1 or tops & _side_names(tops) or not any(len(parts) > 2 for parts in below):
+        if (
+            len(tops) != 1
+            or tops & _side_names(tops)
+            or not any(len(parts) > 2 for parts in below)
+        ):
             break
         wrappers += 1
     named = _side_names(tops)
     # A plain class may be called "train"; a side has class folders in it.
-    has_train = any(parts[0].casefold() == "train" and len(parts) > 2 for parts in below)
+    has_train = any(
+        parts[0].casefold() == "train" and len(parts) > 2 for parts in below
+    )
     if has_train or (tops and tops == named):
         if not has_train:
-            raise PicturesError(f"{source} has no train/<class>/ folders; it needs {LAYOUTS}")
+            raise PicturesError(
+                f"{source} has no train/<class>/ folders; it needs {LAYOUTS}"
+            )
         return _Layout(wrappers, sided=True)
     if apart := sorted(named - {"train"}):
         raise PicturesError(
-            f"{source} has {apart[0]!r} beside class folders, but no train/<class>/; it needs {LAYOUTS}"
+            f"{source} has {apart[0]!r} beside class folders, but no train/<class>/; "
+            f"it needs {LAYOUTS}"
         )
     return _Layout(wrappers, sided=False)
 
@@ -225,7 +265,9 @@ def _side_names(tops: set[str]) -> set[str]:
 
 
 def _misplaced(reader: Reader, outside: list[int], wrappers: int) -> list[Problem]:
-    """The pictures among the files `outside` the class folders; a README or a table is welcome there."""
+    """The pictures among the files `outside` the class folders; a README or a table is
+    welcome there.
+    """
     ranks = reader.ranks()
     problems = []
     for member in sorted(outside, key=lambda i: int(ranks[i])):
@@ -249,23 +291,36 @@ def check_classes(
     sides: NDArray[np.uint8],
     left_out: Sequence[tuple[int | None, Problem]],
 ) -> None:
-    """Raises PicturesError unless there are two classes, each with two pictures, one of them to learn from.
+    """Raises PicturesError unless there are two classes, each with two pictures, one of
+    them to learn from.
 
-    `labels` and `sides` (pictures,) are those of the pictures at hand; `left_out` says what is missing among
-    them, each with its class if it has one, so that the message names the files of the class it is about.
+    `labels` and `sides` (pictures,) are those of the pictures at hand; `left_out` says
+    what is missing among them, each with its class if it has one, so that the message
+    names the files of the class it is about.
     """
 
     def hint(number: int | None = None) -> str:
-        own = [problem for label, problem in left_out if number is None or label == number]
-        return f" ({len(own):,} left out, first {own[0].path}: {own[0].kind})" if own else ""
+        own = [
+            problem for label, problem in left_out if number is None or label == number
+        ]
+        return (
+            f" ({len(own):,} left out, first {own[0].path}: {own[0].kind})"
+            if own
+            else ""
+        )
 
     if not classes or not len(labels):
         what = "no readable picture" if classes else "no class folder with pictures"
         raise PicturesError(f"{source} holds {what}{hint()}; it needs {LAYOUTS}")
     if len(classes) == 1:
-        raise PicturesError(f"{source} holds one class, {classes[0]!r}{hint()}; add a second class folder")
+        raise PicturesError(
+            f"{source} holds one class, {classes[0]!r}{hint()}; "
+            "add a second class folder"
+        )
     counts = np.bincount(labels, minlength=len(classes))
-    to_learn = np.bincount(labels[(sides == TRAIN) | (sides == UNDECIDED)], minlength=len(classes))
+    to_learn = np.bincount(
+        labels[(sides == TRAIN) | (sides == UNDECIDED)], minlength=len(classes)
+    )
     for number, name in enumerate(classes):
         if counts[number] < 2:
             many = "one picture" if counts[number] else "no picture"
@@ -275,6 +330,6 @@ def check_classes(
             )
         if not to_learn[number]:
             raise PicturesError(
-                f"{source}: class {name!r} has no picture in train that can be used{hint(number)}; "
-                "add some, or remove its folders"
+                f"{source}: class {name!r} has no picture in train "
+                f"that can be used{hint(number)}; add some, or remove its folders"
             )

@@ -1,7 +1,9 @@
-"""Where pictures lie: one small interface for a folder and an archive, and the problems found there.
+"""Where pictures lie: one small interface for a folder and an archive, and the problems
+found there.
 
-A reader lists the files below a source and reads one of them; it decodes nothing. Names are kept as one
-block of bytes and not as Python strings: a million of them cost what their letters cost.
+A reader lists the files below a source and reads one of them; it decodes nothing. Names
+are kept as one block of bytes and not as Python strings: a million of them cost what
+their letters cost.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ MAX_FILE = 500_000_000
 """Bytes. A larger file is no photograph, and would be held in memory whole."""
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-"""What names of pictures end in. The content decides what a file is; its name, what it is meant to be."""
+"""What names of pictures end in. The content decides what a file is; its name, what it
+is meant to be.
+"""
 
 PROBLEM_KINDS = {
     "unreadable": "cannot be opened or decoded; left out",
@@ -31,7 +35,9 @@ PROBLEM_KINDS = {
     "truncated": "ends before its picture does; left out",
     "not a picture": "is none of JPEG, PNG, WebP, BMP, GIF, TIFF; left out",
     "too large": "over 100 megapixels or 500 MB; left out",
-    "no pictures": "a class folder without a file that is, or is named like, a picture; left out",
+    "no pictures": (
+        "a class folder without a file that is, or is named like, a picture; left out"
+    ),
     "misplaced": "a picture outside the class folders; left out",
     "link": "a link to a folder that is listed already; not followed",
     "copy": "the pixels of another picture of its class and side; the first is kept",
@@ -43,7 +49,9 @@ PROBLEM_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A file that is not used, or a folder not entered: the kind, where, and the cause in a few words."""
+    """A file that is not used, or a folder not entered: the kind, where, and the cause
+    in a few words.
+    """
 
     kind: str
     path: str
@@ -51,12 +59,16 @@ class Problem:
 
 
 class Names:
-    """Many strings as one block of UTF-8 and the place where each ends; reads like a sequence.
+    """Many strings as one block of UTF-8 and the place where each ends; reads like a
+    sequence.
 
-    File names that are no text (any bytes are allowed on Linux) survive the way in and out.
+    File names that are no text (any bytes are allowed on Linux) survive the way in and
+    out.
     """
 
-    def __init__(self, blob: bytes | bytearray | NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+    def __init__(
+        self, blob: bytes | bytearray | NDArray[np.uint8], ends: NDArray[np.int64]
+    ) -> None:
         self.blob = blob
         self.ends = ends
 
@@ -67,7 +79,9 @@ class Names:
         for name in names:
             blob += name.encode("utf-8", "surrogateescape")
             ends.append(len(blob))
-        return cls(blob, np.frombuffer(ends, np.int64) if ends else np.zeros(0, np.int64))
+        return cls(
+            blob, np.frombuffer(ends, np.int64) if ends else np.zeros(0, np.int64)
+        )
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -76,7 +90,9 @@ class Names:
         if not 0 <= i < len(self):
             raise IndexError(i)
         start = int(self.ends[i - 1]) if i else 0
-        return bytes(self.blob[start : int(self.ends[i])]).decode("utf-8", "surrogateescape")
+        return bytes(self.blob[start : int(self.ends[i])]).decode(
+            "utf-8", "surrogateescape"
+        )
 
     def __iter__(self) -> Iterator[str]:
         return (self[i] for i in range(len(self)))
@@ -86,7 +102,7 @@ class Reader(Protocol):
     """The files below one source."""
 
     names: Names
-    """Relative paths with `/`, sorted folder by folder; hidden files are not among them."""
+    """Relative paths with `/`, sorted folder by folder, without hidden files."""
     empty_folders: list[str]
     problems: list[Problem]
 
@@ -96,7 +112,8 @@ class Reader(Protocol):
     def read(self, i: int, limit: int = -1) -> bytes:
         """The bytes of file `i`, at most `limit` when that is not negative.
 
-        Raises UnreadablePicture when this file cannot be read, PicturesError when the whole source cannot.
+        Raises UnreadablePicture when this file cannot be read, PicturesError when the
+        whole source cannot.
         """
 
     def close(self) -> None:
@@ -104,8 +121,13 @@ class Reader(Protocol):
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name was put there by the system and not by a person."""
-    return name.startswith(".") or name.casefold() in {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
+    """Whether a file or folder of this name is the system's and not a person's."""
+    return name.startswith(".") or name.casefold() in {
+        "thumbs.db",
+        "desktop.ini",
+        "__macosx",
+        "@eadir",
+    }
 
 
 def is_named_like_a_picture(name: str) -> bool:
@@ -116,11 +138,15 @@ def is_named_like_a_picture(name: str) -> bool:
 def printable(name: str) -> str:
     """`name` on one line in characters that every terminal and JSON writer accepts."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def read_file(path: Path, limit: int = -1) -> bytes:
-    """The bytes of the file at `path`, at most `limit` if that is not negative; raises UnreadablePicture."""
+    """The bytes of the file at `path`, at most `limit` if that is not negative; raises
+    UnreadablePicture.
+    """
     try:
         with open(path, "rb", opener=_at_once) as file:
             facts = os.fstat(file.fileno())
@@ -139,7 +165,7 @@ def _at_once(path: str, flags: int) -> int:
 
 
 class FolderReader:
-    """A folder on disk. Links are followed, each linked folder once, and never into a loop."""
+    """A folder on disk. Links are followed, each folder once, and never into a loop."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -149,7 +175,9 @@ class FolderReader:
         try:
             os.scandir(root).close()
         except OSError as error:
-            raise PicturesError(f"cannot list {root}: {error.strerror}; check its permissions") from error
+            raise PicturesError(
+                f"cannot list {root}: {error.strerror}; check its permissions"
+            ) from error
         self.names = Names.of(self._walk())
 
     def ranks(self) -> NDArray[np.int64]:
@@ -167,7 +195,9 @@ class FolderReader:
         self.problems.append(Problem(kind, printable(path), detail))
 
     def _walk(self) -> Iterator[str]:
-        """Relative paths of the files, depth first. A stack, not recursion: depth is the user's choice."""
+        """Relative paths of the files, depth first. A stack, not recursion: depth is
+        the user's choice.
+        """
         opened = [(_identity(self.root), self._entries(self.root, ""))]
         while opened:
             found = next(opened[-1][1], None)
@@ -177,8 +207,12 @@ class FolderReader:
             entry, path = found
             try:
                 if entry.is_dir():
-                    if self._may_enter(entry, path, [identity for identity, _ in opened]):
-                        opened.append((_identity(entry), self._entries(entry, path + "/")))
+                    if self._may_enter(
+                        entry, path, [identity for identity, _ in opened]
+                    ):
+                        opened.append(
+                            (_identity(entry), self._entries(entry, path + "/"))
+                        )
                 elif entry.is_file():
                     yield path
                 elif entry.is_symlink():
@@ -194,7 +228,9 @@ class FolderReader:
         """What lies in one folder, by name, each with its relative path."""
         try:
             with os.scandir(folder) as listed:
-                entries = sorted((e for e in listed if not is_hidden(e.name)), key=lambda e: e.name)
+                entries = sorted(
+                    (e for e in listed if not is_hidden(e.name)), key=lambda e: e.name
+                )
         except OSError as error:
             self._problem("unreadable", prefix, error.strerror or str(error))
             return
@@ -203,13 +239,17 @@ class FolderReader:
         for entry in entries:
             yield entry, prefix + entry.name
 
-    def _may_enter(self, entry: os.DirEntry[str], path: str, ancestors: Sequence[tuple[int, int]]) -> bool:
-        """Whether a folder is new. Only a link can lead back up, or to one place from many."""
+    def _may_enter(
+        self, entry: os.DirEntry[str], path: str, ancestors: Sequence[tuple[int, int]]
+    ) -> bool:
+        """Whether a folder is new. Only links lead back up, or to a place from many."""
         if not entry.is_symlink():
             return True
         identity = _identity(entry)
         if identity in ancestors or identity in self._linked:
-            self._problem("link", path, f"leads to {printable(os.path.realpath(entry.path))}")
+            self._problem(
+                "link", path, f"leads to {printable(os.path.realpath(entry.path))}"
+            )
             return False
         self._linked.add(identity)
         return True

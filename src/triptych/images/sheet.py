@@ -1,4 +1,4 @@
-"""What is in a store, for people and for `pictures.json`: a contact sheet and a table of counts."""
+"""What is in a store, for people and `pictures.json`: a contact sheet and counts."""
 
 from __future__ import annotations
 
@@ -26,10 +26,14 @@ _INK, _SOFT = (28, 32, 38), (122, 130, 140)
 
 
 class ImagesFound(Struct, kw_only=True):
-    """What was found in a place of pictures, and how it was split: the content of pictures.json."""
+    """What was found in a place of pictures, and how it was split: the content of
+    pictures.json.
+    """
 
     source: str
-    key: Annotated[str, Meta(description="Of the store: equal keys are equal pictures.")]
+    key: Annotated[
+        str, Meta(description="Of the store: equal keys are equal pictures.")
+    ]
     size: tuple[int, int]
     """Height and width to which they were resized."""
     fit: str
@@ -38,7 +42,9 @@ class ImagesFound(Struct, kw_only=True):
     validation: int
     test: int
     classes: list[str]
-    class_counts: Annotated[dict[str, list[int]], Meta(description="By side, of each class.")]
+    class_counts: Annotated[
+        dict[str, list[int]], Meta(description="By side, of each class.")
+    ]
     problem_counts: Annotated[dict[str, int], Meta(description="By kind.")]
     problems: list[Problem]
 
@@ -47,7 +53,8 @@ def describe(store: Store, split: Split) -> ImagesFound:
     """What is in a store, split so."""
     sides = {name: getattr(split, name) for name in SIDE_NAMES[1:]}
     counts = {
-        side: np.bincount(store.labels[rows], minlength=len(store.classes)) for side, rows in sides.items()
+        side: np.bincount(store.labels[rows], minlength=len(store.classes))
+        for side, rows in sides.items()
     }
     kinds = Counter(problem.kind for problem in store.problems)
     return ImagesFound(
@@ -67,19 +74,31 @@ def describe(store: Store, split: Split) -> ImagesFound:
 
 
 def contact_sheet(store: Store, path: Path, per_class: int = 8) -> None:
-    """Write a PNG with a row of pictures for each class, its name and its count, to `path`.
+    """Write a PNG with a row of pictures for each class, its name and its count, to
+    `path`.
 
-    The pictures of a row are spread evenly over the class. Raises PicturesError when it cannot be written.
+    The pictures of a row are spread evenly over the class. Raises PicturesError when it
+    cannot be written.
     """
     shown = store.classes[:MAX_CLASSES]
     width = 2 * _MARGIN + _LABEL + per_class * (_THUMB + _GAP) - _GAP
     top = _MARGIN + 44
-    sheet = Image.new("RGB", (width, top + len(shown) * (_THUMB + _GAP) - _GAP + _MARGIN + 22), "white")
+    sheet = Image.new(
+        "RGB",
+        (width, top + len(shown) * (_THUMB + _GAP) - _GAP + _MARGIN + 22),
+        "white",
+    )
     draw = ImageDraw.Draw(sheet)
     height, wide = store.size
-    draw.text((_MARGIN, _MARGIN - 8), _short(Path(store.source).name or store.source, 60), _INK, _font(22))
+    draw.text(
+        (_MARGIN, _MARGIN - 8),
+        _short(Path(store.source).name or store.source, 60),
+        _INK,
+        _font(22),
+    )
     facts = (
-        f"{len(store):,} pictures   {len(store.classes):,} classes   {wide} x {height} pixels   {store.fit}"
+        f"{len(store):,} pictures   {len(store.classes):,} classes   "
+        f"{wide} x {height} pixels   {store.fit}"
     )
     draw.text((width - _MARGIN, _MARGIN), facts, _SOFT, _font(13), anchor="ra")
     for label, name in enumerate(shown):
@@ -91,7 +110,11 @@ def contact_sheet(store: Store, path: Path, per_class: int = 8) -> None:
             x = _MARGIN + _LABEL + place * (_THUMB + _GAP)
             _paste(sheet, store.images[row], x, y)
     found = f"{len(store.problems) or 'no'} problems found"
-    more = f"{len(store.classes) - len(shown):,} more classes   " if len(shown) < len(store.classes) else ""
+    more = (
+        f"{len(store.classes) - len(shown):,} more classes   "
+        if len(shown) < len(store.classes)
+        else ""
+    )
     draw.text((_MARGIN, sheet.height - _MARGIN - 4), more + found, _SOFT, _font(13))
     _write(sheet, path)
 
@@ -108,9 +131,13 @@ def _paste(sheet: Image.Image, pixels: NDArray[np.uint8], x: int, y: int) -> Non
     picture = Image.fromarray(np.asarray(pixels))
     scale = _THUMB / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    # Small pictures keep their pixels visible: what the network sees is what the sheet shows.
+    # Small pictures keep their pixels visible: what the network sees is what the sheet
+    # shows.
     method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
-    sheet.paste(picture.resize(size, method), (x + (_THUMB - size[0]) // 2, y + (_THUMB - size[1]) // 2))
+    sheet.paste(
+        picture.resize(size, method),
+        (x + (_THUMB - size[0]) // 2, y + (_THUMB - size[1]) // 2),
+    )
 
 
 def _short(text: str, most: int) -> str:

@@ -14,12 +14,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.errors import PicturesError, UnreadablePicture, UsageError, did_you_mean, quote
+from triptych.errors import (
+    PicturesError,
+    UnreadablePicture,
+    UsageError,
+    did_you_mean,
+    quote,
+)
 from triptych.images import digits, drawn, sports
 from triptych.images.cache import cache_folder, keep
 from triptych.images.decode import check_fit, prepare, read_picture, way
 from triptych.images.folder import Listing, scan
-from triptych.images.store import SCHEMA, Contents, Picture, Progress, Store, write_store
+from triptych.images.store import (
+    SCHEMA,
+    Contents,
+    Picture,
+    Progress,
+    Store,
+    write_store,
+)
 
 __all__ = ["BUILT_IN", "class_names", "located", "open_pictures", "read_picture"]
 
@@ -27,15 +40,21 @@ BUILT_IN = {"sports": sports.CLASSES, "digits": digits.CLASSES}
 """The sets that need no files, each with its classes."""
 
 _THREADS = min(4, max(2, os.cpu_count() or 2))
-"""Each holds a picture at full resolution while it works: 50 to 100 MB for 12 megapixels."""
+"""Each holds a picture at full resolution while it works: 50 to 100 MB for 12
+megapixels.
+"""
 _IN_FLIGHT_FILES = 4
 """Files waiting a thread, and no more than ..."""
 _IN_FLIGHT_BYTES = 64_000_000
-"""... this many bytes in all (or one file): memory stays flat however many and large the pictures are."""
+"""... this many bytes in all (or one file): memory stays flat however many and large
+the pictures are.
+"""
 
 
 def located(pictures: str | Path) -> str:
-    """A built-in set by its name, anything else as an absolute path, so that it is found from anywhere."""
+    """A built-in set by its name, anything else as an absolute path, so that it is
+    found from anywhere.
+    """
     if isinstance(pictures, str) and pictures in BUILT_IN:
         return pictures
     path = Path(pictures).expanduser()
@@ -43,7 +62,9 @@ def located(pictures: str | Path) -> str:
 
 
 def class_names(source: str | Path) -> tuple[str, ...]:
-    """The classes of what `open_pictures` would open; nothing is decoded. Raises PicturesError."""
+    """The classes of what `open_pictures` would open; nothing is decoded. Raises
+    PicturesError.
+    """
     if isinstance(source, str) and source in BUILT_IN:
         return BUILT_IN[source]
     listing = scan(_existing(source))
@@ -63,15 +84,17 @@ def open_pictures(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Store:
-    """The pictures of `source` at `size` = (height, width), decoded now or on an earlier run.
+    """The pictures of `source` at `size` = (height, width), decoded now or on an
+    earlier run.
 
-    `source` is a folder, a zip or tar archive, or the name of a built-in set: `sports` (drawn from `seed`,
-    in the talk's numbers when `full`) or `digits`. A folder of that name is reached as `./sports`, or as a
-    Path. `fit` is one of FITS, `resize` one of RESIZES. `progress(done, total)` is called while pictures are
-    decoded.
+    `source` is a folder, a zip or tar archive, or the name of a built-in set: `sports`
+    (drawn from `seed`, in the talk's numbers when `full`) or `digits`. A folder of that
+    name is reached as `./sports`, or as a Path. `fit` is one of FITS, `resize` one of
+    RESIZES. `progress(done, total)` is called while pictures are decoded.
 
-    Raises PicturesError when nothing can be learned from it, when `strict` and there is any problem, and
-    when the store cannot be written; UsageError for an impossible `size`, `fit`, `resize` or `seed`.
+    Raises PicturesError when nothing can be learned from it, when `strict` and there is
+    any problem, and when the store cannot be written; UsageError for an impossible
+    `size`, `fit`, `resize` or `seed`.
     """
     check_fit(size, fit, resize)
     if seed < 0:
@@ -79,7 +102,10 @@ def open_pictures(
     at = cache_folder(cache)
     if source == "digits":
         store = _built_in(
-            digits.contents(size, fit, resize), lambda: digits.pictures(size, fit, resize), at, progress
+            digits.contents(size, fit, resize),
+            lambda: digits.pictures(size, fit, resize),
+            at,
+            progress,
         )
     elif source == "sports":
         plan = drawn.plan(size, seed, full, resize)
@@ -89,30 +115,47 @@ def open_pictures(
     if strict and store.problems:
         first = store.problems[0]
         raise PicturesError(
-            f"{source}: {len(store.problems):,} problem(s) with strict, first {first.path}: {first.kind} "
-            f"({first.detail}); mend them or run without strict"
+            f"{source}: {len(store.problems):,} problem(s) with strict, "
+            f"first {first.path}: {first.kind} ({first.detail}); "
+            "mend them or run without strict"
         )
     return replace(store, source=str(source))
 
 
 def _existing(source: str | Path) -> Path:
     path = Path(source).expanduser()
-    if not os.path.exists(path):  # and not path.exists(): a name may be too long for any file
+    # Not path.exists(): a name may be too long for any file.
+    if not os.path.exists(path):
         raise PicturesError(
-            f"there is no folder or archive {quote(str(source))}; give a folder, a zip or tar archive, "
+            f"there is no folder or archive {quote(str(source))}; "
+            "give a folder, a zip or tar archive, "
             f"or a built-in set: {did_you_mean(str(source), BUILT_IN)}"
         )
     return path
 
 
 def _built_in(
-    contents: Contents, pictures: Callable[[], Generator[Picture]], cache: Path, progress: Progress | None
+    contents: Contents,
+    pictures: Callable[[], Generator[Picture]],
+    cache: Path,
+    progress: Progress | None,
 ) -> Store:
-    return keep(cache, contents.key, _bytes(contents), lambda at: _fill(at, contents, pictures(), progress))
+    return keep(
+        cache,
+        contents.key,
+        _bytes(contents),
+        lambda at: _fill(at, contents, pictures(), progress),
+    )
 
 
-def _fill(folder: Path, contents: Contents, pictures: Generator[Picture], progress: Progress | None) -> None:
-    # Closed and not left to the collector: threads and processes must end with an error, not after it.
+def _fill(
+    folder: Path,
+    contents: Contents,
+    pictures: Generator[Picture],
+    progress: Progress | None,
+) -> None:
+    # Closed and not left to the collector: threads and processes must end with an
+    # error, not after it.
     with closing(pictures):
         write_store(folder, contents, pictures, progress)
 
@@ -122,7 +165,12 @@ def _bytes(contents: Contents) -> int:
 
 
 def _from_files(
-    path: Path, size: tuple[int, int], fit: str, resize: str, cache: Path, progress: Progress | None
+    path: Path,
+    size: tuple[int, int],
+    fit: str,
+    resize: str,
+    cache: Path,
+    progress: Progress | None,
 ) -> Store:
     listing = scan(path)
     with closing(listing.reader):
@@ -138,14 +186,18 @@ def _from_files(
             sides=listing.sides,
             resize=resize,
         )
-        store = _built_in(contents, lambda: _decoded(read, size, fit, resize), cache, progress)
+        store = _built_in(
+            contents, lambda: _decoded(read, size, fit, resize), cache, progress
+        )
     # What was found among the names is not part of the key, so it is that of this run.
     return replace(store, problems=(*listing.problems, *store.problems))
 
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """A listing whose files were read once, for the key: what each holds, or why it could not be read."""
+    """A listing whose files were read once, for the key: what each holds, or why it
+    could not be read.
+    """
 
     listing: Listing
     order: NDArray[np.int64]
@@ -168,9 +220,10 @@ class _Read:
         return cls(listing, order, digests, failures)
 
     def key(self, size: tuple[int, int], fit: str, resize: str) -> str:
-        """Hexadecimal, from every path and every byte, and from what is made of them."""
+        """Hexadecimal, from every path and byte, and from what is made of them."""
         digest = hashlib.blake2b(
-            f"{SCHEMA} {size[0]}x{size[1]} {way(fit, resize)}\n".encode(), digest_size=20
+            f"{SCHEMA} {size[0]}x{size[1]} {way(fit, resize)}\n".encode(),
+            digest_size=20,
         )
         for name, data in zip(self.listing.names, self.digests, strict=True):
             digest.update(name.encode() + b"\0" + data.tobytes())
@@ -181,8 +234,12 @@ def _digest(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:16]
 
 
-def _decoded(read: _Read, size: tuple[int, int], fit: str, resize: str) -> Generator[Picture]:
-    """Every candidate, decoded in threads (Pillow lets go of the interpreter), never far ahead of its use."""
+def _decoded(
+    read: _Read, size: tuple[int, int], fit: str, resize: str
+) -> Generator[Picture]:
+    """Every candidate, decoded in threads (Pillow lets go of the interpreter), never
+    far ahead of its use.
+    """
     waiting: deque[tuple[Future[Picture], int]] = deque()
     held = 0
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -191,11 +248,15 @@ def _decoded(read: _Read, size: tuple[int, int], fit: str, resize: str) -> Gener
                 yield Picture(row, failure=failure)
                 continue
             data = _again(read, row)
-            while waiting and (len(waiting) >= _IN_FLIGHT_FILES * _THREADS or held > _IN_FLIGHT_BYTES):
+            while waiting and (
+                len(waiting) >= _IN_FLIGHT_FILES * _THREADS or held > _IN_FLIGHT_BYTES
+            ):
                 future, length = waiting.popleft()
                 held -= length
                 yield future.result()
-            waiting.append((pool.submit(_decode_one, row, data, size, fit, resize), len(data)))
+            waiting.append(
+                (pool.submit(_decode_one, row, data, size, fit, resize), len(data))
+            )
             held += len(data)
         while waiting:
             yield waiting.popleft()[0].result()
@@ -210,12 +271,15 @@ def _again(read: _Read, row: int) -> bytes:
         data = b""
     if _digest(data) != read.digests[row].tobytes():
         raise PicturesError(
-            f"{listing.source}: {listing.names[row]} changed while it was read; run again when it is at rest"
+            f"{listing.source}: {listing.names[row]} changed while it was read; "
+            "run again when it is at rest"
         )
     return data
 
 
-def _decode_one(row: int, data: bytes, size: tuple[int, int], fit: str, resize: str) -> Picture:
+def _decode_one(
+    row: int, data: bytes, size: tuple[int, int], fit: str, resize: str
+) -> Picture:
     try:
         pixels, digest = prepare(data, size, fit, resize)
     except UnreadablePicture as failure:

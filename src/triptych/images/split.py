@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from triptych.errors import UsageError
 
 UNDECIDED, TRAIN, VALIDATION, TEST = range(4)
-"""The sides of a picture. Undecided are those from plain class folders, until they are shared out."""
+"""The sides of a picture. Undecided are those from plain class folders, until they are
+shared out.
+"""
 SIDE_NAMES = ("undecided", "train", "validation", "test")
 
 _STREAM = 0x73706C6974
@@ -36,28 +38,35 @@ def split(
     validation: float = 0.1,
     test: float = 0.2,
 ) -> Split:
-    """Share the rows out, class by class, so that each side has the classes in the same proportions.
+    """Share the rows out, class by class, so that each side has the classes in the same
+    proportions.
 
-    `labels` and `sides` have shape (rows,). A side that the author made stays as it is. Where there is no
-    test row, the share `test` of each class becomes test; where there is no validation row, the share
-    `validation` of what is left becomes validation. Shares are rounded to whole pictures, with two limits:
-    train keeps one picture of each class, then test gets one of each class that has two, then validation
-    one of each class that still has three. A share of 0 takes nothing.
+    `labels` and `sides` have shape (rows,). A side that the author made stays as it is.
+    Where there is no test row, the share `test` of each class becomes test; where there
+    is no validation row, the share `validation` of what is left becomes validation.
+    Shares are rounded to whole pictures, with two limits: train keeps one picture of
+    each class, then test gets one of each class that has two, then validation one of
+    each class that still has three. A share of 0 takes nothing.
 
-    The split of one class does not depend on the pictures of another. Copies were left out beforehand, so
-    no picture can be on two sides.
+    The split of one class does not depend on the pictures of another. Copies were left
+    out beforehand, so no picture can be on two sides.
 
     Raises UsageError when the shares are negative or leave nothing for train.
     """
     if validation < 0 or test < 0 or test + (1 - test) * validation >= 1:
-        raise UsageError(f"shares of {validation} for validation and {test} for test leave nothing for train")
+        raise UsageError(
+            f"shares of {validation} for validation and {test} for test "
+            "leave nothing for train"
+        )
     final = sides.copy()
     final[final == UNDECIDED] = TRAIN
     takes_test = not (sides == TEST).any()
     takes_validation = not (sides == VALIDATION).any()
     free = np.flatnonzero(final == TRAIN)
     free = free[np.argsort(labels[free], kind="stable")]
-    for rows in np.split(free, np.flatnonzero(np.diff(labels[free])) + 1) if len(free) else ():
+    for rows in (
+        np.split(free, np.flatnonzero(np.diff(labels[free])) + 1) if len(free) else ()
+    ):
         pool = _shuffled(rows, seed, int(labels[rows[0]]))
         if takes_test:
             taken = _share(len(pool), test, at_least_from=2)
@@ -69,7 +78,9 @@ def split(
 
 
 def _share(pictures: int, share: float, *, at_least_from: int) -> int:
-    """How many of `pictures` to take: rounded, at least one from `at_least_from` pictures on, never all."""
+    """How many of `pictures` to take: rounded, at least one from `at_least_from`
+    pictures on, never all.
+    """
     if share == 0:
         return 0
     taken = int(pictures * share + 0.5)
@@ -79,6 +90,9 @@ def _share(pictures: int, share: float, *, at_least_from: int) -> int:
 
 
 def _shuffled(rows: NDArray[np.int64], seed: int, label: int) -> NDArray[np.int64]:
-    # Sorted by raw Philox numbers: NumPy keeps those the same for ever, but not its shuffles.
+    # Sorted by raw Philox numbers: NumPy keeps those the same for ever, but not its
+    # shuffles.
     key = np.array([seed % 2**64, (_STREAM << 24 ^ label) % 2**64], dtype=np.uint64)
-    return rows[np.argsort(np.random.Philox(key=key).random_raw(len(rows)), kind="stable")]
+    return rows[
+        np.argsort(np.random.Philox(key=key).random_raw(len(rows)), kind="stable")
+    ]

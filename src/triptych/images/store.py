@@ -1,9 +1,10 @@
 """Pictures decoded once and kept as one memory-mapped array.
 
-A store is a folder of files: `images.bin` (uint8, rows x height x width x 3), `labels.bin` (int32),
-`sides.bin` (uint8), `digests.bin` (16 bytes a picture), `names.bin` with `ends.bin` (see `Names`), and
-`store.json`, which says what they hold. The index costs 5 bytes a picture in memory; names, digests and
-pixels stay on disk until they are looked at.
+A store is a folder of files: `images.bin` (uint8, rows x height x width x 3),
+`labels.bin` (int32), `sides.bin` (uint8), `digests.bin` (16 bytes a picture),
+`names.bin` with `ends.bin` (see `Names`), and `store.json`, which says what they hold.
+The index costs 5 bytes a picture in memory; names, digests and pixels stay on disk
+until they are looked at.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from triptych.images.folder import check_classes
 from triptych.images.reader import Names, Problem
 
 SCHEMA = 2
-"""Grows with every change of the files' layout or of what decoding and resizing mean."""
+"""Grows with every change of the files' layout or of how decoding and resizing work."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) pictures."""
@@ -52,7 +53,9 @@ class Contents:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Candidate number `row`, decoded: pixels (height, width, 3) and their digest; or why it could not be."""
+    """Candidate number `row`, decoded: pixels (height, width, 3) and their digest; or
+    why it could not be.
+    """
 
     row: int
     pixels: NDArray[np.uint8] | None = None
@@ -76,7 +79,9 @@ class Store:
     sides: NDArray[np.uint8] = field(repr=False)
     """0 undecided, 1 train, 2 validation, 3 test (see `split`)."""
     digests: NDArray[np.uint8] = field(repr=False)
-    """(pictures, 16), memory-mapped: what a picture is known by wherever it lies (see `pixel_digest`)."""
+    """(pictures, 16), memory-mapped: what a picture is known by wherever it lies (see
+    `pixel_digest`).
+    """
     names: Names = field(repr=False)
     classes: tuple[str, ...]
     problems: tuple[Problem, ...] = field(repr=False)
@@ -93,7 +98,8 @@ class Store:
     def open(cls, path: Path) -> Store:
         """Open the store in the folder `path`.
 
-        Raises PicturesError when it is missing, damaged, or of another version of Triptych.
+        Raises PicturesError when it is missing, damaged, or of another version of
+        Triptych.
         """
         try:
             facts = json.loads((path / "store.json").read_bytes())
@@ -102,12 +108,17 @@ class Store:
             return cls._open(path, facts)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PicturesError(
-                f"the picture store {path} cannot be used ({error}); clear it and let it be made again"
+                f"the picture store {path} cannot be used ({error}); "
+                "clear it and let it be made again"
             ) from error
 
     @classmethod
     def _open(cls, path: Path, facts: dict[str, Any]) -> Store:
-        rows, (height, width), classes = facts["pictures"], facts["size"], tuple(facts["classes"])
+        rows, (height, width), classes = (
+            facts["pictures"],
+            facts["size"],
+            tuple(facts["classes"]),
+        )
         labels = np.fromfile(path / "labels.bin", np.int32)
         sides = np.fromfile(path / "sides.bin", np.uint8)
         ends = np.memmap(path / "ends.bin", np.int64, mode="r")
@@ -126,10 +137,14 @@ class Store:
             source=facts["source"],
             size=(height, width),
             fit=facts["fit"],
-            images=np.memmap(path / "images.bin", np.uint8, mode="r", shape=(rows, height, width, 3)),
+            images=np.memmap(
+                path / "images.bin", np.uint8, mode="r", shape=(rows, height, width, 3)
+            ),
             labels=labels,
             sides=sides,
-            digests=np.memmap(path / "digests.bin", np.uint8, mode="r", shape=(rows, 16)),
+            digests=np.memmap(
+                path / "digests.bin", np.uint8, mode="r", shape=(rows, 16)
+            ),
             names=Names(names, ends),
             classes=classes,
             problems=tuple(Problem(*problem) for problem in facts["problems"]),
@@ -138,12 +153,16 @@ class Store:
 
 
 def write_store(
-    folder: Path, contents: Contents, pictures: Iterable[Picture], progress: Progress | None = None
+    folder: Path,
+    contents: Contents,
+    pictures: Iterable[Picture],
+    progress: Progress | None = None,
 ) -> None:
     """Fill the empty `folder`; `pictures` come in any order, one for each candidate.
 
-    Pixels go through a file and not through a memory map, so that what is written is not counted as this
-    process's memory. Raises PicturesError when too few pictures are left, OSError when the disk is full.
+    Pixels go through a file and not through a memory map, so that what is written is
+    not counted as this process's memory. Raises PicturesError when too few pictures are
+    left, OSError when the disk is full.
     """
     total = len(contents.labels)
     digests = np.zeros((total, 16), np.uint8)
@@ -159,26 +178,39 @@ def write_store(
                 usable[picture.row] = True
             elif picture.failure is not None:
                 why = picture.failure
-                problems.append((picture.row, Problem(why.kind, contents.names[picture.row], why.detail)))
+                problems.append(
+                    (
+                        picture.row,
+                        Problem(why.kind, contents.names[picture.row], why.detail),
+                    )
+                )
             if progress is not None:
                 progress(done, total)
         for copy in find_copies(digests, contents.labels, contents.sides, usable):
             usable[copy.row] = False
             detail = f"same pixels as {contents.names[copy.of]}"
-            problems.append((copy.row, Problem(copy.kind, contents.names[copy.row], detail)))
+            problems.append(
+                (copy.row, Problem(copy.kind, contents.names[copy.row], detail))
+            )
         problems.sort(key=lambda item: item[0])
         kept = np.flatnonzero(usable)
         left_out = [(int(contents.labels[row]), problem) for row, problem in problems]
         check_classes(
-            contents.source, contents.classes, contents.labels[kept], contents.sides[kept], left_out
+            contents.source,
+            contents.classes,
+            contents.labels[kept],
+            contents.sides[kept],
+            left_out,
         )
         _close_gaps(file, kept, row_bytes)
         _to_disk(file)
-    _write_index(folder, contents, kept, digests[kept], [problem for _, problem in problems])
+    _write_index(
+        folder, contents, kept, digests[kept], [problem for _, problem in problems]
+    )
 
 
 def _close_gaps(file: Any, kept: NDArray[np.int64], row_bytes: int) -> None:
-    """Move the `kept` rows together, in their order, and cut the file behind the last."""
+    """Move the `kept` rows together, in order, and cut the file behind the last."""
     for new, old in enumerate(kept):
         if new != old:
             file.seek(int(old) * row_bytes)
@@ -202,7 +234,9 @@ def _write_index(
         names.ends.tobytes(),
         bytes(names.blob),
     )
-    for name, data in zip((*_INDEX, "digests.bin"), (*parts, digests.tobytes()), strict=True):
+    for name, data in zip(
+        (*_INDEX, "digests.bin"), (*parts, digests.tobytes()), strict=True
+    ):
         with open(folder / name, "wb") as file:
             file.write(data)
             _to_disk(file)
@@ -218,7 +252,9 @@ def _write_index(
         "index": _index_digest(folder),
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "decoder": f"Pillow {PIL.__version__}",
-        "problems": [[problem.kind, problem.path, problem.detail] for problem in problems],
+        "problems": [
+            [problem.kind, problem.path, problem.detail] for problem in problems
+        ],
     }
     with open(folder / "store.json", "wb") as file:
         file.write(json.dumps(facts, indent=1).encode())

@@ -1,1 +1,1 @@
-"""What is learned: layers, architectures, conventions and weights. NumPy only, no framework."""
+"""What is learned: layers, architectures, conventions, weights. NumPy, no framework."""

@@ -11,7 +11,8 @@ An architecture file::
 
     [[layers]]
     kind = "add"
-    inputs = ["conv1", "images"] # the layer above otherwise; "images" is the network's input
+    inputs = ["conv1", "images"] # the layer above otherwise;
+                                 # "images" is the network's input
 """
 
 from __future__ import annotations
@@ -46,15 +47,19 @@ class Node:
 
 
 LARGEST = 10**10
-"""Parameters, or outputs of a layer: with more, a number was mistyped, and no machine would stand it."""
+"""Parameters, or outputs of a layer: with more, a number was mistyped, and no machine
+would stand it.
+"""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network's layers in an order in which they can be computed; the last one gives the logits.
+    """A network's layers in an order in which they can be computed; the last one gives
+    the logits.
 
-    `input_shape` is (height, width, channels); the network sees (pixel / 255 - mean) / std, with one number
-    a channel. Raises ArchitectureError, naming the layer, if anything does not fit.
+    `input_shape` is (height, width, channels); the network sees (pixel / 255 - mean) /
+    std, with one number a channel. Raises ArchitectureError, naming the layer, if
+    anything does not fit.
     """
 
     name: str
@@ -66,9 +71,13 @@ class Architecture:
     def __post_init__(self) -> None:
         check_network_name(self.name)
         if len(self.input_shape) != 3 or min(self.input_shape) < 1:
-            raise ArchitectureError(f"{self.name}: input must be [height, width, channels], each 1 or more")
+            raise ArchitectureError(
+                f"{self.name}: input must be [height, width, channels], each 1 or more"
+            )
         if not (len(self.mean) == len(self.std) == self.input_shape[2]):
-            raise ArchitectureError(f"{self.name}: mean and std need one number a channel")
+            raise ArchitectureError(
+                f"{self.name}: mean and std need one number a channel"
+            )
         if not all(map(math.isfinite, self.mean)):
             raise ArchitectureError(f"{self.name}: mean must be finite")
         if not all(0 < value < math.inf for value in self.std):
@@ -79,18 +88,25 @@ class Architecture:
         for node in self.nodes:
             _check_node(self.name, node, known)
             known.add(node.name)
-        unused = known - {name for node in self.nodes for name in node.inputs} - {self.nodes[-1].name}
+        unused = (
+            known
+            - {name for node in self.nodes for name in node.inputs}
+            - {self.nodes[-1].name}
+        )
         if unused:
-            raise ArchitectureError(f"{self.name}: nothing reads the output of {', '.join(sorted(unused))}")
+            raise ArchitectureError(
+                f"{self.name}: nothing reads the output of {', '.join(sorted(unused))}"
+            )
         if len(self.shapes[self.nodes[-1].name]) != 1:
             raise ArchitectureError(
-                f"{self.name}: layer {self.nodes[-1].name!r}: the last layer must give one number a class; "
-                "end with a dense layer"
+                f"{self.name}: layer {self.nodes[-1].name!r}: "
+                "the last layer must give one number a class; end with a dense layer"
             )
         numbers = max(self.parameter_count, *map(math.prod, self.shapes.values()))
         if numbers > LARGEST:
             raise ArchitectureError(
-                f"{self.name}: holds {numbers:,} numbers at once; {LARGEST:,} is the limit"
+                f"{self.name}: holds {numbers:,} numbers at once; "
+                f"{LARGEST:,} is the limit"
             )
         _ = self.flattened  # raises if flattened features meet others in an add
 
@@ -100,7 +116,9 @@ class Architecture:
         shapes = {INPUT: self.input_shape}
         for node in self.nodes:
             try:
-                shapes[node.name] = node.layer.output_shape(*(shapes[name] for name in node.inputs))
+                shapes[node.name] = node.layer.output_shape(
+                    *(shapes[name] for name in node.inputs)
+                )
             except ArchitectureError as reason:
                 raise ArchitectureError(
                     f"{self.name}: layer {node.name!r} ({node.layer.kind}): {reason}"
@@ -118,7 +136,9 @@ class Architecture:
 
     @cached_property
     def parameters(self) -> dict[str, Shape]:
-        """The trainable tensors by canonical name, such as "conv1.kernel", and their canonical shapes."""
+        """The trainable tensors by canonical name, such as "conv1.kernel", and their
+        canonical shapes.
+        """
         return {
             f"{node.name}.{tensor}": shape
             for node in self.nodes
@@ -127,7 +147,7 @@ class Architecture:
 
     @cached_property
     def statistics(self) -> dict[str, Shape]:
-        """The running values by canonical name, such as "bn1.mean", and their shapes."""
+        """Shapes of the running values by canonical name, such as "bn1.mean"."""
         return {
             f"{node.name}.{tensor}": shape
             for node in self.nodes
@@ -141,22 +161,29 @@ class Architecture:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of one picture's forward pass; a multiply-add counts as two."""
+        """Floating-point operations of one picture's forward pass; a multiply-add
+        counts as two.
+        """
         return sum(node.layer.flops(*self.input_shapes(node)) for node in self.nodes)
 
     @property
     def training_flops(self) -> int:
-        """Floating-point operations of one picture in a training step, the optimiser's aside.
+        """Floating-point operations of one picture in a training step, the optimiser's
+        aside.
 
-        Each layer's work counts once forward, once more for the gradient of its parameters if it has any, and
-        once more for the gradient of its input if anything before it is trained: nobody needs the gradient of
-        the pictures. Where every layer is trained that is three times `flops`, but for the first layer's.
+        Each layer's work counts once forward, once more for the gradient of its
+        parameters if it has any, and once more for the gradient of its input if
+        anything before it is trained: nobody needs the gradient of the pictures. Where
+        every layer is trained that is three times `flops`, but for the first layer's.
         """
         trained: set[str] = set()  # the nodes that hold parameters, or come after some
         total = 0
         for node in self.nodes:
             inputs = self.input_shapes(node)
-            own, before = bool(node.layer.parameters(*inputs)), not trained.isdisjoint(node.inputs)
+            own, before = (
+                bool(node.layer.parameters(*inputs)),
+                not trained.isdisjoint(node.inputs),
+            )
             total += node.layer.flops(*inputs) * (1 + own + before)
             if own or before:
                 trained.add(node.name)
@@ -177,45 +204,59 @@ class Architecture:
 
     @cached_property
     def flattened(self) -> dict[str, tuple[Shape, ...]]:
-        """The nodes whose flat output is made of pictures, and the shapes of these, one after another.
+        """The nodes whose flat output is made of pictures, and the shapes of these, one
+        after another.
 
-        (n,) stands for n features in between that were flat before. A framework that keeps channels first has
-        these features in another order: see `layouts.channels_first`. A dense layer mixes all features and so
-        ends the matter.
+        (n,) stands for n features in between that were flat before. A framework that
+        keeps channels first has these features in another order: see
+        `layouts.channels_first`. A dense layer mixes all features and so ends the
+        matter.
         """
         flattened: dict[str, tuple[Shape, ...]] = {}
         for node in self.nodes:
             shapes = self.input_shapes(node)
             if isinstance(node.layer, Flatten) and len(shapes[0]) == 3:
                 flattened[node.name] = (shapes[0],)
-            elif not isinstance(node.layer, Dense) and any(name in flattened for name in node.inputs):
+            elif not isinstance(node.layer, Dense) and any(
+                name in flattened for name in node.inputs
+            ):
                 parts = [
-                    flattened.get(name, (shape,)) for name, shape in zip(node.inputs, shapes, strict=True)
+                    flattened.get(name, (shape,))
+                    for name, shape in zip(node.inputs, shapes, strict=True)
                 ]
                 if node.layer.kind == "concat":
-                    flattened[node.name] = tuple(shape for part in parts for shape in part)
+                    flattened[node.name] = tuple(
+                        shape for part in parts for shape in part
+                    )
                 elif len({channels_first(part).tobytes() for part in parts}) == 1:
                     flattened[node.name] = parts[0]
                 else:
                     raise ArchitectureError(
-                        f"{self.name}: layer {node.name!r} adds flattened features to others; "
-                        "put a dense layer between"
+                        f"{self.name}: layer {node.name!r} "
+                        "adds flattened features to others; put a dense layer between"
                     )
         return flattened
 
-    def adapted(self, size: tuple[int, int] | None = None, classes: int | None = None) -> Architecture:
-        """The same layers for pictures of `size` (height, width) and that many `classes`.
+    def adapted(
+        self, size: tuple[int, int] | None = None, classes: int | None = None
+    ) -> Architecture:
+        """The same layers for pictures of `size` (height, width) and that many
+        `classes`.
 
-        The last layer must be dense for the number of classes to change; raises ArchitectureError if not.
+        The last layer must be dense for the number of classes to change; raises
+        ArchitectureError if not.
         """
         *body, last = self.nodes
         if classes is not None and classes != self.classes:
             if not isinstance(last.layer, Dense):
                 raise ArchitectureError(
-                    f"{self.name}: layer {last.name!r} ({last.layer.kind}) gives {self.classes} numbers, "
+                    f"{self.name}: layer {last.name!r} ({last.layer.kind}) "
+                    f"gives {self.classes} numbers, "
                     f"but the pictures have {classes} classes; end with a dense layer"
                 )
-            last = dataclasses.replace(last, layer=dataclasses.replace(last.layer, units=classes))
+            last = dataclasses.replace(
+                last, layer=dataclasses.replace(last.layer, units=classes)
+            )
         shape = (*(size or self.input_shape[:2]), self.input_shape[2])
         return dataclasses.replace(self, input_shape=shape, nodes=(*body, last))
 
@@ -246,18 +287,23 @@ def sequence(
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
 ) -> Architecture:
-    """An architecture in which each layer reads the one above; layers are named by kind and number.
+    """An architecture in which each layer reads the one above; layers are named by kind
+    and number.
 
     `mean` and `std` are 0 and 1 in every channel unless given.
     """
     tables = [layer if isinstance(layer, tuple) else (None, layer) for layer in layers]
     nodes = tuple(_named((given, layer, None) for given, layer in tables))
     channels = len(input_shape) and input_shape[-1]
-    return Architecture(name, input_shape, nodes, mean or (0.0,) * channels, std or (1.0,) * channels)
+    return Architecture(
+        name, input_shape, nodes, mean or (0.0,) * channels, std or (1.0,) * channels
+    )
 
 
 def from_toml(text_or_path: str | Path) -> Architecture:
-    """An architecture from a TOML file (a Path) or text (a str); raises ArchitectureError in one line."""
+    """An architecture from a TOML file (a Path) or text (a str); raises
+    ArchitectureError in one line.
+    """
     if isinstance(text_or_path, Path):
         table = read_toml(text_or_path, ArchitectureError)
         name = text_or_path.stem
@@ -265,26 +311,39 @@ def from_toml(text_or_path: str | Path) -> Architecture:
         try:
             table = tomllib.loads(text_or_path)
         except (ValueError, RecursionError) as reason:
-            raise ArchitectureError(f"the network is no valid TOML ({reason})") from None
+            raise ArchitectureError(
+                f"the network is no valid TOML ({reason})"
+            ) from None
         name = "network"
     known = ("name", "input", "mean", "std", "layers")
     name = table.get("name", name)
     if not isinstance(name, str):
-        raise ArchitectureError(f"the network's name is {quote(name)}, but must be a text")
+        raise ArchitectureError(
+            f"the network's name is {quote(name)}, but must be a text"
+        )
     check_network_name(name)  # before any message begins with it
     for key in table:
         if key not in known:
-            raise ArchitectureError(f"{name}: unknown key {quote(key)}: {did_you_mean(key, known)}")
-    head = from_table(_Head, {key: value for key, value in table.items() if key in ("input", "mean", "std")},
-                      ArchitectureError)  # fmt: skip
+            raise ArchitectureError(
+                f"{name}: unknown key {quote(key)}: {did_you_mean(key, known)}"
+            )
+    head = from_table(
+        _Head,
+        {key: value for key, value in table.items() if key in ("input", "mean", "std")},
+        ArchitectureError,
+    )
     layers = table.get("layers")
-    if not isinstance(layers, list) or not all(isinstance(item, dict) for item in layers):
+    if not isinstance(layers, list) or not all(
+        isinstance(item, dict) for item in layers
+    ):
         raise ArchitectureError(f"{name}: needs its layers as [[layers]] tables")
     channels = len(head.input) and head.input[-1]
     return Architecture(
         name,
         head.input,
-        tuple(_named(_layer(name, number, item) for number, item in enumerate(layers, 1))),
+        tuple(
+            _named(_layer(name, number, item) for number, item in enumerate(layers, 1))
+        ),
         head.mean or (0.0,) * channels,
         head.std or (1.0,) * channels,
     )
@@ -305,13 +364,19 @@ def _layer(network: str, number: int, table: Mapping[str, Any]) -> _Unnamed:
     given = fields.pop("name", None)
     kind = fields.pop("kind", None)
     inputs = fields.pop("inputs", None)
-    label = f"{network}: layer {quote(given)}" if given else f"{network}: layer number {number}"
+    label = (
+        f"{network}: layer {quote(given)}"
+        if given
+        else f"{network}: layer number {number}"
+    )
     if not isinstance(kind, str) or kind not in VOCABULARY:
         hint = did_you_mean(str(kind), VOCABULARY)
         raise ArchitectureError(f"{label}: unknown kind {quote(kind)}: {hint}")
     if given is not None and not isinstance(given, str):
         raise ArchitectureError(f"{label}: its name must be a text")
-    if inputs is not None and not (isinstance(inputs, list) and all(isinstance(i, str) for i in inputs)):
+    if inputs is not None and not (
+        isinstance(inputs, list) and all(isinstance(i, str) for i in inputs)
+    ):
         raise ArchitectureError(f"{label}: inputs must be a list of layer names")
     try:
         layer = from_table(VOCABULARY[kind], fields, ArchitectureError)
@@ -320,12 +385,17 @@ def _layer(network: str, number: int, table: Mapping[str, Any]) -> _Unnamed:
     return given, layer, tuple(inputs) if inputs else None
 
 
-SHORT = {"batch_norm": "bn", "max_pool": "pool", "average_pool": "pool", "global_average_pool": "pool"}
+SHORT = {
+    "batch_norm": "bn",
+    "max_pool": "pool",
+    "average_pool": "pool",
+    "global_average_pool": "pool",
+}
 """Kinds whose layers go by a shorter name when none is given."""
 
 
 def _named(layers: Iterable[_Unnamed]) -> list[Node]:
-    """Nodes with the missing names and inputs filled in: kind and number, and the layer above."""
+    """Nodes, missing names and inputs filled in: kind and number, the layer above."""
     nodes: list[Node] = []
     counts: Counter[str] = Counter()
     above = INPUT
@@ -334,7 +404,8 @@ def _named(layers: Iterable[_Unnamed]) -> list[Node]:
         counts[stem] += 1
         name = f"{stem}{counts[stem]}"
         if name in VOCABULARY or stem[-1].isdigit():
-            name = f"{stem}_{counts[stem]}"  # the sixth ReLU is no ReLU6, nor the first ReLU6 a relu61
+            # The sixth ReLU is no ReLU6, nor the first ReLU6 a relu61.
+            name = f"{stem}_{counts[stem]}"
         nodes.append(Node(given or name, layer, inputs or (above,)))
         above = nodes[-1].name
     return nodes
@@ -350,11 +421,16 @@ def _check_node(network: str, node: Node, known: set[str]) -> None:
         raise ArchitectureError(f"{label}: another layer has this name")
     for name in node.inputs:
         if name not in known:
-            raise ArchitectureError(f"{label}: reads {quote(name)}, which is no layer above it: "
-                                    f"{did_you_mean(name, known)}")  # fmt: skip
+            raise ArchitectureError(
+                f"{label}: reads {quote(name)}, which is no layer above it: "
+                f"{did_you_mean(name, known)}"
+            )
     if node.layer.merges and len(node.inputs) < 2:
-        raise ArchitectureError(f"{label} ({node.layer.kind}): needs two inputs or more")
+        raise ArchitectureError(
+            f"{label} ({node.layer.kind}): needs two inputs or more"
+        )
     if not node.layer.merges and len(node.inputs) != 1:
         raise ArchitectureError(
-            f"{label} ({node.layer.kind}): takes one input, but is given {len(node.inputs)}"
+            f"{label} ({node.layer.kind}): "
+            f"takes one input, but is given {len(node.inputs)}"
         )

@@ -1,8 +1,8 @@
 """The layer vocabulary: what a network can be made of.
 
-A layer is a frozen dataclass of numbers. It knows the shape it gives, the tensors it needs and the work it
-is; it computes nothing. Shapes are without the batch: (height, width, channels) of a picture, (steps,
-features) of a sequence, or (features,).
+A layer is a frozen dataclass of numbers. It knows the shape it gives, the tensors it
+needs and the work it is; it computes nothing. Shapes are without the batch: (height,
+width, channels) of a picture, (steps, features) of a sequence, or (features,).
 """
 
 from __future__ import annotations
@@ -19,12 +19,21 @@ from triptych.network.conventions import Padding
 Shape = tuple[int, ...]
 Pair = int | tuple[int, int]
 Initial = Literal[
-    "auto", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "fan_in_uniform",
-    "normal", "zeros",
-]  # fmt: skip
+    "auto",
+    "he_normal",
+    "he_uniform",
+    "glorot_normal",
+    "glorot_uniform",
+    "lecun_normal",
+    "fan_in_uniform",
+    "normal",
+    "zeros",
+]
 """The law that a kernel is drawn by: see `triptych.network.weights`."""
 BiasInitial = Literal["zeros", "fan_in_uniform", "normal"]
-"""The law that a bias is drawn by; `fan_in_uniform` counts the inputs of the kernel beside or before it."""
+"""The law that a bias is drawn by; `fan_in_uniform` counts the inputs of the kernel
+beside or before it.
+"""
 
 
 def pair(value: Pair) -> tuple[int, int]:
@@ -34,7 +43,9 @@ def pair(value: Pair) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Layer(ABC):
-    """Base of all layers: one input, no tensors, the shape unchanged, unless a layer says otherwise."""
+    """Base of all layers: one input, no tensors, the shape unchanged, unless a layer
+    says otherwise.
+    """
 
     kind: ClassVar[str]
     merges: ClassVar[bool] = False
@@ -60,19 +71,24 @@ class Layer(ABC):
 
     @abstractmethod
     def flops(self, *inputs: Shape) -> int:
-        """Floating-point operations of one picture's forward pass; a multiply-add counts as two."""
+        """Floating-point operations of one picture's forward pass; a multiply-add
+        counts as two.
+        """
 
 
 def _image(shape: Shape) -> Shape:
     if len(shape) != 3:
-        raise ArchitectureError(f"needs an input of (height, width, channels), but gets {shape}")
+        raise ArchitectureError(
+            f"needs an input of (height, width, channels), but gets {shape}"
+        )
     return shape
 
 
 def _sequence(shape: Shape) -> Shape:
     if len(shape) != 2:
         raise ArchitectureError(
-            f"needs a sequence of (steps, features), but gets {shape}: put a rows layer before it, "
+            f"needs a sequence of (steps, features), but gets {shape}: "
+            "put a rows layer before it, "
             "and give every recurrent layer but the last one sequence = true"
         )
     return shape
@@ -81,19 +97,23 @@ def _sequence(shape: Shape) -> Shape:
 def _features(shape: Shape) -> int:
     if len(shape) == 2:
         raise ArchitectureError(
-            f"needs a flat input, but gets a sequence of {shape}: put a flatten before it, "
+            f"needs a flat input, but gets a sequence of {shape}: "
+            "put a flatten before it, "
             "or let the recurrent layer before it give its last state only"
         )
     if len(shape) != 1:
         raise ArchitectureError(
-            f"needs a flat input, but gets {shape}: put a flatten or a global pool before it"
+            f"needs a flat input, but gets {shape}: "
+            "put a flatten or a global pool before it"
         )
     return shape[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Window(Layer, ABC):
-    """What slides a window over a picture: convolutions and pools share the arithmetic of sizes."""
+    """What slides a window over a picture: convolutions and pools share the arithmetic
+    of sizes.
+    """
 
     @property
     @abstractmethod
@@ -108,12 +128,14 @@ class _Window(Layer, ABC):
     padding: Padding = "same"
 
     def pads(self, shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
-        """((top, bottom), (left, right)) for an input of `shape`; zeros for padding "valid"."""
+        """((top, bottom), (left, right)) for an input of `shape`; zeros for "valid"."""
         if self.padding == "valid":
             return (0, 0), (0, 0)
         height, width = (
             conventions.same_padding(size, window, stride)
-            for size, window, stride in zip(shape, self.window, self.strides, strict=False)
+            for size, window, stride in zip(
+                shape, self.window, self.strides, strict=False
+            )
         )
         return height, width
 
@@ -127,15 +149,17 @@ class _Window(Layer, ABC):
         )
         if height < 1 or width < 1:
             raise ArchitectureError(
-                f"its window of {self.window} is larger than its input of {shape}: use padding 'same', "
-                "fewer pools or a larger picture"
+                f"its window of {self.window} is larger than its input of {shape}: "
+                "use padding 'same', fewer pools or a larger picture"
             )
         return height, width
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conv(_Window):
-    """2-D convolution (cross-correlation, as in every framework). Kernel: (height, width, in, out)."""
+    """2-D convolution (cross-correlation, as in every framework). Kernel: (height,
+    width, in, out).
+    """
 
     kind = "conv"
     filters: int
@@ -167,7 +191,9 @@ class Conv(_Window):
 
 @dataclass(frozen=True, kw_only=True)
 class DepthwiseConv(_Window):
-    """2-D convolution of each channel by itself. Kernel: (height, width, channels, 1)."""
+    """2-D convolution of each channel by itself. Kernel: (height, width, channels,
+    1).
+    """
 
     kind = "depthwise_conv"
     kernel: Pair = 3
@@ -193,7 +219,9 @@ class DepthwiseConv(_Window):
         return kernel | ({"bias": (channels,)} if self.bias else {})
 
     def flops(self, *inputs: Shape) -> int:
-        return math.prod(self.output_shape(*inputs)) * (2 * math.prod(self.window) + self.bias)
+        return math.prod(self.output_shape(*inputs)) * (
+            2 * math.prod(self.window) + self.bias
+        )
 
 
 @dataclass(frozen=True)
@@ -211,12 +239,15 @@ class BatchNorm(Layer):
         if not self.epsilon > 0:
             raise ArchitectureError(f"epsilon is {self.epsilon}, but must be above 0")
         if not 0 <= self.momentum <= 1:
-            raise ArchitectureError(f"momentum is {self.momentum}, but must lie in [0, 1]")
+            raise ArchitectureError(
+                f"momentum is {self.momentum}, but must lie in [0, 1]"
+            )
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) == 2:
             raise ArchitectureError(
-                f"normalises pictures or flat features, but gets a sequence of {inputs[0]}"
+                "normalises pictures or flat features, "
+                f"but gets a sequence of {inputs[0]}"
             )
         return inputs[0]
 
@@ -254,7 +285,9 @@ class Dense(Layer):
 
 @dataclass(frozen=True)
 class Bias(Layer):
-    """One trained number a channel (or feature), added to it: where a bias does not stand in a layer."""
+    """One trained number a channel (or feature), added to it: where a bias does not
+    stand in a layer.
+    """
 
     kind = "bias"
     bias_initial: BiasInitial = "zeros"
@@ -268,7 +301,9 @@ class Bias(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class _Pool(_Window, ABC):
-    """What reduces each window of each channel to one number. `stride` is the window's size if not given."""
+    """What reduces each window of each channel to one number. `stride` is the window's
+    size if not given.
+    """
 
     padding: Padding = "valid"
     size: Pair = 2
@@ -361,7 +396,9 @@ class GELU(Activation):
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """Inverted dropout: in training a share `rate` of the units is 0, the rest is divided by 1 - rate."""
+    """Inverted dropout: in training a share `rate` of the units is 0, the rest is
+    divided by 1 - rate.
+    """
 
     kind = "dropout"
     rate: float = 0.5
@@ -376,7 +413,9 @@ class Dropout(Layer):
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """(height, width, channels) or (steps, features) to (features,), the last axis running fastest."""
+    """(height, width, channels) or (steps, features) to (features,), the last axis
+    running fastest.
+    """
 
     kind = "flatten"
 
@@ -389,7 +428,8 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class Rows(Layer):
-    """(height, width, channels) to (height, width * channels): a picture as the sequence of its rows.
+    """(height, width, channels) to (height, width * channels): a picture as the
+    sequence of its rows.
 
     From top to bottom; in a row the channels run fastest.
     """
@@ -406,10 +446,12 @@ class Rows(Layer):
 
 @dataclass(frozen=True)
 class Recurrent(Layer, ABC):
-    """What reads a sequence step by step and keeps a state of `units` numbers, which is 0 at first.
+    """What reads a sequence step by step and keeps a state of `units` numbers, which is
+    0 at first.
 
-    It gives the state after the last step, (units,), or with `sequence` those after every step,
-    (steps, units). Its gates, in the order of `GATES`, stand side by side along the last axis of each tensor.
+    It gives the state after the last step, (units,), or with `sequence` those after
+    every step, (steps, units). Its gates, in the order of `GATES`, stand side by side
+    along the last axis of each tensor.
     """
 
     GATES: ClassVar[str]
@@ -441,7 +483,8 @@ class Recurrent(Layer, ABC):
 
 @dataclass(frozen=True)
 class LSTM(Recurrent):
-    """Long short-term memory (Hochreiter and Schmidhuber, 1997), with a forget gate (Gers et al., 2000).
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997), with a forget gate
+    (Gers et al., 2000).
 
     With s = x kernel + h recurrent_kernel + bias, cut into the gates i, f, g and o::
 
@@ -459,9 +502,11 @@ class LSTM(Recurrent):
 
 @dataclass(frozen=True)
 class GRU(Recurrent):
-    """A gated recurrent unit (Cho et al., 2014), with the reset gate after the product, as cuDNN has it.
+    """A gated recurrent unit (Cho et al., 2014), with the reset gate after the product,
+    as cuDNN has it.
 
-    With a = x kernel + bias and b = h recurrent_kernel + recurrent_bias, each cut into the gates r, z, n::
+    With a = x kernel + bias and b = h recurrent_kernel + recurrent_bias, each cut into
+    the gates r, z, n::
 
         r, z = sigmoid(a_r + b_r), sigmoid(a_z + b_z)
         h = (1 - z) tanh(a_n + r b_n) + z h
@@ -471,11 +516,17 @@ class GRU(Recurrent):
     GATES = conventions.GRU_GATES
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {**super().parameters(*inputs), "recurrent_bias": (self.gates * self.units,)}
+        return {
+            **super().parameters(*inputs),
+            "recurrent_bias": (self.gates * self.units,),
+        }
 
     def flops(self, *inputs: Shape) -> int:
-        # a second bias, and for each unit: three functions, three products, 1 - z, one sum
-        return inputs[0][0] * (self._products(inputs[0]) + (self.gates + 8) * self.units)
+        # a second bias, and for each unit: three functions, three products, 1 - z, one
+        # sum
+        return inputs[0][0] * (
+            self._products(inputs[0]) + (self.gates + 8) * self.units
+        )
 
 
 @dataclass(frozen=True)
@@ -487,7 +538,9 @@ class Add(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(set(inputs)) != 1:
-            raise ArchitectureError(f"adds inputs of one shape, but gets {', '.join(map(str, inputs))}")
+            raise ArchitectureError(
+                f"adds inputs of one shape, but gets {', '.join(map(str, inputs))}"
+            )
         return inputs[0]
 
     def flops(self, *inputs: Shape) -> int:
@@ -516,8 +569,26 @@ class Concat(Layer):
 VOCABULARY: dict[str, type[Layer]] = {
     layer.kind: layer
     for layer in (
-        Conv, DepthwiseConv, BatchNorm, Bias, Dense, MaxPool, AveragePool, GlobalAveragePool,
-        ReLU, ReLU6, Tanh, Sigmoid, GELU, Dropout, Flatten, Rows, LSTM, GRU, Add, Concat,
+        Conv,
+        DepthwiseConv,
+        BatchNorm,
+        Bias,
+        Dense,
+        MaxPool,
+        AveragePool,
+        GlobalAveragePool,
+        ReLU,
+        ReLU6,
+        Tanh,
+        Sigmoid,
+        GELU,
+        Dropout,
+        Flatten,
+        Rows,
+        LSTM,
+        GRU,
+        Add,
+        Concat,
     )
-}  # fmt: skip
+}
 """Every layer by the name that architecture files use."""

@@ -1,6 +1,7 @@
 """How a framework keeps the canonical tensors: under which name, and in which order.
 
-A map between weights is data, so that it can be read, compared, and written into a program that stands alone.
+A map between weights is data, so that it can be read, compared, and written into a
+program that stands alone.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ Array = NDArray[np.generic]
 class Layout:
     """Where one canonical tensor stands in a framework.
 
-    `axes` are the canonical axes in the framework's order; None leaves them as they are. `flattened` holds
-    the shapes of the pictures that a framework which keeps channels first has flattened into the features
-    that the tensor's first axis runs over, one after another; (n,) stands for n features that were flat.
-    `gates` are the canonical gates of a recurrent layer in the framework's order, if that is another; they
-    stand side by side along the tensor's last axis. `row` says which row of the framework's tensor it is, if
-    that holds several canonical ones.
+    `axes` are the canonical axes in the framework's order; None leaves them as they
+    are. `flattened` holds the shapes of the pictures that a framework which keeps
+    channels first has flattened into the features that the tensor's first axis runs
+    over, one after another; (n,) stands for n features that were flat. `gates` are the
+    canonical gates of a recurrent layer in the framework's order, if that is another;
+    they stand side by side along the tensor's last axis. `row` says which row of the
+    framework's tensor it is, if that holds several canonical ones.
     """
 
     name: str
@@ -48,7 +50,9 @@ def to_native(array: Array, layout: Layout, held: Array | None = None) -> Array:
         array = array[channels_first(layout.flattened)]
     if layout.gates:
         array = _regrouped(array, layout.gates)
-    native = np.array(array if layout.axes is None else array.transpose(layout.axes), order="C")
+    native = np.array(
+        array if layout.axes is None else array.transpose(layout.axes), order="C"
+    )
     if layout.row is None:
         return native
     assert held is not None
@@ -71,7 +75,9 @@ def to_canonical(array: Array, layout: Layout) -> Array:
 
 
 def gate_order(ours: str, theirs: str) -> tuple[int, ...]:
-    """The `gates` of a layout, for the canonical order and a framework's, a letter each; () if they agree."""
+    """The `gates` of a layout, for the canonical order and a framework's, a letter
+    each; () if they agree.
+    """
     return () if ours == theirs else tuple(ours.index(gate) for gate in theirs)
 
 
@@ -82,9 +88,11 @@ def _regrouped(array: Array, order: tuple[int, ...]) -> Array:
 
 
 def channels_first(flattened: tuple[Shape, ...]) -> NDArray[np.int64]:
-    """Where feature j of a framework that flattens channels first stands among ours: (features,).
+    """Where feature j of a framework that flattens channels first stands among ours:
+    (features,).
 
-    Ours run over rows, columns, then channels, so `native = canonical[..., channels_first(shapes)]`.
+    Ours run over rows, columns, then channels, so `native = canonical[...,
+    channels_first(shapes)]`.
     """
     orders, start = [], 0
     for shape in flattened:

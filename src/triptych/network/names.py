@@ -1,6 +1,8 @@
-"""What networks and their layers may be called: checked here, before a name stands in a source or a page.
+"""What networks and their layers may be called: checked here, before a name stands in a
+source or a page.
 
-No name is refused for what a framework calls its things: a writer finds other words for those.
+No name is refused for what a framework calls its things: a writer finds other words for
+those.
 """
 
 from __future__ import annotations
@@ -14,17 +16,18 @@ INPUT = "images"
 """The name of the network's input in the graph."""
 
 OPTIMIZER = "optimizer"
-"""What the names of an optimizer's tensors begin with, where a layer's begin with its own."""
+"""What the names of an optimizer's tensors begin with, instead of a layer's name."""
 
 LONGEST = 80
 """The most characters of a name."""
 
 
 def check_network_name(name: str) -> None:
-    """Raise ArchitectureError unless a network can be called so: by one line of printable text."""
+    """Raise ArchitectureError unless a network can be called so: one printable line."""
     if not (name.strip() and name.isprintable() and len(name) <= LONGEST):
         raise ArchitectureError(
-            f"the network's name is {quote(name)}, but must be 1 to {LONGEST} printable characters"
+            f"the network's name is {quote(name)}, "
+            f"but must be 1 to {LONGEST} printable characters"
         )
 
 
@@ -33,10 +36,13 @@ def check_layer_name(name: str) -> None:
     # Python takes several ways of spelling a character for one name.
     spelled = unicodedata.normalize("NFKC", name) == name and name.isidentifier()
     if not spelled or keyword.iskeyword(name) or name.startswith("_"):
-        raise ArchitectureError("a name must be a Python name that begins with a letter, such as 'conv1'")
+        raise ArchitectureError(
+            "a name must be a Python name that begins with a letter, such as 'conv1'"
+        )
     if len(name) > LONGEST:
         raise ArchitectureError(f"a name must have at most {LONGEST} characters")
     if name == OPTIMIZER:
         raise ArchitectureError(
-            "the optimizer's tensors go by this name; choose another, such as 'optimizer1'"
+            "the optimizer's tensors go by this name; "
+            "choose another, such as 'optimizer1'"
         )

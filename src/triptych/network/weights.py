@@ -1,9 +1,10 @@
 """Canonical tensors: seeded initial values, safetensors files, hashes.
 
-The canonical layout: convolution kernels (height, width, in, out), depthwise kernels (height, width,
-channels, 1), dense kernels (in, out), flat features with channels running fastest; recurrent kernels
-(in, gates * units) and (units, gates * units), the gates in the order of the conventions. Names are
-"layer.tensor"; optimiser state is "optimizer.slot.layer.tensor", and "optimizer.step" counts the steps.
+The canonical layout: convolution kernels (height, width, in, out), depthwise kernels
+(height, width, channels, 1), dense kernels (in, out), flat features with channels
+running fastest; recurrent kernels (in, gates * units) and (units, gates * units), the
+gates in the order of the conventions. Names are "layer.tensor"; optimiser state is
+"optimizer.slot.layer.tensor", and "optimizer.step" counts the steps.
 """
 
 from __future__ import annotations
@@ -47,10 +48,12 @@ Weights = dict[str, Array]
 
 @dataclass(frozen=True)
 class Distribution:
-    """How one tensor begins: `normal` with standard deviation `size`, `uniform` in +-size, or `constant`.
+    """How one tensor begins: `normal` with standard deviation `size`, `uniform` in
+    +-size, or `constant`.
 
-    Or `orthogonal` times size: square matrices side by side, each uniform over all rotations and reflections.
-    A constant is multiplied by `parts`, one for each of as many equal parts of the last axis.
+    Or `orthogonal` times size: square matrices side by side, each uniform over all
+    rotations and reflections. A constant is multiplied by `parts`, one for each of as
+    many equal parts of the last axis.
     """
 
     shape: Shape
@@ -60,21 +63,31 @@ class Distribution:
 
 
 def initial_weights(architecture: Architecture, seed: int) -> Weights:
-    """Every parameter and running statistic before training, float32, each drawn from (seed, its name)."""
+    """Every parameter and running statistic before training, float32, each drawn from
+    (seed, its name).
+    """
     how = initial_distributions(architecture)
-    return {name: sample(one, stream(seed, "initial", name)) for name, one in how.items()}
+    return {
+        name: sample(one, stream(seed, "initial", name)) for name, one in how.items()
+    }
 
 
 def sample(how: Distribution, generator: np.random.Generator) -> NDArray[np.float32]:
     """A tensor before training, float32."""
     if how.law == "constant":
         whole = np.full(how.shape, how.size, np.float32)
-        return whole * np.repeat(np.array(how.parts, np.float32), how.shape[-1] // len(how.parts))
+        return whole * np.repeat(
+            np.array(how.parts, np.float32), how.shape[-1] // len(how.parts)
+        )
     if how.law == "uniform":
         return generator.uniform(-how.size, how.size, how.shape).astype(np.float32)
     values = generator.standard_normal(how.shape)
-    if how.law == "orthogonal":  # the signs are LAPACK's choice otherwise (Mezzadri, 2007)
-        pairs = [np.linalg.qr(part) for part in np.split(values, how.shape[1] // how.shape[0], axis=1)]
+    # The signs are LAPACK's choice otherwise (Mezzadri, 2007).
+    if how.law == "orthogonal":
+        pairs = [
+            np.linalg.qr(part)
+            for part in np.split(values, how.shape[1] // how.shape[0], axis=1)
+        ]
         values = np.concatenate([q * np.sign(np.diagonal(r)) for q, r in pairs], axis=1)
     return (values * how.size).astype(np.float32)
 
@@ -82,28 +95,38 @@ def sample(how: Distribution, generator: np.random.Generator) -> NDArray[np.floa
 def initial_distributions(architecture: Architecture) -> dict[str, Distribution]:
     """How each parameter and running statistic begins.
 
-    Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, and biases 0, unless the
-    layer names another law; offsets 0, scales 1, running means 0 and variances 1. In recurrent layers each
-    gate has a kernel of its own, Glorot uniform, and an orthogonal one for the state; LSTMs remember
-    at first.
+    Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, and
+    biases 0, unless the layer names another law; offsets 0, scales 1, running means 0
+    and variances 1. In recurrent layers each gate has a kernel of its own, Glorot
+    uniform, and an orthogonal one for the state; LSTMs remember at first.
     """
     found = {}
     for node in architecture.nodes:
         shapes = architecture.input_shapes(node)
-        for tensor, shape in (node.layer.parameters(*shapes) | node.layer.statistics(*shapes)).items():
+        for tensor, shape in (
+            node.layer.parameters(*shapes) | node.layer.statistics(*shapes)
+        ).items():
             if isinstance(node.layer, Recurrent):
                 how = _recurrent(node.layer, tensor, shape)
             elif tensor == "kernel":
                 assert isinstance(node.layer, Conv | DepthwiseConv | Dense)
                 law = node.layer.initial
                 if law == "auto":
-                    law = "he_normal" if _rectified(architecture, node) else "glorot_uniform"
+                    law = (
+                        "he_normal"
+                        if _rectified(architecture, node)
+                        else "glorot_uniform"
+                    )
                 how = _law(law, shape, _fans(shape))
             elif tensor == "bias":
                 assert isinstance(node.layer, Conv | DepthwiseConv | Dense | Bias)
-                how = _law(node.layer.bias_initial, shape, _fans(_kernel(architecture, node)))
+                how = _law(
+                    node.layer.bias_initial, shape, _fans(_kernel(architecture, node))
+                )
             else:
-                how = Distribution(shape, "constant", 1.0 if tensor in ("scale", "variance") else 0.0)
+                how = Distribution(
+                    shape, "constant", 1.0 if tensor in ("scale", "variance") else 0.0
+                )
             found[f"{node.name}.{tensor}"] = how
     return found
 
@@ -111,7 +134,8 @@ def initial_distributions(architecture: Architecture) -> dict[str, Distribution]
 def _recurrent(layer: Recurrent, tensor: str, shape: Shape) -> Distribution:
     """How a recurrent layer's tensor begins, gate by gate.
 
-    An orthogonal matrix (Saxe et al., 2014) neither shrinks nor swells a state that passes through it often.
+    An orthogonal matrix (Saxe et al., 2014) neither shrinks nor swells a state that
+    passes through it often.
     """
     match tensor:
         case "kernel":
@@ -120,13 +144,18 @@ def _recurrent(layer: Recurrent, tensor: str, shape: Shape) -> Distribution:
             return Distribution(shape, "orthogonal", 1.0)
         case "bias" if isinstance(layer, LSTM):
             return Distribution(
-                shape, "constant", LSTM_FORGET_BIAS, tuple(float(g == "f") for g in layer.GATES)
+                shape,
+                "constant",
+                LSTM_FORGET_BIAS,
+                tuple(float(g == "f") for g in layer.GATES),
             )
     return Distribution(shape, "constant", 0.0)
 
 
 def _rectified(architecture: Architecture, node: Node) -> bool:
-    """Whether the first activation that reads `node`, through layers of any other kind, is a rectifier."""
+    """Whether the first activation that reads `node`, through layers of any other kind,
+    is a rectifier.
+    """
     frontier = {node.name}
     for later in architecture.nodes:
         if frontier.isdisjoint(later.inputs):
@@ -140,7 +169,9 @@ def _rectified(architecture: Architecture, node: Node) -> bool:
 
 
 def _kernel(architecture: Architecture, node: Node) -> Shape:
-    """The shape of the kernel beside a bias, or of the nearest before it; (1, 1) if there is none."""
+    """The shape of the kernel beside a bias, or of the nearest before it; (1, 1) if
+    there is none.
+    """
     before = {other.name: other for other in architecture.nodes}
     while f"{node.name}.kernel" not in architecture.parameters:
         if node.inputs[0] not in before:
@@ -150,55 +181,72 @@ def _kernel(architecture: Architecture, node: Node) -> Shape:
 
 
 def _fans(kernel: Shape) -> tuple[int, int]:
-    """How many numbers an output of a kernel reads, and how many outputs read a number."""
+    """How many numbers an output of a kernel reads, how many outputs read a number."""
     *window, fan_in, fan_out = kernel
     if len(window) == 2 and fan_out == 1:  # depthwise: each output reads one channel
         fan_in = 1
     return fan_in * math.prod(window), fan_out * math.prod(window)
 
 
-def _law(law: Initial | BiasInitial, shape: Shape, fans: tuple[int, int]) -> Distribution:
+def _law(
+    law: Initial | BiasInitial, shape: Shape, fans: tuple[int, int]
+) -> Distribution:
     """The distribution by a law that mostly has the name of its paper.
 
-    He et al. (2015), Glorot and Bengio (2010), LeCun et al. (1998). `fan_in_uniform` is uniform between
-    -1 / sqrt(fan_in) and 1 / sqrt(fan_in), which PyTorch draws kernels and biases from unasked (for kernels
-    it says "Kaiming uniform with a = sqrt(5)"); `normal` has variance 1 whatever the layer's size.
+    He et al. (2015), Glorot and Bengio (2010), LeCun et al. (1998). `fan_in_uniform` is
+    uniform between -1 / sqrt(fan_in) and 1 / sqrt(fan_in), which PyTorch draws kernels
+    and biases from unasked (for kernels it says "Kaiming uniform with a = sqrt(5)");
+    `normal` has variance 1 whatever the layer's size.
     """
     if law == "zeros":
         return Distribution(shape, "constant", 0.0)
     fan_in, fan_out = fans
     family, _, form = law.partition("_")
     variance = {
-        "he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out), "lecun": 1 / fan_in, "fan": 1 / (3 * fan_in),
+        "he": 2 / fan_in,
+        "glorot": 2 / (fan_in + fan_out),
+        "lecun": 1 / fan_in,
+        "fan": 1 / (3 * fan_in),
         "normal": 1.0,
-    }[family]  # fmt: skip
+    }[family]
     if form.endswith("uniform"):
         return Distribution(shape, "uniform", math.sqrt(3 * variance))
     return Distribution(shape, "normal", math.sqrt(variance))
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Array], about: Mapping[str, str] | None = None) -> None:
-    """Write a safetensors file, with what there is to say `about` it, whole or not at all."""
-    contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+def save_tensors(
+    path: Path, tensors: Mapping[str, Array], about: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file, with what is to say `about` it, whole or not at all."""
+    contiguous = {
+        name: np.asarray(tensor, order="C") for name, tensor in tensors.items()
+    }
     write_atomic(path, save(contiguous, dict(about) if about else None))
 
 
 def load_tensors(path: Path) -> Weights:
-    """The tensors of a safetensors file; raises RunFolderError if it is missing or damaged."""
+    """The tensors of a safetensors file; raises RunFolderError if it is missing or
+    damaged.
+    """
     return dict(StoredTensors(path))
 
 
 class StoredTensors(Mapping[str, Array]):
-    """The tensors of a safetensors file, each read when it is asked for; raises as `load_tensors`."""
+    """The tensors of a safetensors file, each read when it is asked for; raises as
+    `load_tensors`.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
             check_file(path)
-            opened: Any = safe_open(path, framework="numpy")  # it maps the file into memory
+            # This maps the file into memory.
+            opened: Any = safe_open(path, framework="numpy")
         except FileNotFoundError:
             raise RunFolderError(f"{path}: there is no such file") from None
         except (SafetensorError, OSError) as reason:
-            raise RunFolderError(f"{path}: cannot be read as safetensors ({reason})") from None
+            raise RunFolderError(
+                f"{path}: cannot be read as safetensors ({reason})"
+            ) from None
         self._file = opened
         self._names = dict[str, None].fromkeys(opened.keys())
         self.about: Mapping[str, str] = opened.metadata() or {}
@@ -221,14 +269,20 @@ def check_weights(architecture: Architecture, weights: Mapping[str, Array]) -> N
     """Raise RunFolderError, naming the tensor, unless `weights` fit the network."""
     for name, shape in (architecture.parameters | architecture.statistics).items():
         if name not in weights:
-            raise RunFolderError(f"the weights lack {name!r}, which {architecture.name} needs")
+            raise RunFolderError(
+                f"the weights lack {name!r}, which {architecture.name} needs"
+            )
         if weights[name].shape != shape:
-            raise RunFolderError(f"the weights hold {name!r} in shape {weights[name].shape}, "
-                                 f"but {architecture.name} needs {shape}")  # fmt: skip
+            raise RunFolderError(
+                f"the weights hold {name!r} in shape {weights[name].shape}, "
+                f"but {architecture.name} needs {shape}"
+            )
 
 
 def weights_hash(weights: Mapping[str, Array]) -> str:
-    """SHA-256 over names, shapes, types and values: equal for equal weights, in any order."""
+    """SHA-256 over names, shapes, types and values: equal for equal weights, in any
+    order.
+    """
     digest = hashlib.sha256()
     for name in sorted(weights):
         tensor = np.asarray(weights[name], order="C")

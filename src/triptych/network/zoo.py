@@ -1,4 +1,6 @@
-"""The networks that come with Triptych, each a function of the picture's size and the number of classes."""
+"""The networks that come with Triptych, each a function of the picture's size and the
+number of classes.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +37,30 @@ def mlp(size: int = 32, classes: int = 10) -> Architecture:
 
 
 def lenet(size: int = 32, classes: int = 10) -> Architecture:
-    """LeNet-5 (LeCun et al., 1998) with plain average pools and dense layers throughout."""
+    """LeNet-5 (LeCun et al., 1998) with plain average pools and dense layers
+    throughout.
+    """
     layers: list[Layer] = [
-        Conv(filters=6, kernel=5, padding="valid"), Tanh(), AveragePool(),
-        Conv(filters=16, kernel=5, padding="valid"), Tanh(), AveragePool(),
-        Flatten(), Dense(120), Tanh(), Dense(84), Tanh(), Dense(classes),
-    ]  # fmt: skip
+        Conv(filters=6, kernel=5, padding="valid"),
+        Tanh(),
+        AveragePool(),
+        Conv(filters=16, kernel=5, padding="valid"),
+        Tanh(),
+        AveragePool(),
+        Flatten(),
+        Dense(120),
+        Tanh(),
+        Dense(84),
+        Tanh(),
+        Dense(classes),
+    ]
     return sequence("lenet", (size, size, 3), layers)
 
 
 def sports_cnn(size: int = 64, classes: int = 6) -> Architecture:
-    """The talk's network: four convolutions of 32 filters with batch norm, two pools, 256 hidden units."""
+    """The talk's network: four convolutions of 32 filters with batch norm, two pools,
+    256 hidden units.
+    """
     block = [Conv(filters=32), BatchNorm(), ReLU()]
     layers = [*block, *block, MaxPool(), *block, *block, MaxPool()]
     layers += [Flatten(), Dense(256), ReLU(), Dropout(0.5), Dense(classes)]
@@ -53,7 +68,9 @@ def sports_cnn(size: int = 64, classes: int = 6) -> Architecture:
 
 
 def compact_cnn(size: int = 64, classes: int = 6) -> Architecture:
-    """Four stages of 32 to 256 filters without biases before batch norm, then a global average pool."""
+    """Four stages of 32 to 256 filters without biases before batch norm, then a global
+    average pool.
+    """
     layers: list[Layer] = []
     for filters in (32, 64, 128, 256):
         layers += [Conv(filters=filters, bias=False), BatchNorm(), ReLU(), MaxPool()]
@@ -62,12 +79,16 @@ def compact_cnn(size: int = 64, classes: int = 6) -> Architecture:
 
 
 def row_lstm(size: int = 32, classes: int = 10) -> Architecture:
-    """An LSTM of 64 units that reads the picture row by row, from top to bottom, and answers at the end."""
+    """An LSTM of 64 units that reads the picture row by row, from top to bottom, and
+    answers at the end.
+    """
     return sequence("row-lstm", (size, size, 3), [Rows(), LSTM(64), Dense(classes)])
 
 
 def row_gru(size: int = 32, classes: int = 10) -> Architecture:
-    """A GRU of 64 units that reads the picture row by row, with three gates and no memory but its state."""
+    """A GRU of 64 units that reads the picture row by row, with three gates and no
+    memory but its state.
+    """
     return sequence("row-gru", (size, size, 3), [Rows(), GRU(64), Dense(classes)])
 
 
@@ -84,7 +105,9 @@ ZOO: dict[str, Callable[..., Architecture]] = {
 
 FILES = Path(__file__).parent / "files"
 NOTEBOOKS = ("2017-keras", "2017-tensorflow", "2017-pytorch")
-"""The talk's three notebooks, by name: what they trained are files of the folder FILES, to be changed."""
+"""The talk's three notebooks, by name: what they trained are files of the folder FILES,
+to be changed.
+"""
 
 
 def find_network(network: str | Path | Architecture) -> Architecture:
@@ -123,6 +146,8 @@ def list_zoo() -> list[ZooEntry]:
     entries = []
     for name, make in ZOO.items():
         made = make()
-        summary = (make.__doc__ or "").splitlines()[0]
-        entries.append(ZooEntry(name, summary, made.input_shape, made.parameter_count, made.flops))
+        summary = " ".join((make.__doc__ or "").split())
+        entries.append(
+            ZooEntry(name, summary, made.input_shape, made.parameter_count, made.flops)
+        )
     return entries

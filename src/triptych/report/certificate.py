@@ -35,21 +35,28 @@ MEANINGS: dict[Rule, str] = {
 
 
 def write_page(folder: Path, certificate: Certificate) -> Path:
-    """Write certificate.json and certificate.html into `folder`; gives the page's path."""
+    """Write certificate.json and .html into `folder`; gives the page's path."""
     page = folder / CERTIFICATE
     with writing(folder):
-        write_atomic(page, render("certificate.html.j2", **_gather(folder, certificate)))
+        write_atomic(
+            page, render("certificate.html.j2", **_gather(folder, certificate))
+        )
         write_json(folder / "certificate.json", certificate)
     return page
 
 
 def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
     """Every name that the template knows."""
-    drawn = pens([
-        (registry.find(name).folder, subject.title, registry.find(name).colour)
-        for name, subject in certificate.frameworks.items() if subject.status == "answered"
-    ])  # fmt: skip
-    names = [name for name, one in certificate.frameworks.items() if one.status == "answered"]
+    drawn = pens(
+        [
+            (registry.find(name).folder, subject.title, registry.find(name).colour)
+            for name, subject in certificate.frameworks.items()
+            if subject.status == "answered"
+        ]
+    )
+    names = [
+        name for name, one in certificate.frameworks.items() if one.status == "answered"
+    ]
     by_name = dict(zip(names, drawn, strict=True))
     rows: dict[str, dict[str, Any]] = {quantity: {} for quantity in QUANTITIES}
     for one in tightest(certificate):
@@ -62,9 +69,17 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
         "version": version("triptych"),
         "certificate": certificate,
         "made": f"{datetime.fromisoformat(certificate.made):%Y-%m-%d %H:%M} UTC",
-        "subjects": {registry.find(name).folder: one for name, one in certificate.frameworks.items()},
-        "versions": {registry.find(name).folder: of for name, of in certificate.versions.items()},
-        "colours": {registry.find(n).folder: registry.find(n).colour for n in certificate.frameworks},
+        "subjects": {
+            registry.find(name).folder: one
+            for name, one in certificate.frameworks.items()
+        },
+        "versions": {
+            registry.find(name).folder: of for name, of in certificate.versions.items()
+        },
+        "colours": {
+            registry.find(n).folder: registry.find(n).colour
+            for n in certificate.frameworks
+        },
         "pens": drawn,
         "rows": {quantity: row for quantity, row in rows.items() if row},
         "meanings": MEANINGS,
@@ -74,7 +89,9 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
 
 
 def _command(folder: Path, certificate: Certificate) -> str:
-    """What proves it once more; of a run, whose certificate is short, what proves it to the full."""
+    """What proves it once more; of a run, whose certificate is short, what proves it to
+    the full.
+    """
     if certificate.asked is None:
         return f"triptych verify {shlex.quote(str(folder))}"
     return "triptych verify --certificate certificate.json"
@@ -82,9 +99,12 @@ def _command(folder: Path, certificate: Certificate) -> str:
 
 def _plots(certificate: Certificate, drawn: dict[str, Pen]) -> dict[str, Any]:
     forward = [
-        one for one in certificate.quantities
-        if one.case == NETWORK and one.quantity == "forward_training" and one.against == "reference"
-    ]  # fmt: skip
+        one
+        for one in certificate.quantities
+        if one.case == NETWORK
+        and one.quantity == "forward_training"
+        and one.against == "reference"
+    ]
     if not forward:
         return {"gaps_plot": None, "drift_plots": []}
     curves = [
@@ -92,16 +112,32 @@ def _plots(certificate: Certificate, drawn: dict[str, Pen]) -> dict[str, Any]:
         for name, pen in drawn.items()
     ]
     layers = list(dict.fromkeys(one.where for one in forward))
-    bounds = [max(one.bound for one in forward if one.where == layer) for layer in layers]
-    return {"gaps_plot": gaps_plot(layers, curves, bounds), "drift_plots": _drifts(certificate, drawn)}
+    bounds = [
+        max(one.bound for one in forward if one.where == layer) for layer in layers
+    ]
+    return {
+        "gaps_plot": gaps_plot(layers, curves, bounds),
+        "drift_plots": _drifts(certificate, drawn),
+    }
 
 
 def _drifts(certificate: Certificate, drawn: dict[str, Pen]) -> list[Plot]:
     plots = []
     for training in dict.fromkeys(one.training for one in certificate.drift):
-        own = [one for one in certificate.drift if one.training == training and one.framework in drawn]
-        curves = [Curve(drawn[one.framework], [_drawable(gap) for gap in one.weights]) for one in own]
-        envelopes = [Curve(drawn[one.framework], one.envelope) for one in own if any(one.envelope)]
+        own = [
+            one
+            for one in certificate.drift
+            if one.training == training and one.framework in drawn
+        ]
+        curves = [
+            Curve(drawn[one.framework], [_drawable(gap) for gap in one.weights])
+            for one in own
+        ]
+        envelopes = [
+            Curve(drawn[one.framework], one.envelope)
+            for one in own
+            if any(one.envelope)
+        ]
         plots.append(drift_plot(training, own[0].steps, curves, envelopes))
     return plots
 

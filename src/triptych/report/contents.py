@@ -81,12 +81,18 @@ def gather(run: RunFolder) -> dict[str, Any]:
 def _view(run: RunFolder, name: str, one: FrameworkResult) -> View:
     entry = registry.find(name)
     source = run.panel(entry).network
-    return View(entry, one, source.read_text("utf-8", "replace") if source.is_file() else None)
+    return View(
+        entry, one, source.read_text("utf-8", "replace") if source.is_file() else None
+    )
 
 
 def _scale(views: list[View]) -> tuple[float, float] | None:
     """Where the drawn intervals begin and end: at whole 5 % around them all."""
-    intervals = [view.one.test_accuracy_interval for view in views if view.one.test_accuracy_interval]
+    intervals = [
+        view.one.test_accuracy_interval
+        for view in views
+        if view.one.test_accuracy_interval
+    ]
     if not intervals:
         return None
     low, high = min(low for low, _ in intervals), max(high for _, high in intervals)
@@ -104,39 +110,48 @@ def _figures(result: Result, views: list[View]) -> dict[str, Any]:
     drawn = pens([(view.name, view.entry.title, view.entry.colour) for view in started])
     losses, accuracies = [], []
     for pen, view in zip(drawn, started, strict=True):
-        losses.append(
-            Curve(pen, [_drawable(loss) for epoch in view.one.epochs for loss in epoch.step_losses])
-        )
+        steps = [loss for epoch in view.one.epochs for loss in epoch.step_losses]
+        losses.append(Curve(pen, [_drawable(loss) for loss in steps]))
         scores = [epoch.validation_accuracy for epoch in view.one.epochs]
         if known := [score for score in scores if score is not None]:
             accuracies.append(Curve(pen, known))
-    matrices = {view.name: view.one.confusion for view in views if view.one.confusion is not None}
-    few = len(result.pictures.classes) <= confusions.MOST_CLASSES
+    matrices = {
+        view.name: view.one.confusion
+        for view in views
+        if view.one.confusion is not None
+    }
+    classes = result.pictures.classes
+    few = len(classes) <= confusions.MOST_CLASSES
+    shown = matrices if few else {}
     return {
         "pens": drawn,
         "loss_plot": loss_plot(losses) if losses else None,
         "accuracy_plot": accuracy_plot(accuracies) if accuracies else None,
-        "matrices": {name: confusions.matrix(one) for name, one in matrices.items()} if few else {},
-        "same_matrices": len(matrices) > 1 and len({str(one) for one in matrices.values()}) == 1,
-        "slim": few and confusions.slim(result.pictures.classes),
-        "largest": confusions.largest(matrices, result.pictures.classes) if matrices else None,
+        "matrices": {name: confusions.matrix(one) for name, one in shown.items()},
+        "same_matrices": len(matrices) > 1
+        and len({str(one) for one in matrices.values()}) == 1,
+        "slim": few and confusions.slim(classes),
+        "largest": confusions.largest(matrices, classes) if matrices else None,
     }
 
 
 def _predictions(run: RunFolder, result: Result, views: list[View]) -> dict[str, Any]:
     answers = Answers.read(run, [view.entry for view in views if view.done])
     store = find_store(result.pictures.key)
-    return {
-        "answers": answers is not None,
-        "groups": groups(answers, store, result.pictures.classes) if answers and store else None,
-    }
+    shown = None
+    if answers and store:
+        shown = groups(answers, store, result.pictures.classes)
+    return {"answers": answers is not None, "groups": shown}
 
 
 def _problems(result: Result) -> dict[str, Any]:
     problems = result.pictures.problems
     counts = Counter(problem.kind for problem in problems)
     return {
-        "problem_kinds": [(kind, many, PROBLEM_KINDS.get(kind, "")) for kind, many in counts.most_common()],
+        "problem_kinds": [
+            (kind, many, PROBLEM_KINDS.get(kind, ""))
+            for kind, many in counts.most_common()
+        ],
         "problems": problems[:PROBLEMS_SHOWN],
     }
 

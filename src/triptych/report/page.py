@@ -13,11 +13,13 @@ CERTIFICATE = "certificate.html"
 
 def write_report(run: RunFolder) -> Path:
     """Write report.html into the run folder from what lies there, and give its path."""
-    # Only now: while the frameworks train, the parent need not hold Matplotlib in memory.
+    # Only now: while the frameworks train, the parent need not hold Matplotlib in
+    # memory.
     from triptych.report.contents import gather
     from triptych.report.template import render
 
     page = render("report.html.j2", **gather(run))
     path = run.path / REPORT
-    write_atomic(path, page.encode("utf-8", "replace"))  # a file's name may hold what is no text
+    # A file's name may hold what is no text.
+    write_atomic(path, page.encode("utf-8", "replace"))
     return path

@@ -1,10 +1,11 @@
 """Curves over each other, as SVG to set into the page.
 
-Equal curves are the rule here, so each framework has a width of its own besides its colour and its dashes:
-they are drawn from wide to narrow, and those that coincide are seen lying on each other.
+Equal curves are the rule here, so each framework has a width of its own besides its
+colour and its dashes: they are drawn from wide to narrow, and those that coincide are
+seen lying on each other.
 
-The SVG is written without fixed colours: ink, grid and frameworks are CSS variables of the page, so a plot
-follows it into the dark.
+The SVG is written without fixed colours: ink, grid and frameworks are CSS variables of
+the page, so a plot follows it into the dark.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot for the page: the drawing, and what it shows in words for those who do not see it."""
+    """A plot for the page: the drawing, and in words for those who do not see it."""
 
     svg: Markup
     words: str
@@ -80,9 +81,10 @@ def pens(frameworks: Sequence[tuple[str, str, str]]) -> list[Pen]:
     dashes = ("none", "12 6", "6 6", "5 2")
     narrowest, widest = 1.8, min(7.0, 1.8 + 2.2 * (len(frameworks) - 1))
     widths = np.linspace(widest, narrowest, len(frameworks))
+    drawn = enumerate(zip(frameworks, widths, strict=True))
     return [
         Pen(name, title, colour, float(width), dashes[i % 4], "osD^"[i % 4])
-        for i, ((name, title, colour), width) in enumerate(zip(frameworks, widths, strict=True))
+        for i, ((name, title, colour), width) in drawn
     ]
 
 
@@ -92,9 +94,18 @@ def loss_plot(curves: Sequence[Curve]) -> Plot:
     figure, axes = _axes("step", "loss")
     for curve in curves:
         ends = range(0, len(curve.values), group)
-        steps = [1 + start + (min(group, len(curve.values) - start) - 1) / 2 for start in ends]
+        steps = [
+            1 + start + (min(group, len(curve.values) - start) - 1) / 2
+            for start in ends
+        ]
         means = [float(np.mean(curve.values[start : start + group])) for start in ends]
-        _draw(axes, curve.pen, steps, means, marker=None if len(means) > 1 else curve.pen.marker)
+        _draw(
+            axes,
+            curve.pen,
+            steps,
+            means,
+            marker=None if len(means) > 1 else curve.pen.marker,
+        )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     values = np.concatenate([np.asarray(curve.values) for curve in curves])
     if values.min() > 0 and values.max() > 10 * values.min():
@@ -103,9 +114,12 @@ def loss_plot(curves: Sequence[Curve]) -> Plot:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     words = "; ".join(
-        f"{curve.pen.title} from {curve.values[0]:.3g} to {curve.values[-1]:.3g}" for curve in curves
+        f"{curve.pen.title} from {curve.values[0]:.3g} to {curve.values[-1]:.3g}"
+        for curve in curves
     )
-    return Plot(_svg(figure, "loss", curves), f"Loss of each training step: {words}.", group)
+    return Plot(
+        _svg(figure, "loss", curves), f"Loss of each training step: {words}.", group
+    )
 
 
 def accuracy_plot(curves: Sequence[Curve]) -> Plot:
@@ -115,14 +129,22 @@ def accuracy_plot(curves: Sequence[Curve]) -> Plot:
         epochs = range(1, len(curve.values) + 1)
         _draw(axes, curve.pen, epochs, curve.values, marker=curve.pen.marker)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{100 * value:.4g} %"))
-    words = "; ".join(
-        f"{curve.pen.title} from {curve.values[0]:.1%} to {curve.values[-1]:.1%}" for curve in curves
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, place: f"{100 * value:.4g} %")
     )
-    return Plot(_svg(figure, "accuracy", curves), f"Validation accuracy after each epoch: {words}.")
+    words = "; ".join(
+        f"{curve.pen.title} from {curve.values[0]:.1%} to {curve.values[-1]:.1%}"
+        for curve in curves
+    )
+    return Plot(
+        _svg(figure, "accuracy", curves),
+        f"Validation accuracy after each epoch: {words}.",
+    )
 
 
-def gaps_plot(layers: Sequence[str], curves: Sequence[Curve], bounds: Sequence[float]) -> Plot:
+def gaps_plot(
+    layers: Sequence[str], curves: Sequence[Curve], bounds: Sequence[float]
+) -> Plot:
     """The gap of every layer's output, and the bound."""
     figure, axes = _axes("", "gap")
     places = range(len(layers))
@@ -131,23 +153,43 @@ def gaps_plot(layers: Sequence[str], curves: Sequence[Curve], bounds: Sequence[f
     axes.plot(places, bounds, color=_INK, linewidth=1.2, linestyle=":")
     axes.set_yscale("log")
     axes.set_xticks(
-        places, layers, rotation=60, ha="right", rotation_mode="anchor", fontsize=9, parse_math=False
+        places,
+        layers,
+        rotation=60,
+        ha="right",
+        rotation_mode="anchor",
+        fontsize=9,
+        parse_math=False,
     )
-    words = "; ".join(f"{curve.pen.title} up to {np.nanmax(curve.values):.1e}" for curve in curves)
+    words = "; ".join(
+        f"{curve.pen.title} up to {np.nanmax(curve.values):.1e}" for curve in curves
+    )
     return Plot(
-        _svg(figure, "gaps", curves), f"Gap of each layer's output: {words}; bound {max(bounds):.1e}."
+        _svg(figure, "gaps", curves),
+        f"Gap of each layer's output: {words}; bound {max(bounds):.1e}.",
     )
 
 
 def drift_plot(
-    training: str, steps: Sequence[int], curves: Sequence[Curve], envelopes: Sequence[Curve]
+    training: str,
+    steps: Sequence[int],
+    curves: Sequence[Curve],
+    envelopes: Sequence[Curve],
 ) -> Plot:
-    """How far the weights drift from the reference's over the steps, and each from itself when nudged."""
+    """How far the weights drift from the reference's over the steps, and each from
+    itself when nudged.
+    """
     figure, axes = _axes("step", "gap of the weights")
     for curve in curves:
         _draw(axes, curve.pen, steps, curve.values, marker=curve.pen.marker)
     for curve in envelopes:
-        axes.plot(steps, np.maximum(curve.values, 1e-17), color=curve.pen.colour, linewidth=1, linestyle=":")
+        axes.plot(
+            steps,
+            np.maximum(curve.values, 1e-17),
+            color=curve.pen.colour,
+            linewidth=1,
+            linestyle=":",
+        )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(steps, [str(step) for step in steps])
@@ -156,13 +198,16 @@ def drift_plot(
     dotted = "; dotted: from itself, when one kernel is nudged" if envelopes else ""
     return Plot(
         _svg(figure, re.sub(r"\W", "-", training), curves),
-        f"{training.capitalize()}: how far the weights are from the reference's, at the end {words}{dotted}.",
+        f"{training.capitalize()}: how far the weights are from the reference's, "
+        f"at the end {words}{dotted}.",
     )
 
 
 @dataclass(frozen=True)
 class Step:
-    """A row of a walk: what was changed, and the accuracy then, with its interval and every seed's."""
+    """A row of a walk: what was changed, and the accuracy then, with its interval and
+    every seed's.
+    """
 
     label: str
     mean: float
@@ -171,34 +216,65 @@ class Step:
 
 
 def walk_plot(name: str, colour: str, steps: Sequence[Step], blind: float) -> Plot:
-    """The accuracy after each step of a walk, from top to bottom; `blind` is what needs no network."""
+    """The accuracy after each step of a walk, from top to bottom; `blind` is what needs
+    no network.
+    """
     pen = Pen(name, name, colour, 2.2, "none", "o")
     figure, axes = _axes("test accuracy", "", height=1.2 + 0.62 * len(steps))
     places = range(len(steps))
-    axes.plot([step.mean for step in steps], places, color=colour, linewidth=1, linestyle=":")
+    axes.plot(
+        [step.mean for step in steps], places, color=colour, linewidth=1, linestyle=":"
+    )
     for place, step in enumerate(steps):
         if step.interval is not None:
             low, high = (min(max(end, 0.0), 1.0) for end in step.interval)
             axes.plot(
-                [low, high], [place, place], color=colour, linewidth=3, alpha=0.35, solid_capstyle="round"
+                [low, high],
+                [place, place],
+                color=colour,
+                linewidth=3,
+                alpha=0.35,
+                solid_capstyle="round",
             )
-        axes.plot(step.every, [place] * len(step.every), color=_INK, linestyle="", marker="|", markersize=9)
+        axes.plot(
+            step.every,
+            [place] * len(step.every),
+            color=_INK,
+            linestyle="",
+            marker="|",
+            markersize=9,
+        )
         axes.plot([step.mean], [place], color=colour, marker=pen.marker, markersize=8)
         _label(axes, place, step.label)
     axes.axvline(blind, color=_INK, linewidth=1, linestyle=":")
     axes.set_xlim(0, 1)
     axes.set_ylim(len(steps) - 0.5, -0.6)
     axes.set_yticks(places, [])
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{100 * value:.4g} %"))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, place: f"{100 * value:.4g} %")
+    )
     words = "; ".join(f"{step.label} {step.mean:.1%}" for step in steps)
-    return Plot(_svg(figure, name, [Curve(pen, [])]), f"Test accuracy after each step {name}: {words}.")
+    return Plot(
+        _svg(figure, name, [Curve(pen, [])]),
+        f"Test accuracy after each step {name}: {words}.",
+    )
 
 
 def _label(axes: Any, place: int, text: str) -> None:
-    """What a row is about, above it, where there is most room; of a long one, such as a path, both ends."""
+    """What a row is about, above it, where there is most room; of a long one, such as a
+    path, both ends.
+    """
     if len(text) > _ROOM:
         text = f"{text[: _ROOM // 3]} … {text[-_ROOM // 2 :]}"
-    axes.text(0.005, place - 0.32, text, color=_INK, fontsize=11, va="center", parse_math=False)
+    axes.text(
+        0.005,
+        place - 0.32,
+        text,
+        color=_INK,
+        fontsize=11,
+        va="center",
+        parse_math=False,
+    )
 
 
 @dataclass(frozen=True)
@@ -210,36 +286,78 @@ class Rounds:
 
 
 def rounds_plot(name: str, across: str, rows: Sequence[Rounds]) -> Plot:
-    """A row for each framework, the first on top: every round, their reach, and the median."""
-    figure, axes = _rows(across, [row.pen for row in rows], max(max(row.values) for row in rows))
+    """A row for each framework, the first on top: every round, their reach, and the
+    median.
+    """
+    figure, axes = _rows(
+        across, [row.pen for row in rows], max(max(row.values) for row in rows)
+    )
     medians = [float(np.median(row.values)) for row in rows]
     for place, (row, median) in enumerate(zip(rows, medians, strict=True)):
         colour, ends = row.pen.colour, [min(row.values), max(row.values)]
-        axes.plot(ends, [place, place], color=colour, linewidth=3, alpha=0.35, solid_capstyle="round")
-        axes.plot(row.values, [place] * len(row.values), color=_INK, linestyle="", marker="|", markersize=9)
+        axes.plot(
+            ends,
+            [place, place],
+            color=colour,
+            linewidth=3,
+            alpha=0.35,
+            solid_capstyle="round",
+        )
+        axes.plot(
+            row.values,
+            [place] * len(row.values),
+            color=_INK,
+            linestyle="",
+            marker="|",
+            markersize=9,
+        )
         axes.plot([median], [place], color=colour, marker="o", markersize=8)
-    words = "; ".join(f"{row.pen.title} {median:,.4g}" for row, median in zip(rows, medians, strict=True))
-    return Plot(_svg(figure, name, [Curve(row.pen, []) for row in rows]), f"{across}, medians: {words}.")
+    words = "; ".join(
+        f"{row.pen.title} {median:,.4g}"
+        for row, median in zip(rows, medians, strict=True)
+    )
+    return Plot(
+        _svg(figure, name, [Curve(row.pen, []) for row in rows]),
+        f"{across}, medians: {words}.",
+    )
 
 
-def parts_plot(name: str, across: str, parts: Sequence[str], rows: Sequence[Rounds]) -> Plot:
-    """A bar for each framework, the first on top, of `parts` that follow each other, from dark to light."""
-    figure, axes = _rows(across, [row.pen for row in rows], max(sum(row.values) for row in rows))
+def parts_plot(
+    name: str, across: str, parts: Sequence[str], rows: Sequence[Rounds]
+) -> Plot:
+    """A bar for each framework, the first on top, of `parts` that follow each other,
+    from dark to light.
+    """
+    figure, axes = _rows(
+        across, [row.pen for row in rows], max(sum(row.values) for row in rows)
+    )
     for place, row in enumerate(rows):
         begins = [0.0, *np.cumsum(row.values)]
         for part, (begin, value) in enumerate(zip(begins, row.values, strict=False)):
             alpha = 1 - 0.7 * part / max(len(parts) - 1, 1)
-            axes.barh([place], [value], left=[begin], height=0.5, color=row.pen.colour, alpha=alpha)
+            axes.barh(
+                [place],
+                [value],
+                left=[begin],
+                height=0.5,
+                color=row.pen.colour,
+                alpha=alpha,
+            )
     said = []
     for row in rows:
         values = zip(parts, row.values, strict=True)
-        said.append(f"{row.pen.title} {', '.join(f'{part} {value:.3g}' for part, value in values)}")
+        said.append(
+            f"{row.pen.title} "
+            f"{', '.join(f'{part} {value:.3g}' for part, value in values)}"
+        )
     words = "; ".join(said)
-    return Plot(_svg(figure, name, [Curve(row.pen, []) for row in rows]), f"{across}: {words}.")
+    return Plot(
+        _svg(figure, name, [Curve(row.pen, []) for row in rows]), f"{across}: {words}."
+    )
 
 
 def _rows(across: str, drawn: Sequence[Pen], largest: float) -> tuple[Any, Any]:
-    """Axes with a row for each pen, the first on top, that reach from 0 to the largest value."""
+    """Axes with a row for each pen, the first on top, from 0 to the largest value."""
     figure, axes = _axes(across, "", height=1.1 + 0.42 * len(drawn))
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.set_yticks(range(len(drawn)), [pen.title for pen in drawn])
@@ -260,12 +378,28 @@ def _axes(across: str, up: str, height: float = 3.8) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _draw(axes: Any, pen: Pen, across: Sequence[float], up: Sequence[float], marker: str | None) -> None:
-    dashes = "-" if pen.dashes == "none" else (0, [float(part) / pen.width for part in pen.dashes.split()])
+def _draw(
+    axes: Any,
+    pen: Pen,
+    across: Sequence[float],
+    up: Sequence[float],
+    marker: str | None,
+) -> None:
+    dashes = (
+        "-"
+        if pen.dashes == "none"
+        else (0, [float(part) / pen.width for part in pen.dashes.split()])
+    )
     axes.plot(
-        across, up, color=pen.colour, linewidth=pen.width, linestyle=dashes, dash_capstyle="butt",
-        marker=marker, markersize=4 + 1.3 * pen.width,
-    )  # fmt: skip
+        across,
+        up,
+        color=pen.colour,
+        linewidth=pen.width,
+        linestyle=dashes,
+        dash_capstyle="butt",
+        marker=marker,
+        markersize=4 + 1.3 * pen.width,
+    )
 
 
 def _svg(figure: Any, name: str, curves: Sequence[Curve]) -> Markup:
@@ -276,8 +410,11 @@ def _svg(figure: Any, name: str, curves: Sequence[Curve]) -> Markup:
         figure.savefig(target, format="svg", metadata=nothing)
     text = target.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # would hold for the whole page
-    text = re.sub(r' xmlns(:\w+)?="[^"]*"| version="1.1"', "", text).replace("xlink:href", "href")
+    # It would hold for the whole page.
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r' xmlns(:\w+)?="[^"]*"| version="1.1"', "", text).replace(
+        "xlink:href", "href"
+    )
     text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
     text = re.sub(r'width="[^"]*" height="[^"]*" viewBox', "viewBox", text, count=1)
     text = re.sub(r"font-family: [^;\"]*(; )?|font: (\S+) [^;\"]*", _font, text)

@@ -22,7 +22,9 @@ SHOWN = 24
 """Pictures in all, of which ..."""
 MOST_DISAGREED = 8
 MOST_WRONG = 16
-"""... at most so many disagreed on, and so many disagreed on or wrong; the others are right."""
+"""... at most so many disagreed on, and so many disagreed on or wrong; the others are
+right.
+"""
 
 _SIDE = 128  # pixels of a thumbnail; the page shows it in 96 or a little more
 
@@ -60,7 +62,7 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What the finished frameworks said of the test part: logits of shape (pictures, classes)."""
+    """What finished frameworks said of the test part: logits, (pictures, classes)."""
 
     entries: list[Entry]
     logits: list[NDArray[np.generic]]
@@ -73,10 +75,15 @@ class Answers:
         parts = [load_tensors(run.panel(entry).logits) for entry in entries]
         if not parts or not len(parts[0]["labels"]):
             return None
-        return cls(list(entries), [part["logits"] for part in parts], parts[0]["labels"], parts[0]["rows"])
+        return cls(
+            list(entries),
+            [part["logits"] for part in parts],
+            parts[0]["labels"],
+            parts[0]["rows"],
+        )
 
     def probabilities(self, picks: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Of each framework for the test pictures `picks`: (frameworks, picks, classes)."""
+        """By framework for the test pictures `picks`: (frameworks, picks, classes)."""
         logits = np.stack([each[picks].astype(np.float64) for each in self.logits])
         powers = np.exp(logits - logits.max(axis=2, keepdims=True))
         return np.asarray(powers / powers.sum(axis=2, keepdims=True))
@@ -91,7 +98,8 @@ def find_store(key: str) -> Store | None:
 
 
 def groups(answers: Answers, store: Store, classes: Sequence[str]) -> list[Group]:
-    """The sample: what the frameworks disagree on, what all get wrong, what all get right.
+    """The sample: what the frameworks disagree on, what all get wrong, what all get
+    right.
 
     The choice is a function of the figures alone: the same run shows the same pictures.
     """
@@ -99,13 +107,20 @@ def groups(answers: Answers, store: Store, classes: Sequence[str]) -> list[Group
     alike = (said == said[0]).all(axis=0)
     right = (said == answers.labels).all(axis=0)
     everywhere = " in every framework" if len(said) > 1 else ""
-    split, wrong, good = (np.flatnonzero(which) for which in (~alike, alike & ~right, right))
+    split, wrong, good = (
+        np.flatnonzero(which) for which in (~alike, alike & ~right, right)
+    )
 
     first = _first(split, _dispute(answers, split), MOST_DISAGREED)
     second = _first(wrong, _sureness(answers, wrong), MOST_WRONG - len(first))
     third = _spread(good, SHOWN - len(first) - len(second))
     return [
-        Group(title, order, len(whole), [_show(answers, store, classes, int(pick)) for pick in picks])
+        Group(
+            title,
+            order,
+            len(whole),
+            [_show(answers, store, classes, int(pick)) for pick in picks],
+        )
         for title, order, whole, picks in (
             ("The frameworks disagree", "most disputed first", split, first),
             (f"Wrong{everywhere}", "surest first", wrong, second),
@@ -127,7 +142,9 @@ def _sureness(answers: Answers, picks: NDArray[np.int64]) -> NDArray[np.float64]
     return np.asarray(answers.probabilities(picks).max(axis=2).mean(axis=0))
 
 
-def _first(picks: NDArray[np.int64], score: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+def _first(
+    picks: NDArray[np.int64], score: NDArray[np.float64], most: int
+) -> NDArray[np.int64]:
     """The `most` of the highest score; of equal ones those that come first."""
     return np.take(picks, np.argsort(-score, kind="stable")[:most])
 
@@ -141,10 +158,16 @@ def _spread(picks: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 def _show(answers: Answers, store: Store, classes: Sequence[str], pick: int) -> Shown:
     row, truth = int(answers.rows[pick]), int(answers.labels[pick])
     sayings = []
-    for entry, given in zip(answers.entries, answers.probabilities(np.array([pick]))[:, 0], strict=True):
+    for entry, given in zip(
+        answers.entries, answers.probabilities(np.array([pick]))[:, 0], strict=True
+    ):
         label = int(given.argmax())
-        sayings.append(Saying(entry, classes[label], float(given[label]), label == truth))
-    return Shown(store.name(row), classes[truth], _thumbnail(store.images[row]), sayings)
+        sayings.append(
+            Saying(entry, classes[label], float(given[label]), label == truth)
+        )
+    return Shown(
+        store.name(row), classes[truth], _thumbnail(store.images[row]), sayings
+    )
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> str:
@@ -152,4 +175,6 @@ def _thumbnail(pixels: NDArray[np.uint8]) -> str:
     picture.thumbnail((_SIDE, _SIDE))
     target = io.BytesIO()
     picture.save(target, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(target.getvalue()).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(target.getvalue()).decode(
+        "ascii"
+    )

@@ -27,22 +27,43 @@ def render(template: str, **facts: Any) -> str:
         lstrip_blocks=True,
     )
     filters = (
-        words.percent, words.probability, words.count, words.rate, words.seconds, words.milliseconds,
-        words.gap, words.capitalized, whole, parted,
-    )  # fmt: skip
+        words.percent,
+        words.probability,
+        words.count,
+        words.rate,
+        words.seconds,
+        words.milliseconds,
+        words.gap,
+        words.capitalized,
+        whole,
+        parted,
+    )
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
-    environment.globals |= {"code": code, "lighter": lighter, "span": words.span, "spacing": words.spacing}
+    environment.globals |= {
+        "code": code,
+        "lighter": lighter,
+        "span": words.span,
+        "spacing": words.spacing,
+    }
     return environment.get_template(template).render(facts)
 
 
 def code(text: str, language: str) -> Markup:
-    """Highlighted text: spans with the classes that report.css colours, and one around each line."""
-    lines = highlight(text, _LEXERS[language](), HtmlFormatter(nowrap=True)).removesuffix("\n").split("\n")
+    """Highlighted text: spans with the classes that report.css colours, and one around
+    each line.
+    """
+    lines = (
+        highlight(text, _LEXERS[language](), HtmlFormatter(nowrap=True))
+        .removesuffix("\n")
+        .split("\n")
+    )
     return Markup("".join(f"{_line(line)}\n</span>" for line in lines))
 
 
 def _line(html: str) -> str:
-    """A line that knows its indent: what does not fit goes on right of it, also after a dot or bracket."""
+    """A line that knows its indent: what does not fit goes on right of it, also after a
+    dot or bracket.
+    """
     start = re.match(r"(<[^>]*>| )*", html)
     indent = len(re.sub(r"<[^>]*>", "", start[0])) if start else 0
     parted = re.sub(r'<span class="[op]">[^<]*[.(\[]</span>', r"\g<0><wbr>", html)
@@ -51,7 +72,9 @@ def _line(html: str) -> str:
 
 def whole(text: str) -> Markup:
     """Text in which no figure like 2.4e-7 is broken at its sign."""
-    return Markup(re.sub(r"\d\S*e-\d+\S*", r'<span class="whole">\g<0></span>', str(escape(text))))
+    return Markup(
+        re.sub(r"\d\S*e-\d+\S*", r'<span class="whole">\g<0></span>', str(escape(text)))
+    )
 
 
 def parted(name: str) -> Markup:
@@ -62,4 +85,6 @@ def parted(name: str) -> Markup:
 def lighter(colour: str) -> str:
     """A colour for dark ground: 35 % on its way to white."""
     channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(channel + 0.35 * (255 - channel)):02x}" for channel in channels)
+    return "#" + "".join(
+        f"{round(channel + 0.35 * (255 - channel)):02x}" for channel in channels
+    )

@@ -6,14 +6,31 @@ import math
 
 from triptych.running.result import FrameworkResult, Result
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_NUMBERS = (
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+)
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _FRACTION_BITS = {"float64": 52, "float32": 23, "bfloat16": 7}
 _STANDING = {
     "equal": ("proved equal", "proved equal to the NumPy reference"),
     "different": ("not equal", "not equal to the NumPy reference"),
-    "inconclusive": ("equality inconclusive", "equality with the NumPy reference inconclusive"),
-    "not proved": ("equality not proved", "equality with the NumPy reference not proved"),
+    "inconclusive": (
+        "equality inconclusive",
+        "equality with the NumPy reference inconclusive",
+    ),
+    "not proved": (
+        "equality not proved",
+        "equality with the NumPy reference not proved",
+    ),
 }
 """How a headline begins, by verdict: of several frameworks, and of a single one."""
 
@@ -96,7 +113,11 @@ def verdict(result: Result) -> str:
 
 def reason(result: Result) -> str:
     """What that verdict rests on."""
-    return result.equivalence.reason if result.equivalence else "the run has not come to its end"
+    return (
+        result.equivalence.reason
+        if result.equivalence
+        else "the run has not come to its end"
+    )
 
 
 def headline(result: Result) -> str:
@@ -108,12 +129,17 @@ def headline(result: Result) -> str:
     sentence = f"{_standing(done, verdict(result))}: {_accuracies(done, result)}"
     first = result.agreement.first_step_loss_gap
     if len(done) > 1 and first is not None:
-        sentence += f", first-step losses {f'at most {gap(first)} apart' if first else 'identical'}"
-    return sentence + (f"; {spelled(left, 'framework')} did not finish." if left else ".")
+        losses = f"at most {gap(first)} apart" if first else "identical"
+        sentence += f", first-step losses {losses}"
+    return sentence + (
+        f"; {spelled(left, 'framework')} did not finish." if left else "."
+    )
 
 
 def _standing(done: list[FrameworkResult], verdict: str) -> str:
-    """Who finished, and whether they are equal: to each other, or a single one to the reference."""
+    """Who finished, and whether they are equal: to each other, or a single one to the
+    reference.
+    """
     together, alone = _STANDING[verdict]
     if len(done) == 1:
         return f"{done[0].title}, {alone}"
@@ -127,7 +153,14 @@ def _accuracies(done: list[FrameworkResult], result: Result) -> str:
     ):
         known = [share for share in shares if share is not None]
         if known:
-            each = " in each" if len(known) > 1 and percent(min(known)) == percent(max(known)) else ""
+            each = (
+                " in each"
+                if len(known) > 1 and percent(min(known)) == percent(max(known))
+                else ""
+            )
             pictures = count(getattr(result.pictures, side))
-            return f"{side} accuracy {span(min(known), max(known))}{each} on {pictures} pictures"
+            return (
+                f"{side} accuracy {span(min(known), max(known))}{each} "
+                f"on {pictures} pictures"
+            )
     return "trained, with no pictures set aside to test it on"

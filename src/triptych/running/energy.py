@@ -1,4 +1,6 @@
-"""The energy that a machine has used, where it tells: Linux' counters of Intel's and AMD's processors."""
+"""The energy that a machine has used, where it tells: Linux' counters of Intel's and
+AMD's processors.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,15 @@ POWERCAP = Path("/sys/class/powercap")
 
 @dataclass(frozen=True)
 class Counter:
-    """One processor package: all its cores, its caches and its memory controller, whoever used them."""
+    """One processor package: all its cores, its caches and its memory controller,
+    whoever used them.
+    """
 
     path: Path
     size: int
-    """Microjoules at which it begins again at 0; an hour at some 70 W, so never twice in a turn."""
+    """Microjoules at which it begins again at 0; an hour at some 70 W, so never twice
+    in a turn.
+    """
 
     def read(self) -> int:
         """Microjoules since some moment."""
@@ -28,7 +34,9 @@ def counters(root: Path = POWERCAP) -> list[Counter]:
     try:
         for path in sorted(root.glob("intel-rapl:*")):
             if (path / "name").read_text().startswith("package-"):
-                counter = Counter(path, int((path / "max_energy_range_uj").read_text()) + 1)
+                counter = Counter(
+                    path, int((path / "max_energy_range_uj").read_text()) + 1
+                )
                 counter.read()
                 found.append(counter)
     except (OSError, ValueError):
@@ -43,5 +51,8 @@ def readings(of: list[Counter]) -> list[int]:
 
 def joules(of: list[Counter], before: list[int], after: list[int]) -> float | None:
     """The energy between two readings; None without a counter."""
-    used = [(end - start) % one.size for one, start, end in zip(of, before, after, strict=True)]
+    used = [
+        (end - start) % one.size
+        for one, start, end in zip(of, before, after, strict=True)
+    ]
     return sum(used) / 1e6 if used else None

@@ -1,4 +1,6 @@
-"""The figures of an epoch: a line of events.jsonl, a part of result.json, an event while training."""
+"""The figures of an epoch: a line of events.jsonl, a part of result.json, an event
+while training.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class Epoch(Struct, kw_only=True):
     ]
     validation_loss: float | None = None
     validation_accuracy: float | None = None
-    train_seconds: Annotated[float, Meta(description="Training steps only, compilation included.")]
+    train_seconds: Annotated[
+        float, Meta(description="Training steps only, compilation included.")
+    ]
     pictures_per_second: float
     step_losses: Annotated[
         list[float | None],

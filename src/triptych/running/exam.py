@@ -1,7 +1,9 @@
-"""The child's side of a proof: put a framework through everything that the contract gives, and write it down.
+"""The child's side of a proof: put a framework through everything that the contract
+gives, and write it down.
 
-An exam is a folder. Each case is a network with weights and batches, all given, so that nothing is left to
-the framework but to compute; every framework's answers go by the same names::
+An exam is a folder. Each case is a network with weights and batches, all given, so that
+nothing is left to the framework but to compute; every framework's answers go by the
+same names::
 
     exam/<case>.json                   what is asked
     exam/<case>.safetensors            weights and batches
@@ -20,7 +22,15 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from triptych.frameworks.contract import Framework, Images, Labels, Masks, Optimizer, State, Step
+from triptych.frameworks.contract import (
+    Framework,
+    Images,
+    Labels,
+    Masks,
+    Optimizer,
+    State,
+    Step,
+)
 from triptych.frameworks.rounding import rounding_to
 from triptych.images.batches import Batch
 from triptych.network.activation_patterns import decisions
@@ -40,13 +50,18 @@ REFERENCE = "reference"
 """Where the reference's answers are."""
 
 TRAJECTORY = "trajectory"
-"""How the names of a user's network's trainings begin; others are looked at after a few steps only."""
+"""How the names of a user's network's trainings begin; others are looked at after a few
+steps only.
+"""
 
 NUDGED = "~"
-"""What stands between a case's name and a number where the case is the same with its weights nudged."""
+"""What stands between a case's name and a number where the case is the same with its
+weights nudged.
+"""
 
 LOGITS = "predict()"
-"""Where `predict` is asked, besides the layers: its way to the logits need not be that of `trace`.
+"""Where `predict` is asked, besides the layers: its way to the logits need not be that
+of `trace`.
 
 No layer can have this name.
 """
@@ -68,9 +83,11 @@ class Training:
     kept: tuple[int, ...]
     """The steps, from 1, after which all tensors are written down."""
     watched: bool = False
-    """Whether the network's decisions before each of these steps are written down, too."""
+    """Whether the network's decisions before each of these steps are kept, too."""
     resumed: int = 0
-    """After how many steps the state is put into a fresh network, as when a run is resumed; 0 for never."""
+    """After how many steps the state is put into a fresh network, as when a run is
+    resumed; 0 for never.
+    """
 
 
 @dataclass(frozen=True)
@@ -98,13 +115,26 @@ class Case:
 
     def write(self, exam: Path) -> None:
         """Put it into the exam's folder."""
-        tensors: Weights = {f"weights/{name}": tensor for name, tensor in self.weights.items()}
+        tensors: Weights = {
+            f"weights/{name}": tensor for name, tensor in self.weights.items()
+        }
         for number, batch in enumerate(self.batches):
-            tensors |= {f"{number}/images": batch.images, f"{number}/labels": batch.labels}
-            tensors |= {f"{number}/masks/{name}": mask for name, mask in batch.masks.items()}
+            tensors |= {
+                f"{number}/images": batch.images,
+                f"{number}/labels": batch.labels,
+            }
+            tensors |= {
+                f"{number}/masks/{name}": mask for name, mask in batch.masks.items()
+            }
         save_tensors(exam / f"{self.name}.safetensors", tensors)
-        asked = _Asked(self.architecture.to_toml(), self.precision, len(self.batches), self.looked_at,
-                       self.trainings, self.rounding)  # fmt: skip
+        asked = _Asked(
+            self.architecture.to_toml(),
+            self.precision,
+            len(self.batches),
+            self.looked_at,
+            self.trainings,
+            self.rounding,
+        )
         write_json(exam / f"{self.name}.json", asked)
 
     @classmethod
@@ -115,10 +145,23 @@ class Case:
         batches = []
         for number in range(asked.batches):
             images, labels = tensors[f"{number}/images"], tensors[f"{number}/labels"]
-            masks = {n: mask.astype(np.bool_) for n, mask in under(tensors, f"{number}/masks").items()}
-            batches.append(Batch(images.astype(np.uint8), labels.astype(np.int64), masks))
-        return cls(name, from_toml(asked.network), under(tensors, "weights"), tuple(batches),
-                   asked.precision, asked.looked_at, asked.trainings, asked.rounding)  # fmt: skip
+            masks = {
+                n: mask.astype(np.bool_)
+                for n, mask in under(tensors, f"{number}/masks").items()
+            }
+            batches.append(
+                Batch(images.astype(np.uint8), labels.astype(np.int64), masks)
+            )
+        return cls(
+            name,
+            from_toml(asked.network),
+            under(tensors, "weights"),
+            tuple(batches),
+            asked.precision,
+            asked.looked_at,
+            asked.trainings,
+            asked.rounding,
+        )
 
 
 @dataclass(frozen=True)
@@ -136,13 +179,23 @@ class _Asked:
 def under(answers: Mapping[str, T], prefix: str) -> dict[str, T]:
     """What stands under `prefix`/, by the rest of its name."""
     head = f"{prefix}/"
-    return {name.removeprefix(head): array for name, array in answers.items() if name.startswith(head)}
+    return {
+        name.removeprefix(head): array
+        for name, array in answers.items()
+        if name.startswith(head)
+    }
 
 
 def answer_case(
-    framework: Framework, exam: Path, name: str, answers: Path, precision: Precision, emit: Emit
+    framework: Framework,
+    exam: Path,
+    name: str,
+    answers: Path,
+    precision: Precision,
+    emit: Emit,
 ) -> None:
-    """Answer one case of an exam's folder; the answers go to a file of its name in the folder `answers`.
+    """Answer one case of an exam's folder; the answers go to a file of its name in the
+    folder `answers`.
 
     Layers are fed again with what the reference has answered, once it has.
     """
@@ -159,13 +212,16 @@ def answer_case(
 
 
 def answer(
-    framework: Framework, case: Case, precision: Precision, truth: Mapping[str, Array],
+    framework: Framework,
+    case: Case,
+    precision: Precision,
+    truth: Mapping[str, Array],
     tell: Callable[[str], None] = lambda what: None,
-) -> Answers:  # fmt: skip
+) -> Answers:
     """Everything that is asked of a framework in a case.
 
-    `truth` holds the reference's answers, with which each layer is fed again; the reference itself, which has
-    none, feeds itself. `tell` hears what is being done.
+    `truth` holds the reference's answers, with which each layer is fed again; the
+    reference itself, which has none, feeds itself. `tell` hears what is being done.
     """
     said: Weights = {}
     if case.looked_at:
@@ -178,7 +234,13 @@ def answer(
     return said
 
 
-def _look(framework: Framework, state: State, case: Case, number: int, truth: Mapping[str, Array]) -> Weights:
+def _look(
+    framework: Framework,
+    state: State,
+    case: Case,
+    number: int,
+    truth: Mapping[str, Array],
+) -> Weights:
     """Every activation and gradient of one batch."""
     batch = case.batches[number]
     said = _named(f"forward/{number}", framework.trace(state, batch.images, False, {}))
@@ -188,8 +250,14 @@ def _look(framework: Framework, state: State, case: Case, number: int, truth: Ma
     fed = under(truth, f"forward_training/{number}") or seen
     seen = framework.trace(state, batch.images, True, batch.masks, fed)
     said |= _named(f"refed/{number}", seen)
-    loss, gradients = framework.gradients(state, batch.images, batch.labels, batch.masks)
-    return said | {f"loss/{number}/loss": np.array(loss)} | named_gradients(case, number, gradients)
+    loss, gradients = framework.gradients(
+        state, batch.images, batch.labels, batch.masks
+    )
+    return (
+        said
+        | {f"loss/{number}/loss": np.array(loss)}
+        | named_gradients(case, number, gradients)
+    )
 
 
 def named_gradients(case: Case, number: int, gradients: Mapping[str, Array]) -> Weights:
@@ -202,10 +270,15 @@ def named_gradients(case: Case, number: int, gradients: Mapping[str, Array]) -> 
 
 
 def train(
-    framework: Framework, case: Case, training: Training, precision: Precision,
+    framework: Framework,
+    case: Case,
+    training: Training,
+    precision: Precision,
     tell: Callable[[str], None] = lambda what: None,
-) -> Answers:  # fmt: skip
-    """The logits before the first step, the loss of every step, and all tensors after each that is kept."""
+) -> Answers:
+    """The logits before the first step, the loss of every step, and all tensors after
+    each that is kept.
+    """
     state = framework.build(case.architecture, case.weights, precision)
     step = framework.make_step(state, training.optimizer)
     logits = [framework.predict(state, batch.images) for batch in case.batches]
@@ -216,7 +289,9 @@ def train(
         if number in training.kept and training.watched:
             seen = framework.trace(state, batch.images, True, batch.masks)
             said |= _named(f"{number}/decisions", decisions(case.architecture, seen))
-        state, loss, correct = step(state, batch.images, batch.labels, batch.masks, rate)
+        state, loss, correct = step(
+            state, batch.images, batch.labels, batch.masks, rate
+        )
         said[f"{number}/loss"] = np.array(float(loss))
         if number in training.kept:
             said |= _after(framework, state, number, correct)
@@ -228,15 +303,20 @@ def train(
     return said
 
 
-def recorded(framework: Framework, step: Step, optimizer: Optimizer, path: Path) -> tuple[Step, list[float]]:
-    """A step whose first call also writes down what `train` says of a training of one step.
+def recorded(
+    framework: Framework, step: Step, optimizer: Optimizer, path: Path
+) -> tuple[Step, list[float]]:
+    """A step whose first call also writes down what `train` says of a training of one
+    step.
 
     The list gets the seconds that the writing took, which are not the training's.
     """
     waiting = True
     aside: list[float] = []
 
-    def first(state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float) -> Any:
+    def first(
+        state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float
+    ) -> Any:
         nonlocal waiting
         if not waiting:
             return step(state, images, labels, masks, learning_rate)
@@ -256,7 +336,9 @@ def recorded(framework: Framework, step: Step, optimizer: Optimizer, path: Path)
 
 def _after(framework: Framework, state: State, number: int, correct: Any) -> Weights:
     """All tensors after a step, and how many pictures were right before it."""
-    return _named(f"{number}", framework.dump_weights(state)) | {f"{number}/correct": np.array(int(correct))}
+    return _named(f"{number}", framework.dump_weights(state)) | {
+        f"{number}/correct": np.array(int(correct))
+    }
 
 
 def _named(prefix: str, arrays: Mapping[str, Array]) -> Weights:

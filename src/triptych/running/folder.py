@@ -3,16 +3,18 @@
 ::
 
     runs/<name>/
-      recipe.toml  network.toml  pictures.json       what was asked, and of which pictures
-      pictures.safetensors                           what its pictures are known by, part by part
-      result.json  report.html                       all figures; the page
-      <framework>/network.py  facts.json             the source that ran; what ran it
-      <framework>/weights.safetensors                the best epoch's
-      <framework>/checkpoint.safetensors             the last epoch's, optimiser included
-      <framework>/logits.safetensors                 the test part's
-      <framework>/first_step.safetensors             everything before and after the first step
-      certificate.json                               whether all compute the same, judged by that step
-      <framework>/events.jsonl  worker.log           the figures of each epoch; what its process said
+      recipe.toml  network.toml           what was asked
+      pictures.json                       of which pictures
+      pictures.safetensors                what they are known by, part by part
+      result.json  report.html            all figures; the page
+      <framework>/network.py  facts.json  the source that ran; what ran it
+      <framework>/weights.safetensors     the best epoch's
+      <framework>/checkpoint.safetensors  the last epoch's, optimiser included
+      <framework>/logits.safetensors      the test part's
+      <framework>/first_step.safetensors  everything before and after the first step
+      certificate.json                    whether all compute the same, by that step
+      <framework>/events.jsonl            the figures of each epoch
+      <framework>/worker.log              what its process said
 
 Every file is written whole or not at all.
 """
@@ -61,7 +63,7 @@ FIRST_STEP = "first_step"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingFacts(Facts):
-    """What a framework says of itself, and what there is to say of its finished training."""
+    """What a framework says of itself, and what is to say of its finished training."""
 
     best_epoch: int
     network_lines: int
@@ -88,7 +90,7 @@ class Panel:
 
     @property
     def epoch(self) -> int | None:
-        """The epoch that its weights are of; None if there are none, or nobody knows."""
+        """The epoch that its weights are of; None if there are none or nobody knows."""
         if not self.weights.is_file():
             return None
         said = StoredTensors(self.weights).about.get("epoch", "")
@@ -96,17 +98,21 @@ class Panel:
 
     @property
     def checkpoint(self) -> Path:
-        """Canonical tensors after the last finished epoch, optimiser and progress included."""
+        """Canonical tensors after the last finished epoch, optimiser and progress
+        included.
+        """
         return self.path / "checkpoint.safetensors"
 
     @property
     def logits(self) -> Path:
-        """What the best weights say of the test part: logits, true labels, and rows in the store."""
+        """What the best weights say of the test part: logits, true labels, and rows in
+        the store.
+        """
         return self.path / "logits.safetensors"
 
     @property
     def first_step(self) -> Path:
-        """What it computed in its first step, as in an exam: what the certificate is made from."""
+        """What it computed in its first step, as in an exam: for the certificate."""
         return self.path / f"{FIRST_STEP}.safetensors"
 
     @property
@@ -115,10 +121,12 @@ class Panel:
         return self.path / "worker.log"
 
     def epochs(self) -> list[Epoch]:
-        """The epochs that are finished, in order; raises RunFolderError if they are damaged."""
+        """The finished epochs, in order; raises RunFolderError if they are damaged."""
         path = self.path / "events.jsonl"
         try:
-            return [decode_json(path, line, Epoch) for line in read_file(path).splitlines()]
+            return [
+                decode_json(path, line, Epoch) for line in read_file(path).splitlines()
+            ]
         except FileNotFoundError:
             return []
         except OSError as reason:
@@ -126,10 +134,15 @@ class Panel:
 
     def write_epochs(self, epochs: list[Epoch]) -> None:
         """Replace the list of finished epochs."""
-        write_atomic(self.path / "events.jsonl", b"".join(msgspec.json.encode(e) + b"\n" for e in epochs))
+        write_atomic(
+            self.path / "events.jsonl",
+            b"".join(msgspec.json.encode(e) + b"\n" for e in epochs),
+        )
 
     def facts(self) -> TrainingFacts | None:
-        """What the framework said of itself and of the finished training; None if it is not finished."""
+        """What the framework said of itself and of the finished training; None if it is
+        not finished.
+        """
         path = self.path / "facts.json"
         return read_record(path, TrainingFacts) if path.exists() else None
 
@@ -141,8 +154,12 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: Path | None, recipe: Recipe, architecture: Architecture, store: Store) -> RunFolder:
-        """A new run folder, under `runs/` if no path is given; raises RunFolderError if it cannot be."""
+    def create(
+        cls, path: Path | None, recipe: Recipe, architecture: Architecture, store: Store
+    ) -> RunFolder:
+        """A new run folder, under `runs/` if no path is given; raises RunFolderError if
+        it cannot be.
+        """
         sides = split(store.labels, store.sides, recipe.seed)
         if path is None:
             stem = Path(recipe.pictures).name.split(".")[0] or "pictures"
@@ -151,29 +168,37 @@ class RunFolder:
         with writing(path):
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
                 raise RunFolderError(
-                    f"{path}: is there already; choose another --out, or go on with: triptych resume {path}"
+                    f"{path}: is there already; choose another --out, "
+                    f"or go on with: triptych resume {path}"
                 )
             with _made(path) as place:
                 write_atomic(place / "network.toml", architecture.to_toml())
                 write_json(place / "pictures.json", describe(store, sides))
-                digests = {name: np.asarray(store.digests)[rows] for name, rows in vars(sides).items()}
+                digests = {
+                    name: np.asarray(store.digests)[rows]
+                    for name, rows in vars(sides).items()
+                }
                 save_tensors(place / "pictures.safetensors", digests)
-                write_atomic(place / "recipe.toml", recipe.to_toml())  # last: it makes it a run folder
+                # Last: it makes it a run folder.
+                write_atomic(place / "recipe.toml", recipe.to_toml())
         return folder
 
     @classmethod
     def open(cls, path: Path | str) -> RunFolder:
-        """An existing run folder, by path or by name under `runs/`; raises RunFolderError."""
+        """An existing run folder, by path or name in `runs/`; raises RunFolderError."""
         path = Path(path)
         if not os.path.exists(path) and os.path.isdir(RUNS / path):
             path = RUNS / path
         if not os.path.isfile(path / "recipe.toml"):
-            raise RunFolderError(f"{path}: is no run folder; 'triptych runs' lists those there are")
+            raise RunFolderError(
+                f"{path}: is no run folder; 'triptych runs' lists those there are"
+            )
         return cls(path)
 
     @classmethod
     def find(cls, name: str) -> RunFolder | None:
-        """The run of that name or path, unless a network of the zoo or a file goes by it.
+        """The run of that name or path, unless a network of the zoo or a file goes by
+        it.
 
         Raises RunFolderError for a folder that is no run.
         """
@@ -205,11 +230,14 @@ class RunFolder:
         return read_record(self.path / "pictures.json", ImagesFound)
 
     def classes(self) -> list[str]:
-        """The names of the classes in the network's order; raises RunFolderError if they do not fit it."""
+        """The names of the classes in the network's order; raises RunFolderError if
+        they do not fit it.
+        """
         found, wanted = self.pictures().classes, self.architecture().classes
         if not len(found) == len(set(found)) == wanted:
             raise RunFolderError(
-                f"{self.path / 'pictures.json'}: its classes are not the {wanted} of the network"
+                f"{self.path / 'pictures.json'}: "
+                f"its classes are not the {wanted} of the network"
             )
         return found
 
@@ -218,7 +246,11 @@ class RunFolder:
         path = self.path / "pictures.safetensors"
         known: dict[bytes, int] = {}
         for name, digests in load_tensors(path).items():
-            if name not in SIDE_NAMES or digests.dtype != np.uint8 or digests.shape[1:] != (16,):
+            if (
+                name not in SIDE_NAMES
+                or digests.dtype != np.uint8
+                or digests.shape[1:] != (16,)
+            ):
                 raise RunFolderError(f"{path}: {name!r} holds no digests of pictures")
             known |= {digest.tobytes(): SIDE_NAMES.index(name) for digest in digests}
         return known
@@ -230,9 +262,11 @@ class RunFolder:
 
 @contextmanager
 def _made(path: Path) -> Iterator[Path]:
-    """Where the first files of the folder `path` are put: beside it, so that it is there whole or not at all.
+    """Where the first files of the folder `path` are put: beside it, so that it is
+    there whole or not at all.
 
-    A killed beginning would be no run that can go on, and yet stand in the way of another.
+    A killed beginning would be no run that can go on, and yet stand in the way of
+    another.
     """
     if path.exists():
         yield path
@@ -246,10 +280,14 @@ def _made(path: Path) -> Iterator[Path]:
 
 
 def new_folder(name: str) -> Path:
-    """A path under `runs/` for something of that name, with the time, that is not taken."""
+    """A path under `runs/` for something of that name, with the time, not taken yet."""
     plain = re.sub(r"[^\w.-]+", "-", name).encode()[:LONGEST].decode(errors="ignore")
     base = plain + time.strftime("-%Y%m%d-%H%M%S")
-    return next(p for n in range(1, 1000) if not (p := RUNS / (base + f"-{n}" * (n > 1))).exists())
+    return next(
+        p
+        for n in range(1, 1000)
+        if not (p := RUNS / (base + f"-{n}" * (n > 1))).exists()
+    )
 
 
 def make_folder(path: Path) -> None:
@@ -260,7 +298,9 @@ def make_folder(path: Path) -> None:
 
 def write_json(path: Path, value: Any) -> Path:
     """Write a value as indented JSON."""
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    write_atomic(
+        path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    )
     return path
 
 
@@ -273,7 +313,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_record(path: Path, kind: type[T]) -> T:
-    """Read a record of that kind from JSON; raises RunFolderError if it is missing, damaged or another."""
+    """Read a record of that kind from JSON; raises RunFolderError if it is missing,
+    damaged or another.
+    """
     try:
         return decode_json(path, read_file(path), kind)
     except FileNotFoundError:
@@ -283,7 +325,9 @@ def read_record(path: Path, kind: type[T]) -> T:
 
 
 def decode_json(path: Path, text: bytes, kind: type[T]) -> T:
-    """A record of that kind from a JSON text that stands in the file `path`; raises RunFolderError."""
+    """A record of that kind from a JSON text that stands in the file `path`; raises
+    RunFolderError.
+    """
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as reason:
@@ -297,7 +341,9 @@ def list_runs(root: Path = RUNS) -> list[RunFolder]:
     if not root.is_dir():
         return []
     found = [
-        path for path in root.iterdir() if not path.name.startswith(".") and (path / "recipe.toml").is_file()
+        path
+        for path in root.iterdir()
+        if not path.name.startswith(".") and (path / "recipe.toml").is_file()
     ]
     found.sort(key=lambda path: (path / "recipe.toml").stat().st_mtime, reverse=True)
     return [RunFolder(path) for path in found]

@@ -52,8 +52,8 @@ def run_tasks(
 ) -> dict[str, R | WorkerFailed]:
     """What comes of several jobs, `at_once` at a time, or why nothing does; by name.
 
-    Whoever hears of a task is called from several threads; if one raises, or at an interruption, all workers
-    are ended and that goes on.
+    Whoever hears of a task is called from several threads; if one raises, or at an
+    interruption, all workers are ended and that goes on.
     """
     workers: list[Worker] = []
     ended = threading.Event()
@@ -89,7 +89,7 @@ def ask_all(
     hear: Callable[[Entry, Event], None] = lambda entry, event: None,
     timeout: float = TIMEOUT,
 ) -> dict[str, R | WorkerFailed]:
-    """What comes of the same job in several frameworks, by their names; as `run_tasks`."""
+    """What comes of the same job in several frameworks, by name; as `run_tasks`."""
 
     def task(entry: Entry) -> Task[R]:
         return Task(entry, job, log(entry), lambda event: hear(entry, event))

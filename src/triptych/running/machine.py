@@ -17,7 +17,11 @@ from msgspec import Struct
 
 def cores() -> int:
     """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
 
 
 class Machine(Struct, frozen=True, kw_only=True):
@@ -44,11 +48,14 @@ def machine() -> Machine:
 def peak_memory_mib() -> float:
     """The most memory this process ever held, in MiB.
 
-    On Linux VmHWM: the peak that getrusage gives counts that of the parent before the start, too.
+    On Linux VmHWM: the peak that getrusage gives counts that of the parent before the
+    start, too.
     """
     status = Path("/proc/self/status")
     if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        line = next(
+            line for line in status.read_text().splitlines() if line.startswith("VmHWM")
+        )
         return int(line.split()[1]) / 1024
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
@@ -57,22 +64,27 @@ def peak_memory_mib() -> float:
 def process_age() -> float:
     """Seconds since this process was created, Python's own start included.
 
-    On Linux to a hundredth, in ticks since the machine was started; from there to the time of day the kernel
-    counts whole seconds only.
+    On Linux to a hundredth, in ticks since the machine was started; from there to the
+    time of day the kernel counts whole seconds only.
     """
     stat = Path("/proc/self/stat")
     if stat.exists():
-        ticks = int(stat.read_text().rpartition(")")[2].split()[19])  # "starttime" in proc(5)
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        # "starttime" in proc(5).
+        ticks = int(stat.read_text().rpartition(")")[2].split()[19])
+        started = ticks / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
     return time.time() - float(psutil.Process().create_time())
 
 
 def release_memory() -> None:
-    """Hand what was freed back to the system: glibc keeps it in pieces that nothing else fits into.
+    """Hand what was freed back to the system: glibc keeps it in pieces that nothing
+    else fits into.
 
-    Compiling leaves a hundred MiB of them behind, which would count as the process's own for ever.
+    Compiling leaves a hundred MiB of them behind, which would count as the process's
+    own for ever.
     """
-    with contextlib.suppress(OSError, AttributeError):  # another C library: it has its own ways
+    # Another C library: it has its own ways.
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 

@@ -1,7 +1,9 @@
-"""Everything that passes between processes: jobs, replies and events, each a record with a tag.
+"""Everything that passes between processes: jobs, replies and events, each a record
+with a tag.
 
-A worker is asked one job a line and answers it with one reply; on the way it tells events, one a line. Those
-who started the work hear the same events and some more, which no worker tells.
+A worker is asked one job a line and answers it with one reply; on the way it tells
+events, one a line. Those who started the work hear the same events and some more, which
+no worker tells.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from triptych.frameworks.contract import Facts
 from triptych.network.conventions import Precision
 from triptych.running.epoch import Epoch
 
-# ---- replies -------------------------------------------------------------------------------------------
+# ---- replies -------------------------------------------------------------------------
 
 
 class Reply(Struct, frozen=True, tag_field="reply"):
@@ -45,17 +47,36 @@ class Startup(Struct, kw_only=True):
 
     import_seconds: Annotated[
         float,
-        Meta(description="From the creation of the process to the imported framework: Python included."),
+        Meta(
+            description="From the creation of the process to the imported framework: "
+            "Python included."
+        ),
     ]
-    build_seconds: Annotated[float, Meta(description="The network and its optimiser, nothing computed yet.")]
-    first_step_seconds: Annotated[float, Meta(description="The first training step, compilation included.")]
-    compile_seconds: Annotated[float, Meta(description="The first training step less a steady one.")]
+    build_seconds: Annotated[
+        float, Meta(description="The network and its optimiser, nothing computed yet.")
+    ]
+    first_step_seconds: Annotated[
+        float, Meta(description="The first training step, compilation included.")
+    ]
+    compile_seconds: Annotated[
+        float, Meta(description="The first training step less a steady one.")
+    ]
     time_to_first_step: Annotated[
-        float, Meta(description="From the creation of the process to the end of the first training step.")
+        float,
+        Meta(
+            description="From the creation of the process "
+            "to the end of the first training step."
+        ),
     ]
-    first_prediction_seconds: Annotated[float, Meta(description="Of a batch, compilation included.")]
-    prediction_compile_seconds: Annotated[float, Meta(description="The first prediction less a steady one.")]
-    import_memory_mib: Annotated[float, Meta(description="Peak memory when the framework was imported.")]
+    first_prediction_seconds: Annotated[
+        float, Meta(description="Of a batch, compilation included.")
+    ]
+    prediction_compile_seconds: Annotated[
+        float, Meta(description="The first prediction less a steady one.")
+    ]
+    import_memory_mib: Annotated[
+        float, Meta(description="Peak memory when the framework was imported.")
+    ]
 
 
 class Round(Struct, kw_only=True):
@@ -63,16 +84,30 @@ class Round(Struct, kw_only=True):
 
     began: Annotated[float, Meta(description="Seconds since 1970.")]
     ended: float
-    steps: Annotated[int, Meta(description="Training steps, on noise and on pictures alike.")]
-    train_seconds: Annotated[float, Meta(description="Of these steps on one batch of noise, in memory.")]
-    real_seconds: Annotated[float, Meta(description="Of as many steps on pictures, prepared meanwhile.")]
+    steps: Annotated[
+        int, Meta(description="Training steps, on noise and on pictures alike.")
+    ]
+    train_seconds: Annotated[
+        float, Meta(description="Of these steps on one batch of noise, in memory.")
+    ]
+    real_seconds: Annotated[
+        float, Meta(description="Of as many steps on pictures, prepared meanwhile.")
+    ]
     predictions: Annotated[int, Meta(description="Batches that were predicted.")]
     predict_seconds: float
-    latencies: Annotated[list[float], Meta(description="Of predicting single pictures, each by itself.")]
+    latencies: Annotated[
+        list[float], Meta(description="Of predicting single pictures, each by itself.")
+    ]
     joules: Annotated[
-        float | None, Meta(description="The processor's energy in `train_seconds`; null if it does not tell.")
+        float | None,
+        Meta(
+            description="The processor's energy in `train_seconds`; "
+            "null if it does not tell."
+        ),
     ] = None
-    peak_memory_mib: Annotated[float, Meta(description="Of the process, from its start to here.")]
+    peak_memory_mib: Annotated[
+        float, Meta(description="Of the process, from its start to here.")
+    ]
 
 
 class PeakRound(Struct, kw_only=True):
@@ -80,7 +115,9 @@ class PeakRound(Struct, kw_only=True):
 
     began: float
     ended: float
-    flops: Annotated[float, Meta(description="Operations a second of the fastest matrix product.")]
+    flops: Annotated[
+        float, Meta(description="Operations a second of the fastest matrix product.")
+    ]
 
 
 class Ready(Reply, frozen=True, tag="ready"):
@@ -106,9 +143,18 @@ class PeakTurnTaken(Reply, frozen=True, tag="peak turn taken"):
     round: PeakRound
 
 
-AnyReply = TrainingDone | Opened | Predicted | ExamDone | Ready | PeakReady | TurnTaken | PeakTurnTaken
+AnyReply = (
+    TrainingDone
+    | Opened
+    | Predicted
+    | ExamDone
+    | Ready
+    | PeakReady
+    | TurnTaken
+    | PeakTurnTaken
+)
 
-# ---- jobs ----------------------------------------------------------------------------------------------
+# ---- jobs ----------------------------------------------------------------------------
 
 R = TypeVar("R", bound=Reply)
 
@@ -127,7 +173,7 @@ class Train(Job[TrainingDone], frozen=True, tag="train"):
 
 
 class Open(Job[Opened], frozen=True, tag="open"):
-    """Build a run's network with given weights, and keep it for what is to be predicted."""
+    """Build a run's network with given weights, and keep it for predictions."""
 
     run: str
     weights: str
@@ -135,7 +181,7 @@ class Open(Job[Opened], frozen=True, tag="open"):
 
 
 class Predict(Job[Predicted], frozen=True, tag="predict"):
-    """Logits of some rows of a file of pixels, by the network that was opened before."""
+    """Logits of some rows of a file of pixels, by the network opened before."""
 
     images: str
     """uint8 pixels, one picture after another."""
@@ -179,7 +225,7 @@ class TakeTurn(Job[TurnTaken], frozen=True, tag="turn"):
 
 
 class StartPeak(Job[PeakReady], frozen=True, tag="peak"):
-    """Get ready to measure the machine itself; what follows is one TakePeakTurn a round."""
+    """Get ready to measure the machine itself; one TakePeakTurn a round follows."""
 
     precision: Precision
 
@@ -188,9 +234,11 @@ class TakePeakTurn(Job[PeakTurnTaken], frozen=True, tag="peak turn"):
     """Measure the machine once."""
 
 
-AnyJob = Train | Open | Predict | Answer | StartBench | TakeTurn | StartPeak | TakePeakTurn
+AnyJob = (
+    Train | Open | Predict | Answer | StartBench | TakeTurn | StartPeak | TakePeakTurn
+)
 
-# ---- events --------------------------------------------------------------------------------------------
+# ---- events --------------------------------------------------------------------------
 
 
 class _Event(Struct, frozen=True, tag_field="event"):
@@ -314,10 +362,25 @@ class FirstStepDone(_Event, frozen=True, tag="first step"):
 
 
 Event = (
-    Started | StepDone | EpochDone | Alive | CaseAsked | Measuring | Finished | Failed | Missing
-    | ImagesPrepared | RunOpened | TrainingsPlanned | ProofPlanned | BenchPlanned | ReplayPlanned
-    | TurnBegins | TurnEnds | FirstStepDone
-)  # fmt: skip
+    Started
+    | StepDone
+    | EpochDone
+    | Alive
+    | CaseAsked
+    | Measuring
+    | Finished
+    | Failed
+    | Missing
+    | ImagesPrepared
+    | RunOpened
+    | TrainingsPlanned
+    | ProofPlanned
+    | BenchPlanned
+    | ReplayPlanned
+    | TurnBegins
+    | TurnEnds
+    | FirstStepDone
+)
 
 
 class Replied(_Event, frozen=True, tag="reply"):

@@ -38,13 +38,20 @@ Fit = Literal["squash", "crop", "pad"]
 Resize = Literal["bilinear", "nearest"]
 Keep = Literal["best", "last"]
 
-LEARNING_RATES: dict[OptimizerName, float] = {"sgd": 0.05, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3}
+LEARNING_RATES: dict[OptimizerName, float] = {
+    "sgd": 0.05,
+    "adam": 3e-3,
+    "adamw": 3e-3,
+    "rmsprop": 1e-3,
+}
 """The top of the schedule when none is given: what trains the zoo well at batch 32."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a run; two runs of equal recipes on equal pictures are equal runs."""
+    """Everything that decides a run; two runs of equal recipes on equal pictures are
+    equal runs.
+    """
 
     pictures: str = "sports"
     network: str = "sports-cnn"
@@ -57,7 +64,9 @@ class Recipe:
     fit: Fit = "squash"
     resize: Resize = "bilinear"
     full: bool = False
-    """The built-in sports set at the talk's size: 7,096 and 1,775 pictures instead of 1,800 and 450."""
+    """The built-in sports set at the talk's size: 7,096 and 1,775 pictures instead of
+    1,800 and 450.
+    """
     strict: bool = False
     """Whether any problem with the pictures ends the run."""
     seed: int = 0
@@ -66,14 +75,20 @@ class Recipe:
     schedule: Schedule = field(default_factory=Schedule)
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     keep: Keep = "best"
-    """Whose weights are kept and tested: the epoch's that is best on the validation part, or the last's."""
+    """Whose weights are kept and tested: the epoch's that is best on the validation
+    part, or the last's.
+    """
 
     def __post_init__(self) -> None:
         for name, least in {"epochs": 1, "batch": 1, "seed": 0}.items():
             if getattr(self, name) < least:
-                raise RecipeError(f"{name} is {getattr(self, name)}, but must be {least} or more")
+                raise RecipeError(
+                    f"{name} is {getattr(self, name)}, but must be {least} or more"
+                )
         if not all(4 <= side <= 1024 for side in pair(self.size)):
-            raise RecipeError(f"size is {self.size}, but must lie between 4 and 1024 pixels")
+            raise RecipeError(
+                f"size is {self.size}, but must lie between 4 and 1024 pixels"
+            )
         if not self.frameworks:
             raise RecipeError("frameworks: name one or more")
         for name in self.frameworks:
@@ -89,11 +104,16 @@ class Recipe:
         """What decides the run, in a line."""
         height, width = pair(self.size)
         optimizer, schedule, moved = self.optimizer, self.schedule, self.augmentation
-        changed = f"{'flips and ' * moved.flip}shifts of {moved.shift:.3g}" if moved else "no augmentation"
+        changed = (
+            f"{'flips and ' * moved.flip}shifts of {moved.shift:.3g}"
+            if moved
+            else "no augmentation"
+        )
         return (
-            f"{self.network} on {self.pictures}{', full' * self.full}, {width} x {height} pixels "
-            f"({self.fit}), {self.epochs} epoch(s) in batches of {self.batch}, {optimizer.name} with "
-            f"{schedule.name} {schedule.learning_rate:g}, {changed}, {self.precision}, seed {self.seed}"
+            f"{self.network} on {self.pictures}{', full' * self.full}, "
+            f"{width} x {height} pixels ({self.fit}), {self.epochs} epoch(s) "
+            f"in batches of {self.batch}, {optimizer.name} with {schedule.name} "
+            f"{schedule.learning_rate:g}, {changed}, {self.precision}, seed {self.seed}"
         )
 
     def to_toml(self) -> str:
@@ -105,7 +125,9 @@ class Recipe:
 
 
 class Options(TypedDict, total=False):
-    """What of a recipe is given by name, in Python as on the command line; None means not given."""
+    """What of a recipe is given by name, in Python as on the command line; None means
+    not given.
+    """
 
     network: str | Path | Architecture | None
     """A name of the zoo, an architecture file, or an architecture."""
@@ -127,22 +149,31 @@ class Options(TypedDict, total=False):
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "sports": {
-        "size": 48, "epochs": 7, "batch": 30, "schedule": {"learning_rate": 1e-3},
+        "size": 48,
+        "epochs": 7,
+        "batch": 30,
+        "schedule": {"learning_rate": 1e-3},
         "augmentation": {"shift": 1 / 16},
     },
-    "digits": {"network": "lenet", "size": 32, "epochs": 5, "augmentation": {"flip": False}},
-}  # fmt: skip
+    "digits": {
+        "network": "lenet",
+        "size": 32,
+        "epochs": 5,
+        "augmentation": {"flip": False},
+    },
+}
 """What a built-in set starts from: a first run of two minutes on two cores.
 
-Batches of 30, which leave no shorter one at the end: frameworks that compile would compile again for it.
+Batches of 30, which leave no shorter one at the end: frameworks that compile would
+compile again for it.
 """
 
 
 def make_recipe(*tables: Mapping[str, Any]) -> Recipe:
     """A recipe from tables, later ones on top of earlier ones and of the defaults.
 
-    A value of None counts as not given. Raises RecipeError, naming the key, for what is unknown or of a
-    wrong type or value.
+    A value of None counts as not given. Raises RecipeError, naming the key, for what is
+    unknown or of a wrong type or value.
     """
     given: dict[str, Any] = {}
     for table in tables:
@@ -157,33 +188,44 @@ def make_recipe(*tables: Mapping[str, Any]) -> Recipe:
     parts: dict[str, Any] = {}
     parts["optimizer"] = make_optimizer(_table(merged, "optimizer"))
     rate = LEARNING_RATES[parts["optimizer"].name]
-    parts["schedule"] = _part(Schedule, "schedule", {"learning_rate": rate, **_table(merged, "schedule")})
+    parts["schedule"] = _part(
+        Schedule, "schedule", {"learning_rate": rate, **_table(merged, "schedule")}
+    )
     if merged.get("augmentation") is False:
         parts["augmentation"] = None
         merged.pop("augmentation")
     else:
-        parts["augmentation"] = _part(Augmentation, "augmentation", _table(merged, "augmentation"))
+        parts["augmentation"] = _part(
+            Augmentation, "augmentation", _table(merged, "augmentation")
+        )
     plain = from_table(Recipe, merged, RecipeError)
     return dataclasses.replace(plain, **parts)
 
 
 def make_optimizer(table: Mapping[str, Any]) -> Optimizer:
-    """An optimiser, AdamW by default; AdamW comes with a weight decay, the others without."""
+    """An optimiser, AdamW by default; AdamW comes with a weight decay, the others
+    without.
+    """
     name = table.get("name", "adamw")
     decay = conventions.ADAMW_WEIGHT_DECAY if name == "adamw" else 0.0
-    optimizer: Optimizer = _part(Optimizer, "optimizer", {"name": name, "weight_decay": decay, **table})
+    optimizer: Optimizer = _part(
+        Optimizer, "optimizer", {"name": name, "weight_decay": decay, **table}
+    )
     return optimizer
 
 
 SHIPPED = Path(__file__).parent / "recipes"
-"""Where the recipes lie that come with Triptych: each of NOTEBOOKS has one beside its network."""
+"""Where Triptych's recipes lie: each of NOTEBOOKS has one beside its network."""
 
 
-def make_plan(tables: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Recipe, Architecture]:
-    """The recipe of `tables`, with what was `given` by name on top, and its network, not adapted yet.
+def make_plan(
+    tables: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[Recipe, Architecture]:
+    """The recipe of `tables`, with what was `given` by name on top, and its network,
+    not adapted yet.
 
-    The network may be given as an architecture. One of one's own knows its size: the recipe takes it if
-    nobody says another.
+    The network may be given as an architecture. One of one's own knows its size: the
+    recipe takes it if nobody says another.
     """
     network = given.get("network")
     if isinstance(network, Architecture):
@@ -202,7 +244,9 @@ def make_plan(tables: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Reci
 
 
 def tables_of(options: Options) -> dict[str, Any]:
-    """Options as they stand in a recipe file, but for a network that is given as an architecture."""
+    """Options as they stand in a recipe file, but for a network that is given as an
+    architecture.
+    """
     given: dict[str, Any] = dict(options)
     if isinstance(given.get("network"), Path):
         given["network"] = str(given["network"])
@@ -213,7 +257,7 @@ def tables_of(options: Options) -> dict[str, Any]:
 
 
 def read_recipe(recipe: Path | str | Mapping[str, Any] | None) -> dict[str, Any]:
-    """The tables of a recipe, for `make_recipe`: of a file, of one of NOTEBOOKS, or as they are.
+    """A recipe's tables for `make_recipe`: of a file, of one of NOTEBOOKS, or as given.
 
     A relative network file is looked for beside it.
     """
@@ -224,10 +268,16 @@ def read_recipe(recipe: Path | str | Mapping[str, Any] | None) -> dict[str, Any]
         path = SHIPPED / f"{path}.toml"
     elif not path.suffix and not os.path.exists(path):
         hint = did_you_mean(str(path), NOTEBOOKS)
-        raise RecipeError(f"there is no recipe {str(path)!r}: {hint}; one of your own is a .toml file")
+        raise RecipeError(
+            f"there is no recipe {str(path)!r}: {hint}; one of your own is a .toml file"
+        )
     tables = read_toml(path, RecipeError)
     network = tables.get("network")
-    if isinstance(network, str) and network.endswith(".toml") and not Path(network).is_absolute():
+    if (
+        isinstance(network, str)
+        and network.endswith(".toml")
+        and not Path(network).is_absolute()
+    ):
         tables["network"] = str(path.parent / network)
     return tables
 
@@ -249,10 +299,17 @@ def _part(cls: type[Any], name: str, table: Mapping[str, Any]) -> Any:
 
 def _check_optimizer(optimizer: Optimizer) -> None:
     ranges = {
-        "momentum": (0, 1), "beta1": (0, 1), "beta2": (0, 1), "decay": (0, 1), "label_smoothing": (0, 1),
-        "epsilon": (0, math.inf), "weight_decay": (0, math.inf),
-    }  # fmt: skip
+        "momentum": (0, 1),
+        "beta1": (0, 1),
+        "beta2": (0, 1),
+        "decay": (0, 1),
+        "label_smoothing": (0, 1),
+        "epsilon": (0, math.inf),
+        "weight_decay": (0, math.inf),
+    }
     for name, (least, below) in ranges.items():
         if not least <= getattr(optimizer, name) < below:
             value = getattr(optimizer, name)
-            raise RecipeError(f"optimizer: {name} is {value}, but must lie in [{least}, {below})")
+            raise RecipeError(
+                f"optimizer: {name} is {value}, but must lie in [{least}, {below})"
+            )

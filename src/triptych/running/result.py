@@ -1,7 +1,7 @@
 """result.json: the figures of a run, typed and documented.
 
-Other programs read this. It only ever grows: a field is never renamed, removed or given another meaning
-without a new `schema`.
+Other programs read this. It only ever grows: a field is never renamed, removed or given
+another meaning without a new `schema`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,15 @@ Verdict = Literal["equal", "different", "inconclusive"]
 
 
 class Attempt(Struct, kw_only=True):
-    """Who it was, on what, and how it ended: what everything that is told of one framework begins with."""
+    """Who it was, on what, and how it ended: what everything that is told of one
+    framework begins with.
+    """
 
     status: str
     title: str
-    error: Annotated[str | None, Meta(description="Why, if missing or failed; what to do next.")] = None
+    error: Annotated[
+        str | None, Meta(description="Why, if missing or failed; what to do next.")
+    ] = None
     version: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     device: str | None = None
@@ -44,47 +48,65 @@ class FrameworkResult(Attempt, kw_only=True):
     """What one framework did. Figures are null where it did not get that far."""
 
     status: Literal["done", "missing", "failed", "unfinished"]
-    test_accuracy: Annotated[float | None, Meta(description="With the best epoch's weights, 0 to 1.")] = None
-    test_accuracy_interval: Annotated[
-        tuple[float, float] | None, Meta(description="Wilson's 95 % interval of the test accuracy.")
+    test_accuracy: Annotated[
+        float | None, Meta(description="With the best epoch's weights, 0 to 1.")
     ] = None
-    validation_accuracy: Annotated[float | None, Meta(description="Of the best epoch.")] = None
+    test_accuracy_interval: Annotated[
+        tuple[float, float] | None,
+        Meta(description="Wilson's 95 % interval of the test accuracy."),
+    ] = None
+    validation_accuracy: Annotated[
+        float | None, Meta(description="Of the best epoch.")
+    ] = None
     best_epoch: Annotated[
         int | None,
         Meta(
-            description="Whose weights were kept, from 1: the first of the highest validation accuracy, or "
-            "the last if the recipe keeps that."
+            description="Whose weights were kept, from 1: the first "
+            "of the highest validation accuracy, or the last if the recipe keeps that."
         ),
     ] = None
-    first_step_loss: Annotated[float | None, Meta(description="Before any update.")] = None
-    train_seconds: Annotated[float | None, Meta(description="All training steps, compilation included.")] = (
+    first_step_loss: Annotated[float | None, Meta(description="Before any update.")] = (
         None
     )
+    train_seconds: Annotated[
+        float | None, Meta(description="All training steps, compilation included.")
+    ] = None
     total_seconds: Annotated[
-        float | None, Meta(description="Of the process that finished the training: import to test.")
+        float | None,
+        Meta(description="Of the process that finished the training: import to test."),
     ] = None
     pictures_per_second: Annotated[
-        float | None, Meta(description="Training; median over the epochs after the first, if there are any.")
+        float | None,
+        Meta(
+            description="Training; median over the epochs after the first, "
+            "if there are any."
+        ),
     ] = None
     pictures_per_second_range: Annotated[
         tuple[float, float] | None,
-        Meta(description="Lowest and highest of these epochs; null if it is a single one."),
+        Meta(
+            description="Lowest and highest of these epochs; "
+            "null if it is a single one."
+        ),
     ] = None
     peak_memory_mib: float | None = None
     import_memory_mib: Annotated[
-        float | None, Meta(description="Peak memory when the framework had just been imported.")
+        float | None,
+        Meta(description="Peak memory when the framework had just been imported."),
     ] = None
     parameters: int | None = None
     network_lines: Annotated[
         int | None,
         Meta(
-            description="Of its network.py what a user would write: imports and the network, without the "
-            "helpers before it, comments, docstrings and blank lines."
+            description="Of its network.py what a user would write: imports and the "
+            "network, without the helpers before it, comments, docstrings and blank "
+            "lines."
         ),
     ] = None
     epochs: list[Epoch] = field(default_factory=list)
     confusion: Annotated[
-        list[list[int]] | None, Meta(description="Test pictures: rows the true class, columns the predicted.")
+        list[list[int]] | None,
+        Meta(description="Test pictures: rows the true class, columns the predicted."),
     ] = None
 
 
@@ -92,28 +114,54 @@ class Agreement(Struct, kw_only=True):
     """How far the finished frameworks agree. Null if fewer than two finished."""
 
     first_step_loss_gap: Annotated[
-        float | None, Meta(description="Largest difference of the first step's loss between two frameworks.")
+        float | None,
+        Meta(
+            description="Largest difference of the first step's loss "
+            "between two frameworks."
+        ),
     ] = None
     test_logits_gap: Annotated[
-        float | None, Meta(description="Largest difference of a final test logit between two frameworks.")
+        float | None,
+        Meta(
+            description="Largest difference of a final test logit "
+            "between two frameworks."
+        ),
     ] = None
     same_predictions: Annotated[
-        float | None, Meta(description="Share of the test pictures on which all frameworks say the same.")
+        float | None,
+        Meta(
+            description="Share of the test pictures on which "
+            "all frameworks say the same."
+        ),
     ] = None
     reference_first_step_loss: Annotated[
-        float | None, Meta(description="By the NumPy reference in float64, whatever the run's precision.")
+        float | None,
+        Meta(
+            description="By the NumPy reference in float64, "
+            "whatever the run's precision."
+        ),
     ] = None
-    reference_error: Annotated[str | None, Meta(description="Why the reference could not say.")] = None
+    reference_error: Annotated[
+        str | None, Meta(description="Why the reference could not say.")
+    ] = None
     reference_gap: Annotated[
-        float | None, Meta(description="Largest difference of a framework's first loss from the reference's.")
+        float | None,
+        Meta(
+            description="Largest difference of a framework's first loss "
+            "from the reference's."
+        ),
     ] = None
 
 
 class Equivalence(Struct, kw_only=True):
-    """Whether the finished frameworks compute the same, judged by their first step: see certificate.json."""
+    """Whether the finished frameworks compute the same, judged by their first step: see
+    certificate.json.
+    """
 
     verdict: Annotated[Verdict, Meta(description="Each against the NumPy reference.")]
-    reason: Annotated[str, Meta(description="What it rests on: who agrees, or the first difference.")]
+    reason: Annotated[
+        str, Meta(description="What it rests on: who agrees, or the first difference.")
+    ]
 
     @property
     def sentence(self) -> str:
@@ -126,20 +174,30 @@ class Result(Struct, kw_only=True):
 
     schema: Annotated[int, Meta(description="The version of this form.")] = SCHEMA
     folder: Annotated[str, Meta(description="The run folder.")]
-    started: Annotated[str, Meta(description="When the run was first begun, ISO 8601 in UTC.")]
-    recipe: Annotated[dict[str, Any], Meta(description="As in recipe.toml, every default filled in.")]
+    started: Annotated[
+        str, Meta(description="When the run was first begun, ISO 8601 in UTC.")
+    ]
+    recipe: Annotated[
+        dict[str, Any], Meta(description="As in recipe.toml, every default filled in.")
+    ]
     pictures: ImagesFound
-    network: Annotated[dict[str, Any], Meta(description="name, parameters, flops of one picture forward.")]
+    network: Annotated[
+        dict[str, Any],
+        Meta(description="name, parameters, flops of one picture forward."),
+    ]
     machine: Machine
     frameworks: dict[str, FrameworkResult]
     agreement: Agreement
-    equivalence: Annotated[Equivalence | None, Meta(description="Null if there was nothing to judge.")] = None
+    equivalence: Annotated[
+        Equivalence | None, Meta(description="Null if there was nothing to judge.")
+    ] = None
     ranking: Annotated[
         dict[str, list[str]] | None,
         Meta(
-            description="By figure the frameworks, best first; null unless they are equal: accidents have "
-            "no ranks. Accuracies are not ranked: equal networks differ by chance; nor are lines of code: "
-            "fewer are not better."
+            description="By figure the frameworks, best first; "
+            "null unless they are equal: accidents have no ranks. "
+            "Accuracies are not ranked: equal networks differ by chance; "
+            "nor are lines of code: fewer are not better."
         ),
     ] = None
 
@@ -155,12 +213,15 @@ def json_schema() -> dict[str, Any]:
 
 
 def collect(
-    run: RunFolder, errors: dict[str, str], reference_loss: float | str, equivalence: Equivalence | None
+    run: RunFolder,
+    errors: dict[str, str],
+    reference_loss: float | str,
+    equivalence: Equivalence | None,
 ) -> Result:
     """Gather the figures of a run from its folder and write result.json.
 
-    `errors` says by name why a framework did not finish; `reference_loss` is the first step's loss by the
-    reference, or why it could not say.
+    `errors` says by name why a framework did not finish; `reference_loss` is the first
+    step's loss by the reference, or why it could not say.
     """
     recipe, architecture = run.recipe(), run.architecture()
     logits: dict[str, NDArray[Any]] = {}
@@ -174,9 +235,13 @@ def collect(
         if one.epochs:
             one.first_step_loss = one.epochs[0].step_losses[0]
             one.train_seconds = sum(epoch.train_seconds for epoch in one.epochs)
-            speeds = [epoch.pictures_per_second for epoch in one.epochs[1:] or one.epochs]
+            speeds = [
+                epoch.pictures_per_second for epoch in one.epochs[1:] or one.epochs
+            ]
             one.pictures_per_second = float(np.median(speeds))
-            one.pictures_per_second_range = (min(speeds), max(speeds)) if len(speeds) > 1 else None
+            one.pictures_per_second_range = (
+                (min(speeds), max(speeds)) if len(speeds) > 1 else None
+            )
         if name in errors:
             one.status = "missing" if entry.missing() else "failed"
             one.error = errors[name]
@@ -206,12 +271,17 @@ def collect(
 
 
 def read_result(run: RunFolder) -> Result:
-    """The result of a finished run; raises RunFolderError if it is missing, damaged or of another make."""
+    """The result of a finished run; raises RunFolderError if it is missing, damaged or
+    of another make.
+    """
     return read_record(run.path / "result.json", Result)
 
 
 def _finish(
-    one: FrameworkResult, facts: TrainingFacts, logits: NDArray[Any], labels: NDArray[np.int64]
+    one: FrameworkResult,
+    facts: TrainingFacts,
+    logits: NDArray[Any],
+    labels: NDArray[np.int64],
 ) -> None:
     """Fill in what a finished training knows."""
     one.status = "done"
@@ -242,7 +312,11 @@ def _ranking(
     if equivalence is None or equivalence.verdict != "equal" or len(done) < 2:
         return None
     return {
-        figure: sorted(done, key=lambda name: getattr(frameworks[name], figure), reverse=end == "most")
+        figure: sorted(
+            done,
+            key=lambda name: getattr(frameworks[name], figure),
+            reverse=end == "most",
+        )
         for figure, end in BEST.items()
     }
 
@@ -265,7 +339,9 @@ def interval(right: int, of: int) -> tuple[float, float]:
 
 
 def _agreement(
-    frameworks: dict[str, FrameworkResult], logits: dict[str, NDArray[Any]], reference_loss: float | str
+    frameworks: dict[str, FrameworkResult],
+    logits: dict[str, NDArray[Any]],
+    reference_loss: float | str,
 ) -> Agreement:
     agreement = Agreement()
     reference = None
@@ -284,7 +360,8 @@ def _agreement(
         agreement.reference_gap = max(abs(loss - reference) for loss in losses)
     if len(logits) > 1 and all(values.size for values in logits.values()):
         agreement.test_logits_gap = max(
-            float(np.abs(a.astype(np.float64) - b).max()) for a, b in combinations(logits.values(), 2)
+            float(np.abs(a.astype(np.float64) - b).max())
+            for a, b in combinations(logits.values(), 2)
         )
         said = np.stack([values.argmax(axis=1) for values in logits.values()])
         agreement.same_predictions = float((said == said[0]).all(axis=0).mean())

@@ -20,10 +20,13 @@ class Schedule:
     """How the learning rate goes over a run.
 
     - constant:  `learning_rate` throughout
-    - cosine:    from `learning_rate` to 0 along half a cosine (Loshchilov and Hutter, 2017)
-    - one-cycle: up from 1/25 of it over the first 30 % of the steps, then down to 1/10,000 of that start,
-      both along half a cosine (Smith and Topin, 2018, in the form that PyTorch ships)
-    - inverse-time: `learning_rate` / (1 + `decay` step), the `decay` of Keras' optimisers in 2017
+    - cosine:    from `learning_rate` to 0 along half a cosine (Loshchilov and Hutter,
+      2017)
+    - one-cycle: up from 1/25 of it over the first 30 % of the steps, then down to
+      1/10,000 of that start, both along half a cosine (Smith and Topin, 2018, in the
+      form that PyTorch ships)
+    - inverse-time: `learning_rate` / (1 + `decay` step), the `decay` of Keras'
+      optimisers in 2017
     """
 
     name: ScheduleName = "one-cycle"
@@ -35,9 +38,14 @@ class Schedule:
         if not 0 <= self.decay < math.inf:
             raise RecipeError(f"schedule: decay is {self.decay}, but must be 0 or more")
         if self.decay and self.name != "inverse-time":
-            raise RecipeError(f"schedule: {self.name} has no decay, only inverse-time has")
+            raise RecipeError(
+                f"schedule: {self.name} has no decay, only inverse-time has"
+            )
         if not 0 <= self.learning_rate < math.inf:
-            raise RecipeError(f"schedule: learning_rate is {self.learning_rate}, but must be 0 or more")
+            raise RecipeError(
+                f"schedule: learning_rate is {self.learning_rate}, "
+                "but must be 0 or more"
+            )
 
     def at(self, step: int, steps: int) -> float:
         """The learning rate of step `step` (from 0) of `steps`."""
@@ -51,7 +59,9 @@ class Schedule:
         turn = max(WARM_UP * steps - 1, 1)
         if step <= turn:
             return _half_cosine(top * START, top, step / turn)
-        return _half_cosine(top, top * START * END, min((step - turn) / max(steps - 1 - turn, 1), 1))
+        return _half_cosine(
+            top, top * START * END, min((step - turn) / max(steps - 1 - turn, 1), 1)
+        )
 
 
 def _half_cosine(start: float, end: float, share: float) -> float:

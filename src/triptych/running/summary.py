@@ -15,7 +15,9 @@ from triptych.running.result import read_result
 
 
 class Summary(Struct, kw_only=True):
-    """What there is to know of a run at a glance; what is null is not known, as in a damaged one."""
+    """What there is to know of a run at a glance; what is null is not known, as in a
+    damaged one.
+    """
 
     folder: str
     started: str
@@ -70,6 +72,8 @@ def _read(run: RunFolder) -> Summary:
         one = finished.get(name)
         epochs = len(run.panel(registry.find(name)).epochs())
         ended = one and one.status != "unfinished"
-        summary.states[name] = one.status if one and ended else f"{epochs} of {recipe.epochs} epochs"
+        summary.states[name] = (
+            one.status if one and ended else f"{epochs} of {recipe.epochs} epochs"
+        )
         summary.test_accuracy[name] = one.test_accuracy if one else None
     return summary

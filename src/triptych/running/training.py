@@ -14,7 +14,12 @@ from triptych.images.batches import Batches
 from triptych.images.split import split
 from triptych.images.store import Store
 from triptych.network.architecture import Architecture
-from triptych.network.weights import Weights, initial_weights, load_tensors, save_tensors
+from triptych.network.weights import (
+    Weights,
+    initial_weights,
+    load_tensors,
+    save_tensors,
+)
 from triptych.running.epoch import Epoch
 from triptych.running.exam import recorded
 from triptych.running.folder import Panel, RunFolder
@@ -42,10 +47,16 @@ def parts_of(run: RunFolder, store: Store) -> Parts:
 
     def part(rows: Any, **training: Any) -> Batches:
         labels = np.asarray(store.labels)[rows].astype(np.int64)
-        return Batches(store.images, labels, rows, recipe.batch, recipe.seed, **training)
+        return Batches(
+            store.images, labels, rows, recipe.batch, recipe.seed, **training
+        )
 
     return Parts(
-        part(sides.train, augmentation=recipe.augmentation, dropouts=architecture.dropouts),
+        part(
+            sides.train,
+            augmentation=recipe.augmentation,
+            dropouts=architecture.dropouts,
+        ),
         part(sides.validation),
         part(sides.test),
     )
@@ -63,7 +74,9 @@ class Progress:
 
     def as_weights(self) -> Weights:
         """As tensors of a checkpoint."""
-        return {f"progress.{name}": np.array(value) for name, value in vars(self).items()}
+        return {
+            f"progress.{name}": np.array(value) for name, value in vars(self).items()
+        }
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Progress:
@@ -72,16 +85,25 @@ class Progress:
 
 
 def train(
-    framework: Framework, recipe: Recipe, architecture: Architecture, parts: Parts, panel: Panel, emit: Emit
+    framework: Framework,
+    recipe: Recipe,
+    architecture: Architecture,
+    parts: Parts,
+    panel: Panel,
+    emit: Emit,
 ) -> Progress:
-    """Train, from the panel's checkpoint if it has one, and leave everything in the panel's folder.
+    """Train, from the panel's checkpoint if it has one, and leave everything in the
+    panel's folder.
 
-    After each epoch: the figures go to events.jsonl, the weights to weights.safetensors if they are the best
-    on the validation part so far or the recipe keeps the last, then everything to checkpoint.safetensors.
-    Whenever it is killed, what follows the last checkpoint is done again and comes out the same to the bit.
-    The test part is looked at once, at the end, with the weights that were kept.
+    After each epoch: the figures go to events.jsonl, the weights to weights.safetensors
+    if they are the best on the validation part so far or the recipe keeps the last,
+    then everything to checkpoint.safetensors. Whenever it is killed, what follows the
+    last checkpoint is done again and comes out the same to the bit. The test part is
+    looked at once, at the end, with the weights that were kept.
     """
-    state = framework.build(architecture, initial_weights(architecture, recipe.seed), recipe.precision)
+    state = framework.build(
+        architecture, initial_weights(architecture, recipe.seed), recipe.precision
+    )
     step = framework.make_step(state, recipe.optimizer)
     progress = Progress()
     if panel.checkpoint.exists():
@@ -94,18 +116,31 @@ def train(
     epochs = [one for one in panel.epochs() if one.epoch <= progress.epochs]
 
     for epoch in range(progress.epochs, recipe.epochs):
-        state, figures = _train_epoch(step, state, recipe, parts.train, epoch, emit, aside)
+        state, figures = _train_epoch(
+            step, state, recipe, parts.train, epoch, emit, aside
+        )
         release_memory()
         started = time.perf_counter()
-        accuracy, loss = _score(all_logits(framework, state, parts.validation, emit), parts.validation.labels)
+        accuracy, loss = _score(
+            all_logits(framework, state, parts.validation, emit),
+            parts.validation.labels,
+        )
         figures.validation_accuracy, figures.validation_loss = accuracy, loss
         figures.validation_seconds = time.perf_counter() - started
         weights = framework.dump_weights(state)
         progress.epochs = epoch + 1
-        if accuracy is None or accuracy > progress.best_accuracy or recipe.keep == "last":
+        if (
+            accuracy is None
+            or accuracy > progress.best_accuracy
+            or recipe.keep == "last"
+        ):
             progress.best_epoch = progress.epochs
             progress.best_accuracy = -1.0 if accuracy is None else accuracy
-            save_tensors(panel.weights, _without_optimizer(weights), {"epoch": str(progress.epochs)})
+            save_tensors(
+                panel.weights,
+                _without_optimizer(weights),
+                {"epoch": str(progress.epochs)},
+            )
         epochs.append(figures)
         panel.write_epochs(epochs)
         save_tensors(panel.checkpoint, weights | progress.as_weights())
@@ -113,26 +148,44 @@ def train(
 
     framework.load_weights(state, load_tensors(panel.weights))
     tested: Weights = {"labels": parts.test.labels, "rows": parts.test.rows}
-    save_tensors(panel.logits, tested | {"logits": all_logits(framework, state, parts.test, emit)})
+    save_tensors(
+        panel.logits,
+        tested | {"logits": all_logits(framework, state, parts.test, emit)},
+    )
     return progress
 
 
 def _train_epoch(
-    step: Step, state: State, recipe: Recipe, batches: Batches, epoch: int, emit: Emit, aside: list[float]
+    step: Step,
+    state: State,
+    recipe: Recipe,
+    batches: Batches,
+    epoch: int,
+    emit: Emit,
+    aside: list[float],
 ) -> tuple[State, Epoch]:
     steps = recipe.epochs * len(batches)
     losses, right = [], []
     started = told = time.perf_counter()
     for k, batch in enumerate(batches.epoch(epoch)):
         rate = recipe.schedule.at(epoch * len(batches) + k, steps)
-        state, loss, correct = step(state, batch.images, batch.labels, batch.masks, rate)
+        state, loss, correct = step(
+            state, batch.images, batch.labels, batch.masks, rate
+        )
         losses.append(loss)
         right.append(correct)
         now = time.perf_counter()
         if now - told > TELL_EVERY or k == 0:
             told = now
             done = (k + 1) / len(batches)
-            emit(StepDone(epoch + 1, done, float(loss), done * len(batches.rows) / (now - started)))
+            emit(
+                StepDone(
+                    epoch + 1,
+                    done,
+                    float(loss),
+                    done * len(batches.rows) / (now - started),
+                )
+            )
     step_losses = [float(loss) for loss in losses]  # waits for the device
     seconds = time.perf_counter() - started - (sum(aside) if epoch == 0 else 0)
     sizes = batches.sizes()
@@ -146,7 +199,9 @@ def _train_epoch(
     )
 
 
-def all_logits(framework: Framework, state: State, batches: Batches, emit: Emit) -> NDArray[Any]:
+def all_logits(
+    framework: Framework, state: State, batches: Batches, emit: Emit
+) -> NDArray[Any]:
     """Logits for all pictures of a part, (pictures, classes)."""
     found = []
     for batch in batches.epoch():
@@ -155,7 +210,9 @@ def all_logits(framework: Framework, state: State, batches: Batches, emit: Emit)
     return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
 
 
-def _score(logits: NDArray[Any], labels: NDArray[np.int64]) -> tuple[float | None, float | None]:
+def _score(
+    logits: NDArray[Any], labels: NDArray[np.int64]
+) -> tuple[float | None, float | None]:
     """Accuracy and mean cross-entropy; None each if there is nothing to score."""
     if not len(labels):
         return None, None
@@ -166,4 +223,8 @@ def _score(logits: NDArray[Any], labels: NDArray[np.int64]) -> tuple[float | Non
 
 
 def _without_optimizer(weights: Weights) -> Weights:
-    return {name: tensor for name, tensor in weights.items() if not name.startswith("optimizer.")}
+    return {
+        name: tensor
+        for name, tensor in weights.items()
+        if not name.startswith("optimizer.")
+    }

@@ -1,7 +1,8 @@
 """Who carries a job to a worker, and its events back: processes on this machine.
 
-Another carrier, such as a cluster engine, implements `Transport` and `Worker`; nobody else knows where a
-worker is. What a job refers to by path must then be visible to both sides.
+Another carrier, such as a cluster engine, implements `Transport` and `Worker`; nobody
+else knows where a worker is. What a job refers to by path must then be visible to both
+sides.
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ from triptych.running.machine import cores
 from triptych.running.protocol import Event, Job, Raised, Replied, Reply, Said
 
 TIMEOUT = 600.0
-"""Seconds a worker may be silent before it counts as hung: longer than any compilation or step we know."""
+"""Seconds a worker may be silent before it counts as hung: longer than any compilation
+or step we know.
+"""
 
 STRICT = {
     "NVIDIA_TF32_OVERRIDE": "0",
     "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",
     "TF_SET_ONEDNN_FPMATH_MODE": "STRICT",
 }
-"""float32 means float32: no TF32 on a GPU, no bfloat16 inside oneDNN, whatever the user's shell says."""
+"""float32 means float32: no TF32 on a GPU, no bfloat16 inside oneDNN, whatever the
+user's shell says.
+"""
 
 LOG_LINES = 12
 """How much of a failed worker's log goes into the message."""
@@ -48,7 +53,9 @@ def ignore(event: Event) -> None:
 
 
 class Worker(Protocol):
-    """A process with one framework, asked one job after another; there is none left after the `with`."""
+    """A process with one framework, asked one job after another; there is none left
+    after the `with`.
+    """
 
     def __enter__(self) -> Self: ...
 
@@ -58,23 +65,25 @@ class Worker(Protocol):
     def ask(self, job: Job[R], hear: Hear = ignore) -> R:
         """What comes of a job; `hear` is told every event on the way.
 
-        Raises WorkerFailed, with the end of its log, if the worker raises, dies, or is silent for longer than
-        its timeout.
+        Raises WorkerFailed, with the end of its log, if the worker raises, dies, or is
+        silent for longer than its timeout.
         """
         ...
 
     def kill(self) -> None:
-        """End the process at once, from any thread; whoever waits for it gets a WorkerFailed."""
+        """End the process at once, from any thread; who waits gets a WorkerFailed."""
 
 
 class Transport(Protocol):
     """Where workers come from."""
 
-    def open(self, entry: Entry, log: Path, timeout: float, threads: int | None) -> Worker:
+    def open(
+        self, entry: Entry, log: Path, timeout: float, threads: int | None
+    ) -> Worker:
         """A worker of that framework that has nothing to do yet.
 
-        What it prints goes to the file `log`. `timeout` is how many seconds it may be silent; it uses so many
-        `threads`, or one a core.
+        What it prints goes to the file `log`. `timeout` is how many seconds it may be
+        silent; it uses so many `threads`, or one a core.
         """
         ...
 
@@ -82,7 +91,9 @@ class Transport(Protocol):
 class LocalProcesses:
     """Workers as child processes of this one."""
 
-    def open(self, entry: Entry, log: Path, timeout: float, threads: int | None) -> Worker:
+    def open(
+        self, entry: Entry, log: Path, timeout: float, threads: int | None
+    ) -> Worker:
         """A child process, which ends with this one."""
         return LocalWorker(entry, log, timeout, threads)
 
@@ -91,11 +102,19 @@ LOCAL: Transport = LocalProcesses()
 
 
 def environment(entry: Entry, threads: int | None = None) -> dict[str, str]:
-    """What a worker sees: the framework's own settings and one thread a core, named in each dialect.
+    """What a worker sees: the framework's own settings and one thread a core, named in
+    each dialect.
 
-    A number of `threads` that is asked for holds whatever the user's shell says, so that it is everyone's.
+    A number of `threads` that is asked for holds whatever the user's shell says, so
+    that it is everyone's.
     """
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC")
+    names = (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "NPROC",
+    )
     counts = dict.fromkeys(names, str(threads or cores()))
     ours = {**counts, **WAITING, "PYTHONHASHSEED": "0"}
     asked = counts if threads else {}
@@ -103,12 +122,15 @@ def environment(entry: Entry, threads: int | None = None) -> dict[str, str]:
 
 
 class LocalWorker:
-    """A child process that reads jobs from its standard input and sleeps while there is none."""
+    """A child process that reads jobs from its standard input and sleeps without."""
 
-    def __init__(self, entry: Entry, log: Path, timeout: float, threads: int | None) -> None:
+    def __init__(
+        self, entry: Entry, log: Path, timeout: float, threads: int | None
+    ) -> None:
         self.entry, self.log, self.timeout = entry, log, timeout
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)  # whatever it is: a pipe would not let go, a link lead elsewhere
+        # Whatever it is: a pipe would not let go, a link lead elsewhere.
+        log.unlink(missing_ok=True)
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 child_command("triptych.running.worker", entry.name),
@@ -116,7 +138,8 @@ class LocalWorker:
                 stdout=subprocess.PIPE,
                 stderr=output,
                 env=environment(entry, threads),
-                start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers in order
+                # Ctrl-C reaches the parent alone, which ends its workers in order.
+                start_new_session=True,
             )
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -125,7 +148,7 @@ class LocalWorker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave no process behind: close its input, which it takes as a sign, then insist."""
+        """Leave no process behind: close its input, which is a sign, then insist."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
@@ -135,12 +158,14 @@ class LocalWorker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.process.stdout.close()  # only now: until the worker's end, a thread waits in it
+        # Only now: until the worker's end, a thread waits in it.
+        self.process.stdout.close()
 
     def ask(self, job: Job[R], hear: Hear = ignore) -> R:
         """Write it to the process's input, and read lines until one is the reply."""
         assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has died; its exit status, below, says how
+        # It has died; its exit status, below, says how.
+        with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(msgspec.json.encode(job) + b"\n")
             self.process.stdin.flush()
         while True:
@@ -148,7 +173,9 @@ class LocalWorker:
             if isinstance(said, Replied):
                 return cast(R, said.reply)
             if isinstance(said, Raised):
-                raise WorkerFailed(f"{self.entry.title} failed: {said.message}{_tail(self.log)}")
+                raise WorkerFailed(
+                    f"{self.entry.title} failed: {said.message}{_tail(self.log)}"
+                )
             hear(said)
 
     def kill(self) -> None:
@@ -167,10 +194,13 @@ class LocalWorker:
             line = self._lines.get(timeout=self.timeout)
         except queue.Empty:
             raise WorkerFailed(
-                f"{title} hung: no sign of life for {self.timeout:g} s, so it was ended{_tail(self.log)}"
+                f"{title} hung: no sign of life for {self.timeout:g} s, "
+                f"so it was ended{_tail(self.log)}"
             ) from None
         if line is None:
-            raise WorkerFailed(f"{title} {_death(self.process.wait())}{_tail(self.log)}")
+            raise WorkerFailed(
+                f"{title} {_death(self.process.wait())}{_tail(self.log)}"
+            )
         return _SAID.decode(line)
 
 
@@ -178,11 +208,17 @@ def _death(status: int) -> str:
     if status >= 0:
         return f"ended without a result (exit status {status})"
     name = signal.Signals(-status).name
-    hint = ", most likely for lack of memory: try a smaller --batch or --size" if name == "SIGKILL" else ""
+    hint = (
+        ", most likely for lack of memory: try a smaller --batch or --size"
+        if name == "SIGKILL"
+        else ""
+    )
     return f"was killed ({name}{hint})"
 
 
 def _tail(log: Path) -> str:
     """The end of a log for a message; nothing if the log is empty."""
-    lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+    lines = [
+        line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()
+    ]
     return f"; the end of {log}:\n  " + "\n  ".join(lines[-LOG_LINES:]) if lines else ""

@@ -1,8 +1,8 @@
 """The child process: one framework, one job after another.
 
-Jobs come as lines of JSON on standard input; when it ends, the parent is gone and so is the worker. What the
-worker has to say goes out as lines of JSON on what was standard output; everything that a framework prints
-goes to standard error, the log.
+Jobs come as lines of JSON on standard input; when it ends, the parent is gone and so is
+the worker. What the worker has to say goes out as lines of JSON on what was standard
+output; everything that a framework prints goes to standard error, the log.
 """
 
 from __future__ import annotations
@@ -23,13 +23,23 @@ from triptych.frameworks import registry
 from triptych.frameworks.contract import Framework
 from triptych.frameworks.registry import Entry
 from triptych.running import protocol
-from triptych.running.protocol import AnyJob, AnyReply, Emit, Raised, Replied, Said, Started
+from triptych.running.protocol import (
+    AnyJob,
+    AnyReply,
+    Emit,
+    Raised,
+    Replied,
+    Said,
+    Started,
+)
 
 Conversation = Generator[AnyReply, AnyJob, None]
-"""The reply to a job, then to each that follows on it; it ends when what follows is a job of its own."""
+"""The reply to a job, then to each that follows on it; it ends when what follows is a
+job of its own.
+"""
 
 Handler = Callable[[Any, Framework, Entry, Emit], Conversation]
-"""Takes up a job, of the type that it is listed for, in a framework that goes by that entry."""
+"""Takes up a job of the type that it is listed for, in a framework of that entry."""
 
 HANDLERS: dict[type[AnyJob], str] = {
     protocol.Train: "triptych.commands.compare.child:train",
@@ -38,7 +48,9 @@ HANDLERS: dict[type[AnyJob], str] = {
     protocol.StartBench: "triptych.commands.bench.child:measure",
     protocol.StartPeak: "triptych.commands.bench.child:measure_peak",
 }
-"""Where each job is done; the others follow on one of these. Loaded when asked for: nothing here knows it."""
+"""Where each job is done; the others follow on one of these. Loaded when asked for:
+nothing here knows it.
+"""
 
 
 def handler(job: AnyJob) -> Handler:
@@ -62,7 +74,7 @@ def replies(entry: Entry, jobs: Iterator[AnyJob], emit: Emit) -> Iterator[AnyRep
 
 
 def main(name: str) -> int:
-    """Do what is asked of the framework of that name until it fails; the exit status."""
+    """Do what is asked of a framework of that name until it fails; the exit status."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_hear_parent, args=(lines,), daemon=True).start()
     decoder: msgspec.json.Decoder[AnyJob] = msgspec.json.Decoder(AnyJob)
@@ -86,7 +98,9 @@ def main(name: str) -> int:
 
 
 def _hear_parent(lines: queue.SimpleQueue[bytes]) -> None:
-    """Pass on what is asked; at the end of standard input leave at once: no orphan goes on training."""
+    """Pass on what is asked; at the end of standard input leave at once: no orphan goes
+    on training.
+    """
     for line in sys.stdin.buffer:
         lines.put(line)
     os._exit(0)
@@ -98,4 +112,5 @@ if __name__ == "__main__":
         status = main(sys.argv[-1])
         sys.stderr.flush()
     finally:
-        os._exit(status)  # some frameworks hang or crash while their threads are torn down
+        # Some frameworks hang or crash while their threads are torn down.
+        os._exit(status)

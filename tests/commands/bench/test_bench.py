@@ -1,4 +1,6 @@
-"""`triptych bench`: real frameworks on tiny loads; what follows from the rounds; what may be ranked."""
+"""`triptych bench`: real frameworks on tiny loads; what follows from the rounds; what
+may be ranked.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +52,13 @@ from triptych.running.transport import LocalWorker
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 TINY: dict[str, Any] = {
-    "network": "mlp", "size": 8, "batch": 8, "pictures": "digits", "repeats": 2, "seconds": 0.01
-}  # fmt: skip
+    "network": "mlp",
+    "size": 8,
+    "batch": 8,
+    "pictures": "digits",
+    "repeats": 2,
+    "seconds": 0.01,
+}
 TWO = ["pytorch", "jax"]
 
 
@@ -75,18 +82,29 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That the two compute the same, in a folder as `verify` leaves it below runs/."""
     out = tmp_path_factory.mktemp("proved") / "runs" / "verify-mlp"
     package.verify(
-        "mlp", size=8, precision="float32", frameworks=TWO, steps=2, batch=4, probes=False, out=out
+        "mlp",
+        size=8,
+        precision="float32",
+        frameworks=TWO,
+        steps=2,
+        batch=4,
+        probes=False,
+        out=out,
     ).certificate.check()
     return out / "certificate.json"
 
 
-# ---- what is measured -------------------------------------------------------------------------------------
+# ---- what is measured ----------------------------------------------------------------
 
 
 def test_rounds_are_interleaved(done: Bench) -> None:
     """A B P, A B P: each turn ends before the next begins, whoever's it is."""
     turns = [(one.began, one.ended, "peak") for one in done.peak.rounds]
-    turns += [(r.began, r.ended, name) for name, one in done.frameworks.items() for r in one.rounds]
+    turns += [
+        (r.began, r.ended, name)
+        for name, one in done.frameworks.items()
+        for r in one.rounds
+    ]
     turns.sort()
     assert [name for _, _, name in turns] == [*TWO, "peak"] * 2
     assert all(earlier[1] <= later[0] for earlier, later in pairwise(turns))
@@ -95,7 +113,11 @@ def test_rounds_are_interleaved(done: Bench) -> None:
 def test_every_figure_is_there(done: Bench) -> None:
     assert list(done.frameworks) == done.done == TWO
     for one in done.frameworks.values():
-        assert (one.status, one.device, one.threads) == ("done", "cpu", done.asked["threads"])
+        assert (one.status, one.device, one.threads) == (
+            "done",
+            "cpu",
+            done.asked["threads"],
+        )
         assert len(one.rounds) == 2
         for spread in (one.training, one.real, one.prediction, one.share_of_peak):
             assert spread is not None
@@ -107,10 +129,8 @@ def test_every_figure_is_there(done: Bench) -> None:
         said = one.startup
         assert said is not None
         assert 0 < said.import_seconds < said.time_to_first_step
-        assert (
-            said.import_seconds + said.build_seconds + said.first_step_seconds
-            <= said.time_to_first_step + 0.1
-        )
+        parts = said.import_seconds + said.build_seconds + said.first_step_seconds
+        assert parts <= said.time_to_first_step + 0.1
         assert said.import_memory_mib <= (one.peak_memory_mib or 0)
         assert all(r.steps >= 3 and len(r.latencies) == 30 for r in one.rounds)
     compiled = done.frameworks["jax"].startup
@@ -128,17 +148,27 @@ def test_the_file_and_the_page(done: Bench) -> None:
     assert msgspec.json.decode((folder / "bench.json").read_bytes(), type=Bench) == done
     page = (folder / "bench.html").read_text()
     assert page.count("<svg") > 4
-    for words in ("Not ranked", "triptych verify mlp --size 8", "Getting ready, and memory", "GFLOP/s"):
+    for words in (
+        "Not ranked",
+        "triptych verify mlp --size 8",
+        "Getting ready, and memory",
+        "GFLOP/s",
+    ):
         assert words in page
-    assert {path.name for path in folder.iterdir()} == {"bench.json", "bench.html", "reference", *TWO}
+    assert {path.name for path in folder.iterdir()} == {
+        "bench.json",
+        "bench.html",
+        "reference",
+        *TWO,
+    }
 
 
 def test_the_headline_says_no_more_than_the_rounds() -> None:
     """Keras on JAX was faster once: first by the median only."""
     said = headline(made_up(ranked=True))
     assert said == (
-        "PyTorch trains fastest here by the median: 490 pictures a second; Keras on JAX at 0.96, "
-        "Keras at 0.84 of that."
+        "PyTorch trains fastest here by the median: 490 pictures a second; "
+        "Keras on JAX at 0.96, Keras at 0.84 of that."
     )
     assert headline(made_up(ranked=False)).endswith("Not ranked.")
 
@@ -146,7 +176,13 @@ def test_the_headline_says_no_more_than_the_rounds() -> None:
 def test_workers_that_wait_sleep(home: Path) -> None:
     """Between its turns a framework takes no time from the others."""
     store = open_pictures("digits", size=(8, 8))
-    load = Load(network=mlp(8).to_toml(), batch=8, precision="float32", store=str(store.path), seconds=0.01)
+    load = Load(
+        network=mlp(8).to_toml(),
+        batch=8,
+        precision="float32",
+        store=str(store.path),
+        seconds=0.01,
+    )
     for name in ("tensorflow", *TWO):
         with LocalWorker(registry.find(name), home / "log", 240, None) as worker:
             worker.ask(StartBench(load))
@@ -163,7 +199,9 @@ def test_workers_that_wait_sleep(home: Path) -> None:
 def test_one_that_is_killed_leaves_the_others_figures(home: Path) -> None:
     def listen(name: str, event: Event) -> None:
         if (name, event) == ("jax", TurnBegins(2)):
-            workers = sorted(psutil.Process().children(), key=lambda child: child.create_time())
+            workers = sorted(
+                psutil.Process().children(), key=lambda child: child.create_time()
+            )
             assert len(workers) == 3
             workers[1].kill()
 
@@ -177,7 +215,9 @@ def test_one_that_is_killed_leaves_the_others_figures(home: Path) -> None:
     assert (killed.ranking, killed.unranked) == (None, "there are not two to be ranked")
 
 
-def test_one_that_is_missing_is_left_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_is_missing_is_left_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = dataclasses.replace(registry.REGISTRY["jax"], needs=("no_such_package",))
     monkeypatch.setitem(registry.REGISTRY, "jax", entry)
     heard: list[tuple[str, Event]] = []
@@ -193,7 +233,7 @@ def test_one_that_is_missing_is_left_out(home: Path, monkeypatch: pytest.MonkeyP
     assert found.peak.precision == "float64"
 
 
-# ---- what follows from the rounds -------------------------------------------------------------------------
+# ---- what follows from the rounds ----------------------------------------------------
 
 
 def test_ratios_are_those_of_the_same_round() -> None:
@@ -202,9 +242,15 @@ def test_ratios_are_those_of_the_same_round() -> None:
     assert bench.ranking == ["pytorch", "keras:jax", "keras"]
     assert bench.order == [*bench.ranking, "jax"]
     ratios = {name: bench.frameworks[name].ratio for name in SPEEDS}
-    found = {name: (one.low, one.median, one.high) for name, one in ratios.items() if one is not None}
+    found = {
+        name: (one.low, one.median, one.high)
+        for name, one in ratios.items()
+        if one is not None
+    }
     assert found["pytorch"] == (1, 1, 1)
-    assert found["keras"] == pytest.approx((400 / 500, (400 / 500 + 420 / 480) / 2, 420 / 480))
+    assert found["keras"] == pytest.approx(
+        (400 / 500, (400 / 500 + 420 / 480) / 2, 420 / 480)
+    )
     assert found["keras:jax"] == pytest.approx((0.9, (0.9 + 490 / 480) / 2, 490 / 480))
     assert bench.close == ["Keras on JAX"]
 
@@ -212,7 +258,9 @@ def test_ratios_are_those_of_the_same_round() -> None:
 def test_figures_by_hand() -> None:
     one = made_up(ranked=True).frameworks["pytorch"]
     assert one.training is not None
-    assert (one.training.low, one.training.median, one.training.high) == pytest.approx((480, 490, 500))
+    assert (one.training.low, one.training.median, one.training.high) == pytest.approx(
+        (480, 490, 500)
+    )
     assert one.input_cost is not None
     assert one.input_cost.median == pytest.approx(0.2)
     assert one.prediction is not None
@@ -241,7 +289,9 @@ def test_what_is_not_known_says_why() -> None:
 
 def test_energy_of_two_packages_one_of_which_begins_anew(tmp_path: Path) -> None:
     zones = {"package-0": "0", "core": "0:0", "package-1": "1", "psys": "2"}
-    for name, zone in ((name, f"intel-rapl:{number}") for name, number in zones.items()):
+    for name, zone in (
+        (name, f"intel-rapl:{number}") for name, number in zones.items()
+    ):
         (tmp_path / zone).mkdir()
         (tmp_path / zone / "name").write_text(f"{name}\n")
         (tmp_path / zone / "energy_uj").write_text("900\n")
@@ -251,13 +301,15 @@ def test_energy_of_two_packages_one_of_which_begins_anew(tmp_path: Path) -> None
     before = energy.readings(found)
     (tmp_path / "intel-rapl:0" / "energy_uj").write_text("950\n")
     (tmp_path / "intel-rapl:1" / "energy_uj").write_text("100\n")
-    assert energy.joules(found, before, energy.readings(found)) == pytest.approx((50 + 200) / 1e6)
+    assert energy.joules(found, before, energy.readings(found)) == pytest.approx(
+        (50 + 200) / 1e6
+    )
     (tmp_path / "intel-rapl:1" / "energy_uj").unlink()
     assert energy.counters(tmp_path) == energy.counters(tmp_path / "none") == []
     assert energy.joules([], [], []) is None
 
 
-# ---- no ranking without a proof ---------------------------------------------------------------------------
+# ---- no ranking without a proof ------------------------------------------------------
 
 
 def test_without_a_certificate_nothing_is_ranked(done: Bench) -> None:
@@ -269,14 +321,21 @@ def test_without_a_certificate_nothing_is_ranked(done: Bench) -> None:
     )
 
 
-def test_the_certificate_that_fits_is_found_and_allows_a_ranking(proof: Path, triptych: Command) -> None:
-    words = ["bench", "mlp", "--size", "8", "--batch", "8", "--pictures", "digits", "--seconds", "0.01"]
-    words += ["--repeats", "2", "--frameworks", "jax,pytorch", "--certificate", str(proof)]
+def test_the_certificate_that_fits_is_found_and_allows_a_ranking(
+    proof: Path, triptych: Command
+) -> None:
+    words = ["bench", "mlp", "--size", "8", "--batch", "8", "--pictures", "digits"]
+    words += ["--seconds", "0.01", "--repeats", "2", "--frameworks", "jax,pytorch"]
+    words += ["--certificate", str(proof)]
     said = triptych(*words, "--json", "--out", "out")
     assert said.returncode == 0, said.stderr
     ranked = msgspec.json.decode(said.stdout, type=Bench)
     assert (ranked.certificate, ranked.unranked) == (str(proof), None)
-    medians = {name: one.training.median for name, one in ranked.frameworks.items() if one.training}
+    medians = {
+        name: one.training.median
+        for name, one in ranked.frameworks.items()
+        if one.training
+    }
     assert ranked.ranking == sorted(medians, key=lambda name: -medians[name])
     first, second = (ranked.frameworks[name].ratio for name in ranked.ranking)
     assert first is not None
@@ -287,8 +346,14 @@ def test_the_certificate_that_fits_is_found_and_allows_a_ranking(proof: Path, tr
 
 
 def needed(bench: Bench, **other: Any) -> Needed:
-    facts = {name: one for name, one in bench.frameworks.items() if one.status == "done"}
-    whole: dict[str, Any] = {"architecture": mlp(8), "precision": "float32", "frameworks": facts}
+    facts = {
+        name: one for name, one in bench.frameworks.items() if one.status == "done"
+    }
+    whole: dict[str, Any] = {
+        "architecture": mlp(8),
+        "precision": "float32",
+        "frameworks": facts,
+    }
     return Needed(**(whole | other))
 
 
@@ -297,8 +362,14 @@ def needed(bench: Bench, **other: Any) -> Needed:
     [
         ({}, None),
         ({"architecture": mlp(8, classes=3)}, None),
-        ({"architecture": mlp(9)}, "is about pictures of 8 x 8 pixels, not of 9 x 9 pixels"),
-        ({"architecture": dataclasses.replace(mlp(8), std=(2.0,) * 3)}, "is about another network"),
+        (
+            {"architecture": mlp(9)},
+            "is about pictures of 8 x 8 pixels, not of 9 x 9 pixels",
+        ),
+        (
+            {"architecture": dataclasses.replace(mlp(8), std=(2.0,) * 3)},
+            "is about another network",
+        ),
         ({"precision": "bfloat16"}, "is about float32, not bfloat16"),
         ({"frameworks": {"keras": None}}, "says nothing of Keras"),
     ],
@@ -308,12 +379,16 @@ def test_what_a_certificate_is_about(
 ) -> None:
     mismatch = needed(done, **change).mismatch(proof, read_certificate(proof))
     assert says == mismatch if says is None else says in (mismatch or "")
-    assert (find_certificate(needed(done, **change), proof.parents[1]) is None) == (says is not None)
+    assert (find_certificate(needed(done, **change), proof.parents[1]) is None) == (
+        says is not None
+    )
 
 
 def fail(stored: dict[str, Any]) -> None:
     """JAX differs from the reference, and the certificate says so."""
-    next(one for one in stored["quantities"] if one["framework"] == "jax").update(gap=1.0, holds=False)
+    next(one for one in stored["quantities"] if one["framework"] == "jax").update(
+        gap=1.0, holds=False
+    )
     stored["verdict"] = "different"
 
 
@@ -324,14 +399,21 @@ def fail(stored: dict[str, Any]) -> None:
             lambda c: c["versions"]["pytorch"].update(torch="1.0"),
             "is about PyTorch with torch 1.0, but here is",
         ),
-        (lambda c: c["frameworks"]["jax"].update(device="Big GPU"), "is about JAX on Big GPU, not on cpu"),
+        (
+            lambda c: c["frameworks"]["jax"].update(device="Big GPU"),
+            "is about JAX on Big GPU, not on cpu",
+        ),
         (lambda c: c.update(verdict="inconclusive"), "contradicts its own figures"),
         (lambda c: c.update(asked=None), "does not say which network"),
         (fail, "says of JAX: different"),
     ],
 )
 def test_a_certificate_of_something_else(
-    proof: Path, done: Bench, tmp_path: Path, change: Callable[[dict[str, Any]], Any], says: str
+    proof: Path,
+    done: Bench,
+    tmp_path: Path,
+    change: Callable[[dict[str, Any]], Any],
+    says: str,
 ) -> None:
     stored = json.loads(proof.read_text())
     change(stored)
@@ -340,7 +422,9 @@ def test_a_certificate_of_something_else(
     assert says in (needed(done).mismatch(path, read_certificate(path)) or "")
 
 
-def test_the_honest_may_be_ranked_where_another_differs(proof: Path, done: Bench, tmp_path: Path) -> None:
+def test_the_honest_may_be_ranked_where_another_differs(
+    proof: Path, done: Bench, tmp_path: Path
+) -> None:
     stored = json.loads(proof.read_text())
     fail(stored)
     path = tmp_path / "certificate.json"
@@ -363,24 +447,31 @@ def test_a_comparison_s_certificate_goes_with_the_network_beside_it(
 def test_a_given_certificate_that_does_not_fit_is_an_error(
     proof: Path, home: Path, tmp_path: Path, triptych: Command
 ) -> None:
-    """Of the size before anything is started, of the versions as soon as they are known."""
-    said = triptych("bench", "mlp", "--size", "9", "--frameworks", "jax,pytorch", "--certificate", proof)
+    """Of the size before anything is started, of the versions once they are known."""
+    words = ["bench", "mlp", "--size", "9", "--frameworks", "jax,pytorch"]
+    said = triptych(*words, "--certificate", proof)
     assert (said.returncode, said.stdout) == (2, "")
     (line,) = said.stderr.splitlines()
     assert "is about pictures of 8 x 8 pixels, not of 9 x 9 pixels" in line
     assert line.endswith(
-        "make one with: triptych verify mlp --size 9 --precision float32 --frameworks jax,pytorch"
+        "make one with: triptych verify mlp --size 9 --precision float32 "
+        "--frameworks jax,pytorch"
     )
     stored = json.loads(proof.read_text())
     stored["versions"]["pytorch"]["torch"] = "1.0"
     (tmp_path / "old.json").write_text(json.dumps(stored))
     with pytest.raises(UsageError, match=r"is about PyTorch with torch 1\.0"):
-        package.bench(frameworks=["pytorch"], out=tmp_path / "out", certificate=tmp_path / "old.json", **TINY)
+        package.bench(
+            frameworks=["pytorch"],
+            out=tmp_path / "out",
+            certificate=tmp_path / "old.json",
+            **TINY,
+        )
     assert not (tmp_path / "out").exists()
     assert not psutil.Process().children()
 
 
-# ---- the command ------------------------------------------------------------------------------------------
+# ---- the command ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -392,20 +483,31 @@ def test_a_given_certificate_that_does_not_fit_is_an_error(
         (("--frameworks", ""), "--frameworks: name one or more"),
         (("--frameworks", "jax,jax"), "--frameworks: each can be named once"),
         (("--frameworks", "reference"), "leave it out"),
-        (("--precision", "float23"), "unknown precision 'float23': did you mean 'float32'?"),
+        (
+            ("--precision", "float23"),
+            "unknown precision 'float23': did you mean 'float32'?",
+        ),
         (("--repeats", "0"), "--repeats is 0, but must be 1 or more"),
         (("--batch", "0"), "--batch is 0, but must be 1 or more"),
         (("--threads", "0"), "--threads is 0, but must be 1 or more"),
         (("--seconds", "nan"), "--seconds is nan"),
         (("lenet", "--size", "2"), "a larger picture"),
         (("--pictures", "none"), "there is no folder or archive 'none'"),
-        (("mlp", "--size", "8", "--pictures", "digits", "--batch", "5000"), "fewer pictures to train on"),
+        (
+            ("mlp", "--size", "8", "--pictures", "digits", "--batch", "5000"),
+            "fewer pictures to train on",
+        ),
         (("--certificate", "none.json"), "none.json: there is no such file"),
-        (("mlp", "--size", "8", "--pictures", "digits", "--out", "full"), "full: is there already"),
+        (
+            ("mlp", "--size", "8", "--pictures", "digits", "--out", "full"),
+            "full: is there already",
+        ),
     ],
     ids=" ".join,
 )
-def test_wrong_use_is_one_line(triptych: Command, tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+def test_wrong_use_is_one_line(
+    triptych: Command, tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "diary.txt").write_text("dear diary")
     said = triptych("bench", *words)
@@ -420,27 +522,38 @@ def test_wrong_use_is_one_line(triptych: Command, tmp_path: Path, words: tuple[s
 @pytest.mark.parametrize("ranked", [True, False])
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_the_table_survives_any_terminal(
-    ranked: bool, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ranked: bool,
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     terminal.show(*bench_parts(made_up(ranked)))
     said = capsys.readouterr().out
     if width == 200:
-        assert said.index("PyTorch") < said.index("Keras on JAX") if ranked else said.index("Keras ")
+        if ranked:
+            assert said.index("PyTorch") < said.index("Keras on JAX")
+        else:
+            assert said.index("Keras ")
         assert ("of the fastest" in said) == ranked
         assert "0.90 to 1.02" in said or not ranked
         assert "480 to 500" in said
         assert "failed" in said
-    last = "proves that they compute the same" if ranked else "Not ranked: nothing proves"
-    assert last in said
+    proved, unproved = "proves that they compute the same", "Not ranked: nothing proves"
+    assert (proved if ranked else unproved) in said
 
 
 def test_a_failed_framework_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triptych.commands.bench.bench.bench", lambda *args, **given: made_up(ranked=False))
+    monkeypatch.setattr(
+        "triptych.commands.bench.bench.bench",
+        lambda *args, **given: made_up(ranked=False),
+    )
     assert CliRunner().invoke(cli, ["bench"]).exit_code == 1
     good = made_up(ranked=False)
     good.frameworks.pop("jax")
-    monkeypatch.setattr("triptych.commands.bench.bench.bench", lambda *args, **given: good)
+    monkeypatch.setattr(
+        "triptych.commands.bench.bench.bench", lambda *args, **given: good
+    )
     done = CliRunner().invoke(cli, ["bench", "--json"])
     assert done.exit_code == 0
     assert msgspec.json.decode(done.stdout, type=Bench) == good

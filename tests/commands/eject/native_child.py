@@ -1,7 +1,9 @@
-"""Runs in a process of its own, jobs on standard input: what the scripts of one framework do, as JSON.
+"""Runs in a process of its own, jobs on standard input: what the scripts of one
+framework do, as JSON.
 
-A job names a `script`, and `images` to be predicted, or a `folder` to train on and how many `epochs`; or
-`schedule` asks for the learning rates of so many steps. It never imports the library.
+A job names a `script`, and `images` to be predicted, or a `folder` to train on and how
+many `epochs`; or `schedule` asks for the learning rates of so many steps. It never
+imports the library.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ from typing import Any
 def logits(program: dict[str, Any], images: list[str]) -> Any:
     """Of each image file, one by one, as the command line predicts."""
     model = program["load"]()
-    return [program["predict"](model, program["load_image"](Path(one))[None])[0].tolist() for one in images]
+    return [
+        program["predict"](model, program["load_image"](Path(one))[None])[0].tolist()
+        for one in images
+    ]
 
 
 def trained(script: str, folder: str, epochs: int) -> Any:
@@ -40,7 +45,10 @@ def rates(program: dict[str, Any], steps: int) -> Any:
         return [float(schedule(np.int64(step))) for step in range(steps)]
     import tensorflow as tf
 
-    return [float(program["learning_rate"](tf.constant(step), steps)) for step in range(steps)]
+    return [
+        float(program["learning_rate"](tf.constant(step), steps))
+        for step in range(steps)
+    ]
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What is ejected is what ran: the same losses, clean code, and weights that go along."""
+"""What is ejected is what ran: the same losses, clean code, weights that go along."""
 
 from __future__ import annotations
 
@@ -27,20 +27,23 @@ from triptych.running.transport import environment
 
 SIZE = 20
 RECIPES: dict[str, dict[str, Any]] = {
-    "mlp": {"optimizer": {"name": "sgd", "label_smoothing": 0.1}, "resize": "nearest", "keep": "last",
-            "schedule": {"name": "inverse-time", "decay": 0.1}},
-    "lenet": {"optimizer": {"name": "rmsprop"}, "schedule": {"name": "cosine"}, "augmentation": False},
+    "mlp": {"optimizer": {"name": "sgd", "label_smoothing": 0.1}, "resize": "nearest",
+            "keep": "last", "schedule": {"name": "inverse-time", "decay": 0.1}},
+    "lenet": {"optimizer": {"name": "rmsprop"}, "schedule": {"name": "cosine"},
+              "augmentation": False},
     "sports-cnn": {"optimizer": {"name": "adamw"}, "fit": "crop"},
     "compact-cnn": {"optimizer": {"name": "adam", "weight_decay": 0.1}, "fit": "pad"},
 }  # fmt: skip
-"""Every optimiser and fit, and other schedules than usual; other networks have the defaults."""
+"""Every optimiser and fit, other schedules than usual; else the defaults."""
 CHILD = Path(__file__).parent / "child.py"
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of three classes that are not square, with a copy, a broken file and a hidden one."""
+    """Pictures of three classes that are not square, with a copy, a broken file and a
+    hidden one.
+    """
     folder = tmp_path_factory.mktemp("photos")
     noise = np.random.default_rng(0)
     for side, count in (("train", 18), ("test", 5)):
@@ -59,24 +62,37 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def jobs(framework: str, precision: str, folder: Path, out: Path) -> list[dict[str, Any]]:
-    """A program for every network of the zoo, and where the library is to train the same."""
+def jobs(
+    framework: str, precision: str, folder: Path, out: Path
+) -> list[dict[str, Any]]:
+    """A program for every network of the zoo, and where the library is to train the
+    same.
+    """
     made = []
     for network in ZOO:
-        recipe = {"pictures": str(folder), "network": network, "precision": precision, "batch": 16,
-                  "epochs": 2, "size": SIZE, **RECIPES.get(network, {})}  # fmt: skip
+        recipe = {"pictures": str(folder), "network": network, "precision": precision,
+                  "batch": 16, "epochs": 2, "size": SIZE,
+                  **RECIPES.get(network, {})}  # fmt: skip
         script = out / f"{network.replace('-', '_')}_{precision}.py"
-        triptych.eject(network, framework, classes=3, recipe=recipe, out=script, style="exact")
+        triptych.eject(
+            network, framework, classes=3, recipe=recipe, out=script, style="exact"
+        )
         made.append({"recipe": recipe, "size": SIZE, "script": str(script),
                      "out": str(out / f"{network}-{precision}")})  # fmt: skip
     return made
 
 
-def losses(framework: str, words: Sequence[str], order: list[dict[str, Any]]) -> list[list[float]]:
+def losses(
+    framework: str, words: Sequence[str], order: list[dict[str, Any]]
+) -> list[list[float]]:
     done = subprocess.run(
-        [sys.executable, "-P", str(CHILD), *words], input=json.dumps(order), capture_output=True, text=True,
-        check=False, env=environment(registry.find(framework)),
-    )  # fmt: skip
+        [sys.executable, "-P", str(CHILD), *words],
+        input=json.dumps(order),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(registry.find(framework)),
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     found: list[list[float]] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -84,12 +100,17 @@ def losses(framework: str, words: Sequence[str], order: list[dict[str, Any]]) ->
 
 @pytest.mark.timeout(900)  # two dozen trainings, most of them compiled twice
 @pytest.mark.parametrize("framework", registry.DEFAULT)
-def test_a_program_trains_as_the_library_does(framework: str, folder: Path, tmp_path: Path) -> None:
+def test_a_program_trains_as_the_library_does(
+    framework: str, folder: Path, tmp_path: Path
+) -> None:
     if missing := registry.find(framework).missing():
         pytest.skip(missing)
-    # float32 first: a process of JAX keeps the 64 bits that float64 asks for, and then counts in them.
+    # float32 first: a process of JAX keeps the 64 bits that float64 asks for, and then
+    # counts in them.
     order = [
-        job for precision in ("float32", "float64") for job in jobs(framework, precision, folder, tmp_path)
+        job
+        for precision in ("float32", "float64")
+        for job in jobs(framework, precision, folder, tmp_path)
     ]
     theirs = losses(framework, ["ejected"], order)
     ours = losses(framework, ["library", framework], order)
@@ -105,14 +126,16 @@ def test_a_short_batch_predicts_as_in_the_library_and_compiles_nothing(
 ) -> None:
     if missing := registry.find(framework).missing():
         pytest.skip(missing)
-    script = triptych.eject("lenet", framework, size=SIZE, out=tmp_path / "mine.py", style="exact").path
+    script = triptych.eject(
+        "lenet", framework, size=SIZE, out=tmp_path / "mine.py", style="exact"
+    ).path
     job = {"script": str(script), "network": "lenet", "size": SIZE, "classes": 10}
     for gap, compiled in losses(framework, ["predictions", framework], [job]):
         assert gap == 0  # to the bit
         assert compiled == 0
 
 
-# ---- form -----------------------------------------------------------------------------------------------
+# ---- form ----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -121,15 +144,24 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     out = tmp_path_factory.mktemp("programs")
     for framework in registry.DEFAULT:
         if not registry.find(framework).missing():
-            triptych.eject("sports-cnn", framework, out=out / f"{framework}_script.py", style="exact")
+            triptych.eject(
+                "sports-cnn",
+                framework,
+                out=out / f"{framework}_script.py",
+                style="exact",
+            )
             triptych.eject("lenet", framework, "package", out=out / f"my_{framework}")
     return sorted(out.rglob("*.py"))
 
 
 def test_a_notebook_is_written_as_jupyter_writes_it(tmp_path: Path) -> None:
     """So that saving it from an editor changes nothing that nobody has edited."""
-    framework = next(name for name in registry.DEFAULT if not registry.find(name).missing())
-    made = triptych.eject("lenet", framework, "notebook", out=tmp_path / "lenet.ipynb").path
+    framework = next(
+        name for name in registry.DEFAULT if not registry.find(name).missing()
+    )
+    made = triptych.eject(
+        "lenet", framework, "notebook", out=tmp_path / "lenet.ipynb"
+    ).path
     notebook = nbformat.read(made, as_version=4)
     nbformat.validate(notebook)
     nbformat.write(notebook, tmp_path / "saved.ipynb")
@@ -145,31 +177,47 @@ TOOLS = [
 
 
 @pytest.mark.parametrize("words", TOOLS, ids=" ".join)
-def test_programs_pass_linter_formatter_and_types(words: Sequence[str], programs: list[Path]) -> None:
+def test_programs_pass_linter_formatter_and_types(
+    words: Sequence[str], programs: list[Path]
+) -> None:
     """By the tools' own defaults, not by ours."""
-    out = next(program.parent for program in programs if program.name.endswith("_script.py"))
+    out = next(
+        program.parent for program in programs if program.name.endswith("_script.py")
+    )
     rounds: list[tuple[list[str], Path]] = [(["."], out)]
     if words[0] == "mypy":  # a package is checked from the folder that holds it
         rounds = [([one.name for one in out.glob("*.py")], out)]
         rounds += [(["-p", home.name], home) for home in out.glob("my_*")]
     for one, home in rounds:
         done = subprocess.run(
-            [sys.executable, "-m", *words, *one], cwd=home, capture_output=True, text=True, check=False
+            [sys.executable, "-m", *words, *one],
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_programs_import_the_framework_and_three_packages_only(programs: list[Path]) -> None:
+def test_programs_import_the_framework_and_three_packages_only(
+    programs: list[Path],
+) -> None:
     allowed = {"numpy", "PIL", "safetensors"} | set(sys.stdlib_module_names)
     for program in programs:
         text = program.read_text()
-        own = next(f for f in registry.DEFAULT if f"{f}_script" in program.name or f"my_{f}" in program.parts)
-        imported = set(re.findall(r"^ *(?:from|import) (\w+)", text, flags=re.MULTILINE))
+        own = next(
+            f
+            for f in registry.DEFAULT
+            if f"{f}_script" in program.name or f"my_{f}" in program.parts
+        )
+        imported = set(
+            re.findall(r"^ *(?:from|import) (\w+)", text, flags=re.MULTILINE)
+        )
         strangers = imported - allowed - set(registry.find(own).needs) - {f"my_{own}"}
         assert not strangers, program
 
 
-# ---- what it is meant for ------------------------------------------------------------------------------
+# ---- what it is meant for ------------------------------------------------------------
 
 
 OWN_NETWORK = """
@@ -190,57 +238,97 @@ FOLDERS: dict[Style, str] = {"native": "FOLDER", "exact": "PICTURES"}
         ("sports-cnn", {}, "sports", 6, (48, 48), 7),
         ("lenet", {"pictures": "sports"}, "sports", 6, (48, 48), 7),
         ("lenet", {"pictures": "PHOTOS", "size": 16}, "PHOTOS", 3, (16, 16), 15),
-        ("lenet", {"recipe": {"pictures": "digits", "epochs": 2}}, "digits", 10, (32, 32), 2),
+        (
+            "lenet",
+            {"recipe": {"pictures": "digits", "epochs": 2}},
+            "digits",
+            10,
+            (32, 32),
+            2,
+        ),
         ("lenet", {"classes": 4}, "photos", 4, (64, 64), 15),
         ("mine.toml", {}, "photos", 4, (24, 30), 15),
     ],
 )
 def test_classes_size_and_recipe_are_those_of_the_pictures(
-    network: str, given: dict[str, Any], folder_of: str, classes: int, size: tuple[int, int], epochs: int,
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    network: str,
+    given: dict[str, Any],
+    folder_of: str,
+    classes: int,
+    size: tuple[int, int],
+    epochs: int,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text(OWN_NETWORK)
     if given.get("pictures") == "PHOTOS":
         given, folder_of = {**given, "pictures": folder}, folder.name
     for style, called in FOLDERS.items():
         out = f"{style}.ipynb"
-        notebook = triptych.eject(network, "pytorch", "notebook", style=style, out=out, **given).path
-        text = "\n".join("".join(cell["source"]) for cell in json.loads(notebook.read_text())["cells"])
-        for line in (f'{called} = Path("{folder_of}")', f"SIZE = {size}", f"EPOCHS = {epochs}"):
-            assert re.search(rf"^{re.escape(line)}(?: |$)", text, flags=re.MULTILINE), line
-        assert f"for pictures of {size[0]} x {size[1]} pixels and {classes} classes" in text
+        notebook = triptych.eject(
+            network, "pytorch", "notebook", style=style, out=out, **given
+        ).path
+        text = "\n".join(
+            "".join(cell["source"])
+            for cell in json.loads(notebook.read_text())["cells"]
+        )
+        folder_line = f'{called} = Path("{folder_of}")'
+        for line in (folder_line, f"SIZE = {size}", f"EPOCHS = {epochs}"):
+            alone = rf"^{re.escape(line)}(?: |$)"
+            assert re.search(alone, text, flags=re.MULTILINE), line
+        for_what = f"for pictures of {size[0]} x {size[1]} pixels and {classes} classes"
+        assert for_what in text
 
 
-def test_a_package_asks_for_no_newer_versions_than_triptych(programs: list[Path]) -> None:
+def test_a_package_asks_for_no_newer_versions_than_triptych(
+    programs: list[Path],
+) -> None:
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     accepted = {
         *ours["dependencies"],
         *(one for extra in ours["optional-dependencies"].values() for one in extra),
     }
-    homes = {program.parents[1] for program in programs if program.name == "__main__.py"}
+    homes = {
+        program.parents[1] for program in programs if program.name == "__main__.py"
+    }
     assert homes
     for home in homes:
-        asked = tomllib.loads((home / "pyproject.toml").read_text())["project"]["dependencies"]
+        asked = tomllib.loads((home / "pyproject.toml").read_text())["project"][
+            "dependencies"
+        ]
         assert len(asked) >= 4
         assert set(asked) <= accepted
 
 
-# ---- a run's weights ------------------------------------------------------------------------------------
+# ---- a run's weights -----------------------------------------------------------------
 
 
-def command(*words: object, at: Path, framework: str) -> subprocess.CompletedProcess[str]:
+def command(
+    *words: object, at: Path, framework: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", *map(str, words)], cwd=at, capture_output=True, text=True, check=False,
+        [sys.executable, "-P", *map(str, words)],
+        cwd=at,
+        capture_output=True,
+        text=True,
+        check=False,
         env=environment(registry.find(framework)),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
 def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "run"
     triptych.compare(
-        folder, network="sports-cnn", frameworks=["pytorch"], epochs=6, size=SIZE, batch=16, out=path
+        folder,
+        network="sports-cnn",
+        frameworks=["pytorch"],
+        epochs=6,
+        size=SIZE,
+        batch=16,
+        out=path,
     )
     return path
 
@@ -249,9 +337,12 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_runs_weights_go_along_into_any_framework(
     framework: str, run: Path, folder: Path, tmp_path: Path
 ) -> None:
-    script = triptych.eject(run, framework, out=tmp_path / "mine.py", style="exact").path
+    script = triptych.eject(
+        run, framework, out=tmp_path / "mine.py", style="exact"
+    ).path
     done = command(script, "evaluate", folder, at=tmp_path, framework=framework)
-    wanted = json.loads((run / "result.json").read_text())["frameworks"]["pytorch"]["test_accuracy"]
+    result = json.loads((run / "result.json").read_text())
+    wanted = result["frameworks"]["pytorch"]["test_accuracy"]
     assert f"test {wanted:.1%} of 15" in done.stdout, done.stderr
     picture = folder / "test" / "dogs" / "00.png"
     (ours,) = triptych.predict(run, [picture]).predictions
@@ -261,7 +352,9 @@ def test_a_runs_weights_go_along_into_any_framework(
     assert "left out" in done.stderr  # the copy and the broken file
 
 
-def test_a_package_is_installed_and_finds_its_weights(run: Path, folder: Path, tmp_path: Path) -> None:
+def test_a_package_is_installed_and_finds_its_weights(
+    run: Path, folder: Path, tmp_path: Path
+) -> None:
     triptych.eject(run, "pytorch", "package", out=tmp_path / "mine")
     home = tmp_path / "mine"
     assert (home / "README.md").exists()
@@ -278,32 +371,44 @@ SAYS_WHEN_IT_BEGINS = """
 import os
 import sys
 
-print("begun with", os.environ.get("GLIBC_TUNABLES"), os.environ.get("OMP_WAIT_POLICY"), file=sys.stderr)
+tunables, policy = map(os.environ.get, ("GLIBC_TUNABLES", "OMP_WAIT_POLICY"))
+print("begun with", tunables, policy, file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize(("form", "style"), [("script", "native"), ("script", "exact"), ("package", "exact")])
+@pytest.mark.parametrize(
+    ("form", "style"), [("script", "native"), ("script", "exact"), ("package", "exact")]
+)
 @pytest.mark.parametrize("own", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}])
 def test_a_program_begins_again_with_what_makes_it_fast(
     own: dict[str, str], form: Form, style: Style, tmp_path: Path
 ) -> None:
     """Once, with its arguments, and what the user has set stays."""
     (tmp_path / "sitecustomize.py").write_text(SAYS_WHEN_IT_BEGINS)
-    program = triptych.eject("mlp", "pytorch", form, out=tmp_path / FILENAMES[form], style=style).path
+    program = triptych.eject(
+        "mlp", "pytorch", form, out=tmp_path / FILENAMES[form], style=style
+    ).path
     words = [str(program)] if form == "script" else ["-m", "mine"]
     fast = registry.find("pytorch").speed
     env = {name: value for name, value in os.environ.items() if name not in fast} | own
     done = subprocess.run(
-        [sys.executable, *words, "predict", "nowhere.png"], cwd=program if program.is_dir() else tmp_path,
-        env=env | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, *words, "predict", "nowhere.png"],
+        cwd=program if program.is_dir() else tmp_path,
+        env=env | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     before, after, said = done.stderr.splitlines()
     assert before == f"begun with None {own.get('OMP_WAIT_POLICY')}"
-    assert after == f"begun with {fast['GLIBC_TUNABLES']} {own.get('OMP_WAIT_POLICY', 'PASSIVE')}"
+    policy = own.get("OMP_WAIT_POLICY", "PASSIVE")
+    assert after == f"begun with {fast['GLIBC_TUNABLES']} {policy}"
     assert said.endswith("train first")
 
 
-@pytest.mark.parametrize(("style", "said"), [("exact", "is there already"), ("native", "already exists")])
+@pytest.mark.parametrize(
+    ("style", "said"), [("exact", "is there already"), ("native", "already exists")]
+)
 def test_a_program_does_not_lose_weights(
     style: Style, said: str, run: Path, folder: Path, tmp_path: Path
 ) -> None:
@@ -327,7 +432,9 @@ def test_a_program_does_not_lose_weights(
 def test_a_program_says_what_is_wrong_in_a_line(
     words: list[str], said: str, folder: Path, tmp_path: Path
 ) -> None:
-    script = triptych.eject("mlp", "pytorch", out=tmp_path / "mine.py", style="exact").path
+    script = triptych.eject(
+        "mlp", "pytorch", out=tmp_path / "mine.py", style="exact"
+    ).path
     given = [str(folder) if word == "PHOTOS" else word for word in words]
     done = command(script, *given, at=tmp_path, framework="pytorch")
     assert done.returncode != 0
@@ -335,7 +442,7 @@ def test_a_program_says_what_is_wrong_in_a_line(
     assert "Traceback" not in done.stderr
 
 
-# ---- the command ----------------------------------------------------------------------------------------
+# ---- the command ---------------------------------------------------------------------
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
@@ -361,7 +468,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         ({"pictures": "nowhere"}, "there is no folder or archive 'nowhere'"),
     ],
 )
-def test_wrong_use_is_one_line(given: dict[str, Any], said: str, tmp_path: Path, monkeypatch: Any) -> None:
+def test_wrong_use_is_one_line(
+    given: dict[str, Any], said: str, tmp_path: Path, monkeypatch: Any
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(triptych.TriptychError, match=said) as error:
         triptych.eject(**{"network": "mlp", **given})
@@ -386,11 +495,15 @@ def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
     assert again.stderr.count("\n") == 1
 
 
-# ---- taking from the sources ----------------------------------------------------------------------------
+# ---- taking from the sources ---------------------------------------------------------
 
 
 def test_only_global_names_are_followed() -> None:
-    text = "def f(a: A, gradients=1):\n    b = [c for c in a]\n    return b, D(gradients), e.f\n"
+    text = (
+        "def f(a: A, gradients=1):\n"
+        "    b = [c for c in a]\n"
+        "    return b, D(gradients), e.f\n"
+    )
     assert global_names(text) == {"A", "D", "e"}
 
 
@@ -399,5 +512,8 @@ def test_what_checks_input_stays_behind() -> None:
     part = shake({"one": text}, {"triptych.running.schedule": "one"})["one"]
     assert "RecipeError" not in part.code()
     assert "def at(" in part.code()
-    assert part.outside == {"math": "import math", "dataclass": "from dataclasses import dataclass",
-                            "Literal": "from typing import Literal"}  # fmt: skip
+    assert part.outside == {
+        "math": "import math",
+        "dataclass": "from dataclasses import dataclass",
+        "Literal": "from typing import Literal",
+    }

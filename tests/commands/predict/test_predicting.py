@@ -34,41 +34,59 @@ SPLIT = {"train": 42, "validation": 6, "test": 12}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures of three classes, and a folder of something else."""
-    files = pictures("a", "b", "c", many=MANY) | {"models/weights.bin": b"no picture at all"}
+    files = pictures("a", "b", "c", many=MANY) | {
+        "models/weights.bin": b"no picture at all"
+    }
     return fill(tmp_path_factory.mktemp("pictures") / "photos", files)
 
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Path:
-    """A run that has learned noise by heart: it knows what it was trained on, and nothing of the rest."""
+    """A run that has learned noise by heart: it knows what it was trained on, and
+    nothing of the rest.
+    """
     out = folder.parent / "run"
-    done = package.compare(folder, network="mlp", frameworks=["pytorch"], size=12, epochs=8, out=out)
+    done = package.compare(
+        folder, network="mlp", frameworks=["pytorch"], size=12, epochs=8, out=out
+    )
     assert done.frameworks["pytorch"].status == "done"
     return out
 
 
 @pytest.fixture(scope="module")
 def result(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "result.json").read_text())["frameworks"]["pytorch"]
+    found: dict[str, Any] = json.loads((run / "result.json").read_text())["frameworks"][
+        "pytorch"
+    ]
     return found
 
 
 def counts(evaluation: Evaluation) -> tuple[int, int, int, int]:
     return (
-        evaluation.pictures, evaluation.trained_on, evaluation.left_out, evaluation.left_out_trained_on
-    )  # fmt: skip
+        evaluation.pictures,
+        evaluation.trained_on,
+        evaluation.left_out,
+        evaluation.left_out_trained_on,
+    )
 
 
-def test_a_folder_that_is_no_class_is_noted(run: Path, folder: Path, triptych: Triptych) -> None:
+def test_a_folder_that_is_no_class_is_noted(
+    run: Path, folder: Path, triptych: Triptych
+) -> None:
     noted = json.loads((run / "pictures.json").read_text())
     assert noted["classes"] == ["a", "b", "c"]
     assert noted["problems"] == [
-        {"kind": "no pictures", "path": "models", "detail": "no picture among 1 file(s)"}
+        {
+            "kind": "no pictures",
+            "path": "models",
+            "detail": "no picture among 1 file(s)",
+        }
     ]
-    assert "  no pictures: models" in triptych("pictures", folder, "--size", "12").stdout
+    said = triptych("pictures", folder, "--size", "12").stdout
+    assert "  no pictures: models" in said
 
 
-# ---- evaluate ---------------------------------------------------------------------------------------------
+# ---- evaluate ------------------------------------------------------------------------
 
 
 def test_the_folder_that_trained_is_scored_on_its_test_part(
@@ -82,21 +100,31 @@ def test_the_folder_that_trained_is_scored_on_its_test_part(
 
 
 @pytest.mark.parametrize(("part", "many"), SPLIT.items())
-def test_each_part_is_the_runs(run: Path, folder: Path, part: Any, many: int, result: dict[str, Any]) -> None:
+def test_each_part_is_the_runs(
+    run: Path, folder: Path, part: Any, many: int, result: dict[str, Any]
+) -> None:
     evaluation = package.evaluate(run, folder, part=part)
     trained_on = many if part == "train" else 0
-    assert counts(evaluation) == (many, trained_on, 60 - many, SPLIT["train"] - trained_on)
+    assert counts(evaluation) == (
+        many,
+        trained_on,
+        60 - many,
+        SPLIT["train"] - trained_on,
+    )
     if part == "validation":
         assert evaluation.accuracy == result["validation_accuracy"]
 
 
-def test_all_pictures_are_told_apart_from_those_not_seen(run: Path, folder: Path) -> None:
+def test_all_pictures_are_told_apart_from_those_not_seen(
+    run: Path, folder: Path
+) -> None:
     parts = {part: package.evaluate(run, folder, part=part) for part in PARTS}
     assert counts(parts["all"]) == (60, 42, 0, 0)
     right = {part: round(one.accuracy * one.pictures) for part, one in parts.items()}
     assert right["all"] == right["train"] + right["validation"] + right["test"]
     assert parts["all"].accuracy_on_others == (right["validation"] + right["test"]) / 18
-    assert parts["train"].accuracy > parts["test"].accuracy  # or there would be nothing to warn of
+    # Or there would be nothing to warn of.
+    assert parts["train"].accuracy > parts["test"].accuracy
     assert parts["train"].accuracy_on_others is None
 
 
@@ -111,7 +139,9 @@ def renamed(folder: Path, into: Path) -> Path:
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
-def test_pictures_are_known_by_their_content(run: Path, folder: Path, tmp_path: Path, packed: bool) -> None:
+def test_pictures_are_known_by_their_content(
+    run: Path, folder: Path, tmp_path: Path, packed: bool
+) -> None:
     source = renamed(folder, tmp_path / "elsewhere")
     if packed:
         with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
@@ -128,58 +158,85 @@ def test_what_the_run_has_trained_on_is_no_test_picture_anywhere(
     run: Path, folder: Path, tmp_path: Path
 ) -> None:
     store = open_pictures(folder, size=(12, 12))
-    known = (folder / store.name(int(split(store.labels, store.sides, 0).train[0]))).read_bytes()
+    known = (
+        folder / store.name(int(split(store.labels, store.sides, 0).train[0]))
+    ).read_bytes()
     new = {
-        f"{kind}/{i}.png": saved(noise(9000 + 10 * n + i)) for n, kind in enumerate("abc") for i in range(4)
+        f"{kind}/{i}.png": saved(noise(9000 + 10 * n + i))
+        for n, kind in enumerate("abc")
+        for i in range(4)
     }
     plain = fill(tmp_path / "plain", new | {"a/known.png": known})
-    assert counts(package.evaluate(run, plain)) == (12, 0, 1, 1)  # new to the run, and no side given
-    sides = {f"{'test' if '0' in name else 'train'}/{name}": data for name, data in new.items()}
+    # New to the run, and no side given.
+    assert counts(package.evaluate(run, plain)) == (12, 0, 1, 1)
+    sides = {
+        f"{'test' if '0' in name else 'train'}/{name}": data
+        for name, data in new.items()
+    }
     sided = fill(tmp_path / "sided", sides | {"test/a/known.png": known})
     assert counts(package.evaluate(run, sided)) == (3, 0, 10, 1)
     assert counts(package.evaluate(run, sided, part="train")) == (10, 1, 3, 0)
 
 
-def test_evaluation_on_the_terminal(run: Path, folder: Path, triptych: Triptych) -> None:
+def test_evaluation_on_the_terminal(
+    run: Path, folder: Path, triptych: Triptych
+) -> None:
     said = triptych("evaluate", run, folder)
     assert said.returncode == 0, said.stderr
     assert f"the test part of {folder}" in said.stdout
-    assert "48 pictures of other parts are left out; the run has trained on 42 of them." in said.stdout
+    left_out = "48 pictures of other parts are left out; "
+    assert f"{left_out}the run has trained on 42 of them." in said.stdout
     said = triptych("evaluate", run, folder, "--part", "all")
-    assert (
-        "The run has trained on 42 of these 60 pictures, which flatters it; of the 18 others, " in said.stdout
-    )
+    flattered = "The run has trained on 42 of these 60 pictures, which flatters it; "
+    assert f"{flattered}of the 18 others, " in said.stdout
 
 
 def test_a_part_without_pictures(run: Path, tmp_path: Path) -> None:
     new = {
-        f"{kind}/{i}.png": saved(noise(8000 + 10 * n + i)) for n, kind in enumerate("ab") for i in range(3)
+        f"{kind}/{i}.png": saved(noise(8000 + 10 * n + i))
+        for n, kind in enumerate("ab")
+        for i in range(3)
     }
-    with pytest.raises(PicturesError, match=r"its train part has no picture .*test 6.*--part"):
+    with pytest.raises(
+        PicturesError, match=r"its train part has no picture .*test 6.*--part"
+    ):
         package.evaluate(run, fill(tmp_path / "new", new), part="train")
 
 
-# ---- predict ----------------------------------------------------------------------------------------------
+# ---- predict -------------------------------------------------------------------------
 
 
 @pytest.fixture
 def mixed(folder: Path, tmp_path: Path) -> Path:
-    """A folder as people have them: 60 pictures, some broken files, and other things."""
-    root = Path(shutil.copytree(folder, tmp_path / ("a name of great length " * 6) / "mixed"))
+    """A folder as people have them: 60 pictures, some broken files, other things."""
+    root = Path(
+        shutil.copytree(folder, tmp_path / ("a name of great length " * 6) / "mixed")
+    )
     shutil.rmtree(root / "models")
-    fill(root, {"a/cut.png": saved(noise(1))[:200], "b/empty.jpg": b"", "notes.txt": b"some notes"})
+    fill(
+        root,
+        {
+            "a/cut.png": saved(noise(1))[:200],
+            "b/empty.jpg": b"",
+            "notes.txt": b"some notes",
+        },
+    )
     fill(root, {"b/saved page.jpg": b"<html>404</html>"})
     os.mkfifo(root / "c" / "pipe.png")
     return root
 
 
 BROKEN = {
-    "a/cut.png": "truncated", "b/empty.jpg": "empty", "b/saved page.jpg": "not a picture",
+    "a/cut.png": "truncated",
+    "b/empty.jpg": "empty",
+    "b/saved page.jpg": "not a picture",
     "c/pipe.png": "not a picture",
-}  # fmt: skip
+}
 
 
-def test_a_folder_with_bad_files_is_answered(run: Path, mixed: Path, triptych: Triptych) -> None:
+def test_a_folder_with_bad_files_is_answered(
+    run: Path, mixed: Path, triptych: Triptych
+) -> None:
     done = triptych("predict", run, mixed, "--json")
     assert done.returncode == 1
     assert "triptych: 4 of 64 files cannot be read" in done.stderr
@@ -199,19 +256,25 @@ def test_a_folder_with_bad_files_is_answered(run: Path, mixed: Path, triptych: T
     )
 
 
-def test_csv_and_json_lines(run: Path, mixed: Path, triptych: Triptych, result: dict[str, Any]) -> None:
+def test_csv_and_json_lines(
+    run: Path, mixed: Path, triptych: Triptych, result: dict[str, Any]
+) -> None:
     files = (run, mixed / "b" / "3.png", mixed / "a" / "cut.png", mixed / "a" / "4.png")
     table = triptych("predict", *files, "--csv")
     lines = triptych("predict", *files, "--jsonl")
     assert (table.returncode, lines.returncode) == (1, 1)
     rows = list(csv.DictReader(io.StringIO(table.stdout)))
     said = [json.loads(line) for line in lines.stdout.splitlines()]
-    assert [row["picture"] for row in rows] == [one["picture"] for one in said] == list(map(str, files[1:]))
+    assert [row["picture"] for row in rows] == list(map(str, files[1:]))
+    assert [one["picture"] for one in said] == list(map(str, files[1:]))
     for row, one in zip(rows, said, strict=True):
         assert (row["label"], row["error"]) == (one["label"] or "", one["error"] or "")
         shares = {name: float(row[f"p({name})"]) for name in "abc" if row["label"]}
         assert shares == one["probabilities"]
-        assert (row["framework"], int(row["epoch"])) == ("pytorch", result["best_epoch"])
+        assert (row["framework"], int(row["epoch"])) == (
+            "pytorch",
+            result["best_epoch"],
+        )
         assert (one["framework"], one["epoch"]) == ("pytorch", result["best_epoch"])
     assert "Answered by PyTorch, with the weights of epoch" in table.stderr
 
@@ -243,12 +306,18 @@ def test_what_answers_and_that_there_is_more_to_come(
 
 def test_weights_of_one_framework_answer_in_another(run: Path, folder: Path) -> None:
     files = sorted(folder.glob("*/1*.png"))
-    ours, theirs = (package.predict(run, files, framework=name) for name in ("pytorch", "jax"))
+    ours, theirs = (
+        package.predict(run, files, framework=name) for name in ("pytorch", "jax")
+    )
     assert (theirs.model.framework, theirs.model.weights) == ("jax", "pytorch")
-    assert theirs.model.sentences()[0].startswith("Answered by JAX, with PyTorch's weights of epoch ")
+    assert theirs.model.sentences()[0].startswith(
+        "Answered by JAX, with PyTorch's weights of epoch "
+    )
     for one, other in zip(ours.predictions, theirs.predictions, strict=True):
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
-    with pytest.raises(RunFolderError, match=r"no weights of JAX yet; there are those of pytorch"):
+    with pytest.raises(
+        RunFolderError, match=r"no weights of JAX yet; there are those of pytorch"
+    ):
         package.predict(run, files, weights="jax")
 
 
@@ -256,7 +325,10 @@ def test_weights_of_one_framework_answer_in_another(run: Path, folder: Path) -> 
     ("files", "message"),
     [
         (["nowhere.png"], "nowhere.png: unreadable: No such file or directory"),
-        (["text.png", "nowhere.png"], "none of 2 files is a readable picture, first text.png: not a picture"),
+        (
+            ["text.png", "nowhere.png"],
+            "none of 2 files is a readable picture, first text.png: not a picture",
+        ),
         (["empty folder"], "there is no file in what was named"),
     ],
 )
@@ -271,14 +343,26 @@ def test_nothing_to_answer(
     assert done.stderr.count("\n") == 1
 
 
-# ---- run folders that somebody has changed ---------------------------------------------------------------
+# ---- run folders that somebody has changed -------------------------------------------
 
 TAMPERED: dict[str, tuple[str, Callable[[Path], object]]] = {
     "no classes": ("pictures.json", lambda path: path.write_text("{}")),
-    "other classes": ("pictures.json", lambda path: path.write_text('{"classes": ["a", "b"]}')),
-    "classes twice": ("pictures.json", lambda path: path.write_text('{"classes": ["a", "b", "b"]}')),
-    "a class too many": ("pictures.json", lambda path: path.write_text('{"classes": ["a", "b", "c", "c"]}')),
-    "classes of no text": ("pictures.json", lambda path: path.write_text('{"classes": [["a"], {}, 3]}')),
+    "other classes": (
+        "pictures.json",
+        lambda path: path.write_text('{"classes": ["a", "b"]}'),
+    ),
+    "classes twice": (
+        "pictures.json",
+        lambda path: path.write_text('{"classes": ["a", "b", "b"]}'),
+    ),
+    "a class too many": (
+        "pictures.json",
+        lambda path: path.write_text('{"classes": ["a", "b", "c", "c"]}'),
+    ),
+    "classes of no text": (
+        "pictures.json",
+        lambda path: path.write_text('{"classes": [["a"], {}, 3]}'),
+    ),
     "no digests": ("pictures.safetensors", lambda path: path.unlink()),
     "digests of a number": (
         "pictures.safetensors",
@@ -292,13 +376,21 @@ TAMPERED: dict[str, tuple[str, Callable[[Path], object]]] = {
         "pictures.safetensors",
         lambda path: save_tensors(path, {"x": np.zeros((4, 16), np.uint8)}),
     ),
-    "weights cut": ("pytorch/weights.safetensors", lambda path: path.write_bytes(path.read_bytes()[:50])),
-    "events of another make": ("pytorch/events.jsonl", lambda path: path.write_text('{"epoch": "x"}')),
+    "weights cut": (
+        "pytorch/weights.safetensors",
+        lambda path: path.write_bytes(path.read_bytes()[:50]),
+    ),
+    "events of another make": (
+        "pytorch/events.jsonl",
+        lambda path: path.write_text('{"epoch": "x"}'),
+    ),
 }
 
 
 @pytest.mark.parametrize("damage", TAMPERED)
-def test_a_changed_run_folder_is_one_clear_line(run: Path, folder: Path, tmp_path: Path, damage: str) -> None:
+def test_a_changed_run_folder_is_one_clear_line(
+    run: Path, folder: Path, tmp_path: Path, damage: str
+) -> None:
     mine = Path(shutil.copytree(run, tmp_path / "run"))
     name, change = TAMPERED[damage]
     change(mine / name)
@@ -308,7 +400,7 @@ def test_a_changed_run_folder_is_one_clear_line(run: Path, folder: Path, tmp_pat
     assert "\n" not in str(raised.value)
 
 
-# ---- runs -------------------------------------------------------------------------------------------------
+# ---- runs ----------------------------------------------------------------------------
 
 
 def test_runs_are_listed_with_what_they_were(

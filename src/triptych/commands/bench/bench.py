@@ -53,7 +53,7 @@ from triptych.running.protocol import (
     TurnBegins,
     TurnEnds,
     silence,
-)  # fmt: skip
+)
 from triptych.running.transport import LOCAL, TIMEOUT, Worker
 
 PICTURES = "sports"
@@ -83,12 +83,17 @@ class Asked:
     def __post_init__(self) -> None:
         for name in ("batch", "repeats", "threads"):
             if getattr(self, name) < 1:
-                raise UsageError(f"--{name} is {getattr(self, name)}, but must be 1 or more")
+                raise UsageError(
+                    f"--{name} is {getattr(self, name)}, but must be 1 or more"
+                )
         if not 0 < self.seconds <= 600:
-            raise UsageError(f"--seconds is {self.seconds:g}, but must be above 0 and 600 at most")
+            raise UsageError(
+                f"--seconds is {self.seconds:g}, but must be above 0 and 600 at most"
+            )
         if self.precision not in PRECISIONS:
             raise UsageError(
-                f"unknown precision {self.precision!r}: {did_you_mean(self.precision, PRECISIONS)}"
+                f"unknown precision {self.precision!r}: "
+                f"{did_you_mean(self.precision, PRECISIONS)}"
             )
         if not self.frameworks:
             raise UsageError("--frameworks: name one or more")
@@ -98,7 +103,8 @@ class Asked:
             registry.find(name)
         if REFERENCE in self.frameworks:
             raise UsageError(
-                "--frameworks: the reference is written to be read, not to be fast; leave it out"
+                "--frameworks: the reference is written to be read, not to be fast; "
+                "leave it out"
             )
 
 
@@ -120,22 +126,29 @@ def bench(
 ) -> Bench:
     """Measure what training and predicting with one network costs in each framework.
 
-    Each of `frameworks` gets a process of its own and as many `threads` (all cores). They get ready one after
-    the other, which gives the time to import, to compile and to the first step. Then they are measured in
-    turn, `repeats` times, while all others sleep: training on noise in memory and on `pictures` (the built-in
-    sports), prediction in batches and of single pictures, each for about `seconds`. What the machine can do
-    at most is measured in turn with them.
+    Each of `frameworks` gets a process of its own and as many `threads` (all cores).
+    They get ready one after the other, which gives the time to import, to compile and
+    to the first step. Then they are measured in turn, `repeats` times, while all others
+    sleep: training on noise in memory and on `pictures` (the built-in sports),
+    prediction in batches and of single pictures, each for about `seconds`. What the
+    machine can do at most is measured in turn with them.
 
-    They are ranked only with a proof that they compute the same: the `certificate` that `verify` has left, or
-    the newest below runs/ that fits. Gives the figures that bench.json in the folder `out` holds, beside
-    bench.html. Raises TriptychError for what cannot be carried out; nothing is left behind then.
+    They are ranked only with a proof that they compute the same: the `certificate` that
+    `verify` has left, or the newest below runs/ that fits. Gives the figures that
+    bench.json in the folder `out` holds, beside bench.html. Raises TriptychError for
+    what cannot be carried out; nothing is left behind then.
     """
     asked = Asked(
-        network=str(network), frameworks=tuple(frameworks if frameworks is not None else registry.DEFAULT),
-        size=size, batch=batch, precision=precision,  # type: ignore[arg-type]
-        pictures=None if pictures is None else located(pictures), repeats=repeats, seconds=seconds,
+        network=str(network),
+        frameworks=tuple(frameworks if frameworks is not None else registry.DEFAULT),
+        size=size,
+        batch=batch,
+        precision=precision,  # type: ignore[arg-type]
+        pictures=None if pictures is None else located(pictures),
+        repeats=repeats,
+        seconds=seconds,
         threads=cores() if threads is None else threads,
-    )  # fmt: skip
+    )
     given = None if certificate is None else Path(certificate)
     architecture = find_network(asked.network)
     if size is not None:
@@ -160,15 +173,20 @@ def _open(asked: Asked, architecture: Architecture, callback: Callback) -> Store
     height, width, _ = architecture.input_shape
     store = open_pictures(
         asked.pictures or PICTURES, size=(height, width), progress=of_pictures(callback)
-    )  # fmt: skip
+    )
     if not len(training_rows(store, asked.batch)):
-        raise UsageError(f"--batch is {asked.batch}, but {store.source} has fewer pictures to train on")
+        raise UsageError(
+            f"--batch is {asked.batch}, "
+            f"but {store.source} has fewer pictures to train on"
+        )
     return store
 
 
 @contextmanager
 def _new(folder: Path) -> Iterator[None]:
-    """A folder that was not there, or empty; what ends before its result is there leaves none behind."""
+    """A folder that was not there, or empty; what ends before its result is there
+    leaves none behind.
+    """
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RunFolderError(f"{folder}: is there already; choose another --out")
@@ -181,8 +199,13 @@ def _new(folder: Path) -> Iterator[None]:
 
 
 def _check(given: Path | None, asked: Asked, needed: Needed) -> None:
-    """Raise UsageError, naming what differs, if a certificate is given that does not prove what is needed."""
-    if given is not None and (wrong := needed.mismatch(given, read_certificate(given))) is not None:
+    """Raise UsageError, naming what differs, if a certificate is given that does not
+    prove what is needed.
+    """
+    if (
+        given is not None
+        and (wrong := needed.mismatch(given, read_certificate(given))) is not None
+    ):
         command = verify_command(asked.network, asked.size, needed)
         raise UsageError(f"{given}: {wrong}; make one with: {command}")
 
@@ -203,18 +226,22 @@ class Race:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
-        self.peak = Peak(precision="float64" if self.asked.precision == "float64" else "float32")
+        self.peak = Peak(
+            precision="float64" if self.asked.precision == "float64" else "float32"
+        )
 
     def alive(self) -> dict[str, Measured]:
         """The frameworks that have done all that was asked of them so far."""
-        return {name: one for name, one in self.frameworks.items() if one.status == "done"}
+        return {
+            name: one for name, one in self.frameworks.items() if one.status == "done"
+        }
 
     def needed(self) -> Needed:
         """What must be proved of them."""
         return Needed(self.architecture, self.asked.precision, self.alive())
 
     def get_ready(self, workers: ExitStack) -> None:
-        """Start one after the other, each alone, up to where it waits for its first round."""
+        """Start one after the other, each alone, until it waits for its first round."""
         names = self.asked.frameworks
         self.callback("plan", BenchPlanned(names, self.asked.repeats))
         for name in names:
@@ -223,7 +250,9 @@ class Race:
             if missing := entry.missing():
                 one.status, one.error = "missing", missing
                 self.callback(name, Missing(missing))
-            elif (ready := self._start(workers, name, StartBench(self._load()))) is not None:
+                continue
+            ready = self._start(workers, name, StartBench(self._load()))
+            if ready is not None:
                 one.startup, facts = ready.startup, ready.facts
                 one.version, one.versions = facts.version, facts.versions
                 one.device, one.threads = facts.device, facts.threads
@@ -231,10 +260,16 @@ class Race:
         self._start(workers, PEAK, StartPeak(self.asked.precision))
 
     def go_round(self) -> None:
-        """A B C D, A B C D: whatever disturbs the machine meanwhile is not one framework's alone."""
+        """A B C D, A B C D: whatever disturbs the machine meanwhile is not one
+        framework's alone.
+        """
         for number in range(1, self.asked.repeats + 1):
             alive = self.alive()
-            for name in [name for name in self.workers if name in alive or (alive and name == PEAK)]:
+            for name in [
+                name
+                for name in self.workers
+                if name in alive or (alive and name == PEAK)
+            ]:
                 self.callback(name, TurnBegins(number))
                 if self._take_turn(name):
                     self.callback(name, TurnEnds(number))
@@ -266,19 +301,25 @@ class Race:
             if name == PEAK:
                 self.peak.error = str(error)
             else:
-                self.frameworks[name].status, self.frameworks[name].error = "failed", str(error)
+                self.frameworks[name].status, self.frameworks[name].error = (
+                    "failed",
+                    str(error),
+                )
             self.callback(name, Failed(str(error)))
             return None
 
     def _load(self) -> Load:
         return Load(
-            network=self.architecture.to_toml(), batch=self.asked.batch, precision=self.asked.precision,
-            store=str(self.store.path), seconds=self.asked.seconds,
-        )  # fmt: skip
+            network=self.architecture.to_toml(),
+            batch=self.asked.batch,
+            precision=self.asked.precision,
+            store=str(self.store.path),
+            seconds=self.asked.seconds,
+        )
 
 
 def _conclude(race: Race, given: Path | None) -> Bench:
-    """Sum up the rounds, rank those who may be ranked, and leave figures and page in the folder."""
+    """Sum up the rounds, rank who may be ranked, leave figures and page in a folder."""
     from triptych.commands.bench.page import (
         write_page,  # only now: while it measures it need not hold Matplotlib
     )
@@ -293,17 +334,21 @@ def _conclude(race: Race, given: Path | None) -> Bench:
         folder=str(race.folder),
         made=race.began.isoformat(timespec="seconds"),
         asked={
-            **msgspec.to_builtins(asked), "frameworks": list(asked.frameworks),
+            **msgspec.to_builtins(asked),
+            "frameworks": list(asked.frameworks),
             "pictures": race.store.source,
         },
         network={
-            "name": architecture.name, "input": list(architecture.input_shape),
-            "classes": architecture.classes, "parameters": architecture.parameter_count,
+            "name": architecture.name,
+            "input": list(architecture.input_shape),
+            "classes": architecture.classes,
+            "parameters": architecture.parameter_count,
             "flops": architecture.flops,
             "training_flops": architecture.training_flops,
         },
         pictures={
-            "source": race.store.source, "key": race.store.key,
+            "source": race.store.source,
+            "key": race.store.key,
             "trained_on": len(training_rows(race.store, asked.batch)),
         },
         machine=machine(),
@@ -312,7 +357,7 @@ def _conclude(race: Race, given: Path | None) -> Bench:
         certificate=None if proof is None else str(proof),
         ranking=None if proof is None else rank(alive, asked.batch),
         unranked=unranked,
-    )  # fmt: skip
+    )
     with writing(race.folder):
         write_json(race.folder / FILE, result)
         write_page(race.folder, result)
@@ -332,4 +377,8 @@ def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:
     if (found := find_certificate(needed)) is not None:
         return found, None
     command = verify_command(race.asked.network, race.asked.size, needed)
-    return None, f"nothing proves that they compute the same; prove it, then run this once more: {command}"
+    return (
+        None,
+        "nothing proves that they compute the same; "
+        f"prove it, then run this once more: {command}",
+    )

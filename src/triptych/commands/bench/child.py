@@ -1,4 +1,6 @@
-"""What of a bench runs inside a worker: get ready, say what that took, then measure once a turn."""
+"""What of a bench runs inside a worker: get ready, say what that took, then measure
+once a turn.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,13 @@ from triptych.running.protocol import (
     TakePeakTurn,
     TakeTurn,
     TurnTaken,
-)  # fmt: skip
+)
 from triptych.running.worker import Conversation
 
 
-def measure(job: StartBench, framework: Framework, entry: Entry, emit: Emit) -> Conversation:
+def measure(
+    job: StartBench, framework: Framework, entry: Entry, emit: Emit
+) -> Conversation:
     """What a framework costs."""
     ready = measuring.ReadyFramework(framework, job.load, emit)
     asked = yield Ready(ready.startup, framework.facts())
@@ -27,7 +31,9 @@ def measure(job: StartBench, framework: Framework, entry: Entry, emit: Emit) -> 
         asked = yield TurnTaken(ready.turn())
 
 
-def measure_peak(job: StartPeak, framework: Framework, entry: Entry, emit: Emit) -> Conversation:
+def measure_peak(
+    job: StartPeak, framework: Framework, entry: Entry, emit: Emit
+) -> Conversation:
     """What the machine itself can do."""
     measuring.peak(job.precision)  # to warm up
     asked = yield PeakReady()

@@ -1,4 +1,6 @@
-"""The child's side of a bench: one framework that is got ready once and then measured a turn at a time."""
+"""The child's side of a bench: one framework that is got ready once and then measured a
+turn at a time.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,11 @@ OPTIMIZER = make_optimizer({})
 """What is trained by."""
 
 RATE = 1e-9
-"""Every operation of a step is done, yet the network stays as it is: every round has the same to do.
+"""Every operation of a step is done, yet the network stays as it is: every round has
+the same to do.
 
-Trained in earnest on one batch it would end with gradients so small that processors are slow with them.
+Trained in earnest on one batch it would end with gradients so small that processors are
+slow with them.
 """
 
 SINGLES = 30
@@ -41,7 +45,8 @@ LEAST = 3
 """Steps or predictions that are measured, however long one takes."""
 
 AROUND = 2
-"""What is done before that which is measured: after the others' turns, the caches hold nothing of one's own.
+"""What is done before that which is measured: after the others' turns, the caches hold
+nothing of one's own.
 
 Of real input also the batches after it: as many as are prepared ahead.
 """
@@ -54,14 +59,16 @@ PEAK_SECONDS = 0.3
 
 
 class ReadyFramework:
-    """A framework that is ready: imported, built, compiled, warm; `startup` says what that took."""
+    """A framework, imported, built, compiled, warm; `startup` says what that took."""
 
     def __init__(self, framework: Framework, load: Load, emit: Emit) -> None:
         imported, memory = process_age(), peak_memory_mib()
         self.framework, self.load, self.emit = framework, load, emit
         self.architecture = from_toml(load.network)
         self.batch = synthetic(self.architecture, load.batch)
-        self.batches = training_batches(Store.open(Path(load.store)), self.architecture, load.batch)
+        self.batches = training_batches(
+            Store.open(Path(load.store)), self.architecture, load.batch
+        )
         self.counters = energy.counters()
         built = self._build()
         self._tell("first step")
@@ -119,15 +126,21 @@ class ReadyFramework:
         self._tell("building")
         began = time.perf_counter()
         weights = initial_weights(self.architecture, 0)
-        self.state = self.framework.build(self.architecture, weights, self.load.precision)
+        self.state = self.framework.build(
+            self.architecture, weights, self.load.precision
+        )
         self.step = self.framework.make_step(self.state, OPTIMIZER)
         return time.perf_counter() - began
 
     def _start_singles(self) -> None:
-        """A network for single pictures alone: some fill up to the largest batch that they have seen."""
+        """A network for single pictures alone: some fill up to the largest batch that
+        they have seen.
+        """
         self._tell("single pictures, to warm up")
         weights = initial_weights(self.architecture, 0)
-        self.single = self.framework.build(self.architecture, weights, self.load.precision)
+        self.single = self.framework.build(
+            self.architecture, weights, self.load.precision
+        )
         for _ in range(SINGLES):
             self._predict_single()
 
@@ -136,12 +149,16 @@ class ReadyFramework:
         began = time.perf_counter()
         loss: Any = 0.0
         for one in batches:
-            self.state, loss, _ = self.step(self.state, one.images, one.labels, one.masks, RATE)
+            self.state, loss, _ = self.step(
+                self.state, one.images, one.labels, one.masks, RATE
+            )
         float(loss)  # waits for the device
         return time.perf_counter() - began
 
     def _real(self) -> float:
-        """Seconds of as many steps on stored pictures, prepared ahead before and after them alike."""
+        """Seconds of as many steps on stored pictures, prepared ahead before and after
+        them alike.
+        """
         count = len(self.batches)
 
         def stored(k: int) -> Batch:
@@ -168,43 +185,63 @@ class ReadyFramework:
 def synthetic(architecture: Architecture, size: int) -> Batch:
     """A batch of noise, with the dropout masks that a batch of pictures has."""
     generator = stream(0, "bench")
-    images = generator.integers(0, 256, (size, *architecture.input_shape), dtype=np.uint8)
+    images = generator.integers(
+        0, 256, (size, *architecture.input_shape), dtype=np.uint8
+    )
     labels = generator.integers(0, architecture.classes, size)
-    return Batches(images, labels, np.arange(size), size, dropouts=architecture.dropouts).batch(0, 0)
+    return Batches(
+        images, labels, np.arange(size), size, dropouts=architecture.dropouts
+    ).batch(0, 0)
 
 
 def training_rows(store: Store, batch: int) -> Any:
-    """As many of the rows to train on as fill whole batches: another size would be compiled anew."""
+    """As many of the rows to train on as fill whole batches: another size would be
+    compiled anew.
+    """
     rows = split(store.labels, store.sides, 0).train
     return rows[: len(rows) // batch * batch]
 
 
 def training_batches(store: Store, architecture: Architecture, batch: int) -> Batches:
-    """Pictures as a training gets them: in drawn order, flipped and shifted, with dropout masks."""
+    """Pictures as a training gets them: drawn order, flipped, shifted, with masks."""
     rows = training_rows(store, batch)
     labels = np.asarray(store.labels)[rows].astype(np.int64)
     return Batches(
-        store.images, labels, rows, batch, augmentation=Augmentation(), dropouts=architecture.dropouts
+        store.images,
+        labels,
+        rows,
+        batch,
+        augmentation=Augmentation(),
+        dropouts=architecture.dropouts,
     )
 
 
 def peak(precision: Precision) -> PeakRound:
-    """What NumPy's matrix product reaches here, of several sizes the fastest: 2 n^3 operations of n x n.
+    """What NumPy's matrix product reaches here, of several sizes the fastest: 2 n^3
+    operations of n x n.
 
-    In float64 for float64, in float32 for all else. Of each size it is the median, as what is held against
-    it is: the luckiest moment of a machine is no measure for a second of training.
+    In float64 for float64, in float32 for all else. Of each size it is the median, as
+    what is held against it is: the luckiest moment of a machine is no measure for a
+    second of training.
     """
     kind = np.float64 if precision == "float64" else np.float32
     began, flops = time.time(), 0.0
     for side in SIDES:
-        a, b = (stream(0, "peak", side, name).random((side, side)).astype(kind) for name in "ab")
-        once = np.median(_several(partial(np.matmul, a, b, out=np.zeros_like(a)), PEAK_SECONDS))
+        a, b = (
+            stream(0, "peak", side, name).random((side, side)).astype(kind)
+            for name in "ab"
+        )
+        once = np.median(
+            _several(partial(np.matmul, a, b, out=np.zeros_like(a)), PEAK_SECONDS)
+        )
         flops = max(flops, float(2 * side**3 / once))
     return PeakRound(began=began, ended=time.time(), flops=flops)
 
 
 def _steady(act: Callable[[], object], seconds: float) -> tuple[int, float]:
-    """How often to act in that many seconds, and what it takes to act once: the median while warming up."""
+    """How often to act in that many seconds, and what it takes to act once: the median
+    while warming up.
+    """
     once = float(np.median(_several(act, seconds)))
     return max(LEAST, round(seconds / once)), once
 

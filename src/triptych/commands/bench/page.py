@@ -7,7 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from triptych.commands.bench.result import Bench, Measured, prediction_speeds, real_speeds, training_speeds
+from triptych.commands.bench.result import (
+    Bench,
+    Measured,
+    prediction_speeds,
+    real_speeds,
+    training_speeds,
+)
 from triptych.files import write_atomic
 from triptych.frameworks import registry
 from triptych.report.plots import Pen, Plot, Rounds, parts_plot, pens, rounds_plot
@@ -21,7 +27,10 @@ PARTS = ("import", "build", "first step")
 def write_page(folder: Path, bench: Bench) -> Path:
     """Write bench.html into `folder`; gives its path."""
     page = folder / "bench.html"
-    write_atomic(page, render("bench.html.j2", **_gather(folder, bench)).encode("utf-8", "replace"))
+    write_atomic(
+        page,
+        render("bench.html.j2", **_gather(folder, bench)).encode("utf-8", "replace"),
+    )
     return page
 
 
@@ -29,7 +38,10 @@ def _gather(folder: Path, bench: Bench) -> dict[str, Any]:
     """Every name that the template knows."""
     entries = [registry.find(name) for name in bench.order]
     drawn = pens([(entry.folder, entry.title, entry.colour) for entry in entries])
-    done = {pen: bench.frameworks[name] for pen, name in zip(drawn, bench.order, strict=True)}
+    done = {
+        pen: bench.frameworks[name]
+        for pen, name in zip(drawn, bench.order, strict=True)
+    }
     done = {pen: one for pen, one in done.items() if one.status == "done"}
     return {
         "run_name": folder.resolve().name,
@@ -54,9 +66,15 @@ def _plots(done: dict[Pen, Measured], batch: int) -> list[Plot]:
         return [said.import_seconds, said.build_seconds, said.first_step_seconds]
 
     return [
-        rounds_plot("training", "pictures/s in training, from memory", speeds(training_speeds)),
-        rounds_plot("real", "pictures/s in training, from the store", speeds(real_speeds)),
-        rounds_plot("prediction", "pictures/s in prediction", speeds(prediction_speeds)),
+        rounds_plot(
+            "training", "pictures/s in training, from memory", speeds(training_speeds)
+        ),
+        rounds_plot(
+            "real", "pictures/s in training, from the store", speeds(real_speeds)
+        ),
+        rounds_plot(
+            "prediction", "pictures/s in prediction", speeds(prediction_speeds)
+        ),
         parts_plot(
             "start",
             "seconds to the first step",
@@ -68,15 +86,28 @@ def _plots(done: dict[Pen, Measured], batch: int) -> list[Plot]:
 
 def headline(bench: Bench) -> str:
     """What came out, in one sentence."""
-    done = [(one.title, one) for name in bench.order if (one := bench.frameworks[name]).status == "done"]
+    done = [
+        (one.title, one)
+        for name in bench.order
+        if (one := bench.frameworks[name]).status == "done"
+    ]
     if not done:
         return "No framework has finished."
     if bench.ranking is None:
-        each = ", ".join(f"{title} {rate(one.training.median)}" for title, one in done if one.training)
+        each = ", ".join(
+            f"{title} {rate(one.training.median)}"
+            for title, one in done
+            if one.training
+        )
         return f"Training, pictures a second: {each}. Not ranked."
     first, *others = done
     assert first[1].training is not None
-    rest = ", ".join(f"{title} at {one.ratio.median:.2f}" for title, one in others if one.ratio)
+    rest = ", ".join(
+        f"{title} at {one.ratio.median:.2f}" for title, one in others if one.ratio
+    )
     measure = " by the median" if bench.close else ""
     speed = rate(first[1].training.median)
-    return f"{first[0]} trains fastest here{measure}: {speed} pictures a second; {rest} of that."
+    return (
+        f"{first[0]} trains fastest here{measure}: "
+        f"{speed} pictures a second; {rest} of that."
+    )

@@ -1,4 +1,6 @@
-"""The certificate without which nothing is ranked: found, and held against what was measured."""
+"""The certificate without which nothing is ranked: found, and held against what was
+measured.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ PLACES = ("*/certificate.json", "*/proof/certificate.json")
 
 @dataclass(frozen=True)
 class Needed:
-    """What a certificate has to be about; the number of classes, the last layer's only, may differ."""
+    """What a certificate has to be about; the number of classes, the last layer's only,
+    may differ.
+    """
 
     architecture: Architecture
     precision: str
@@ -30,19 +34,31 @@ class Needed:
     """Those to be ranked; None for one of which only the name is known so far."""
 
     def mismatch(self, path: Path, certificate: Certificate) -> str | None:
-        """The first thing in which the certificate differs, in words; None if it proves what is needed."""
+        """The first thing in which the certificate differs, in words; None if it proves
+        what is needed.
+        """
         if contradictions := certificate.contradictions():
             return f"contradicts its own figures: {contradictions[0]}"
         if (network := _network(path, certificate)) is None:
-            return "does not say which network it is about; for one that does: triptych verify"
-        ours, theirs = self.architecture, network.adapted(classes=self.architecture.classes)
+            return (
+                "does not say which network it is about; "
+                "for one that does: triptych verify"
+            )
+        ours, theirs = (
+            self.architecture,
+            network.adapted(classes=self.architecture.classes),
+        )
         if theirs.input_shape != ours.input_shape:
             return f"is about pictures of {_size(theirs)}, not of {_size(ours)}"
         if (theirs.nodes, theirs.mean, theirs.std) != (ours.nodes, ours.mean, ours.std):
-            return f"is about another network than {ours.name}, though maybe of that name"
+            return (
+                f"is about another network than {ours.name}, though maybe of that name"
+            )
         if certificate.precision != self.precision:
             return f"is about {certificate.precision}, not {self.precision}"
-        trained = {one.training.split()[-1] for one in certificate.quantities if one.training}
+        trained = {
+            one.training.split()[-1] for one in certificate.quantities if one.training
+        }
         if OPTIMIZER.name not in trained:
             return f"is not about training with {OPTIMIZER.name}"
         for name, measured in self.frameworks.items():
@@ -50,14 +66,20 @@ class Needed:
                 return wrong
         return None
 
-    def _wrong(self, certificate: Certificate, name: str, measured: Measured | None) -> str | None:
-        """Why a certificate says nothing, or nothing good, of a framework as it was measured."""
+    def _wrong(
+        self, certificate: Certificate, name: str, measured: Measured | None
+    ) -> str | None:
+        """Why a certificate says nothing, or nothing good, of what was measured."""
         subject = certificate.frameworks.get(name)
         title = registry.find(name).title
         if subject is None or subject.status != "answered":
             return f"says nothing of {title}"
         others = {REFERENCE, *self.frameworks}
-        own = [one for one in certificate.quantities if one.framework == name and one.against in others]
+        own = [
+            one
+            for one in certificate.quantities
+            if one.framework == name and one.against in others
+        ]
         if (verdict := verdict_of(own, {name: subject})) != "equal":
             return f"says of {title}: {verdict}"
         if measured is None:
@@ -65,7 +87,10 @@ class Needed:
         proved = certificate.versions.get(name, {})
         for package, here in measured.versions.items():
             if proved.get(package) != here:
-                return f"is about {title} with {package} {proved.get(package, 'unknown')}, but here is {here}"
+                return (
+                    f"is about {title} with {package} "
+                    f"{proved.get(package, 'unknown')}, but here is {here}"
+                )
         if subject.device != measured.device:
             return f"is about {title} on {subject.device}, not on {measured.device}"
         return None

@@ -1,7 +1,7 @@
 """bench.json: every round as it was measured, and what follows from the rounds.
 
-Other programs read this. It only ever grows: a field is never renamed, removed or given another meaning
-without a new `schema`.
+Other programs read this. It only ever grows: a field is never renamed, removed or given
+another meaning without a new `schema`.
 """
 
 from __future__ import annotations
@@ -29,44 +29,75 @@ class Spread(Struct, kw_only=True):
 
 
 class Measured(Attempt, kw_only=True):
-    """One framework. Figures are null where it did not get that far; a failed one keeps its rounds."""
+    """One framework. Figures are null where it did not get that far; a failed one keeps
+    its rounds.
+    """
 
     status: Literal["done", "missing", "failed"]
     startup: Startup | None = None
     rounds: list[Round] = field(default_factory=list)
     training: Annotated[
-        Spread | None, Meta(description="Pictures a second, on one batch of noise held in memory.")
+        Spread | None,
+        Meta(description="Pictures a second, on one batch of noise held in memory."),
     ] = None
     real: Annotated[
-        Spread | None, Meta(description="Pictures a second in training, on pictures prepared meanwhile.")
+        Spread | None,
+        Meta(
+            description="Pictures a second in training, on pictures prepared meanwhile."
+        ),
     ] = None
     input_cost: Annotated[
         Spread | None,
-        Meta(description="How much longer a step is on pictures than on noise: 0.1 is a tenth."),
+        Meta(
+            description="How much longer a step is on pictures than on noise: "
+            "0.1 is a tenth."
+        ),
     ] = None
-    prediction: Annotated[Spread | None, Meta(description="Pictures a second, in whole batches.")] = None
+    prediction: Annotated[
+        Spread | None, Meta(description="Pictures a second, in whole batches.")
+    ] = None
     latency_p50: Annotated[
-        float | None, Meta(description="Seconds to predict a single picture: the median over all rounds.")
+        float | None,
+        Meta(
+            description="Seconds to predict a single picture: "
+            "the median over all rounds."
+        ),
     ] = None
-    latency_p99: Annotated[float | None, Meta(description="What 99 % of them stay below.")] = None
+    latency_p99: Annotated[
+        float | None, Meta(description="What 99 % of them stay below.")
+    ] = None
     share_of_peak: Annotated[
-        Spread | None, Meta(description="Operations a second of training over the machine's of that round.")
+        Spread | None,
+        Meta(
+            description="Operations a second of training "
+            "over the machine's of that round."
+        ),
     ] = None
-    share_missing: Annotated[str | None, Meta(description="Why there is no share.")] = None
+    share_missing: Annotated[str | None, Meta(description="Why there is no share.")] = (
+        None
+    )
     joules_per_1000: Annotated[
-        Spread | None, Meta(description="Energy of training on 1,000 pictures; null if nobody tells.")
+        Spread | None,
+        Meta(description="Energy of training on 1,000 pictures; null if nobody tells."),
     ] = None
     peak_memory_mib: float | None = None
     ratio: Annotated[
         Spread | None,
-        Meta(description="Training speed over the fastest framework's in the same round; null if unranked."),
+        Meta(
+            description="Training speed over the fastest framework's "
+            "in the same round; null if unranked."
+        ),
     ] = None
 
 
 class Peak(Struct, kw_only=True):
-    """What the machine can do: NumPy's matrix product with as many threads, in turn with the frameworks."""
+    """What the machine can do: NumPy's matrix product with as many threads, in turn
+    with the frameworks.
+    """
 
-    precision: Annotated[str, Meta(description="float64 for a bench in float64, else float32.")]
+    precision: Annotated[
+        str, Meta(description="float64 for a bench in float64, else float32.")
+    ]
     flops: Spread | None = None
     rounds: list[PeakRound] = field(default_factory=list)
     error: str | None = None
@@ -81,36 +112,54 @@ class Bench(Struct, kw_only=True):
     asked: Annotated[
         dict[str, Any],
         Meta(
-            description="network, size, batch, precision, pictures, repeats, seconds a measurement, threads."
+            description="network, size, batch, precision, pictures, repeats, "
+            "seconds a measurement, threads."
         ),
     ]
     network: Annotated[
         dict[str, Any],
-        Meta(description="name, input, classes, parameters, flops and training_flops of one picture."),
+        Meta(
+            description="name, input, classes, parameters, flops and "
+            "training_flops of one picture."
+        ),
     ]
-    pictures: Annotated[dict[str, Any], Meta(description="source, key, and how many are trained on.")]
+    pictures: Annotated[
+        dict[str, Any], Meta(description="source, key, and how many are trained on.")
+    ]
     machine: Machine
     peak: Peak
     frameworks: dict[str, Measured]
     certificate: Annotated[
-        str | None, Meta(description="The file that proves that those who are ranked compute the same.")
+        str | None,
+        Meta(
+            description="The file that proves that those who are ranked "
+            "compute the same."
+        ),
     ] = None
     ranking: Annotated[
-        list[str] | None, Meta(description="By training speed, the fastest first; null without a proof.")
+        list[str] | None,
+        Meta(description="By training speed, the fastest first; null without a proof."),
     ] = None
-    unranked: Annotated[str | None, Meta(description="Why there is no ranking, and what to do.")] = None
+    unranked: Annotated[
+        str | None, Meta(description="Why there is no ranking, and what to do.")
+    ] = None
 
     @property
     def order(self) -> list[str]:
-        """The frameworks as they are shown: ranked if they are, else as they were asked."""
+        """The frameworks as they are shown: ranked if they are, else as asked."""
         first = self.ranking or []
         return [*first, *(name for name in self.frameworks if name not in first)]
 
     @property
     def close(self) -> list[str]:
         """The titles of those who were no slower than the first in some round."""
-        ratios = [(self.frameworks[name].title, self.frameworks[name].ratio) for name in self.order[1:]]
-        return [title for title, ratio in ratios if ratio is not None and ratio.high >= 1]
+        ratios = [
+            (self.frameworks[name].title, self.frameworks[name].ratio)
+            for name in self.order[1:]
+        ]
+        return [
+            title for title, ratio in ratios if ratio is not None and ratio.high >= 1
+        ]
 
     @property
     def done(self) -> list[str]:
@@ -139,19 +188,27 @@ def sum_up(one: Measured, batch: int, training_flops: int, peak: Peak) -> None:
     one.input_cost = spread(r.real_seconds / r.train_seconds - 1 for r in rounds)
     one.prediction = spread(prediction_speeds(one, batch))
     latencies = [seconds for r in rounds for seconds in r.latencies]
-    one.latency_p50, one.latency_p99 = (float(np.percentile(latencies, share)) for share in (50, 99))
+    one.latency_p50, one.latency_p99 = (
+        float(np.percentile(latencies, share)) for share in (50, 99)
+    )
     one.peak_memory_mib = rounds[-1].peak_memory_mib
-    energies = [r.joules * 1000 / (batch * r.steps) for r in rounds if r.joules is not None]
+    energies = [
+        r.joules * 1000 / (batch * r.steps) for r in rounds if r.joules is not None
+    ]
     if len(energies) == len(rounds):
         one.joules_per_1000 = spread(energies)
     one.share_missing = _no_share(one, peak)
     if one.share_missing is None:
         pairs = zip(speeds, peak.rounds, strict=True)
-        one.share_of_peak = spread(speed * training_flops / best.flops for speed, best in pairs)
+        one.share_of_peak = spread(
+            speed * training_flops / best.flops for speed, best in pairs
+        )
 
 
 def rank(frameworks: Mapping[str, Measured], batch: int) -> list[str]:
-    """The frameworks by training speed; each gets its ratio to the fastest, round by round."""
+    """The frameworks by training speed; each gets its ratio to the fastest, round by
+    round.
+    """
     speeds = {name: training_speeds(one, batch) for name, one in frameworks.items()}
     ranked = sorted(speeds, key=lambda name: -float(np.median(speeds[name])))
     for name, one in frameworks.items():
@@ -177,5 +234,10 @@ def prediction_speeds(one: Measured, batch: int) -> list[float]:
 
 def _no_share(one: Measured, peak: Peak) -> str | None:
     if one.device != "cpu":
-        return f"the machine's peak is its processor's, but {one.title} computes on {one.device}"
-    return None if peak.error is None else f"the machine's peak is not known: {peak.error}"
+        return (
+            "the machine's peak is its processor's, "
+            f"but {one.title} computes on {one.device}"
+        )
+    return (
+        None if peak.error is None else f"the machine's peak is not known: {peak.error}"
+    )

@@ -36,7 +36,9 @@ from triptych.terminal import Progress, clock, table, with_reach
 
 
 class BenchProgress(Progress):
-    """Shows a bench while it goes on: a line a framework; without a terminal, who is ready, and rounds."""
+    """Shows a bench while it goes on: a line a framework; without a terminal, who is
+    ready, and rounds.
+    """
 
     REFRESH = 1  # drawing takes time from whoever is being measured
 
@@ -64,13 +66,23 @@ class BenchProgress(Progress):
                 self.states[who] = what
             case FirstStepDone(seconds):
                 self.states[who] = "is ready"
-                self.say(f"{registry.find(who).title:<16} is ready, first step after {clock(seconds)}")
+                self.say(
+                    f"{registry.find(who).title:<16} is ready, "
+                    f"first step after {clock(seconds)}"
+                )
             case TurnBegins(number):
                 self._begin(number)
                 self.states[who] = "starts its turn"
             case TurnEnds(number):
                 self.states[who] = f"waits, {number} of {self.rounds} rounds done"
-            case StepDone() | EpochDone() | Alive() | CaseAsked() | Finished() | RunOpened():
+            case (
+                StepDone()
+                | EpochDone()
+                | Alive()
+                | CaseAsked()
+                | Finished()
+                | RunOpened()
+            ):
                 pass
             case TrainingsPlanned() | ProofPlanned() | ReplayPlanned():
                 pass
@@ -86,27 +98,48 @@ class BenchProgress(Progress):
         grid = Table.grid(padding=(0, 2))
         for name, state in list(self.states.items()):
             entry = registry.REGISTRY.get(name)
-            title = Text(entry.title, style=f"bold {entry.colour}") if entry else Text("The machine itself")
+            title = (
+                Text(entry.title, style=f"bold {entry.colour}")
+                if entry
+                else Text("The machine itself")
+            )
             grid.add_row(title, Text(state))
         return [f"Round {self.round} of {self.rounds}", grid] if self.round else [grid]
 
 
 def bench_parts(done: Bench) -> list[RenderableType]:
-    """A bench on the terminal: what is steady, what came before, whether it is ranked, where the page is."""
+    """A bench on the terminal: what is steady, what came before, whether it is ranked,
+    where the page is.
+    """
     asked, ranked = done.asked, done.ranking is not None
     height, width, _ = done.network["input"]
     steady = table(
-        title=f"{done.network['name']} in {asked['precision']}, batches of {asked['batch']}, "
-        f"{width} x {height} pixels, {asked['threads']} thread(s): medians of {asked['repeats']} round(s)"
+        title=f"{done.network['name']} in {asked['precision']}, "
+        f"batches of {asked['batch']}, {width} x {height} pixels, "
+        f"{asked['threads']} thread(s): medians of {asked['repeats']} round(s)"
     )
     start = table(title="once: getting ready; single pictures; memory")
     for one_table in (steady, start):
         one_table.add_column("framework", overflow="fold")
-    headings = ["pictures/s", *(["of the fastest"] if ranked else []), "real input", "predicts", "of peak"]
+    headings = [
+        "pictures/s",
+        *(["of the fastest"] if ranked else []),
+        "real input",
+        "predicts",
+        "of peak",
+    ]
     for heading in headings:
         steady.add_column(heading, justify="right", overflow="fold")
     energy = any(one.joules_per_1000 for one in done.frameworks.values())
-    headings = ["import", "compile", "first step", "p50", "p99", "MiB", *(["J/1,000"] if energy else [])]
+    headings = [
+        "import",
+        "compile",
+        "first step",
+        "p50",
+        "p99",
+        "MiB",
+        *(["J/1,000"] if energy else []),
+    ]
     for heading in headings:
         start.add_column(heading, justify="right", overflow="fold")
     for name in done.order:
@@ -124,20 +157,28 @@ def bench_parts(done: Bench) -> list[RenderableType]:
     lines: list[RenderableType] = [steady, start] if start.row_count else [steady]
     if done.peak.flops is not None:
         lines.append(
-            f"The machine's peak: {done.peak.flops.median / 1e9:,.0f} GFLOP/s, NumPy's matrix product in "
-            f"{done.peak.precision} with as many threads."
+            f"The machine's peak: {done.peak.flops.median / 1e9:,.0f} GFLOP/s, "
+            f"NumPy's matrix product in {done.peak.precision} with as many threads."
         )
-    reasons = {one.share_missing for one in done.frameworks.values() if one.share_missing}
+    reasons = {
+        one.share_missing for one in done.frameworks.values() if one.share_missing
+    }
     lines += [f"No share of the peak: {reason}." for reason in sorted(reasons)]
     if not energy and done.done:
         lines.append("Energy: the machine does not tell.")
     if ranked:
         lines.append(f"Ranked: {done.certificate} proves that they compute the same.")
         if done.close:
-            lines.append(f"In some rounds as fast as the first, or faster: {', '.join(done.close)}.")
+            lines.append(
+                "In some rounds as fast as the first, or faster: "
+                f"{', '.join(done.close)}."
+            )
     else:
         lines.append(f"Not ranked: {done.unranked}")
-    return [*lines, f"Figures: {done.folder}/bench.json, to look at: {done.folder}/bench.html"]
+    return [
+        *lines,
+        f"Figures: {done.folder}/bench.json, to look at: {done.folder}/bench.html",
+    ]
 
 
 def _start_cells(one: Measured, energy: bool) -> list[Text | str]:
@@ -146,7 +187,10 @@ def _start_cells(one: Measured, energy: bool) -> list[Text | str]:
     seconds = (said.import_seconds, said.compile_seconds, said.time_to_first_step)
     latencies = (one.latency_p50 or 0.0, one.latency_p99 or 0.0)
     cells: list[Text | str] = [*(f"{value:.1f} s" for value in seconds)]
-    cells += [*(f"{1000 * value:.3g} ms" for value in latencies), f"{one.peak_memory_mib:,.0f}"]
+    cells += [
+        *(f"{1000 * value:.3g} ms" for value in latencies),
+        f"{one.peak_memory_mib:,.0f}",
+    ]
     return [*cells, _over_rounds(one.joules_per_1000, _rate)] if energy else cells
 
 

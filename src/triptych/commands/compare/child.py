@@ -33,5 +33,6 @@ def train(job: Train, framework: Framework, entry: Entry, emit: Emit) -> Convers
         peak_memory_mib=peak_memory_mib(),
         total_seconds=process_age(),
     )
-    write_json(panel.path / "facts.json", facts)  # last: it says that the training is done
+    # Last: it says that the training is done.
+    write_json(panel.path / "facts.json", facts)
     yield TrainingDone()

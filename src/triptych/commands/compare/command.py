@@ -25,34 +25,76 @@ if TYPE_CHECKING:
 
 
 def _defaulting(name: str, default: str, words: str, **more: Any) -> Callable[[F], F]:
-    """An option whose default is decided elsewhere, with the pictures: the recipe's DEFAULTS."""
+    """An option whose default is decided elsewhere, with the pictures: in DEFAULTS."""
     return click.option(name, help=f"{words}  [default: {default}]", **more)
 
 
 RECIPE_OPTIONS = options(
-    _defaulting("--network", "sports-cnn; digits: lenet", "A network of the zoo, or a .toml file.",
-                metavar="NAME|FILE"),
-    _defaulting("--epochs", "15; sports: 7, digits: 5", "How often every picture is seen.",
-                type=int, metavar="N"),
-    _defaulting("--size", "64; sports: 48, digits: 32; a network file's own",
-                "Height and width the pictures are resized to.", type=int, metavar="PX"),
+    _defaulting(
+        "--network",
+        "sports-cnn; digits: lenet",
+        "A network of the zoo, or a .toml file.",
+        metavar="NAME|FILE",
+    ),
+    _defaulting(
+        "--epochs",
+        "15; sports: 7, digits: 5",
+        "How often every picture is seen.",
+        type=int,
+        metavar="N",
+    ),
+    _defaulting(
+        "--size",
+        "64; sports: 48, digits: 32; a network file's own",
+        "Height and width the pictures are resized to.",
+        type=int,
+        metavar="PX",
+    ),
     _defaulting("--batch", "32; sports: 30", "Pictures a step.", type=int, metavar="N"),
     _defaulting("--seed", "0", "Decides all that is random.", type=int, metavar="N"),
-    _defaulting("--precision", "float32", "float32, float64 or bfloat16.", metavar="NAME"),
+    _defaulting(
+        "--precision", "float32", "float32, float64 or bfloat16.", metavar="NAME"
+    ),
     _defaulting("--optimizer", "adamw", "adamw, adam, sgd or rmsprop.", metavar="NAME"),
-    _defaulting("--learning-rate", "adamw and adam: 0.003, sgd: 0.05, rmsprop: 0.001; sports: 0.001",
-                "The top of the schedule.", type=float, metavar="X"),
-    _defaulting("--schedule", "one-cycle", "one-cycle, cosine, constant or inverse-time.", metavar="NAME"),
-    _defaulting("--fit", "squash", "squash, crop or pad pictures that are not square.", metavar="NAME"),
+    _defaulting(
+        "--learning-rate",
+        "adamw and adam: 0.003, sgd: 0.05, rmsprop: 0.001; sports: 0.001",
+        "The top of the schedule.",
+        type=float,
+        metavar="X",
+    ),
+    _defaulting(
+        "--schedule",
+        "one-cycle",
+        "one-cycle, cosine, constant or inverse-time.",
+        metavar="NAME",
+    ),
+    _defaulting(
+        "--fit",
+        "squash",
+        "squash, crop or pad pictures that are not square.",
+        metavar="NAME",
+    ),
     _defaulting("--resize", "bilinear", "bilinear or nearest.", metavar="NAME"),
-    click.option("--recipe", type=click.Path(path_type=Path), metavar="NAME|FILE",
-                 help="All this as a file, or 2017-keras, 2017-tensorflow, 2017-pytorch."),
-    click.option("--full", is_flag=True, default=None, help="sports with 7,096 and 1,775 pictures."),
-    click.option("--strict", is_flag=True, default=None, help="End if any picture has a problem."),
+    click.option(
+        "--recipe",
+        type=click.Path(path_type=Path),
+        metavar="NAME|FILE",
+        help="All this as a file, or 2017-keras, 2017-tensorflow, 2017-pytorch.",
+    ),
+    click.option(
+        "--full",
+        is_flag=True,
+        default=None,
+        help="sports with 7,096 and 1,775 pictures.",
+    ),
+    click.option(
+        "--strict", is_flag=True, default=None, help="End if any picture has a problem."
+    ),
     out("The run folder; a new one below runs/ otherwise."),
     TIMEOUT,
     JSON,
-)  # fmt: skip
+)
 
 
 @click.command(cls=Command)
@@ -71,7 +113,9 @@ def compare(as_json: bool, **given: Any) -> None:
 
 @click.command(cls=Command)
 @click.argument("pictures", metavar=IMAGES)
-@click.option("--framework", help="pytorch, unless the recipe names one.", metavar="NAME")
+@click.option(
+    "--framework", help="pytorch, unless the recipe names one.", metavar="NAME"
+)
 @RECIPE_OPTIONS
 def train(as_json: bool, **given: Any) -> None:
     """Train one network in one framework."""

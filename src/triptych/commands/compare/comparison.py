@@ -27,16 +27,28 @@ from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, TrainingFacts
 from triptych.running.images import pictures_of
 from triptych.running.launch import Task, run_task
-from triptych.running.protocol import Callback, Failed, Finished, RunOpened, Train, TrainingsPlanned, silence
+from triptych.running.protocol import (
+    Callback,
+    Failed,
+    Finished,
+    RunOpened,
+    Train,
+    TrainingsPlanned,
+    silence,
+)
 from triptych.running.recipe import Options, make_plan, read_recipe, tables_of
 from triptych.running.result import Equivalence, Result, Verdict, collect, read_result
 from triptych.running.training import parts_of
 from triptych.running.transport import TIMEOUT
 
 IN_PASSING = 1e11
-"""Operations of a first step that the reference answers beside a training; more take minutes and 10 GB."""
+"""Operations of a first step that the reference answers beside a training; more take
+minutes and 10 GB.
+"""
 MADE_LAST = (REPORT, CERTIFICATE, "certificate.json")
-"""What a run going on removes and its end makes anew: until then it would contradict the newer figures."""
+"""What a run going on removes and its end makes anew: until then it would contradict
+the newer figures.
+"""
 
 
 class Comparison(Result):
@@ -44,7 +56,7 @@ class Comparison(Result):
 
     @property
     def verdict(self) -> Verdict | None:
-        """Whether the frameworks compute the same; None if there was nothing to judge."""
+        """Whether the frameworks compute the same; None with nothing to judge."""
         return self.equivalence.verdict if self.equivalence else None
 
     def report(self) -> Path:
@@ -68,16 +80,19 @@ def compare(
     callback: Callback = silence,
     **options: Unpack[Options],
 ) -> Comparison:
-    """Train one network on one set of pictures in several frameworks, one after the other.
+    """Train one network on one set of pictures in several frameworks, one after the
+    other.
 
-    `pictures` is a folder, an archive, or a built-in set ("sports", "digits"); `recipe` a recipe file or its
-    tables; what is given by name, as `network`, `epochs`, `optimizer` and all of `Options`, comes on top of
-    it. `frameworks` are names of the registry; one that is not installed or fails is reported in the result
-    and the others go on. `timeout` is how many seconds a framework may be silent before it counts as hung;
-    `callback` hears what goes on.
+    `pictures` is a folder, an archive, or a built-in set ("sports", "digits"); `recipe`
+    a recipe file or its tables; what is given by name, as `network`, `epochs`,
+    `optimizer` and all of `Options`, comes on top of it. `frameworks` are names of the
+    registry; one that is not installed or fails is reported in the result and the
+    others go on. `timeout` is how many seconds a framework may be silent before it
+    counts as hung; `callback` hears what goes on.
 
-    Gives the figures that result.json in the run folder `out` holds (see docs/result.md). Raises
-    TriptychError for anything that cannot be carried out; nothing is left behind then.
+    Gives the figures that result.json in the run folder `out` holds (see
+    docs/result.md). Raises TriptychError for anything that cannot be carried out;
+    nothing is left behind then.
     """
     tables = read_recipe(recipe)
     given = {**tables_of(options), "pictures": pictures, "frameworks": frameworks}
@@ -94,7 +109,8 @@ def train(
     callback: Callback = silence,
     **options: Unpack[Options],
 ) -> Comparison:
-    """Train one network in one framework: PyTorch, unless `framework` or the recipe names another.
+    """Train one network in one framework: PyTorch, unless `framework` or the recipe
+    names another.
 
     All else is as in `compare`.
     """
@@ -105,16 +121,23 @@ def train(
 
 
 def load(run: Path | str) -> Comparison:
-    """The figures of a run that was finished before; raises RunFolderError if there are none."""
+    """The figures of a run that was finished before; raises RunFolderError if there are
+    none.
+    """
     return _comparison(read_result(RunFolder.open(run)))
 
 
 def _comparison(result: Result) -> Comparison:
-    return msgspec.json.decode(msgspec.json.encode(result), type=Comparison)  # as it is read again
+    # As it is read again.
+    return msgspec.json.decode(msgspec.json.encode(result), type=Comparison)
 
 
 def _start(
-    tables: dict[str, Any], given: dict[str, Any], out: Path | str | None, timeout: float, callback: Callback
+    tables: dict[str, Any],
+    given: dict[str, Any],
+    out: Path | str | None,
+    timeout: float,
+    callback: Callback,
 ) -> Comparison:
     """Open the pictures, make the run folder, and fill it."""
     for table in (tables, given):
@@ -129,11 +152,14 @@ def _start(
         return _carry_out(run, store, timeout, callback)
 
 
-def resume(run: Path | str, *, timeout: float = TIMEOUT, callback: Callback = silence) -> Comparison:
-    """Go on with a run that was interrupted or killed; what is finished is left as it is.
+def resume(
+    run: Path | str, *, timeout: float = TIMEOUT, callback: Callback = silence
+) -> Comparison:
+    """Go on with a run that was interrupted or killed; what is finished is left as it
+    is.
 
-    The weights come out the same to the bit as those of an undisturbed run. Raises RunFolderError if the
-    pictures are no longer the same.
+    The weights come out the same to the bit as those of an undisturbed run. Raises
+    RunFolderError if the pictures are no longer the same.
     """
     folder = RunFolder.open(run)
     plan = folder.recipe()
@@ -142,19 +168,23 @@ def resume(run: Path | str, *, timeout: float = TIMEOUT, callback: Callback = si
         store = pictures_of(plan, callback)
         if store.key != folder.pictures().key:
             raise RunFolderError(
-                f"{folder.path}: its pictures have changed since it began, so it cannot go on; "
-                "start a new run"
+                f"{folder.path}: its pictures have changed since it began, "
+                "so it cannot go on; start a new run"
             )
         return _carry_out(folder, store, timeout, callback)
 
 
-def _carry_out(run: RunFolder, store: Store, timeout: float, callback: Callback) -> Comparison:
+def _carry_out(
+    run: RunFolder, store: Store, timeout: float, callback: Callback
+) -> Comparison:
     """Train what is not trained, gather the figures, write the report."""
     lock = filelock.FileLock(run.path / ".lock", timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise RunFolderError(f"{run.path}: another process is at work on this run") from None
+        raise RunFolderError(
+            f"{run.path}: another process is at work on this run"
+        ) from None
     try:
         summary = run.recipe().summary()
         callback("run", RunOpened(str(run.path), summary))
@@ -163,12 +193,16 @@ def _carry_out(run: RunFolder, store: Store, timeout: float, callback: Callback)
                 (run.path / name).unlink(missing_ok=True)
         errors: dict[str, str] = {}
         case = _first_step(run, store)
-        with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="triptych-exam-", ignore_cleanup_errors=True
+        ) as folder:
             exam = Path(folder)
             unanswered = _ask_reference(run, case, exam, timeout)
             try:
                 for name in run.recipe().frameworks:
-                    _train_or_say(run, registry.find(name), store, timeout, callback, errors)
+                    _train_or_say(
+                        run, registry.find(name), store, timeout, callback, errors
+                    )
             except KeyboardInterrupt:
                 collect(run, errors, "the run was interrupted", None)
                 raise
@@ -189,7 +223,7 @@ def _train_or_say(
     callback: Callback,
     errors: dict[str, str],
 ) -> None:
-    """Train in one framework unless that is done; what stands in the way goes to `errors`."""
+    """Train in one framework unless that is done; what prevents it goes to `errors`."""
     panel = run.panel(entry)
     try:
         if missing := entry.missing():
@@ -198,7 +232,10 @@ def _train_or_say(
             if not store.path.exists():  # the cache was cleared meanwhile
                 store = pictures_of(run.recipe(), callback)
             job = Train(str(run.path), str(store.path))
-            run_task(Task(entry, job, panel.log, lambda event: callback(entry.name, event)), timeout)
+            run_task(
+                Task(entry, job, panel.log, lambda event: callback(entry.name, event)),
+                timeout,
+            )
         callback(entry.name, Finished())
     except (FrameworkMissing, WorkerFailed) as error:
         errors[entry.name] = str(error)
@@ -211,15 +248,22 @@ def _first_step(run: RunFolder, store: Store) -> Case:
     rate = recipe.schedule.at(0, recipe.epochs * len(batches))
     weights = initial_weights(run.architecture(), recipe.seed)
     batch = batches.batch(0, 0)
-    return first_step_case(run.architecture(), weights, batch, recipe.precision, recipe.optimizer, rate)
+    return first_step_case(
+        run.architecture(), weights, batch, recipe.precision, recipe.optimizer, rate
+    )
 
 
-def _ask_reference(run: RunFolder, case: Case, exam: Path, timeout: float) -> str | None:
-    """Let the reference answer; why it could not, if so. Alone: a framework beside it would be slower."""
+def _ask_reference(
+    run: RunFolder, case: Case, exam: Path, timeout: float
+) -> str | None:
+    """Let the reference answer; why it could not, if so. Alone: a framework beside it
+    would be slower.
+    """
     work = case.architecture.training_flops * len(case.batches[0].labels)
     if work > IN_PASSING:
         return (
-            f"a step of {work / 1e9:,.0f} billion operations is too much for the NumPy reference in passing; "
+            f"a step of {work / 1e9:,.0f} billion operations is too much "
+            "for the NumPy reference in passing; "
             f"prove it on fewer pictures: triptych verify {run.path} --batch 2"
         )
     try:
@@ -232,7 +276,8 @@ def _ask_reference(run: RunFolder, case: Case, exam: Path, timeout: float) -> st
 def _judge(
     run: RunFolder, case: Case, exam: Path, unanswered: str | None
 ) -> tuple[float | str, Equivalence | None]:
-    """The first step's loss by the reference, and what the certificate says of those who have finished.
+    """The first step's loss by the reference, and what the certificate says of those
+    who have finished.
 
     The certificate and its page are left in the run folder.
     """
@@ -250,7 +295,10 @@ def _judge(
         if panel.first_step.exists():
             facts[name], subjects[name] = known, subject_of(known)
         else:
-            error = f"{panel.first_step}: there is no such file, so its first step is not known"
+            error = (
+                f"{panel.first_step}: there is no such file, "
+                "so its first step is not known"
+            )
             subjects[name] = Subject(title=entry.title, status="failed", error=error)
     folders = {name: run.panel(registry.find(name)).path for name in facts}
     devices = {name: device_of(known) for name, known in facts.items()}

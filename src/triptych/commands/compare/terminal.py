@@ -56,7 +56,7 @@ class Line:
     state: str = "waits"
     began: float = 0.0
     first: float = 0.0
-    """The share of the whole that was done when this session began: not 0 in a resumed run."""
+    """The share of the whole that was done when this began: not 0 in a resumed run."""
 
     def start(self) -> None:
         """Its process is there."""
@@ -64,7 +64,8 @@ class Line:
 
     def go_on(self, epoch: int, share: float, loss: float | None, speed: float) -> None:
         """It trains, and so far has come in an epoch."""
-        self.epoch, self.share, self.loss, self.speed, self.state = epoch, share, loss, speed, "trains"
+        self.epoch, self.share, self.state = epoch, share, "trains"
+        self.loss, self.speed = loss, speed
         if self.first < 0:
             self.began, self.first = time.monotonic(), self.done
 
@@ -89,10 +90,18 @@ class Line:
         """How far it is, as a row of the live picture."""
         title = Text(self.title, style=f"bold {self.colour}")
         if self.state in ("waits", "starts", "failed"):
-            return [title, ProgressBar(1, 0, width=24), Text(self.state, style="dim"), "", "", "", ""]
+            state = Text(self.state, style="dim")
+            return [title, ProgressBar(1, 0, width=24), state, *[""] * 4]
+        bar = ProgressBar(
+            1,
+            self.done,
+            width=24,
+            complete_style=self.colour,
+            finished_style=self.colour,
+        )
         return [
             title,
-            ProgressBar(1, self.done, width=24, complete_style=self.colour, finished_style=self.colour),
+            bar,
             f"epoch {self.epoch}/{self.epochs}",
             "" if self.loss is None else f"loss {self.loss:.3f}",
             "" if self.accuracy is None else f"validation {self.accuracy:.1%}",
@@ -115,7 +124,9 @@ class Line:
 
 
 class TrainingProgress(Progress):
-    """Shows a run while it goes on: a live line a framework; without a terminal, a plain line an epoch."""
+    """Shows a run while it goes on: a live line a framework; without a terminal, a
+    plain line an epoch.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(console)
@@ -140,7 +151,9 @@ class TrainingProgress(Progress):
                 self.lines[who].start()
                 self.say(f"{self.lines[who].title:<16} starts")
             case StepDone():
-                self.lines[who].go_on(event.epoch, event.share, event.loss, event.pictures_per_second)
+                self.lines[who].go_on(
+                    event.epoch, event.share, event.loss, event.pictures_per_second
+                )
             case EpochDone(figures):
                 self.lines[who].end_epoch(figures)
                 self.say(self.lines[who].plain())
@@ -149,7 +162,14 @@ class TrainingProgress(Progress):
             case Failed(message):
                 self.lines[who].state = "failed"
                 self.warn(message)
-            case Alive() | CaseAsked() | Measuring() | Missing() | ProofPlanned() | BenchPlanned():
+            case (
+                Alive()
+                | CaseAsked()
+                | Measuring()
+                | Missing()
+                | ProofPlanned()
+                | BenchPlanned()
+            ):
                 pass
             case ReplayPlanned() | TurnBegins() | TurnEnds() | FirstStepDone():
                 pass
@@ -168,7 +188,7 @@ def _number(loss: float | None) -> str:
 
 
 def comparison_parts(result: Result) -> list[RenderableType]:
-    """A comparison on the terminal: problems, figures, how far they agree, where the page is."""
+    """A comparison on the terminal: problems, figures, how far they agree, the page."""
     return [
         *problem_lines(result.pictures),
         result_table(result),
@@ -178,14 +198,18 @@ def comparison_parts(result: Result) -> list[RenderableType]:
 
 
 def result_table(result: Result) -> Table:
-    """The table at the end of a run: test accuracy, times, speed with its reach, memory, lines of code."""
+    """The table at the end of a run: test accuracy, times, speed with its reach,
+    memory, lines of code.
+    """
     shown = table(title=f"{result.network['name']} on {result.pictures.source}")
     shown.add_column("framework", no_wrap=True)
     for heading in ("test (95 %)", "train", "total", "pictures/s", "MiB", "lines"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for name, one in result.frameworks.items():
         title = Text(one.title, style=f"bold {registry.find(name).colour}")
-        shown.add_row(title, *(_figures(name, result) if one.status == "done" else [one.status]))
+        shown.add_row(
+            title, *(_figures(name, result) if one.status == "done" else [one.status])
+        )
     return shown
 
 
@@ -200,7 +224,9 @@ def _figures(name: str, result: Result) -> list[str | Text]:
     accuracy = "" if one.test_accuracy is None else f"{one.test_accuracy:.1%}"
     speed = best("pictures_per_second", words.rate(one.pictures_per_second or 0))
     return [
-        with_reach(accuracy, one.test_accuracy_interval, lambda share: f"{100 * share:.1f}"),
+        with_reach(
+            accuracy, one.test_accuracy_interval, lambda share: f"{100 * share:.1f}"
+        ),
         f"{one.train_seconds:,.0f} s",
         best("total_seconds", f"{one.total_seconds:,.0f} s"),
         with_reach(speed, one.pictures_per_second_range, words.rate),
@@ -218,15 +244,21 @@ def agreement_lines(result: Result) -> list[str]:
     if result.ranking is None and done > 1:
         lines.append("So these figures are not ranked: they may compare accidents.")
     if agreement.first_step_loss_gap is not None:
-        lines.append(f"First-step losses differ by at most {agreement.first_step_loss_gap:.1e}")
+        lines.append(
+            f"First-step losses differ by at most {agreement.first_step_loss_gap:.1e}"
+        )
         if agreement.reference_gap is not None:
-            lines[-1] += f", from the NumPy reference's in float64 by at most {agreement.reference_gap:.1e}"
+            lines[-1] += (
+                ", from the NumPy reference's in float64 by at most "
+                f"{agreement.reference_gap:.1e}"
+            )
         lines[-1] += "."
     if agreement.reference_error is not None:
         lines.append(f"The NumPy reference could not say: {agreement.reference_error}")
     if agreement.test_logits_gap is not None and agreement.same_predictions is not None:
         lines.append(
-            f"After training, test logits differ by at most {agreement.test_logits_gap:.2g}; "
-            f"{agreement.same_predictions:.1%} of the test pictures get the same label from all."
+            "After training, test logits differ by at most "
+            f"{agreement.test_logits_gap:.2g}; {agreement.same_predictions:.1%} "
+            "of the test pictures get the same label from all."
         )
     return lines

@@ -10,9 +10,15 @@ from triptych.command_line import COMPLETION, Command
 @click.command(cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the shell's completion script; for bash: eval "$(triptych completion bash)"."""
+    """Print the shell's completion script; for bash: eval "$(triptych completion
+    bash)".
+    """
     from click.shell_completion import get_completion_class
 
     made = get_completion_class(shell)
     assert made is not None
-    click.echo(made(click.get_current_context().find_root().command, {}, "triptych", COMPLETION).source())
+    click.echo(
+        made(
+            click.get_current_context().find_root().command, {}, "triptych", COMPLETION
+        ).source()
+    )

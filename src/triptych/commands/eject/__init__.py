@@ -1,1 +1,1 @@
-"""Walk away with plain code: a network as a script, a notebook or a package of one's own."""
+"""Walk away with plain code: a network as one's own script, notebook or package."""

@@ -12,19 +12,49 @@ from triptych.command_line import IMAGES, JSON, Command, out, print_json
 
 @click.command(cls=Command)
 @click.argument("network", default="sports-cnn", metavar="[NETWORK|FILE|RUN]")
-@click.option("--framework", default="pytorch", show_default=True, metavar="NAME",
-              help="keras, tensorflow, pytorch or jax.")  # fmt: skip
-@click.option("--as", "form", default="script", show_default=True, metavar="FORM",
-              help="script, notebook or package.")  # fmt: skip
-@click.option("--style", metavar="STYLE",
-              help="native: as a fluent user would write it; exact: the same losses as here, to the bit.  "
-                   "[default: native; exact for a package]")  # fmt: skip
-@click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE", help="How it is to be trained.")
-@click.option("--pictures", metavar=IMAGES,
-              help="What it is meant for: decides classes, size and recipe.  [default: the built-in set "
-                   "that the network fits]")  # fmt: skip
-@click.option("--size", type=int, metavar="PX", help="Height and width of its pictures.")
-@click.option("--classes", type=click.IntRange(2), metavar="N", help="How many classes it tells apart.")
+@click.option(
+    "--framework",
+    default="pytorch",
+    show_default=True,
+    metavar="NAME",
+    help="keras, tensorflow, pytorch or jax.",
+)
+@click.option(
+    "--as",
+    "form",
+    default="script",
+    show_default=True,
+    metavar="FORM",
+    help="script, notebook or package.",
+)
+@click.option(
+    "--style",
+    metavar="STYLE",
+    help="native: as a fluent user would write it; "
+    "exact: the same losses as here, to the bit.  "
+    "[default: native; exact for a package]",
+)
+@click.option(
+    "--recipe",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="How it is to be trained.",
+)
+@click.option(
+    "--pictures",
+    metavar=IMAGES,
+    help="What it is meant for: decides classes, size and recipe.  "
+    "[default: the built-in set that the network fits]",
+)
+@click.option(
+    "--size", type=int, metavar="PX", help="Height and width of its pictures."
+)
+@click.option(
+    "--classes",
+    type=click.IntRange(2),
+    metavar="N",
+    help="How many classes it tells apart.",
+)
 @out("Where it goes.", "FILE")
 @JSON
 def eject(as_json: bool, **given: Any) -> None:
@@ -39,4 +69,7 @@ def eject(as_json: bool, **given: Any) -> None:
     if as_json:
         print_json(done)
     else:
-        show(f"Ejected: {done.path}", *(f"  {path}" for path in done.files if path != done.path))
+        show(
+            f"Ejected: {done.path}",
+            *(f"  {path}" for path in done.files if path != done.path),
+        )

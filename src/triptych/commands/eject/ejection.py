@@ -29,7 +29,11 @@ from triptych.running.recipe import make_plan, read_recipe
 Form = Literal["script", "notebook", "package"]
 Style = Literal["native", "exact"]
 
-STYLES: dict[Form, Style] = {"script": "native", "notebook": "native", "package": "exact"}
+STYLES: dict[Form, Style] = {
+    "script": "native",
+    "notebook": "native",
+    "package": "exact",
+}
 """What each form is written in unless one asks for the other."""
 
 WRITERS: dict[Form, Callable[[Source, str], forms.Files]] = {
@@ -71,28 +75,39 @@ def eject(
 ) -> Ejected:
     """Write a program that trains, evaluates and predicts without Triptych.
 
-    In the `native` style, the default but for packages, it is what a fluent user of the framework would
-    write around the network; in the `exact` style it trains to the same losses as Triptych, to the bit.
+    In the `native` style, the default but for packages, it is what a fluent user of the
+    framework would write around the network; in the `exact` style it trains to the same
+    losses as Triptych, to the bit.
 
-    `network` is a name of the zoo, an architecture file, or a run, whose recipe and weights come along.
-    Otherwise size, classes and recipe are those of the `pictures` that it is meant for: a folder, an archive
-    or a built-in set, by default the one that has the classes of the zoo's network.
-    `out` is the script, the notebook, or the package's folder; by default it is named after network and
-    framework, in the current folder. What is there already is never overwritten: raises UsageError then, and
-    for anything that does not fit.
+    `network` is a name of the zoo, an architecture file, or a run, whose recipe and
+    weights come along. Otherwise size, classes and recipe are those of the `pictures`
+    that it is meant for: a folder, an archive or a built-in set, by default the one
+    that has the classes of the zoo's network. `out` is the script, the notebook, or the
+    package's folder; by default it is named after network and framework, in the current
+    folder. What is there already is never overwritten: raises UsageError then, and for
+    anything that does not fit.
     """
     if form not in get_args(Form):
-        raise UsageError(f"there is no form {form!r}: {did_you_mean(form, get_args(Form))}")
+        raise UsageError(
+            f"there is no form {form!r}: {did_you_mean(form, get_args(Form))}"
+        )
     style = _style(form, style)
     source = _source(network, framework, recipe, pictures, size, classes)
     plain = _plain(f"{source.architecture.name}_{source.entry.folder}")
     suffix = {"script": ".py", "notebook": ".ipynb", "package": ""}[form]
     target = Path(out) if out is not None else Path(plain + suffix)
     if target.suffix != suffix:
-        raise UsageError(f"{target}: a {form} is written to {'a folder' if not suffix else f'*{suffix}'}")
+        raise UsageError(
+            f"{target}: a {form} is written to "
+            f"{'a folder' if not suffix else f'*{suffix}'}"
+        )
     name = target.stem if form == "notebook" or _is_plain(target.stem) else plain
-    if form != "notebook" and (name in sys.modules or importlib.util.find_spec(name) is not None):
-        raise UsageError(f"{target}: would hide the package {name!r}; choose another --out")
+    if form != "notebook" and (
+        name in sys.modules or importlib.util.find_spec(name) is not None
+    ):
+        raise UsageError(
+            f"{target}: would hide the package {name!r}; choose another --out"
+        )
     if style == "native":
         return _save(target, _native(source, form, name, target))
     return _save(target, _exact(source, form, name, target))
@@ -103,9 +118,13 @@ def _style(form: Form, style: Style | None) -> Style:
     if style is None:
         return STYLES[form]
     if style not in get_args(Style):
-        raise UsageError(f"there is no style {style!r}: {did_you_mean(style, get_args(Style))}")
+        raise UsageError(
+            f"there is no style {style!r}: {did_you_mean(style, get_args(Style))}"
+        )
     if style == "native" and form == "package":
-        raise UsageError("a package is always exact; choose --as script for the native style")
+        raise UsageError(
+            "a package is always exact; choose --as script for the native style"
+        )
     return style
 
 
@@ -124,7 +143,9 @@ Contents = dict[Path, str | bytes]
 
 
 def _native(source: Source, form: Form, name: str, target: Path) -> Contents:
-    """A script or notebook, and beside it a run's weights for the framework, and its classes."""
+    """A script or notebook, and beside it a run's weights for the framework, and its
+    classes.
+    """
     write = native.script if form == "script" else native.notebook
     files: Contents = {target: write(source, name)}
     if source.trained is not None:
@@ -138,11 +159,14 @@ def _exact(source: Source, form: Form, name: str, target: Path) -> Contents:
     folder = target if form == "package" else target.parent
     texts = WRITERS[form](source, name)
     files: Contents = {folder / path: text for path, text in texts.items()}
-    if form != "package":  # the one file goes where it was asked for, whatever it is called
+    # The one file goes where it was asked for, whatever it is called.
+    if form != "package":
         files = dict.fromkeys([target], *texts.values())
     if source.trained is not None:
         metadata = {"classes": json.dumps(source.trained.classes)}
-        weights = folder / WEIGHTS[form].format(name=target.stem if form != "package" else name)
+        weights = folder / WEIGHTS[form].format(
+            name=target.stem if form != "package" else name
+        )
         files[weights] = save(source.trained.weights, metadata)
     return files
 
@@ -168,10 +192,16 @@ def _source(
 ) -> Source:
     entry = registry.find(framework)
     if framework not in registry.DEFAULT:
-        raise UsageError(f"{entry.title} cannot be ejected; choose one of {', '.join(registry.DEFAULT)}")
+        raise UsageError(
+            f"{entry.title} cannot be ejected; "
+            f"choose one of {', '.join(registry.DEFAULT)}"
+        )
     if (run := RunFolder.find(str(network))) is not None:
         if any(option is not None for option in (recipe, pictures, size, classes)):
-            raise UsageError("a run has its own recipe, pictures, size and classes; leave these options out")
+            raise UsageError(
+                "a run has its own recipe, pictures, size and classes; "
+                "leave these options out"
+            )
         return _from_run(run, entry)
     tables = read_recipe(recipe)
     pictures = pictures or tables.get("pictures")
@@ -179,7 +209,12 @@ def _source(
         pictures = _built_in(str(network), classes)
     else:
         classes = _agreed(pictures, classes)
-    given = {"network": str(network), "frameworks": [framework], "size": size, "pictures": str(pictures)}
+    given = {
+        "network": str(network),
+        "frameworks": [framework],
+        "size": size,
+        "pictures": str(pictures),
+    }
     plan, architecture = make_plan(tables, given)
     architecture = architecture.adapted(pair(plan.size), classes)
     writer = entry.writer()
@@ -188,7 +223,9 @@ def _source(
 
 
 def _built_in(network: str, classes: int | None) -> str:
-    """The built-in set with the classes of a network of ours; your own network is for your own pictures."""
+    """The built-in set with the classes of a network of ours; your own network is for
+    your own pictures.
+    """
     if network in (*ZOO, *NOTEBOOKS):
         wanted = classes or find_network(network).classes
         for name, known in BUILT_IN.items():
@@ -198,31 +235,42 @@ def _built_in(network: str, classes: int | None) -> str:
 
 
 def _agreed(pictures: Path | str, classes: int | None) -> int:
-    """How many classes the pictures have; raises UsageError if another number was asked for."""
+    """How many classes the pictures have; raises UsageError if not those asked for."""
     found = len(class_names(pictures))
     if classes not in (None, found):
-        raise UsageError(f"{pictures} has {found} classes, not {classes}; leave --classes out")
+        raise UsageError(
+            f"{pictures} has {found} classes, not {classes}; leave --classes out"
+        )
     return found
 
 
 def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
     """With the weights of that framework's panel, or of another: weights are canonical.
 
-    The network's text is written anew: a run's folder may be anybody's, and so may the text in it.
+    The network's text is written anew: a run's folder may be anybody's, and so may the
+    text in it.
     """
     recipe, architecture = run.recipe(), run.architecture()
-    panels = [run.panel(registry.find(name)) for name in dict.fromkeys((entry.name, *recipe.frameworks))]
+    panels = [
+        run.panel(registry.find(name))
+        for name in dict.fromkeys((entry.name, *recipe.frameworks))
+    ]
     trained = [panel for panel in panels if panel.weights.exists()]
     if not trained:
         raise RunFolderError(
-            f"{run.path}: nothing is trained in it yet; go on with: triptych resume {run.path}"
+            f"{run.path}: nothing is trained in it yet; "
+            f"go on with: triptych resume {run.path}"
         )
     weights = load_tensors(trained[0].weights)
     check_weights(architecture, weights)
     writer = entry.writer()
     text, layouts = writer.write_network(architecture), writer.layouts(architecture)
     history = tuple(
-        {"loss": one.loss, "accuracy": one.accuracy, "validation": one.validation_accuracy}
+        {
+            "loss": one.loss,
+            "accuracy": one.accuracy,
+            "validation": one.validation_accuracy,
+        }
         for one in trained[0].epochs()
     )
     known = Trained(weights, tuple(run.pictures().classes), history)

@@ -1,7 +1,9 @@
-"""The native style: what a fluent user of a framework writes around the network that ran.
+"""The native style: what a fluent user of a framework writes around the network that
+ran.
 
-The network's text is the emitted one. What holds it to the conventions, and has a common counterpart in the
-framework, makes room for that: masks of dropout that are the same everywhere, Keras' own batch norm.
+The network's text is the emitted one. What holds it to the conventions, and has a
+common counterpart in the framework, makes room for that: masks of dropout that are the
+same everywhere, Keras' own batch norm.
 """
 
 from __future__ import annotations
@@ -89,17 +91,25 @@ def script(source: Source, name: str) -> str:
 def notebook(source: Source, name: str) -> str:
     """The same in cells, with what there is to say and to see."""
     architecture, recipe = source.architecture, source.recipe
-    history = {
-        "loss": [one["loss"] for one in source.trained.history],
-        "val_accuracy": [one["validation"] for one in source.trained.history],
-    } if source.trained else {}  # fmt: skip
+    history = (
+        {
+            "loss": [one["loss"] for one in source.trained.history],
+            "val_accuracy": [one["validation"] for one in source.trained.history],
+        }
+        if source.trained
+        else {}
+    )
     text = fill(
         "native/notebook.py.j2",
         **facts(source, name, f"Path({name + suffix(source)!r})"),
-        title_line=f"{architecture.name} in {source.title}", color=source.entry.colour,
-        folder=folder_name(Path(recipe.pictures)), built_in=ABOUT_BUILT_IN.get(recipe.pictures),
-        trained=source.trained, history=history, environment=kernel_environment(source),
-    )  # fmt: skip
+        title_line=f"{architecture.name} in {source.title}",
+        color=source.entry.colour,
+        folder=folder_name(Path(recipe.pictures)),
+        built_in=ABOUT_BUILT_IN.get(recipe.pictures),
+        trained=source.trained,
+        history=history,
+        environment=kernel_environment(source),
+    )
     return notebook_of(tidy(text, select="I,F401"))
 
 
@@ -109,31 +119,50 @@ def suffix(source: Source) -> str:
 
 
 def facts(source: Source, name: str, weights: str) -> dict[str, object]:
-    """What the templates are filled with; `weights` is an expression for the file's path."""
+    """What the templates are filled with; `weights` is an expression for a path."""
     recipe, architecture = source.recipe, source.architecture
     height, width = pair(recipe.size)
     moved = recipe.augmentation
     shift = (int(height * moved.shift), int(width * moved.shift)) if moved else (0, 0)
     imports, network = network_text(source)
-    half = "jax.tree.map(lambda w: w.astype(jnp.bfloat16) if w.ndim > 1 else w, weights)"
+    half = (
+        "jax.tree.map(lambda w: w.astype(jnp.bfloat16) if w.ndim > 1 else w, weights)"
+    )
     return {
-        "name": name, "about": about(source), "needs": _needs(source),
-        "version": version("triptych"), "speed": source.entry.speed, "title": source.title,
-        "recipe": recipe, "size": (height, width), "classes": architecture.classes,
-        "network_imports": imports, "network": network, "weights": weights,
-        "module": source.entry.module, "dropouts": architecture.dropouts,
+        "name": name,
+        "about": about(source),
+        "needs": _needs(source),
+        "version": version("triptych"),
+        "speed": source.entry.speed,
+        "title": source.title,
+        "recipe": recipe,
+        "size": (height, width),
+        "classes": architecture.classes,
+        "network_imports": imports,
+        "network": network,
+        "weights": weights,
+        "module": source.entry.module,
+        "dropouts": architecture.dropouts,
         "augmentation": moved if moved and (moved.flip or any(shift)) else None,
-        "shift": shift, "moves": any(shift), "changes": _changes(moved, any(shift)),
-        "mean": architecture.mean, "std": architecture.std,
+        "shift": shift,
+        "moves": any(shift),
+        "changes": _changes(moved, any(shift)),
+        "mean": architecture.mean,
+        "std": architecture.std,
         "variance": tuple(one**2 for one in architecture.std),
         "normalized": any(architecture.mean) or set(architecture.std) != {1.0},
-        "initial": _initial(architecture), "half": half if recipe.precision == "bfloat16" else "weights",
-    }  # fmt: skip
+        "initial": _initial(architecture),
+        "half": half if recipe.precision == "bfloat16" else "weights",
+    }
 
 
 def _needs(source: Source) -> list[str]:
     own = suffix(source) != ".safetensors"
-    return [one for one in requirements(source) if not (own and one.startswith("safetensors"))]
+    return [
+        one
+        for one in requirements(source)
+        if not (own and one.startswith("safetensors"))
+    ]
 
 
 def _changes(augmentation: Augmentation | None, moves: bool) -> str:
@@ -142,12 +171,11 @@ def _changes(augmentation: Augmentation | None, moves: bool) -> str:
 
 
 def network_text(source: Source) -> tuple[str, str]:
-    """The imports of the network's text, and the rest of it, in the dialect of its framework."""
+    """The imports of the network's text, and its rest, in its framework's dialect."""
     dialect = DIALECTS[source.entry.module]
     imports, kept = [], []
-    for statement in ast.parse(source.network).body[
-        1:
-    ]:  # the first is the docstring, which the program has for itself
+    _docstring, *statements = ast.parse(source.network).body  # the program has its own
+    for statement in statements:
         text = cut(source.network, statement)
         if isinstance(statement, ast.Import | ast.ImportFrom):
             imports.append(text)
@@ -161,7 +189,9 @@ def network_text(source: Source) -> tuple[str, str]:
 
 def _initial(architecture: Architecture) -> dict[str, str]:
     """How each tensor begins, in JAX, which has no layers that know."""
-    return {name: _drawn(how) for name, how in initial_distributions(architecture).items()}
+    return {
+        name: _drawn(how) for name, how in initial_distributions(architecture).items()
+    }
 
 
 def _drawn(how: Distribution) -> str:
@@ -169,11 +199,15 @@ def _drawn(how: Distribution) -> str:
     if how.law == "normal":
         return f"{how.size:.6g} * jax.random.normal(next(keys), {shape})"
     if how.law == "uniform":
-        return f"jax.random.uniform(next(keys), {shape}, minval={-how.size:.6g}, maxval={how.size:.6g})"
+        return (
+            f"jax.random.uniform(next(keys), {shape}, "
+            f"minval={-how.size:.6g}, maxval={how.size:.6g})"
+        )
     if how.law == "orthogonal":
         units, parts = how.shape[0], how.shape[1] // how.shape[0]
         return (
-            f"jnp.hstack([jax.random.orthogonal(k, {units}) for k in jax.random.split(next(keys), {parts})])"
+            f"jnp.hstack([jax.random.orthogonal(k, {units}) "
+            f"for k in jax.random.split(next(keys), {parts})])"
         )
     values = tuple(how.size * part for part in how.parts)
     if len(set(values)) > 1:
@@ -189,7 +223,8 @@ def tensors_of(source: Source, weights: Weights) -> dict[str, Array]:
         if layout.row is not None and held is None:
             held = np.zeros((2, *weights[name].shape), weights[name].dtype)
         found[layout.name] = to_native(weights[name], layout, held)
-    for name in [one for one in found if one.endswith("bias_ih_l0")]:  # PyTorch has two where one is enough
+    # PyTorch has two where one is enough.
+    for name in [one for one in found if one.endswith("bias_ih_l0")]:
         found.setdefault(name.replace("bias_ih", "bias_hh"), np.zeros_like(found[name]))
     return found
 
@@ -221,9 +256,15 @@ def _keras_file(source: Source, tensors: Mapping[str, Array], scratch: Path) -> 
     (scratch / "program.py").write_text(script(source, "program"), "utf-8")
     save_file(dict(tensors), scratch / "weights.safetensors")
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _KERAS], cwd=scratch, capture_output=True, text=True, check=False,
+        [sys.executable, "-P", "-c", _KERAS],
+        cwd=scratch,
+        capture_output=True,
+        text=True,
+        check=False,
         env=environment(source.entry),
-    )  # fmt: skip
+    )
     if done.returncode:
-        raise WorkerFailed(f"{source.title} could not write the weights: {done.stderr[-2000:]}")
+        raise WorkerFailed(
+            f"{source.title} could not write the weights: {done.stderr[-2000:]}"
+        )
     return (scratch / "program.weights.h5").read_bytes()

@@ -1,10 +1,13 @@
-"""Takes from the library's sources what a program needs, and nothing else, by following names.
+"""Takes from the library's sources what a program needs, and nothing else, by following
+names.
 
-A program is written as modules that import from the library. `shake` puts the definitions themselves in the
-place of these imports, with all that they need in turn, so that what is ejected is what ran. Sources are
-read, never imported: a program for a framework can be written where that framework is not installed.
+A program is written as modules that import from the library. `shake` puts the
+definitions themselves in the place of these imports, with all that they need in turn,
+so that what is ejected is what ran. Sources are read, never imported: a program for a
+framework can be written where that framework is not installed.
 
-What only checks a user's input stays behind: `__post_init__`, and an `if` that raises one of our errors.
+What only checks a user's input stays behind: `__post_init__`, and an `if` that raises
+one of our errors.
 """
 
 from __future__ import annotations
@@ -41,15 +44,24 @@ class Module:
             match statement:
                 case ast.Import(names=names):
                     for name in names:
-                        imports[name.asname or name.name.partition(".")[0]] = ast.Import([name])
+                        held = name.asname or name.name.partition(".")[0]
+                        imports[held] = ast.Import([name])
                 case ast.ImportFrom(module=module, names=names):
                     for name in names:
-                        imports[name.asname or name.name] = ast.ImportFrom(module, [name], 0)
+                        held = name.asname or name.name
+                        imports[held] = ast.ImportFrom(module, [name], 0)
                 case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                     definitions[name] = statement
                 case ast.Assign(targets=[ast.Tuple(elts=targets)]):
-                    definitions |= {one.id: statement for one in targets if isinstance(one, ast.Name)}
-                case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                    definitions |= {
+                        one.id: statement
+                        for one in targets
+                        if isinstance(one, ast.Name)
+                    }
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)])
+                    | ast.AnnAssign(target=ast.Name(id=name))
+                ):
                     definitions[name] = statement
         return cls(text, definitions, imports)
 
@@ -64,25 +76,40 @@ def _library(module: str) -> Module:
 
 @dataclass
 class Part:
-    """A module of the program: its own text, what it takes from the library, and from outside."""
+    """A module of the program: its text, what it takes from the library and outside."""
 
     own: Module
     homes: tuple[str, ...] = ()
-    """The modules of the library that have their home here, in the order in which they are to stand."""
+    """The modules of the library that have their home here, in the order in which they
+    are to stand.
+    """
     taken: dict[str, tuple[str, ast.stmt]] = field(default_factory=dict)
     """Module of the library and statement, by name."""
     outside: dict[str, str] = field(default_factory=dict)
     """Import statements by the name that they bring."""
 
     def code(self) -> str:
-        """What was taken, in the order of the library's files, then the part's own text."""
-        chosen = {id(statement): (module, statement) for module, statement in self.taken.values()}
-        ordered = sorted(chosen.values(), key=lambda one: (self.homes.index(one[0]), one[1].lineno))
+        """What was taken, in the order of the library's files, then its own text."""
+        chosen = {
+            id(statement): (module, statement)
+            for module, statement in self.taken.values()
+        }
+        ordered = sorted(
+            chosen.values(), key=lambda one: (self.homes.index(one[0]), one[1].lineno)
+        )
         taken = "".join(f"{_cut(*one)}{_space_after(one[1])}" for one in ordered)
-        body = [s for s in ast.parse(self.own.text).body if not isinstance(s, ast.Import | ast.ImportFrom)]
+        body = [
+            s
+            for s in ast.parse(self.own.text).body
+            if not isinstance(s, ast.Import | ast.ImportFrom)
+        ]
         start = 1 if body and _is_text(body[0]) else 0
         lines = self.own.text.splitlines(keepends=True)
-        own = "".join(lines[_first_line(body[start], lines) - 1 :]) if body[start:] else ""
+        own = (
+            "".join(lines[_first_line(body[start], lines) - 1 :])
+            if body[start:]
+            else ""
+        )
         return f"{taken}\n{own}".strip("\n") + "\n"
 
     @property
@@ -96,19 +123,33 @@ class Part:
 
 
 def shake(texts: Mapping[str, str], homes: Mapping[str, str]) -> dict[str, Part]:
-    """The parts of a program from their texts, by name; `homes` names the part of each library module.
+    """The parts of a program from their texts, by name; `homes` names the part of each
+    library module.
 
-    Parts import each other as `from program.NAME import ...`, and the library as anyone does.
+    Parts import each other as `from program.NAME import ...`, and the library as anyone
+    does.
     """
     parts = {
-        name: Part(Module.parse(text), tuple(home for home, part in homes.items() if part == name))
+        name: Part(
+            Module.parse(text),
+            tuple(home for home, part in homes.items() if part == name),
+        )
         for name, text in texts.items()
     }
 
     def _defined(name: str, home: str, statement: ast.stmt) -> bool:
-        """Whether a part says the same itself: a network's text may, and then it is not said twice."""
-        found = [part.own.definitions[name] for part in parts.values() if name in part.own.definitions]
-        assert all(ast.unparse(one) == ast.unparse(statement) for one in found), (home, name)
+        """Whether a part says the same itself: a network's text may, and then it is not
+        said twice.
+        """
+        found = [
+            part.own.definitions[name]
+            for part in parts.values()
+            if name in part.own.definitions
+        ]
+        assert all(ast.unparse(one) == ast.unparse(statement) for one in found), (
+            home,
+            name,
+        )
         return bool(found)
 
     def follow(part: str, module: Module, names: set[str], home: str) -> None:
@@ -138,12 +179,14 @@ def shake(texts: Mapping[str, str], homes: Mapping[str, str]) -> dict[str, Part]
 
 
 def global_names(text: str) -> set[str]:
-    """The names that a text reads and that are not local to a function, annotations included."""
+    """The names that a text reads and that no function holds, annotations included."""
 
     def below(scope: symtable.SymbolTable) -> Iterator[str]:
         top = scope.get_type() == "module"
         yield from (
-            s.get_name() for s in scope.get_symbols() if (s.is_referenced() if top else s.is_global())
+            s.get_name()
+            for s in scope.get_symbols()
+            if (s.is_referenced() if top else s.is_global())
         )
         for child in scope.get_children():
             yield from below(child)
@@ -168,22 +211,33 @@ def _checks_input(statement: ast.stmt, errors: set[str]) -> bool:
 def _left_behind(home: str, statement: ast.stmt) -> Iterator[ast.stmt]:
     imports = _library(home).imports.items()
     errors = {
-        n for n, one in imports if isinstance(one, ast.ImportFrom) and one.module == f"{PACKAGE}.errors"
+        n
+        for n, one in imports
+        if isinstance(one, ast.ImportFrom) and one.module == f"{PACKAGE}.errors"
     }
     for node in ast.walk(statement):
-        for below in getattr(node, "body", None) or [] if isinstance(node, ast.stmt) else []:
+        if not isinstance(node, ast.stmt):
+            continue
+        for below in getattr(node, "body", None) or []:
             if _checks_input(below, errors):
                 yield below
 
 
 def _cut(home: str, statement: ast.stmt) -> str:
-    """A definition's text, with the comment above it and the text below it that explains it."""
+    """A definition's text, with comment above and explaining text below it."""
     module = _library(home)
     lines = module.text.splitlines(keepends=True)
-    first, last = _first_line(statement, lines), statement.end_lineno or statement.lineno
+    first, last = (
+        _first_line(statement, lines),
+        statement.end_lineno or statement.lineno,
+    )
     body = ast.parse(module.text).body
     following = next((s for s in body if s.lineno > last), None)
-    if following is not None and _is_text(following) and not isinstance(statement, ast.FunctionDef):
+    if (
+        following is not None
+        and _is_text(following)
+        and not isinstance(statement, ast.FunctionDef)
+    ):
         last = following.end_lineno or following.lineno
     dropped: set[int] = set()
     for below in _left_behind(home, statement):

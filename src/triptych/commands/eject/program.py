@@ -1,4 +1,6 @@
-"""The program that is ejected: its parts, written from templates and from the library's own sources."""
+"""The program that is ejected: its parts, written from templates and from the library's
+own sources.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,16 @@ from triptych.network.layouts import Layout
 from triptych.network.weights import Weights, initial_distributions
 from triptych.running.recipe import Recipe
 
-PARTS = ("settings", "pictures", "streams", "batches", "network", "weights", "training", "fitting")
+PARTS = (
+    "settings",
+    "pictures",
+    "streams",
+    "batches",
+    "network",
+    "weights",
+    "training",
+    "fitting",
+)
 """What every form has, in an order in which each can stand after the others."""
 
 HOMES = {
@@ -39,7 +50,8 @@ HOMES = {
     "triptych.frameworks.contract": "training",
     "triptych.running.schedule": "fitting",
 }
-"""The part in which each of the library's modules is at home, in the order in which they stand there.
+"""The part in which each of the library's modules is at home, in the order in which
+they stand there.
 
 What a framework's `ops` holds is at home in training.
 """
@@ -52,7 +64,7 @@ class Trained:
     weights: Weights
     classes: tuple[str, ...]
     history: tuple[dict[str, float | None], ...] = ()
-    """Loss, accuracy and validation accuracy of each epoch, of the framework that learned it."""
+    """Loss, accuracy, validation accuracy of each epoch, of the one that learned it."""
 
 
 @dataclass(frozen=True)
@@ -75,30 +87,46 @@ class Source:
 
 
 def write_program(source: Source, weights_path: str, *more: str) -> dict[str, Part]:
-    """The parts of the program, and `more` of the templates, by name; `weights_path` is an expression."""
+    """The parts of the program, and `more` of the templates, by name; `weights_path` is
+    an expression.
+    """
     recipe, architecture = source.recipe, source.architecture
+    flattened, dropouts = architecture.flattened, architecture.dropouts
+    layouts = {name: write_layout(layout) for name, layout in source.layouts.items()}
     facts: dict[str, Any] = {
-        "recipe": recipe, "architecture": architecture, "title": source.title,
-        "size": pair(recipe.size), "classes": architecture.classes, "dropouts": architecture.dropouts,
-        "initial": initial_distributions(architecture), "weights_path": weights_path,
-        "layouts": {name: write_layout(layout) for name, layout in source.layouts.items()},
-        "flattened": {n: s for n, s in architecture.flattened.items() if n in architecture.dropouts},
-    }  # fmt: skip
+        "recipe": recipe,
+        "architecture": architecture,
+        "title": source.title,
+        "size": pair(recipe.size),
+        "classes": architecture.classes,
+        "dropouts": dropouts,
+        "initial": initial_distributions(architecture),
+        "weights_path": weights_path,
+        "layouts": layouts,
+        "flattened": {n: s for n, s in flattened.items() if n in dropouts},
+    }
     texts = {
-        name: source.network if name == "network" else fill(
+        name: source.network
+        if name == "network"
+        else fill(
             f"{source.entry.module if name == 'training' else name}.py.j2", **facts
         )
         for name in (*PARTS, *more)
-    }  # fmt: skip
-    return shake(texts, HOMES | {f"triptych.frameworks.{source.entry.module}.ops": "training"})
+    }
+    return shake(
+        texts, HOMES | {f"triptych.frameworks.{source.entry.module}.ops": "training"}
+    )
 
 
 def fill(template: str, **facts: Any) -> str:
     """A template with its blanks filled in."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters |= {"in_docstring": in_docstring, "markdown": _markdown}
     environment.filters |= {"python": repr, "toml": _toml}
     return environment.get_template(template).render(facts)
@@ -129,6 +157,8 @@ def needs(parts: Mapping[str, Part], name: str) -> dict[str, set[str]]:
     """Which names a part takes from which others."""
     read = global_names(parts[name].code())
     found = {
-        other: read & part.names() - parts[name].names() for other, part in parts.items() if other != name
+        other: read & part.names() - parts[name].names()
+        for other, part in parts.items()
+        if other != name
     }
     return {other: names for other, names in found.items() if names}

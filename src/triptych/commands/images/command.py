@@ -12,19 +12,46 @@ from triptych.command_line import IMAGES, JSON, Command, print_json
 @click.command(cls=Command)
 @click.argument("source", metavar=IMAGES)
 @click.option("--size", type=int, default=96, show_default=True, metavar="PX")
-@click.option("--sheet", type=click.Path(path_type=Path), default=Path("contact-sheet.png"),
-              show_default=True, metavar="FILE", help="Where the contact sheet goes.")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the split.")
-@click.option("--save-to", type=click.Path(path_type=Path), metavar="DIR",
-              help="Also write the pictures, as decoded, to a folder of PNG files.")  # fmt: skip
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path),
+    default=Path("contact-sheet.png"),
+    show_default=True,
+    metavar="FILE",
+    help="Where the contact sheet goes.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Decides the split.",
+)
+@click.option(
+    "--save-to",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also write the pictures, as decoded, to a folder of PNG files.",
+)
 @click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 pictures.")
-@click.option("--strict", is_flag=True, help="End with exit code 2 if any picture has a problem.")
+@click.option(
+    "--strict", is_flag=True, help="End with exit code 2 if any picture has a problem."
+)
 @JSON
 def pictures(
-    source: str, size: int, sheet: Path, seed: int, save_to: Path | None, full: bool, strict: bool,
+    source: str,
+    size: int,
+    sheet: Path,
+    seed: int,
+    save_to: Path | None,
+    full: bool,
+    strict: bool,
     as_json: bool,
-) -> None:  # fmt: skip
-    """Check a folder or archive of pictures: problems, counts per class, a contact sheet."""
+) -> None:
+    """Check a folder or archive of pictures: problems, counts per class, a contact
+    sheet.
+    """
     import msgspec
 
     from triptych.commands.images.terminal import pictures_table
@@ -35,7 +62,13 @@ def pictures(
     from triptych.terminal import ImagesProgress, problem_lines, show
 
     with ImagesProgress() as progress:
-        store = open_pictures(source, size=(size, size), full=full, strict=strict, progress=progress.prepared)
+        store = open_pictures(
+            source,
+            size=(size, size),
+            full=full,
+            strict=strict,
+            progress=progress.prepared,
+        )
     if save_to is not None:
         save_pictures(store, save_to)
     contact_sheet(store, sheet)
@@ -48,7 +81,9 @@ def pictures(
 
 @click.command(cls=Command)
 @click.option(
-    "--clear", is_flag=True, help="Delete every store; runs go on, and decode again when they must."
+    "--clear",
+    is_flag=True,
+    help="Delete every store; runs go on, and decode again when they must.",
 )
 @JSON
 def cache(clear: bool, as_json: bool) -> None:

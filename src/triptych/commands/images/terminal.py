@@ -21,7 +21,9 @@ def pictures_table(found: ImagesFound) -> Table:
     for side in sides:
         shown.add_column(side, justify="right")
     for number, name in enumerate(found.classes):
-        shown.add_row(name, *(f"{found.class_counts[side][number]:,}" for side in sides))
+        shown.add_row(
+            name, *(f"{found.class_counts[side][number]:,}" for side in sides)
+        )
     shown.add_section()
     shown.add_row("all", *(f"{getattr(found, side):,}" for side in sides))
     return shown
@@ -37,7 +39,10 @@ def cache_parts(stores: Sequence[StoreFacts], folder: Path) -> list[RenderableTy
     for store in stores:
         height, width = store.size
         shown.add_row(
-            f"{store.pictures:,}", store.source, f"{height} x {width}", f"{store.bytes / 2**20:,.1f}",
+            f"{store.pictures:,}",
+            store.source,
+            f"{height} x {width}",
+            f"{store.bytes / 2**20:,.1f}",
             store.made[:16].replace("T", " "),
-        )  # fmt: skip
+        )
     return [shown, "Clear it with: triptych cache --clear"]

@@ -1,4 +1,6 @@
-"""Code in one framework, run by itself: two frameworks never share a process, not even in a notebook."""
+"""Code in one framework, run by itself: two frameworks never share a process, not even
+in a notebook.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,11 @@ from triptych.running.transport import environment
 
 
 def run_cell(framework: str, code: str) -> str:
-    """What `code` prints in a process of its own, which sees what a worker of that framework sees.
+    """What `code` prints in a process of its own, which sees what a worker of that
+    framework sees.
 
-    Raises UsageError for an unknown framework, FrameworkMissing, and WorkerFailed with the traceback.
+    Raises UsageError for an unknown framework, FrameworkMissing, and WorkerFailed with
+    the traceback.
     """
     entry = registry.find(framework)
     if missing := entry.missing():
@@ -27,14 +31,20 @@ def run_cell(framework: str, code: str) -> str:
         cell.write_text(code, "utf-8")
         done = subprocess.run(
             [sys.executable, "-P", str(cell)],
-            capture_output=True, text=True, check=False, env=environment(entry),
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment(entry),
+        )
     if done.returncode:
         raise WorkerFailed(f"{entry.title} failed in this cell:\n{done.stderr.strip()}")
     return done.stdout
 
 
 def run_cells(frameworks: Sequence[str], code: str) -> dict[str, str]:
-    """What the same `code` prints by each of `frameworks`, by name, two at a time; raises as `run_cell`."""
+    """What the same `code` prints by each of `frameworks`, by name, two at a time;
+    raises as `run_cell`.
+    """
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(frameworks, pool.map(lambda name: run_cell(name, code), frameworks), strict=True))
+        printed = pool.map(lambda name: run_cell(name, code), frameworks)
+        return dict(zip(frameworks, printed, strict=True))

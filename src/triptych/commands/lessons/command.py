@@ -11,8 +11,14 @@ from triptych.command_line import JSON, Command, print_json
 
 @click.command(cls=Command)
 @click.argument("number", required=False, type=int, metavar="[NUMBER]")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("lessons"), show_default=True,
-              metavar="DIR", help="Where your copy of the lesson goes; one that is there stays.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("lessons"),
+    show_default=True,
+    metavar="DIR",
+    help="Where your copy of the lesson goes; one that is there stays.",
+)
 @click.option("--no-open", is_flag=True, help="Only copy it.")
 @JSON
 def lessons(number: int | None, out: Path, no_open: bool, as_json: bool) -> None:

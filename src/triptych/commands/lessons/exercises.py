@@ -7,9 +7,11 @@ from typing import Any
 
 
 def check(answer: Any, right: Callable[[Any], Any], hint: str) -> None:
-    """Print what becomes of an `answer`: open while it is `...`, right, or not yet, with a hint.
+    """Print what becomes of an `answer`: open while it is `...`, right, or not yet,
+    with a hint.
 
-    `right(answer)` says whether it is right; if it raises, what it raises is shown with the hint.
+    `right(answer)` says whether it is right; if it raises, what it raises is shown with
+    the hint.
     """
     if answer is ...:
         print("○ open: put your answer in place of the dots, and run both cells again")

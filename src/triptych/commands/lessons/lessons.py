@@ -24,10 +24,14 @@ class Lesson:
 
 
 def list_lessons() -> list[Lesson]:
-    """All lessons in their order; raises UsageError if this installation came without them."""
-    lessons = sorted((_read(path) for path in _folder().glob("*.ipynb")), key=lambda one: one.number)
+    """All lessons in their order; raises UsageError if they are not installed."""
+    lessons = sorted(
+        (_read(path) for path in _folder().glob("*.ipynb")), key=lambda one: one.number
+    )
     if not lessons:
-        raise UsageError("this installation came without its lessons; install triptych again")
+        raise UsageError(
+            "this installation came without its lessons; install triptych again"
+        )
     return lessons
 
 
@@ -35,7 +39,10 @@ def find_lesson(number: int) -> Lesson:
     """The lesson of that number; raises UsageError with the numbers there are."""
     lessons = {lesson.number: lesson for lesson in list_lessons()}
     if number not in lessons:
-        raise UsageError(f"there is no lesson {number}: they go from {min(lessons)} to {max(lessons)}")
+        raise UsageError(
+            f"there is no lesson {number}: "
+            f"they go from {min(lessons)} to {max(lessons)}"
+        )
     return lessons[number]
 
 
@@ -53,7 +60,9 @@ def take_lesson(lesson: Lesson, folder: Path) -> Path:
 
 
 def open_notebook(path: Path) -> bool:
-    """Open it in JupyterLab and wait until that is closed; False if JupyterLab is not installed."""
+    """Open it in JupyterLab and wait until that is closed; False if JupyterLab is not
+    installed.
+    """
     if importlib.util.find_spec("jupyterlab") is None:
         return False
     subprocess.run([sys.executable, "-m", "jupyterlab", str(path)], check=False)
@@ -61,13 +70,19 @@ def open_notebook(path: Path) -> bool:
 
 
 def _folder() -> Path:
-    """Beside this file in an installed package; in a checkout where people look for notebooks."""
+    """Beside this file if installed; in a checkout where people look for notebooks."""
     beside = Path(__file__).parent / "notebooks"
-    return beside if beside.is_dir() else Path(__file__).parents[4] / "notebooks" / "lessons"
+    return (
+        beside
+        if beside.is_dir()
+        else Path(__file__).parents[4] / "notebooks" / "lessons"
+    )
 
 
 def _read(path: Path) -> Lesson:
-    """A lesson begins with "# 3. A network" and a paragraph, whose first sentence says what it is about."""
+    """A lesson begins with "# 3. A network" and a paragraph, whose first sentence says
+    what it is about.
+    """
     first = json.loads(path.read_text("utf-8"))["cells"][0]
     title, _, text = "".join(first["source"]).partition("\n")
     number, _, name = title.removeprefix("# ").partition(". ")

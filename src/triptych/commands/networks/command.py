@@ -20,21 +20,46 @@ def networks(as_json: bool) -> None:
 
 @click.command(cls=Command)
 @click.argument("network", metavar="NETWORK|FILE")
-@click.option("--framework", metavar="NAME", help="As in: keras, tensorflow, pytorch, jax, keras:jax.")
-@click.option("--size", type=int, metavar="PX", help="Height and width of its pictures.")
-@click.option("--classes", type=click.IntRange(2), metavar="N", help="How many classes it tells apart.")
-@click.option("--toml", is_flag=True, help="Print the architecture file instead, to begin one of your own.")
-def show(network: str, framework: str | None, size: int | None, classes: int | None, toml: bool) -> None:
+@click.option(
+    "--framework",
+    metavar="NAME",
+    help="As in: keras, tensorflow, pytorch, jax, keras:jax.",
+)
+@click.option(
+    "--size", type=int, metavar="PX", help="Height and width of its pictures."
+)
+@click.option(
+    "--classes",
+    type=click.IntRange(2),
+    metavar="N",
+    help="How many classes it tells apart.",
+)
+@click.option(
+    "--toml",
+    is_flag=True,
+    help="Print the architecture file instead, to begin one of your own.",
+)
+def show(
+    network: str,
+    framework: str | None,
+    size: int | None,
+    classes: int | None,
+    toml: bool,
+) -> None:
     """Print a network's source in each framework, side by side where there is room."""
     from triptych.commands.networks.terminal import show_source, show_sources
     from triptych.frameworks import registry
     from triptych.network.zoo import find_network
 
-    architecture = find_network(network).adapted(None if size is None else (size, size), classes)
+    architecture = find_network(network).adapted(
+        None if size is None else (size, size), classes
+    )
     if toml:
         click.echo(architecture.to_toml(), nl=False)
     elif framework:
         show_source(registry.find(framework).writer().write_network(architecture))
     else:
         writers = {name: registry.find(name).writer() for name in registry.DEFAULT}
-        show_sources({name: one.write_network(architecture) for name, one in writers.items()})
+        show_sources(
+            {name: one.write_network(architecture) for name, one in writers.items()}
+        )

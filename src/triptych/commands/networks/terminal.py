@@ -24,7 +24,11 @@ def networks_table(zoo: Sequence[ZooEntry]) -> Table:
     for one in zoo:
         height, width, _ = one.input_shape
         shown.add_row(
-            one.name, f"{height} x {width}", f"{one.parameters:,}", f"{one.flops / 1e6:,.1f}", one.summary
+            one.name,
+            f"{height} x {width}",
+            f"{one.parameters:,}",
+            f"{one.flops / 1e6:,.1f}",
+            one.summary,
         )
     return shown
 
@@ -39,7 +43,13 @@ def show_source(text: str) -> None:
 
 
 def _highlighted(text: str, word_wrap: bool = False) -> Syntax:
-    return Syntax(text, "python", theme="ansi_dark", background_color="default", word_wrap=word_wrap)
+    return Syntax(
+        text,
+        "python",
+        theme="ansi_dark",
+        background_color="default",
+        word_wrap=word_wrap,
+    )
 
 
 def show_sources(texts: dict[str, str]) -> None:

@@ -1,4 +1,6 @@
-"""What of a prediction runs inside a worker: a network that is built once and asked as often as one likes."""
+"""What of a prediction runs inside a worker: a network that is built once and asked as
+often as one likes.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from triptych.running.training import all_logits
 from triptych.running.worker import Conversation
 
 
-def predict(job: protocol.Open, framework: Framework, entry: Entry, emit: Emit) -> Conversation:
+def predict(
+    job: protocol.Open, framework: Framework, entry: Entry, emit: Emit
+) -> Conversation:
     """Build a run's network; then the logits of whatever pictures follow."""
     run = RunFolder(Path(job.run))
     recipe, architecture = run.recipe(), run.architecture()
@@ -29,5 +33,7 @@ def predict(job: protocol.Open, framework: Framework, entry: Entry, emit: Emit) 
         images = np.memmap(asked.images, np.uint8, mode="r", shape=asked.shape)
         rows = load_tensors(Path(asked.rows))["rows"].astype(np.int64)
         batches = Batches(images, np.zeros(len(rows), np.int64), rows, recipe.batch)
-        save_tensors(Path(asked.logits), {"logits": all_logits(framework, state, batches, emit)})
+        save_tensors(
+            Path(asked.logits), {"logits": all_logits(framework, state, batches, emit)}
+        )
         asked = yield Predicted()

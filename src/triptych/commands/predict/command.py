@@ -9,11 +9,18 @@ import click
 from triptych.command_line import IMAGES, JSON, Command, options, print_json
 
 ANSWERING = options(
-    click.option("--framework", metavar="NAME",
-                 help="What computes: any that is installed, whichever framework was trained."),
-    click.option("--weights", metavar="NAME", help="The framework whose weights are used: its own, or the "
-                 "best on the validation part."),
-)  # fmt: skip
+    click.option(
+        "--framework",
+        metavar="NAME",
+        help="What computes: any that is installed, whichever framework was trained.",
+    ),
+    click.option(
+        "--weights",
+        metavar="NAME",
+        help="The framework whose weights are used: its own, or the "
+        "best on the validation part.",
+    ),
+)
 
 
 @click.command(cls=Command)
@@ -21,9 +28,13 @@ ANSWERING = options(
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
 @ANSWERING
 @click.option("--csv", "form", flag_value="csv", help="Print CSV, a row a picture.")
-@click.option("--jsonl", "form", flag_value="jsonl", help="Print JSON lines, one a picture.")
+@click.option(
+    "--jsonl", "form", flag_value="jsonl", help="Print JSON lines, one a picture."
+)
 @JSON
-def predict(run: str, pictures: tuple[str, ...], form: str | None, as_json: bool, **given: Any) -> None:
+def predict(
+    run: str, pictures: tuple[str, ...], form: str | None, as_json: bool, **given: Any
+) -> None:
     """Label pictures with what a run has learned.
 
     Exit code 0 if all were read, 1 if some could not be, 2 if none could.
@@ -45,7 +56,10 @@ def predict(run: str, pictures: tuple[str, ...], form: str | None, as_json: bool
     if form is not None:
         aside += found.model.sentences()
     if found.failed:
-        aside.append(f"triptych: {len(found.failed):,} of {len(found.predictions):,} files cannot be read")
+        aside.append(
+            f"triptych: {len(found.failed):,} of {len(found.predictions):,} "
+            "files cannot be read"
+        )
     for line in aside:
         click.echo(line, err=True)
     if found.failed:
@@ -55,9 +69,14 @@ def predict(run: str, pictures: tuple[str, ...], form: str | None, as_json: bool
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN")
 @click.argument("pictures", metavar=IMAGES)
-@click.option("--part", type=click.Choice(["test", "validation", "train", "all"]), default="test",
-              show_default=True, help="Which of the pictures; those that the run knows are in the part that "
-              "they had there.")  # fmt: skip
+@click.option(
+    "--part",
+    type=click.Choice(["test", "validation", "train", "all"]),
+    default="test",
+    show_default=True,
+    help="Which of the pictures; those that the run knows are in the part that "
+    "they had there.",
+)
 @ANSWERING
 @JSON
 def evaluate(run: str, pictures: str, as_json: bool, **given: Any) -> None:

@@ -29,14 +29,26 @@ class Evaluation(Struct, kw_only=True):
     model: Model
     source: str
     part: Part
-    pictures: Annotated[int, Meta(description="Those of the part: what all figures but the next two are of.")]
+    pictures: Annotated[
+        int,
+        Meta(
+            description="Those of the part: what all figures but the next two are of."
+        ),
+    ]
     left_out: Annotated[int, Meta(description="The pictures of the other parts.")]
-    left_out_trained_on: Annotated[int, Meta(description="Those of them that the run has trained on.")]
-    trained_on: Annotated[int, Meta(description="The pictures of the part that the run has trained on.")]
+    left_out_trained_on: Annotated[
+        int, Meta(description="Those of them that the run has trained on.")
+    ]
+    trained_on: Annotated[
+        int, Meta(description="The pictures of the part that the run has trained on.")
+    ]
     accuracy: float
     accuracy_interval: tuple[float, float]
     accuracy_on_others: Annotated[
-        float | None, Meta(description="On those that it has not trained on; null if there are none.")
+        float | None,
+        Meta(
+            description="On those that it has not trained on; null if there are none."
+        ),
     ]
     classes: list[str]
     confusion: list[list[int]]
@@ -57,24 +69,29 @@ def evaluate(
     framework: str | None = None,
     weights: str | None = None,
 ) -> Evaluation:
-    """Accuracy and confusion matrix of the run's network on a part of a folder, an archive or a built-in set.
+    """Accuracy and confusion matrix of the run's network on a part of a folder, an
+    archive or a built-in set.
 
-    A picture that the run knows, wherever it lies and whatever it is called, is in the part that it had in
-    the run; any other in that of its folder (train, val, test), or in the test part if its folder says none.
-    `framework` and `weights` choose what answers, as in `predict`. The classes must be among the run's, by
-    name; raises PicturesError if not, or if the part is empty.
+    A picture that the run knows, wherever it lies and whatever it is called, is in the
+    part that it had in the run; any other in that of its folder (train, val, test), or
+    in the test part if its folder says none. `framework` and `weights` choose what
+    answers, as in `predict`. The classes must be among the run's, by name; raises
+    PicturesError if not, or if the part is empty.
     """
     if part not in PARTS:
         raise UsageError(f"there is no part {part!r}: {did_you_mean(part, PARTS)}")
     folder = RunFolder.open(run)
     model, recipe = find_model(folder, framework, weights), folder.recipe()
-    store = open_pictures(pictures, size=pair(recipe.size), fit=recipe.fit, resize=recipe.resize)
+    store = open_pictures(
+        pictures, size=pair(recipe.size), fit=recipe.fit, resize=recipe.resize
+    )
     classes = folder.classes()
     labels = _labels(store, classes)
     known, sides = _sides(folder, store)
     chosen = _chosen(sides, part, store.source)
     rows, trained_on = np.flatnonzero(chosen), known == TRAIN
-    predicted = model.logits(store.path / "images.bin", store.images.shape, rows).argmax(axis=1)
+    logits = model.logits(store.path / "images.bin", store.images.shape, rows)
+    predicted = logits.argmax(axis=1)
     right = predicted == labels[rows]
     others = right[~trained_on[rows]]
     return Evaluation(
@@ -99,26 +116,40 @@ def _chosen(sides: NDArray[np.uint8], part: Part, source: str) -> NDArray[np.boo
         return np.ones(len(sides), np.bool_)
     chosen = sides == SIDE_NAMES.index(part)
     if not chosen.any():
-        counts = zip(SIDE_NAMES, np.bincount(sides, minlength=len(SIDE_NAMES)), strict=True)
-        there = ", ".join(f"{name} {count:,}" for name, count in counts if name in PARTS)
-        raise PicturesError(f"{source}: its {part} part has no picture ({there}); choose another with --part")
+        counts = zip(
+            SIDE_NAMES, np.bincount(sides, minlength=len(SIDE_NAMES)), strict=True
+        )
+        there = ", ".join(
+            f"{name} {count:,}" for name, count in counts if name in PARTS
+        )
+        raise PicturesError(
+            f"{source}: its {part} part has no picture ({there}); "
+            "choose another with --part"
+        )
     return np.asarray(chosen)
 
 
 def _labels(store: Store, classes: list[str]) -> NDArray[np.int64]:
-    """The class of each picture as the network numbers it. Raises PicturesError for one that it lacks."""
+    """The class of each picture as the network numbers it. Raises PicturesError for one
+    that it lacks.
+    """
     unknown = sorted(set(store.classes) - set(classes))
     if unknown:
         raise PicturesError(
-            f"{store.source}: the network does not know {', '.join(unknown)}; it knows {', '.join(classes)}"
+            f"{store.source}: the network does not know {', '.join(unknown)}; "
+            f"it knows {', '.join(classes)}"
         )
     ours = np.array([classes.index(name) for name in store.classes])
     return np.asarray(ours[np.asarray(store.labels)])
 
 
 def _sides(run: RunFolder, store: Store) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The side that each picture had in the run, UNDECIDED if it is new to it; and the one it has here."""
+    """The side that each picture had in the run, UNDECIDED if it is new to it; and the
+    one it has here.
+    """
     had = run.sides()
-    known = np.array([had.get(digest.tobytes(), UNDECIDED) for digest in store.digests], np.uint8)
+    known = np.array(
+        [had.get(digest.tobytes(), UNDECIDED) for digest in store.digests], np.uint8
+    )
     here = np.where(store.sides == UNDECIDED, TEST, store.sides)
     return known, np.where(known == UNDECIDED, here, known)

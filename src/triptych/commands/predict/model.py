@@ -1,4 +1,4 @@
-"""Whose weights answer, and in which framework: any can compute with what another has learned."""
+"""Whose weights answer, and in which framework: any computes with another's, too."""
 
 from __future__ import annotations
 
@@ -20,37 +20,58 @@ from triptych.running.transport import LOCAL, TIMEOUT
 
 
 class Model(Struct, kw_only=True, frozen=True):
-    """A run's network with the weights that one framework has learned, computed in that one or another."""
+    """A run's network with the weights that one framework has learned, computed in that
+    one or another.
+    """
 
     run: Annotated[str, Meta(description="The run folder.")]
     framework: Annotated[str, Meta(description="In which it is computed.")]
     weights: Annotated[str, Meta(description="The framework that learned the weights.")]
-    epoch: Annotated[int | None, Meta(description="The epoch that the weights are of, counted from 1.")]
+    epoch: Annotated[
+        int | None,
+        Meta(description="The epoch that the weights are of, counted from 1."),
+    ]
     epochs: Annotated[int, Meta(description="How many the recipe asks for.")]
     trained: Annotated[int, Meta(description="How many are trained so far.")]
-    finished: Annotated[bool, Meta(description="Whether the training of these weights is.")]
+    finished: Annotated[
+        bool, Meta(description="Whether the training of these weights is.")
+    ]
 
     def sentences(self) -> list[str]:
         """What answered, and whether there is more to come."""
         title = registry.find(self.framework).title
-        owner = f"{registry.find(self.weights).title}'s " if self.weights != self.framework else ""
+        owner = (
+            f"{registry.find(self.weights).title}'s "
+            if self.weights != self.framework
+            else ""
+        )
         epoch = "" if self.epoch is None else f" of epoch {self.epoch} of {self.epochs}"
         said = [f"Answered by {title}, with {owner or 'the '}weights{epoch}."]
         if not self.finished:
             said.append(
-                f"The run is not finished ({self.trained} of {self.epochs} epochs are trained); "
+                f"The run is not finished "
+                f"({self.trained} of {self.epochs} epochs are trained); "
                 f"go on with: triptych resume {shlex.quote(self.run)}"
             )
         return said
 
-    def logits(self, images: Path, shape: tuple[int, ...], rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Logits of the `rows` of a file of uint8 pixels of that shape, (rows, classes)."""
+    def logits(
+        self, images: Path, shape: tuple[int, ...], rows: NDArray[np.int64]
+    ) -> NDArray[Any]:
+        """Logits of the `rows` of a file of uint8 pixels of that shape, (rows,
+        classes).
+        """
         weights = RunFolder(Path(self.run)).panel(registry.find(self.weights)).weights
         with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
             here = Path(scratch)
             save_tensors(here / "rows.safetensors", {"rows": rows})
-            log, of = here / "worker.log", (str(images), shape, str(here / "rows.safetensors"))
-            with LOCAL.open(registry.find(self.framework), log, TIMEOUT, None) as worker:
+            log, of = (
+                here / "worker.log",
+                (str(images), shape, str(here / "rows.safetensors")),
+            )
+            with LOCAL.open(
+                registry.find(self.framework), log, TIMEOUT, None
+            ) as worker:
                 worker.ask(Open(self.run, str(weights)))
                 worker.ask(Predict(*of, logits=str(here / "logits.safetensors")))
             return load_tensors(here / "logits.safetensors")["logits"]
@@ -59,18 +80,22 @@ class Model(Struct, kw_only=True, frozen=True):
 def find_model(run: RunFolder, framework: str | None, weights: str | None) -> Model:
     """What a run answers with.
 
-    `weights` names whose: otherwise those of `framework` if it has trained, else those that were best on the
-    validation part. They are computed in `framework`: otherwise in the one that learned them, or where that
-    is not installed in one that is. Raises RunFolderError if there are none, FrameworkMissing.
+    `weights` names whose: otherwise those of `framework` if it has trained, else those
+    that were best on the validation part. They are computed in `framework`: otherwise
+    in the one that learned them, or where that is not installed in one that is. Raises
+    RunFolderError if there are none, FrameworkMissing.
     """
     found = _learned(run)
     if not found or (weights is not None and weights not in found):
         whose = registry.find(weights).title if weights else "any framework"
         there = f"there are those of {', '.join(found)}, or " if found else ""
         raise RunFolderError(
-            f"{run.path}: there are no weights of {whose} yet; {there}go on with: triptych resume {run.path}"
+            f"{run.path}: there are no weights of {whose} yet; "
+            f"{there}go on with: triptych resume {run.path}"
         )
-    owner = weights or (framework if framework in found else max(found, key=lambda name: found[name]))
+    owner = weights or (
+        framework if framework in found else max(found, key=lambda name: found[name])
+    )
     panel, recipe = run.panel(registry.find(owner)), run.recipe()
     return Model(
         run=str(run.path),
@@ -84,17 +109,19 @@ def find_model(run: RunFolder, framework: str | None, weights: str | None) -> Mo
 
 
 def _learned(run: RunFolder) -> dict[str, float]:
-    """The frameworks that have left weights, each with its best accuracy on the validation part."""
+    """The frameworks that have left weights, each with its best validation accuracy."""
     panels = {name: run.panel(registry.find(name)) for name in run.recipe().frameworks}
     return {
-        name: max((epoch.validation_accuracy or 0.0 for epoch in panel.epochs()), default=0.0)
+        name: max(
+            (epoch.validation_accuracy or 0.0 for epoch in panel.epochs()), default=0.0
+        )
         for name, panel in panels.items()
         if panel.weights.is_file()
     }
 
 
 def _computing(framework: str | None, owner: str) -> str:
-    """The framework asked for; otherwise the owner of the weights, or whoever is installed."""
+    """The framework asked for; else the weights' owner, or whoever is installed."""
     choice = [framework] if framework else [owner, *registry.DEFAULT]
     missing = [registry.find(name).missing() for name in choice]
     for name, message in zip(choice, missing, strict=True):

@@ -50,9 +50,13 @@ class _File:
             return failure
 
     def is_something_else(self, failure: UnreadablePicture) -> bool:
-        """Whether nobody takes it for a picture: neither who named it, nor its name, nor its content."""
+        """Whether nobody takes it for a picture: neither who named it, nor its name,
+        nor its content.
+        """
         return (
-            failure.kind == "not a picture" and not self.was_named and not is_named_like_a_picture(self.name)
+            failure.kind == "not a picture"
+            and not self.was_named
+            and not is_named_like_a_picture(self.name)
         )
 
 
@@ -62,19 +66,26 @@ class Prediction(Struct, kw_only=True):
     picture: str
     label: str | None = None
     probabilities: Annotated[
-        dict[str, float], Meta(description="By class, in the network's order; they sum to 1.")
+        dict[str, float],
+        Meta(description="By class, in the network's order; they sum to 1."),
     ] = field(default_factory=dict)
-    error: Annotated[str | None, Meta(description="Why the file cannot be read; null if it can.")] = None
+    error: Annotated[
+        str | None, Meta(description="Why the file cannot be read; null if it can.")
+    ] = None
 
 
 class Predictions(Struct, kw_only=True):
-    """What a network says of several pictures, in the order in which they were named."""
+    """What a network says of several pictures, in the order in which they are named."""
 
     model: Model
     classes: list[str]
     predictions: list[Prediction]
     passed_over: Annotated[
-        list[str], Meta(description="Files in the folders that are no pictures, and none by their names.")
+        list[str],
+        Meta(
+            description="Files in the folders that are no pictures, "
+            "and none by their names."
+        ),
     ]
 
     @property
@@ -85,24 +96,31 @@ class Predictions(Struct, kw_only=True):
     def to_json_lines(self) -> str:
         """A JSON table a line and picture, each with what answered."""
         return "".join(
-            msgspec.json.encode(msgspec.to_builtins(one) | self._answered()).decode() + "\n"
+            msgspec.json.encode(msgspec.to_builtins(one) | self._answered()).decode()
+            + "\n"
             for one in self.predictions
         )
 
     def to_csv(self) -> str:
-        """A row a picture: its path, label and error, what answered, and the probability of each class."""
+        """A row a picture: its path, label and error, what answered, and the
+        probability of each class.
+        """
         into = io.StringIO()
         writer = csv.writer(into, lineterminator="\n")
         heads = [f"p({name})" for name in self.classes]
         writer.writerow(["picture", "label", "error", *self._answered(), *heads])
         for one in self.predictions:
             shares = [one.probabilities.get(name) for name in self.classes]
-            writer.writerow([one.picture, one.label, one.error, *self._answered().values(), *shares])
+            writer.writerow(
+                [one.picture, one.label, one.error, *self._answered().values(), *shares]
+            )
         return into.getvalue()
 
     def _answered(self) -> dict[str, Any]:
         model = self.model
-        return {name: getattr(model, name) for name in ("framework", "weights", "epoch")}
+        return {
+            name: getattr(model, name) for name in ("framework", "weights", "epoch")
+        }
 
     def _repr_html_(self) -> str:
         from triptych.commands.predict.terminal import prediction_lines
@@ -118,11 +136,13 @@ def predict(
     framework: str | None = None,
     weights: str | None = None,
 ) -> Predictions:
-    """Label and probabilities of each picture, by the run's network; of a folder, of all pictures below it.
+    """Label and probabilities of each picture, by the run's network; of a folder, of
+    all pictures below it.
 
-    A file that cannot be read has its error in the place of an answer. `framework` is any that is installed,
-    `weights` names the one whose weights are used: see `find_model`. Raises PicturesError if no file is a
-    picture, RunFolderError for a run without weights.
+    A file that cannot be read has its error in the place of an answer. `framework` is
+    any that is installed, `weights` names the one whose weights are used: see
+    `find_model`. Raises PicturesError if no file is a picture, RunFolderError for a run
+    without weights.
     """
     folder = RunFolder.open(run)
     model = find_model(folder, framework, weights)
@@ -132,7 +152,11 @@ def predict(
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
         images = Path(scratch) / "images.bin"
         failures = _decode(files, folder.recipe(), images)
-        readable = [file for file, failure in zip(files, failures, strict=True) if failure is None]
+        readable = [
+            file
+            for file, failure in zip(files, failures, strict=True)
+            if failure is None
+        ]
         if not readable:
             raise PicturesError(_nothing_readable(files, failures))
         shape = (len(readable), *pair(folder.recipe().size), 3)
@@ -148,9 +172,13 @@ def predict(
     return found
 
 
-def _prediction(picture: str, classes: list[str], row: NDArray[np.float64]) -> Prediction:
+def _prediction(
+    picture: str, classes: list[str], row: NDArray[np.float64]
+) -> Prediction:
     probabilities = dict(zip(classes, map(float, row), strict=True))
-    return Prediction(picture=picture, label=classes[int(row.argmax())], probabilities=probabilities)
+    return Prediction(
+        picture=picture, label=classes[int(row.argmax())], probabilities=probabilities
+    )
 
 
 def _files(pictures: Sequence[Path | str]) -> Iterator[_File]:
@@ -163,13 +191,20 @@ def _files(pictures: Sequence[Path | str]) -> Iterator[_File]:
         for problem in reader.problems:
             if problem.kind != "link":  # it leads to files that are listed already
                 failure = UnreadablePicture(problem.kind, problem.detail)
-                yield _File(f"{printable(str(path))}/{problem.path}", path, failure, was_named=False)
+                yield _File(
+                    f"{printable(str(path))}/{problem.path}",
+                    path,
+                    failure,
+                    was_named=False,
+                )
         for name in reader.names:
             yield _File(printable(str(path / name)), path / name, was_named=False)
 
 
-def _decode(files: list[_File], recipe: Recipe, into: Path) -> list[UnreadablePicture | None]:
-    """Write the pixels of all readable files to one file; gives why for each of the others."""
+def _decode(
+    files: list[_File], recipe: Recipe, into: Path
+) -> list[UnreadablePicture | None]:
+    """Write the pixels of all readable files to one file; says why of the others."""
     failures: list[UnreadablePicture | None] = []
     try:
         with into.open("wb") as written, ThreadPoolExecutor(_THREADS) as pool:
@@ -186,11 +221,19 @@ def _decode(files: list[_File], recipe: Recipe, into: Path) -> list[UnreadablePi
     return failures
 
 
-def _nothing_readable(files: list[_File], failures: list[UnreadablePicture | None]) -> str:
+def _nothing_readable(
+    files: list[_File], failures: list[UnreadablePicture | None]
+) -> str:
     if not files:
-        return "there is no file in what was named; name pictures, or a folder with some"
+        return (
+            "there is no file in what was named; name pictures, or a folder with some"
+        )
     first = f"{files[0].name}: {failures[0]}"
-    return first if len(files) == 1 else f"none of {len(files):,} files is a readable picture, first {first}"
+    return (
+        first
+        if len(files) == 1
+        else f"none of {len(files):,} files is a readable picture, first {first}"
+    )
 
 
 def _softmax(logits: NDArray[Any]) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ from triptych.terminal import first_few, table
 
 
 def prediction_lines(found: Predictions) -> list[str]:
-    """Label, the three largest probabilities and path of each picture, and what answered.
+    """Label, the three largest probabilities and path of each picture, and what
+    answered.
 
     The path stands last, so that it is whole however long it is.
     """
@@ -29,20 +30,24 @@ def passed_over_lines(found: Predictions) -> list[str]:
     """The files in folders that are no pictures: how many, and the first few."""
     if not found.passed_over:
         return []
-    return [f"{len(found.passed_over):,} file(s) passed over, no pictures: {first_few(found.passed_over)}"]
+    return [
+        f"{len(found.passed_over):,} file(s) passed over, no pictures: "
+        f"{first_few(found.passed_over)}"
+    ]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of cells as lines, in columns; the last cells are of any length."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)][:-1]
-    return [
-        "  ".join([*(set_cell_size(cell, wide) for cell, wide in zip(row, widths, strict=False)), row[-1]])
-        for row in rows
-    ]
+    lines = []
+    for row in rows:
+        cells = [set_cell_size(*one) for one in zip(row, widths, strict=False)]
+        lines.append("  ".join([*cells, row[-1]]))
+    return lines
 
 
 def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
-    """The accuracy in a sentence, what it is of, what answered, and the confusion matrix."""
+    """The accuracy in a sentence, of what, who answered, and the confusion matrix."""
     low, high = evaluation.accuracy_interval
     counts = table()
     counts.add_column("")
@@ -53,7 +58,8 @@ def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
     part = "all pictures" if evaluation.part == "all" else f"the {evaluation.part} part"
     return [
         f"{evaluation.accuracy:.1%} of {evaluation.pictures:,} pictures right "
-        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}): {part} of {evaluation.source}",
+        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}): "
+        f"{part} of {evaluation.source}",
         *_seen_lines(evaluation),
         *evaluation.model.sentences(),
         "",
@@ -63,17 +69,24 @@ def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
 
 
 def _seen_lines(evaluation: Evaluation) -> list[str]:
-    """What the run has seen of the pictures before, whether they are counted in or left out."""
+    """What the run has seen of the pictures before, be they counted in or left out."""
     lines = []
     if evaluation.left_out:
         known = evaluation.left_out_trained_on
         seen = f"; the run has trained on {known:,} of them" if known else ""
-        lines.append(f"{evaluation.left_out:,} pictures of other parts are left out{seen}. See --part.")
+        lines.append(
+            f"{evaluation.left_out:,} pictures of other parts are left out{seen}. "
+            "See --part."
+        )
     if evaluation.trained_on:
         others = evaluation.pictures - evaluation.trained_on
-        rest = f"; of the {others:,} others, {evaluation.accuracy_on_others:.1%} are right" if others else ""
+        rest = (
+            f"; of the {others:,} others, {evaluation.accuracy_on_others:.1%} are right"
+            if others
+            else ""
+        )
         lines.append(
-            f"The run has trained on {evaluation.trained_on:,} of these {evaluation.pictures:,} "
-            f"pictures, which flatters it{rest}."
+            f"The run has trained on {evaluation.trained_on:,} of these "
+            f"{evaluation.pictures:,} pictures, which flatters it{rest}."
         )
     return lines

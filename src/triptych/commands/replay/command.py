@@ -11,30 +11,74 @@ from triptych.command_line import IMAGES, JSON, TIMEOUT, Command, names, out, pr
 
 @click.command(cls=Command)
 @click.argument("pictures", default="sports", metavar=f"[{IMAGES}|REPLAY]")
-@click.option("--recipes", callback=names, metavar="NAMES|FILES",
-              help="Separated by commas; the talk's three notebooks otherwise.")  # fmt: skip
-@click.option("--seeds", type=int, default=3, show_default=True, metavar="N", help="Trainings of each step.")
-@click.option("--framework", default="pytorch", show_default=True, metavar="NAME",
-              help="The one that all is trained in.")  # fmt: skip
-@click.option("--epochs", type=int, default=12, show_default=True, metavar="N", help="For all recipes alike.")
-@click.option("--size", type=int, default=32, show_default=True, metavar="PX", help="For all recipes alike.")
 @click.option(
-    "--unscaled", is_flag=True, help="Each recipe's own epochs and size, as in 2017: days on a CPU."
+    "--recipes",
+    callback=names,
+    metavar="NAMES|FILES",
+    help="Separated by commas; the talk's three notebooks otherwise.",
+)
+@click.option(
+    "--seeds",
+    type=int,
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Trainings of each step.",
+)
+@click.option(
+    "--framework",
+    default="pytorch",
+    show_default=True,
+    metavar="NAME",
+    help="The one that all is trained in.",
+)
+@click.option(
+    "--epochs",
+    type=int,
+    default=12,
+    show_default=True,
+    metavar="N",
+    help="For all recipes alike.",
+)
+@click.option(
+    "--size",
+    type=int,
+    default=32,
+    show_default=True,
+    metavar="PX",
+    help="For all recipes alike.",
+)
+@click.option(
+    "--unscaled",
+    is_flag=True,
+    help="Each recipe's own epochs and size, as in 2017: days on a CPU.",
 )
 @click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 pictures.")
-@click.option("--worst", metavar="NAME", help="Where the walk begins; the recipe of the lowest accuracy.")
-@click.option("--best", metavar="NAME", help="Where it ends; the recipe of the highest accuracy.")
+@click.option(
+    "--worst",
+    metavar="NAME",
+    help="Where the walk begins; the recipe of the lowest accuracy.",
+)
+@click.option(
+    "--best", metavar="NAME", help="Where it ends; the recipe of the highest accuracy."
+)
 @out("Where figures and page go.")
 @TIMEOUT
 @JSON
 def replay(
-    pictures: str, recipes: list[str] | None, unscaled: bool, epochs: int, size: int, as_json: bool,
+    pictures: str,
+    recipes: list[str] | None,
+    unscaled: bool,
+    epochs: int,
+    size: int,
+    as_json: bool,
     **given: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Why 70, 64 and 17 %? Train the talk's notebooks, then change one thing at a time.
 
-    From the worst to the best recipe and back, with what each difference was worth. A replay that was
-    interrupted goes on when its folder is given; what is trained is not trained again.
+    From the worst to the best recipe and back, with what each difference was worth. A
+    replay that was interrupted goes on when its folder is given; what is trained is not
+    trained again.
     """
     from triptych.commands.replay.replay import replay
     from triptych.commands.replay.terminal import ReplayProgress, replay_parts
@@ -42,7 +86,9 @@ def replay(
 
     if recipes is not None:
         given["recipes"] = recipes
-    given |= {"epochs": None, "size": None} if unscaled else {"epochs": epochs, "size": size}
+    given |= (
+        {"epochs": None, "size": None} if unscaled else {"epochs": epochs, "size": size}
+    )
     with ReplayProgress() as progress:
         done = replay(pictures, callback=progress, **given)
     if as_json:

@@ -22,7 +22,9 @@ def write_page(folder: Path, replay: Replay) -> Path:
     try:
         write_atomic(page, render("replay.html.j2", **_gather(folder, replay)))
     except OSError as reason:
-        raise RunFolderError(f"{folder}: cannot be written ({reason.strerror})") from None
+        raise RunFolderError(
+            f"{folder}: cannot be written ({reason.strerror})"
+        ) from None
     return page
 
 
@@ -37,7 +39,9 @@ def _gather(folder: Path, replay: Replay) -> dict[str, Any]:
         "colours": COLOURS,
         "replay": replay,
         "seeds": replay.asked["seeds"],
-        "things": list(dict.fromkeys(thing for one in replay.recipes for thing in one.things)),
+        "things": list(
+            dict.fromkeys(thing for one in replay.recipes for thing in one.things)
+        ),
         "walks": walks,
         "known": known,
         "plots": [
@@ -45,7 +49,7 @@ def _gather(folder: Path, replay: Replay) -> dict[str, Any]:
             for name, walk in walks.items()
         ],
         "machine": replay.machine,
-    }  # fmt: skip
+    }
 
 
 def _steps(walk: Walk, replay: Replay) -> list[Step]:
@@ -53,12 +57,21 @@ def _steps(walk: Walk, replay: Replay) -> list[Step]:
     steps = [Step(walk.start, first.mean, first.interval, first.test)]
     for one in walk.changes:
         trained = one.trained
-        steps.append(Step(f"{one.thing}: {one.now}", trained.mean, trained.interval, trained.test))
+        steps.append(
+            Step(
+                f"{one.thing}: {one.now}", trained.mean, trained.interval, trained.test
+            )
+        )
     return steps
 
 
 def headline(replay: Replay) -> str:
     """What came out, in one sentence."""
-    ranked = ", ".join(f"{one.name} {percent(one.trained.mean)}" for one in replay.recipes)
+    ranked = ", ".join(
+        f"{one.name} {percent(one.trained.mean)}" for one in replay.recipes
+    )
     most = max(replay.forwards.changes, key=lambda one: one.worth)
-    return f"{ranked}. On the way from worst to best, {most.thing} was worth most: {most.points()} points."
+    return (
+        f"{ranked}. On the way from worst to best, "
+        f"{most.thing} was worth most: {most.points()} points."
+    )

@@ -12,7 +12,15 @@ import filelock
 import msgspec
 
 from triptych.commands.replay import things
-from triptych.commands.replay.result import FILE, Crossing, Known, Replay, Trained, Walk, change
+from triptych.commands.replay.result import (
+    FILE,
+    Crossing,
+    Known,
+    Replay,
+    Trained,
+    Walk,
+    change,
+)
 from triptych.commands.replay.things import THINGS, Subject, Thing, differences, differs
 from triptych.commands.replay.trainings import Trainings
 from triptych.errors import FrameworkMissing, RunFolderError, UsageError, did_you_mean
@@ -56,7 +64,9 @@ class Asked:
             raise UsageError("recipes: name two or more, each once")
         for end in (self.worst, self.best):
             if end is not None and end not in self.recipes:
-                raise UsageError(f"{end!r} is none of the recipes: {did_you_mean(end, self.recipes)}")
+                raise UsageError(
+                    f"{end!r} is none of the recipes: {did_you_mean(end, self.recipes)}"
+                )
         if self.worst is not None and self.worst == self.best:
             raise UsageError(f"the walk would begin and end at {self.worst}")
         registry.find(self.framework)
@@ -77,26 +87,37 @@ def replay(
     timeout: float = TIMEOUT,
     callback: Callback = silence,
 ) -> Replay:
-    """Train several recipes on the same pictures, then walk from the worst to the best, one thing at a time.
+    """Train several recipes on the same pictures, then walk from the worst to the best,
+    one thing at a time.
 
-    `recipes` are names of recipes that ship (the talk's three notebooks) or recipe files. Which things
-    differ between the worst and the best is found by comparing them. The walk forwards begins at the worst
-    and takes the best's things one by one; backwards it begins at the best and takes the worst's, in the same
-    order. Each step is trained with each seed, in one framework. `epochs` and `size` are those of all
+    `recipes` are names of recipes that ship (the talk's three notebooks) or recipe
+    files. Which things differ between the worst and the best is found by comparing
+    them. The walk forwards begins at the worst and takes the best's things one by one;
+    backwards it begins at the best and takes the worst's, in the same order. Each step
+    is trained with each seed, in one framework. `epochs` and `size` are those of all
     recipes; None leaves each its own.
 
-    `pictures` may also be the folder of a replay that was interrupted: it goes on, and what is trained is
-    not trained again. Gives the figures that replay.json in the folder `out` holds, beside replay.html.
-    Raises TriptychError for what cannot be carried out.
+    `pictures` may also be the folder of a replay that was interrupted: it goes on, and
+    what is trained is not trained again. Gives the figures that replay.json in the
+    folder `out` holds, beside replay.html. Raises TriptychError for what cannot be
+    carried out.
     """
     if os.path.isfile(Path(pictures) / ASKED):
         folder = Path(pictures)
-        asked = from_table(Asked, read_toml(folder / ASKED, RunFolderError), RunFolderError)
+        asked = from_table(
+            Asked, read_toml(folder / ASKED, RunFolderError), RunFolderError
+        )
     else:
         names = tuple(_named(one) for one in recipes)
         ends = [None if end is None else _named(end) for end in (worst, best)]
-        asked = Asked(located(pictures), names, seeds, framework, epochs, size, full, *ends)
-        folder = Path(out) if out else new_folder(f"replay-{Path(pictures).name.split('.')[0]}")
+        asked = Asked(
+            located(pictures), names, seeds, framework, epochs, size, full, *ends
+        )
+        folder = (
+            Path(out)
+            if out
+            else new_folder(f"replay-{Path(pictures).name.split('.')[0]}")
+        )
     entry = registry.find(asked.framework)
     if missing := entry.missing():
         raise FrameworkMissing(missing)
@@ -109,13 +130,16 @@ def replay(
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise RunFolderError(f"{folder}: another process is at work on this replay") from None
+        raise RunFolderError(
+            f"{folder}: another process is at work on this replay"
+        ) from None
     try:
         with goes_on_with("replay", folder):
             done = _carry_out(asked, subjects, trainings)
     finally:
         lock.release()
-    from triptych.commands.replay.page import write_page  # only now: it loads Matplotlib
+    # Only now: it loads Matplotlib.
+    from triptych.commands.replay.page import write_page
 
     write_json(folder / FILE, done)
     write_page(folder, done)
@@ -123,15 +147,28 @@ def replay(
 
 
 def _named(recipe: str | Path) -> str:
-    """A recipe that ships by its name, a file by its absolute path, so that it is found from anywhere."""
-    return str(recipe) if str(recipe) in NOTEBOOKS else str(Path(recipe).expanduser().resolve())
+    """A recipe that ships by its name, a file by its absolute path, so that it is found
+    from anywhere.
+    """
+    return (
+        str(recipe)
+        if str(recipe) in NOTEBOOKS
+        else str(Path(recipe).expanduser().resolve())
+    )
 
 
 def _subject(name: str, asked: Asked) -> Subject:
-    """A recipe as it is to be replayed, in parts; raises TriptychError if it cannot be."""
-    given = {"epochs": asked.epochs, "size": asked.size, "pictures": asked.pictures, "full": asked.full}
+    """A recipe to be replayed, in parts; raises TriptychError if it cannot be."""
+    given = {
+        "epochs": asked.epochs,
+        "size": asked.size,
+        "pictures": asked.pictures,
+        "full": asked.full,
+    }
     recipe = make_recipe(read_recipe(name), given)
-    return Subject.of(name, recipe, find_network(recipe.network).adapted(pair(recipe.size)))
+    return Subject.of(
+        name, recipe, find_network(recipe.network).adapted(pair(recipe.size))
+    )
 
 
 def _write_asked(folder: Path, asked: Asked) -> None:
@@ -139,15 +176,22 @@ def _write_asked(folder: Path, asked: Asked) -> None:
     text = to_toml(dataclasses.asdict(asked))
     make_folder(folder)
     if (folder / ASKED).is_file():
-        if from_table(Asked, read_toml(folder / ASKED, RunFolderError), RunFolderError) != asked:
-            raise RunFolderError(f"{folder}: holds another replay; choose another --out")
+        table = read_toml(folder / ASKED, RunFolderError)
+        if from_table(Asked, table, RunFolderError) != asked:
+            raise RunFolderError(
+                f"{folder}: holds another replay; choose another --out"
+            )
     elif any(folder.iterdir()):
-        raise RunFolderError(f"{folder}: is there already and no replay; choose another --out")
+        raise RunFolderError(
+            f"{folder}: is there already and no replay; choose another --out"
+        )
     else:
         write_atomic(folder / ASKED, text)
 
 
-def _carry_out(asked: Asked, subjects: dict[str, Subject], trainings: Trainings) -> Replay:
+def _carry_out(
+    asked: Asked, subjects: dict[str, Subject], trainings: Trainings
+) -> Replay:
     """Train the recipes, find out what to change, and train that."""
     figures = dict(zip(subjects, trainings.run(list(subjects.items())), strict=True))
     ranked = sorted(subjects, key=lambda name: -figures[name].mean)
@@ -155,15 +199,18 @@ def _carry_out(asked: Asked, subjects: dict[str, Subject], trainings: Trainings)
     worst = asked.worst or next(name for name in reversed(ranked) if name != best)
     changed = differences(subjects[worst], subjects[best])
     if not changed:
-        raise UsageError(f"{worst} and {best} do not differ in anything that decides a training")
+        raise UsageError(
+            f"{worst} and {best} do not differ in anything that decides a training"
+        )
     forwards = _path(subjects[worst], subjects[best], changed)
     backwards = _path(subjects[best], subjects[worst], changed)
     suspects = _suspects(worst, ranked, subjects)
     crossed = _crossed(subjects[worst], suspects)
     wanted = [
-        *_labelled(f"from {worst}", changed, forwards), *_labelled(f"from {best}", changed, backwards),
+        *_labelled(f"from {worst}", changed, forwards),
+        *_labelled(f"from {best}", changed, backwards),
         *((f"{worst}, crossed", subject) for subject in crossed),
-    ]  # fmt: skip
+    ]
     found = trainings.run(wanted)
     steps = len(changed)
     facts, pictures = trainings.facts(), trainings.pictures()
@@ -179,11 +226,17 @@ def _carry_out(asked: Asked, subjects: dict[str, Subject], trainings: Trainings)
         trainings=len(trainings.expected),
         seconds=trainings.seconds(),
         recipes=[
-            Known(name=name, things=_in_words(subjects[name], subjects.values()), trained=figures[name])
+            Known(
+                name=name,
+                things=_in_words(subjects[name], subjects.values()),
+                trained=figures[name],
+            )
             for name in ranked
         ],
         forwards=_walk(worst, best, subjects, changed, figures[worst], found[:steps]),
-        backwards=_walk(best, worst, subjects, changed, figures[best], found[steps : 2 * steps]),
+        backwards=_walk(
+            best, worst, subjects, changed, figures[best], found[steps : 2 * steps]
+        ),
         cause=_crossing(worst, subjects[worst], suspects, found[2 * steps :]),
     )
 
@@ -196,7 +249,9 @@ def _path(start: Subject, end: Subject, changed: Sequence[Thing]) -> list[Subjec
     return path[1:]
 
 
-def _labelled(head: str, changed: Sequence[Thing], path: Sequence[Subject]) -> list[tuple[str, Subject]]:
+def _labelled(
+    head: str, changed: Sequence[Thing], path: Sequence[Subject]
+) -> list[tuple[str, Subject]]:
     """Each step with what it is about."""
     return [
         (f"{head}, {thing.name} {thing.words(subject)}", subject)
@@ -205,9 +260,13 @@ def _labelled(head: str, changed: Sequence[Thing], path: Sequence[Subject]) -> l
 
 
 def _walk(
-    start: str, end: str, subjects: dict[str, Subject], changed: Sequence[Thing], first: Trained,
+    start: str,
+    end: str,
+    subjects: dict[str, Subject],
+    changed: Sequence[Thing],
+    first: Trained,
     found: Sequence[Trained],
-) -> Walk:  # fmt: skip
+) -> Walk:
     changes = []
     for thing, before, after in zip(changed, [first, *found], found, strict=False):
         was, now = thing.words(subjects[start]), thing.words(subjects[end])
@@ -215,16 +274,26 @@ def _walk(
     return Walk(start=start, end=end, changes=changes)
 
 
-def _suspects(worst: str, ranked: Sequence[str], subjects: dict[str, Subject]) -> list[tuple[Thing, Subject]]:
-    """The two suspects of the worst recipe, each with the best recipe that has it otherwise; or none."""
+def _suspects(
+    worst: str, ranked: Sequence[str], subjects: dict[str, Subject]
+) -> list[tuple[Thing, Subject]]:
+    """The two suspects of the worst recipe, each with the best recipe that has it
+    otherwise; or none.
+    """
     found = []
     for thing in (things.INITIAL_VALUES, things.RUNNING_AVERAGES):
-        others = [subjects[name] for name in ranked if differs(thing, subjects[worst], subjects[name])]
+        others = [
+            subjects[name]
+            for name in ranked
+            if differs(thing, subjects[worst], subjects[name])
+        ]
         found += [(thing, others[0])] if others else []
     return found if len(found) == 2 else []
 
 
-def _crossed(worst: Subject, suspects: Sequence[tuple[Thing, Subject]]) -> list[Subject]:
+def _crossed(
+    worst: Subject, suspects: Sequence[tuple[Thing, Subject]]
+) -> list[Subject]:
     """As it was, second changed, first changed, both changed."""
     if not suspects:
         return []
@@ -234,7 +303,10 @@ def _crossed(worst: Subject, suspects: Sequence[tuple[Thing, Subject]]) -> list[
 
 
 def _crossing(
-    worst: str, subject: Subject, suspects: Sequence[tuple[Thing, Subject]], found: Sequence[Trained]
+    worst: str,
+    subject: Subject,
+    suspects: Sequence[tuple[Thing, Subject]],
+    found: Sequence[Trained],
 ) -> Crossing | None:
     if not suspects:
         return None
@@ -252,5 +324,7 @@ def _in_words(subject: Subject, all_of_them: Iterable[Subject]) -> dict[str, str
     """What a recipe is like, in the things in which the recipes are not all alike."""
     others = list(all_of_them)
     return {
-        thing.name: thing.words(subject) for thing in THINGS if len({thing.words(one) for one in others}) > 1
+        thing.name: thing.words(subject)
+        for thing in THINGS
+        if len({thing.words(one) for one in others}) > 1
     }

@@ -21,15 +21,24 @@ Interval = tuple[float, float]
 class Trained(Struct, kw_only=True):
     """One recipe, trained once with each seed."""
 
-    test: Annotated[list[float], Meta(description="Test accuracy of each seed, 0 to 1.")]
+    test: Annotated[
+        list[float], Meta(description="Test accuracy of each seed, 0 to 1.")
+    ]
     train: Annotated[
-        list[float], Meta(description="Training accuracy over the last epoch, dropout active, of each seed.")
+        list[float],
+        Meta(
+            description="Training accuracy over the last epoch, dropout active, "
+            "of each seed."
+        ),
     ]
     mean: Annotated[float, Meta(description="Of the test accuracies.")]
     interval: Annotated[
-        Interval | None, Meta(description="Student's 95 % interval of that mean; null for one seed.")
+        Interval | None,
+        Meta(description="Student's 95 % interval of that mean; null for one seed."),
     ] = None
-    folders: Annotated[list[str], Meta(description="Of each seed's training, below the replay's.")]
+    folders: Annotated[
+        list[str], Meta(description="Of each seed's training, below the replay's.")
+    ]
 
 
 class Known(Struct, kw_only=True):
@@ -47,10 +56,12 @@ class Change(Struct, kw_only=True):
     was: str
     now: str
     trained: Trained
-    worth: Annotated[float, Meta(description="Mean gain of test accuracy, each seed against itself.")]
-    worth_interval: Annotated[Interval | None, Meta(description="Student's 95 % interval of the gain.")] = (
-        None
-    )
+    worth: Annotated[
+        float, Meta(description="Mean gain of test accuracy, each seed against itself.")
+    ]
+    worth_interval: Annotated[
+        Interval | None, Meta(description="Student's 95 % interval of the gain.")
+    ] = None
 
     def points(self) -> str:
         """The gain with its interval, for people."""
@@ -69,7 +80,9 @@ class Walk(Struct, kw_only=True):
 
 
 class Crossing(Struct, kw_only=True):
-    """Two suspects of the worst recipe, each as it was and as another recipe had it: four trainings."""
+    """Two suspects of the worst recipe, each as it was and as another recipe had it:
+    four trainings.
+    """
 
     recipe: str
     things: tuple[str, str]
@@ -77,7 +90,10 @@ class Crossing(Struct, kw_only=True):
     now: tuple[str, str]
     cells: Annotated[
         list[list[Trained]],
-        Meta(description="Rows: the first thing as it was, then changed; columns: the second."),
+        Meta(
+            description="Rows: the first thing as it was, then changed; "
+            "columns: the second."
+        ),
     ]
 
     def sentence(self) -> str:
@@ -86,8 +102,8 @@ class Crossing(Struct, kw_only=True):
         alone = [change("", "", "", was, one) for one in (first, second, both)]
         parts = [one.points() for one in alone]
         return (
-            f"Changing {self.things[0]} alone is worth {parts[0]} points, {self.things[1]} alone {parts[1]}, "
-            f"both {parts[2]}."
+            f"Changing {self.things[0]} alone is worth {parts[0]} points, "
+            f"{self.things[1]} alone {parts[1]}, both {parts[2]}."
         )
 
 
@@ -98,16 +114,29 @@ class Replay(Struct, kw_only=True):
     folder: str
     asked: Annotated[dict[str, Any], Meta(description="As in replay.toml.")]
     pictures: ImagesFound
-    framework: Annotated[str, Meta(description="Its title, with versions in `versions`.")]
+    framework: Annotated[
+        str, Meta(description="Its title, with versions in `versions`.")
+    ]
     versions: dict[str, str]
     machine: Machine
     chance: Annotated[float, Meta(description="What guessing has: 1 / classes.")]
-    largest: Annotated[float, Meta(description="The share of the largest class in the test part.")]
-    trainings: Annotated[int, Meta(description="How many there are, each counted once.")]
-    seconds: Annotated[float, Meta(description="That the trainings took, one after the other.")]
+    largest: Annotated[
+        float, Meta(description="The share of the largest class in the test part.")
+    ]
+    trainings: Annotated[
+        int, Meta(description="How many there are, each counted once.")
+    ]
+    seconds: Annotated[
+        float, Meta(description="That the trainings took, one after the other.")
+    ]
     recipes: Annotated[list[Known], Meta(description="The best first.")]
-    forwards: Annotated[Walk, Meta(description="From the worst recipe, taking one thing more of the best.")]
-    backwards: Annotated[Walk, Meta(description="From the best, taking one thing more of the worst.")]
+    forwards: Annotated[
+        Walk,
+        Meta(description="From the worst recipe, taking one thing more of the best."),
+    ]
+    backwards: Annotated[
+        Walk, Meta(description="From the best, taking one thing more of the worst.")
+    ]
     cause: Crossing | None = None
 
     def _repr_html_(self) -> str:
@@ -127,7 +156,9 @@ def interval(values: Sequence[float]) -> Interval | None:
 
 
 def student_t(freedom: int) -> float:
-    """Student's t that 95 % of draws stay within, by bisection on the angle atan(t / sqrt(freedom))."""
+    """Student's t that 95 % of draws stay within, by bisection on the angle atan(t /
+    sqrt(freedom)).
+    """
     low, high = 0.0, math.pi / 2
     while low < (angle := (low + high) / 2) < high:
         low, high = (angle, high) if _within(angle, freedom) < 0.95 else (low, angle)
@@ -135,7 +166,9 @@ def student_t(freedom: int) -> float:
 
 
 def _within(angle: float, freedom: int) -> float:
-    """The share of draws within that angle (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
+    """The share of draws within that angle (Abramowitz and Stegun, 26.7.3 and
+    26.7.4).
+    """
     odd = freedom % 2
     term = math.cos(angle) if odd else 1.0
     total = term if freedom > 1 else 0.0
@@ -149,14 +182,25 @@ def _within(angle: float, freedom: int) -> float:
 def trained(test: list[float], train: list[float], folders: list[str]) -> Trained:
     """The figures of one recipe's trainings."""
     return Trained(
-        test=test, train=train, mean=float(np.mean(test)), interval=interval(test), folders=folders
+        test=test,
+        train=train,
+        mean=float(np.mean(test)),
+        interval=interval(test),
+        folders=folders,
     )
 
 
 def change(thing: str, was: str, now: str, before: Trained, after: Trained) -> Change:
-    """A step of a walk; a seed is compared with itself, so that what both share counts for neither."""
+    """A step of a walk; a seed is compared with itself, so that what both share counts
+    for neither.
+    """
     gains = [b - a for a, b in zip(before.test, after.test, strict=True)]
     worth = float(np.mean(gains))
     return Change(
-        thing=thing, was=was, now=now, trained=after, worth=worth, worth_interval=interval(gains)
-    )  # fmt: skip
+        thing=thing,
+        was=was,
+        now=now,
+        trained=after,
+        worth=worth,
+        worth_interval=interval(gains),
+    )

@@ -37,7 +37,9 @@ from triptych.terminal import Progress, clock, table
 
 
 class ReplayProgress(Progress):
-    """Shows a replay while it goes on: a line a training at work; without a terminal, one when it ends."""
+    """Shows a replay while it goes on: a line a training at work; without a terminal,
+    one when it ends.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(console)
@@ -62,9 +64,23 @@ class ReplayProgress(Progress):
                 self.epochs[who] = float(figures.epoch)
             case Finished():
                 self._finish(who)
-            case Failed() | Missing() | Alive() | CaseAsked() | Measuring() | RunOpened() | TurnEnds():
+            case (
+                Failed()
+                | Missing()
+                | Alive()
+                | CaseAsked()
+                | Measuring()
+                | RunOpened()
+                | TurnEnds()
+            ):
                 pass
-            case TrainingsPlanned() | ProofPlanned() | BenchPlanned() | TurnBegins() | FirstStepDone():
+            case (
+                TrainingsPlanned()
+                | ProofPlanned()
+                | BenchPlanned()
+                | TurnBegins()
+                | FirstStepDone()
+            ):
                 pass
             case _:
                 assert_never(event)
@@ -91,22 +107,33 @@ class ReplayProgress(Progress):
         grid = Table.grid(padding=(0, 2))
         if self.labels:
             bar = ProgressBar(len(self.labels), self.done, width=24)
-            planned = f"{self.done} of {len(self.labels)} trainings, {clock(self.seconds_left)} left"
+            planned = (
+                f"{self.done} of {len(self.labels)} trainings, "
+                f"{clock(self.seconds_left)} left"
+            )
             grid.add_row(bar, planned)
         for name, epochs in list(self.epochs.items()):
-            grid.add_row("", Text(f"{self.labels[name]}: epoch {epochs:.1f}", style="dim"))
+            grid.add_row(
+                "", Text(f"{self.labels[name]}: epoch {epochs:.1f}", style="dim")
+            )
         return [grid]
 
 
 def replay_parts(done: Replay) -> list[RenderableType]:
-    """A replay on the terminal: the recipes, the two suspects crossed, both walks, where the page is."""
+    """A replay on the terminal: the recipes, the two suspects crossed, both walks,
+    where the page is.
+    """
     seeds = done.asked["seeds"]
-    recipes = table(title=f"{done.pictures.source} in {done.framework}, {seeds} seed(s) each")
+    recipes = table(
+        title=f"{done.pictures.source} in {done.framework}, {seeds} seed(s) each"
+    )
     recipes.add_column("recipe", no_wrap=True)
     for heading in ("test (95 %)", "in training"):
         recipes.add_column(heading, justify="right", no_wrap=True)
     for one in done.recipes:
-        recipes.add_row(Text(one.name), _accuracy(one.trained), f"{_mean(one.trained.train):.1%}")
+        recipes.add_row(
+            Text(one.name), _accuracy(one.trained), f"{_mean(one.trained.train):.1%}"
+        )
     parts: list[RenderableType] = [
         recipes,
         f"Guessing has {done.chance:.1%}, always the largest class {done.largest:.1%}.",
@@ -121,9 +148,14 @@ def replay_parts(done: Replay) -> list[RenderableType]:
             changes.add_column(heading, justify="right", no_wrap=True)
         for step in walk.changes:
             worth = f"{100 * step.worth:+.1f}{_span(step.worth_interval, '+')}"
-            changes.add_row(step.thing, Text(step.now), f"{step.trained.mean:.1%}", worth)
+            changes.add_row(
+                step.thing, Text(step.now), f"{step.trained.mean:.1%}", worth
+            )
         parts += ["", changes]
-    return [*parts, f"Figures: {done.folder}/replay.json, to look at: {done.folder}/replay.html"]
+    return [
+        *parts,
+        f"Figures: {done.folder}/replay.json, to look at: {done.folder}/replay.html",
+    ]
 
 
 def _crossing_table(cause: Crossing) -> Table:

@@ -1,7 +1,8 @@
 """Recipes and networks taken apart into things that can be changed one at a time.
 
-A thing is what people name when they say how two trainings differ: initial values, optimiser, input range.
-Which things differ between two recipes is found here by comparing them; nothing is known of any in advance.
+A thing is what people name when they say how two trainings differ: initial values,
+optimiser, input range. Which things differ between two recipes is found here by
+comparing them; nothing is known of any in advance.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ from triptych.running.recipe import Recipe
 
 @dataclass(frozen=True)
 class Gap:
-    """What stands behind a layer of the trunk, and whether that layer has a bias of its own."""
+    """What stands behind a layer of the trunk, and whether that has its own bias."""
 
     bias: bool
     norms: tuple[Layer, ...] = ()
-    """Batch norms, without their share of running values, and biases, without their law."""
+    """Batch norms without their share of running values, biases without their law."""
     dropouts: tuple[Dropout, ...] = ()
 
 
@@ -47,21 +48,29 @@ class Subject:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     trunk: tuple[Layer, ...]
-    """The layers that compute, without initial values; what is normalised or dropped between is in `gaps`."""
+    """The layers that compute, without initial values; what is normalised or dropped
+    between is in `gaps`.
+    """
     laws: tuple[tuple[Initial, BiasInitial], ...]
     """The laws of kernel and bias of each layer of the trunk that has a kernel."""
     gaps: tuple[Gap, ...]
     """What stands before the trunk and behind each of its layers."""
     kept: float | None
-    """The share of the running values that every batch norm keeps; None without batch norm."""
+    """The share of the running values that every batch norm keeps; None without any."""
 
     @classmethod
     def of(cls, name: str, recipe: Recipe, network: Architecture) -> Subject:
-        """Take a network apart; raises RecipeError, naming the recipe `name`, if it is no chain."""
+        """Take a network apart; raises RecipeError, naming the recipe `name`, if it is
+        no chain.
+        """
         nodes = network.nodes
         above = ["images", *(node.name for node in nodes)]
-        if any(node.inputs != (before,) for node, before in zip(nodes, above, strict=False)):
-            raise RecipeError(f"{name}: its network has branches; replay takes chains of layers")
+        if any(
+            node.inputs != (before,) for node, before in zip(nodes, above, strict=False)
+        ):
+            raise RecipeError(
+                f"{name}: its network has branches; replay takes chains of layers"
+            )
         trunk: list[Layer] = []
         laws: list[tuple[Initial, BiasInitial]] = []
         gaps = [Gap(False)]
@@ -70,26 +79,43 @@ class Subject:
             match layer:
                 case BatchNorm():
                     kept.add(layer.momentum)
-                    gaps[-1] = _behind(gaps[-1], dataclasses.replace(layer, momentum=BatchNorm.momentum))
+                    gaps[-1] = _behind(
+                        gaps[-1],
+                        dataclasses.replace(layer, momentum=BatchNorm.momentum),
+                    )
                 case Bias():
                     gaps[-1] = _behind(gaps[-1], Bias())
                     if laws:
                         laws[-1] = laws[-1][0], layer.bias_initial
                 case Dropout():
-                    gaps[-1] = dataclasses.replace(gaps[-1], dropouts=(*gaps[-1].dropouts, layer))
+                    gaps[-1] = dataclasses.replace(
+                        gaps[-1], dropouts=(*gaps[-1].dropouts, layer)
+                    )
                 case Conv() | DepthwiseConv() | Dense():
                     laws.append((layer.initial, layer.bias_initial))
                     gaps.append(Gap(layer.bias))
-                    trunk.append(dataclasses.replace(layer, initial="auto", bias_initial="zeros", bias=True))
+                    trunk.append(
+                        dataclasses.replace(
+                            layer, initial="auto", bias_initial="zeros", bias=True
+                        )
+                    )
                 case _:
                     gaps.append(Gap(False))
                     trunk.append(layer)
         if len(kept) > 1:
-            raise RecipeError(f"{name}: its batch norms keep different shares of their running values")
+            raise RecipeError(
+                f"{name}: its batch norms keep different shares of their running values"
+            )
         return cls(
-            recipe, network.input_shape, network.mean, network.std, tuple(trunk), tuple(laws), tuple(gaps),
+            recipe,
+            network.input_shape,
+            network.mean,
+            network.std,
+            tuple(trunk),
+            tuple(laws),
+            tuple(gaps),
             kept.pop() if kept else None,
-        )  # fmt: skip
+        )
 
     @property
     def network(self) -> Architecture:
@@ -101,7 +127,11 @@ class Subject:
             if isinstance(layer, Conv | DepthwiseConv | Dense):
                 initial, biased = next(laws)
                 own = biased if gap.bias else "zeros"
-                layers.append(dataclasses.replace(layer, initial=initial, bias_initial=own, bias=gap.bias))
+                layers.append(
+                    dataclasses.replace(
+                        layer, initial=initial, bias_initial=own, bias=gap.bias
+                    )
+                )
             elif layer is not None:
                 layers.append(layer)
             for norm in gap.norms:
@@ -140,12 +170,13 @@ class Thing:
 def differences(one: Subject, other: Subject) -> list[Thing]:
     """The things in which two trainings differ, in the order of THINGS.
 
-    Raises RecipeError if their networks differ in more than things: in the layers that compute.
+    Raises RecipeError if their networks differ in more than things: in the layers that
+    compute.
     """
     if (one.trunk, one.input_shape) != (other.trunk, other.input_shape):
         raise RecipeError(
-            "the recipes' networks differ in the layers that compute, not only in how they are used; "
-            "replay compares ways to train one network"
+            "the recipes' networks differ in the layers that compute, "
+            "not only in how they are used; replay compares ways to train one network"
         )
     return [thing for thing in THINGS if differs(thing, one, other)]
 
@@ -164,10 +195,17 @@ def _of_recipe(name: str, *fields: str) -> Thing:
 
     def take(subject: Subject, giver: Subject) -> Subject:
         taken = {field: getattr(giver.recipe, field) for field in fields}
-        return dataclasses.replace(subject, recipe=dataclasses.replace(subject.recipe, **taken))
+        return dataclasses.replace(
+            subject, recipe=dataclasses.replace(subject.recipe, **taken)
+        )
 
     return Thing(
-        name, of, take, lambda subject: ", ".join("none" if one is None else str(one) for one in of(subject))
+        name,
+        of,
+        take,
+        lambda subject: ", ".join(
+            "none" if one is None else str(one) for one in of(subject)
+        ),
     )
 
 
@@ -179,13 +217,17 @@ def _take(*fields: str) -> Callable[[Subject, Subject], Subject]:
 
 
 def _take_norms(subject: Subject, giver: Subject) -> Subject:
-    """The giver's batch norms; their share of running values comes along where there was none before."""
+    """The giver's batch norms; their share of running values comes along where there
+    was none before.
+    """
     gaps = tuple(
         dataclasses.replace(gap, dropouts=own.dropouts)
         for own, gap in zip(subject.gaps, giver.gaps, strict=True)
     )
     return dataclasses.replace(
-        subject, gaps=gaps, kept=subject.kept if subject.kept is not None else giver.kept
+        subject,
+        gaps=gaps,
+        kept=subject.kept if subject.kept is not None else giver.kept,
     )
 
 
@@ -197,12 +239,19 @@ def _take_dropout(subject: Subject, giver: Subject) -> Subject:
     return dataclasses.replace(subject, gaps=gaps)
 
 
-_LAWS = {"normal": "N(0, 1)", "zeros": "0", "fan_in_uniform": "U(±1/√n)", "auto": "He or Glorot"}
+_LAWS = {
+    "normal": "N(0, 1)",
+    "zeros": "0",
+    "fan_in_uniform": "U(±1/√n)",
+    "auto": "He or Glorot",
+}
 
 
 def _laws(subject: Subject) -> str:
     kernels, biases = (
-        " and ".join(dict.fromkeys(_LAWS.get(law, law.replace("_", " ")) for law in laws))
+        " and ".join(
+            dict.fromkeys(_LAWS.get(law, law.replace("_", " ")) for law in laws)
+        )
         for laws in zip(*subject.laws, strict=True)
     )
     return f"all {kernels}" if kernels == biases else f"{kernels}, biases {biases}"
@@ -212,18 +261,26 @@ def _norms(subject: Subject) -> str:
     """How many batch norms there are, and where a bias comes after one."""
     every = [layer for gap in subject.gaps for layer in gap.norms]
     count = sum(isinstance(layer, BatchNorm) for layer in every)
-    return f"{count or 'none'}{', then the bias' * any(isinstance(layer, Bias) for layer in every)}"
+    biased = any(isinstance(layer, Bias) for layer in every)
+    return f"{count or 'none'}{', then the bias' * biased}"
 
 
 def _range(subject: Subject) -> str:
-    ends = {(-mean / std, (1 - mean) / std) for mean, std in zip(subject.mean, subject.std, strict=True)}
+    ends = {
+        (-mean / std, (1 - mean) / std)
+        for mean, std in zip(subject.mean, subject.std, strict=True)
+    }
     return " and ".join(
-        f"{low:g} to {high:g}" for low, high in sorted((low + 0.0, high) for low, high in ends)
+        f"{low:g} to {high:g}"
+        for low, high in sorted((low + 0.0, high) for low, high in ends)
     )
 
 
 def _dropout(subject: Subject) -> str:
-    return ", ".join(f"{layer.rate:g}" for gap in subject.gaps for layer in gap.dropouts) or "none"
+    return (
+        ", ".join(f"{layer.rate:g}" for gap in subject.gaps for layer in gap.dropouts)
+        or "none"
+    )
 
 
 def _resize(subject: Subject) -> str:
@@ -245,21 +302,34 @@ _GIVEN = ("pictures", "network", "frameworks", "seed", "strict", "full")
 THINGS: tuple[Thing, ...] = (
     Thing("initial values", lambda s: s.laws, _take("laws"), _laws),
     Thing(
-        "running averages", lambda s: s.kept, _take("kept"),
-        lambda s: "none" if s.kept is None else "never updated" if s.kept == 1 else f"{s.kept:g} kept",
+        "running averages",
+        lambda s: s.kept,
+        _take("kept"),
+        lambda s: (
+            "none"
+            if s.kept is None
+            else "never updated"
+            if s.kept == 1
+            else f"{s.kept:g} kept"
+        ),
     ),
     Thing("batch norm", lambda s: s.parts("norms"), _take_norms, _norms),
     Thing("input range", lambda s: (s.mean, s.std), _take("mean", "std"), _range),
     dataclasses.replace(_of_recipe("resize", "fit", "resize"), words=_resize),
-    dataclasses.replace(_of_recipe("optimiser", "optimizer", "schedule"), words=_optimiser),
+    dataclasses.replace(
+        _of_recipe("optimiser", "optimizer", "schedule"), words=_optimiser
+    ),
     _of_recipe("batch size", "batch"),
     Thing("dropout", lambda s: s.parts("dropouts"), _take_dropout, _dropout),
     _of_recipe("epochs", "epochs"),
     *(
         _of_recipe(field.name, field.name)
-        for field in dataclasses.fields(Recipe) if field.name not in (*_GROUPED, *_GIVEN)
+        for field in dataclasses.fields(Recipe)
+        if field.name not in (*_GROUPED, *_GIVEN)
     ),
-)  # fmt: skip
-"""Everything that recipes and chains of layers can differ in, in the order in which a walk changes them."""
+)
+"""Everything that recipes and chains of layers can differ in, in the order in which a
+walk changes them.
+"""
 
 INITIAL_VALUES, RUNNING_AVERAGES = THINGS[:2]

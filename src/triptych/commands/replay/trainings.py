@@ -1,4 +1,6 @@
-"""The trainings of a replay: each done once, kept in its folder, found again when the replay goes on."""
+"""The trainings of a replay: each done once, kept in its folder, found again when the
+replay goes on.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +35,13 @@ from triptych.running.protocol import (
     ReplayPlanned,
     Train,
     TrainingDone,
-)  # fmt: skip
+)
 from triptych.running.recipe import Recipe
 
 AT_ONCE = 4
-"""The most trainings at a time: a small network gains more from a core of its own than from two shared."""
+"""The most trainings at a time: a small network gains more from a core of its own than
+from two shared.
+"""
 
 
 @dataclass
@@ -55,8 +59,11 @@ class Trainings:
     """What each training so far is about, in words, by its folder's name."""
 
     def run(self, subjects: Sequence[tuple[str, Subject]]) -> list[Trained]:
-        """Train what is not trained yet; gives the figures of each subject, in their order."""
-        names = [[self._name(subject, seed) for seed in range(self.seeds)] for _, subject in subjects]
+        """Train what is not trained yet; gives each subject's figures, in order."""
+        names = [
+            [self._name(subject, seed) for seed in range(self.seeds)]
+            for _, subject in subjects
+        ]
         tasks = {}
         for (label, subject), own in zip(subjects, names, strict=True):
             for seed, name in enumerate(own):
@@ -87,7 +94,9 @@ class Trainings:
     def _facts(self, name: str) -> TrainingFacts:
         facts = self._panel(name).facts()
         if facts is None:
-            raise RunFolderError(f"{self._run(name).path}: is not finished; replay the folder once more")
+            raise RunFolderError(
+                f"{self._run(name).path}: is not finished; replay the folder once more"
+            )
         return facts
 
     def pictures(self) -> ImagesFound:
@@ -95,8 +104,11 @@ class Trainings:
         return self._run(next(iter(self.expected))).pictures()
 
     def largest_class(self) -> float:
-        """The share of the largest class in the test part: what always saying its name has."""
-        labels = load_tensors(self._panel(next(iter(self.expected))).logits)["labels"].astype(np.int64)
+        """The share of the largest class in the test part: what always saying its name
+        has.
+        """
+        tested = load_tensors(self._panel(next(iter(self.expected))).logits)
+        labels = tested["labels"].astype(np.int64)
         return float(np.bincount(labels).max() / len(labels))
 
     def _asked(self, subject: Subject, seed: int) -> tuple[Recipe, Architecture]:
@@ -119,13 +131,15 @@ class Trainings:
         return self._run(name).panel(self.entry)
 
     def _done(self, name: str) -> bool:
-        return (self._run(name).path / "recipe.toml").is_file() and self._panel(name).facts() is not None
+        begun = (self._run(name).path / "recipe.toml").is_file()
+        return begun and self._panel(name).facts() is not None
 
     def _task(self, name: str, subject: Subject, seed: int) -> Task[TrainingDone]:
         recipe, network = self._asked(subject, seed)
         store, run = self.store(recipe), self._run(name)
         if not (run.path / "recipe.toml").is_file():
-            shutil.rmtree(run.path, ignore_errors=True)  # what a kill left of its making
+            # What a kill left of its making.
+            shutil.rmtree(run.path, ignore_errors=True)
             RunFolder.create(run.path, recipe, network, store)
         panel = run.panel(self.entry)
 
@@ -143,8 +157,11 @@ class Trainings:
         for name in names:
             panel = self._panel(name)
             tested = load_tensors(panel.logits)
-            test.append(float((tested["logits"].argmax(axis=1) == tested["labels"]).mean()))
+            test.append(
+                float((tested["logits"].argmax(axis=1) == tested["labels"]).mean())
+            )
             train.append(panel.epochs()[-1].accuracy)
             for path in (panel.checkpoint, panel.first_step, panel.weights):
-                path.unlink(missing_ok=True)  # of dozens of trainings the figures are enough
+                # Of dozens of trainings the figures are enough.
+                path.unlink(missing_ok=True)
         return trained(test, train, [f"trainings/{name}" for name in names])

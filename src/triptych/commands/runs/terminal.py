@@ -18,7 +18,9 @@ def _run_lines(run: Summary) -> list[str]:
         return [run.folder, f"  {began}  damaged: {run.states['damaged']}"]
     height, width = run.size
     states = [
-        f"{name} {accuracy:.1%}" if accuracy is not None else f"{name} {run.states[name]}"
+        f"{name} {accuracy:.1%}"
+        if accuracy is not None
+        else f"{name} {run.states[name]}"
         for name, accuracy in run.test_accuracy.items()
     ]
     asked = f"{run.network}, {width} x {height} pixels, {run.epochs} epoch(s)"

@@ -13,7 +13,9 @@ from triptych.running.worker import Conversation
 
 
 def answer(job: Answer, framework: Framework, entry: Entry, emit: Emit) -> Conversation:
-    """Answer the cases one after another; raises UsageError for a precision that does not work here."""
+    """Answer the cases one after another; raises UsageError for a precision that does
+    not work here.
+    """
     facts, exam = framework.facts(), Path(job.exam)
     if job.precision not in facts.precisions:
         raise UsageError(f"{facts.title} cannot compute in {job.precision} here")

@@ -8,36 +8,94 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from triptych.command_line import FRAMEWORKS, IMAGES, JSON, TIMEOUT, Command, names, out, print_json
+from triptych.command_line import (
+    FRAMEWORKS,
+    IMAGES,
+    JSON,
+    TIMEOUT,
+    Command,
+    names,
+    out,
+    print_json,
+)
 
 
 @click.command(cls=Command)
 @click.argument("network", required=False, metavar="[NETWORK|RUN]")
-@click.option("--network", "file", metavar="NAME|FILE", help="A network of the zoo, or a .toml file.")
-@FRAMEWORKS
-@click.option("--precision", default="float64", show_default=True, metavar="NAME",
-              help="float64 proves; float32 and bfloat16 have a budget.")  # fmt: skip
-@click.option("--steps", type=int, default=50, show_default=True, metavar="N", help="Length of a training.")
-@click.option("--optimizer", "optimizers", callback=names, metavar="NAMES",
-              help="What it is trained by: adamw, adam, sgd, rmsprop.")  # fmt: skip
-@click.option("--pictures", metavar=IMAGES, help="Instead of seeded noise.")
-@click.option("--size", type=int, metavar="PX", help="Height and width of the network's pictures.")
-@click.option("--batch", type=int, default=8, show_default=True, metavar="N", help="Pictures a step.")
 @click.option(
-    "--seed", type=int, default=0, show_default=True, metavar="N", help="Decides all that is random."
+    "--network",
+    "file",
+    metavar="NAME|FILE",
+    help="A network of the zoo, or a .toml file.",
+)
+@FRAMEWORKS
+@click.option(
+    "--precision",
+    default="float64",
+    show_default=True,
+    metavar="NAME",
+    help="float64 proves; float32 and bfloat16 have a budget.",
+)
+@click.option(
+    "--steps",
+    type=int,
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Length of a training.",
+)
+@click.option(
+    "--optimizer",
+    "optimizers",
+    callback=names,
+    metavar="NAMES",
+    help="What it is trained by: adamw, adam, sgd, rmsprop.",
+)
+@click.option("--pictures", metavar=IMAGES, help="Instead of seeded noise.")
+@click.option(
+    "--size", type=int, metavar="PX", help="Height and width of the network's pictures."
+)
+@click.option(
+    "--batch",
+    type=int,
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Pictures a step.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Decides all that is random.",
 )
 @click.option("--no-probes", is_flag=True, help="Ask about this network only.")
-@click.option("--certificate", type=click.Path(path_type=Path), metavar="FILE",
-              help="Ask a stored certificate's questions again.")  # fmt: skip
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Ask a stored certificate's questions again.",
+)
 @out("Where certificate and page go.")
 @TIMEOUT
 @JSON
 @click.pass_context
 def verify(
-    ctx: click.Context, /, network: str | None, file: str | None, certificate: Path | None, out: Path | None,
-    timeout: float, as_json: bool, no_probes: bool, **given: Any,
-) -> None:  # fmt: skip
-    """Prove that the frameworks compute the same network, or name the first place where they do not.
+    ctx: click.Context,
+    /,
+    network: str | None,
+    file: str | None,
+    certificate: Path | None,
+    out: Path | None,
+    timeout: float,
+    as_json: bool,
+    no_probes: bool,
+    **given: Any,
+) -> None:
+    """Prove that the frameworks compute the same network, or name the first place where
+    they do not.
 
     Exit code 0 if they are equal, 1 if they differ, 2 if it is inconclusive.
     """
@@ -50,8 +108,15 @@ def verify(
     if certificate is not None:
         _only_certificate(ctx, network)
     with ProofProgress() as progress:
-        done = verify(network or file, probes=not no_probes, certificate=certificate, out=out,
-                      timeout=timeout, callback=progress, **given)  # fmt: skip
+        done = verify(
+            network or file,
+            probes=not no_probes,
+            certificate=certificate,
+            out=out,
+            timeout=timeout,
+            callback=progress,
+            **given,
+        )
     print_json(done.certificate) if as_json else show(*verification_parts(done))
     if done.verdict != "equal":
         raise click.exceptions.Exit(1 if done.verdict == "different" else 2)
@@ -60,7 +125,12 @@ def verify(
 def _only_certificate(ctx: click.Context, network: str | None) -> None:
     """Raise UsageError for the first argument that has no say beside a certificate."""
     for parameter in ctx.command.params:
-        given = ctx.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE
+        given = (
+            ctx.get_parameter_source(parameter.name or "")
+            == ParameterSource.COMMANDLINE
+        )
         if given and parameter.name not in ("certificate", "out", "timeout", "as_json"):
             name = parameter.opts[0] if isinstance(parameter, click.Option) else network
-            raise click.UsageError(f"--certificate says all that is asked; leave out {name}")
+            raise click.UsageError(
+                f"--certificate says all that is asked; leave out {name}"
+            )

@@ -40,7 +40,9 @@ from triptych.terminal import Progress, table
 
 
 class ProofProgress(Progress):
-    """Shows a proof while it goes on: a line a framework; without a terminal, when each begins and ends."""
+    """Shows a proof while it goes on: a line a framework; without a terminal, when each
+    begins and ends.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(console)
@@ -62,9 +64,23 @@ class ProofProgress(Progress):
                 self._change(who, "has answered")
             case Failed():
                 self._change(who, "failed")
-            case StepDone() | EpochDone() | Alive() | Measuring() | Missing() | RunOpened() | TurnEnds():
+            case (
+                StepDone()
+                | EpochDone()
+                | Alive()
+                | Measuring()
+                | Missing()
+                | RunOpened()
+                | TurnEnds()
+            ):
                 pass
-            case TrainingsPlanned() | BenchPlanned() | ReplayPlanned() | TurnBegins() | FirstStepDone():
+            case (
+                TrainingsPlanned()
+                | BenchPlanned()
+                | ReplayPlanned()
+                | TurnBegins()
+                | FirstStepDone()
+            ):
                 pass
             case _:
                 assert_never(event)
@@ -91,23 +107,38 @@ def verification_parts(done: Verification) -> list[RenderableType]:
 
 
 def certificate_parts(certificate: Certificate) -> list[RenderableType]:
-    """A certificate on the terminal: the gap of every quantity nearest to its bound, and the verdict."""
-    shown = table(title=f"{certificate.network} in {certificate.precision}: how far from the reference")
+    """A certificate on the terminal: the gap of every quantity nearest to its bound,
+    and the verdict.
+    """
+    shown = table(
+        title=f"{certificate.network} in {certificate.precision}: "
+        "how far from the reference"
+    )
     shown.add_column("quantity", no_wrap=True)
-    names = [name for name, one in certificate.frameworks.items() if one.status == "answered"]
+    names = [
+        name for name, one in certificate.frameworks.items() if one.status == "answered"
+    ]
     for name in names:
         entry = registry.find(name)
-        shown.add_column(Text(entry.title, style=entry.colour), justify="right", no_wrap=True)
+        shown.add_column(
+            Text(entry.title, style=entry.colour), justify="right", no_wrap=True
+        )
     shown.add_column("of the bound", justify="right", no_wrap=True)
     found = {(one.quantity, one.framework): one for one in tightest(certificate)}
     for quantity in QUANTITIES:
         own = [found[quantity, name] for name in names if (quantity, name) in found]
         if own:
-            share = max(math.inf if one.gap is None else one.gap / one.bound for one in own)
+            share = max(
+                math.inf if one.gap is None else one.gap / one.bound for one in own
+            )
             shown.add_row(quantity, *(_gap(one) for one in own), f"{share:.1%}")
-    verdict = {"equal": "green", "different": "red", "inconclusive": "yellow"}[certificate.verdict]
-    return [shown, Text(certificate.sentence(), style=f"bold {verdict}")]
+    colours = {"equal": "green", "different": "red", "inconclusive": "yellow"}
+    style = f"bold {colours[certificate.verdict]}"
+    return [shown, Text(certificate.sentence(), style=style)]
 
 
 def _gap(one: Quantity) -> Text:
-    return Text("none" if one.gap is None else f"{one.gap:.0e}", style="" if one.holds else "bold red")
+    return Text(
+        "none" if one.gap is None else f"{one.gap:.0e}",
+        style="" if one.holds else "bold red",
+    )

@@ -12,10 +12,23 @@ import numpy as np
 
 from triptych.equality import questions
 from triptych.equality.asking import ask_reference, gathered
-from triptych.equality.certificate import Asked, Certificate, Subject, device_of, read_certificate, subject_of
+from triptych.equality.certificate import (
+    Asked,
+    Certificate,
+    Subject,
+    device_of,
+    read_certificate,
+    subject_of,
+)
 from triptych.equality.certify import batches_hash, certify
 from triptych.equality.judgement import Answered
-from triptych.errors import NotEqual, RunFolderError, UsageError, WorkerFailed, did_you_mean
+from triptych.errors import (
+    NotEqual,
+    RunFolderError,
+    UsageError,
+    WorkerFailed,
+    did_you_mean,
+)
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Facts
 from triptych.images.batches import Batch, Batches
@@ -41,7 +54,7 @@ BATCHES = 4
 
 @dataclass(frozen=True)
 class Verification:
-    """A certificate, and the folder that it and its page lie in, if they were to be kept."""
+    """A certificate, and the folder that it and its page lie in, if they are kept."""
 
     certificate: Certificate
     folder: Path | None
@@ -75,63 +88,101 @@ def verify(
     timeout: float = TIMEOUT,
     callback: Callback = silence,
 ) -> Verification:
-    """Prove that `frameworks` compute the same network, each against the NumPy reference and the others.
+    """Prove that `frameworks` compute the same network, each against the NumPy
+    reference and the others.
 
-    `network` is a name of the zoo (sports-cnn), an architecture or its file, or a run, whose trained weights,
-    pictures, seed and optimiser are then taken. It is looked at layer by layer and trained for `steps` steps
-    with each of `optimizers` (AdamW), in batches of `batch`, on `pictures` or, without any, on seeded noise.
-    Small networks that come along ask what the one at hand may not show: all layers at uneven sizes, all
-    optimisers; without `probes` they are left out.
+    `network` is a name of the zoo (sports-cnn), an architecture or its file, or a run,
+    whose trained weights, pictures, seed and optimiser are then taken. It is looked at
+    layer by layer and trained for `steps` steps with each of `optimizers` (AdamW), in
+    batches of `batch`, on `pictures` or, without any, on seeded noise. Small networks
+    that come along ask what the one at hand may not show: all layers at uneven sizes,
+    all optimisers; without `probes` they are left out.
 
-    A stored `certificate` says all that is asked, so all of this is left out: it is asked once more, here,
-    with the versions that are here.
+    A stored `certificate` says all that is asked, so all of this is left out: it is
+    asked once more, here, with the versions that are here.
 
-    Gives the certificate, which the folder `out` holds as certificate.json with a page of plots; its verdict
-    is "equal", "different" or "inconclusive". Raises TriptychError for what cannot be asked, NotEqual if a
-    stored certificate contradicts its own figures.
+    Gives the certificate, which the folder `out` holds as certificate.json with a page
+    of plots; its verdict is "equal", "different" or "inconclusive". Raises
+    TriptychError for what cannot be asked, NotEqual if a stored certificate contradicts
+    its own figures.
     """
     if certificate is not None:
-        if any(given is not None for given in (network, frameworks, optimizers, pictures, size)):
-            raise UsageError("certificate says all that is asked; leave out what else says it")
+        if any(
+            given is not None
+            for given in (network, frameworks, optimizers, pictures, size)
+        ):
+            raise UsageError(
+                "certificate says all that is asked; leave out what else says it"
+            )
         stored = _stored(Path(certificate))
         assert stored.asked is not None
-        return _carry_out(stored.asked, Path(out) if out else None, timeout, callback, stored)
+        return _carry_out(
+            stored.asked, Path(out) if out else None, timeout, callback, stored
+        )
     asked, run = _plan(
-        network or "sports-cnn", frameworks, precision, steps, optimizers, pictures, size, batch, seed
+        network or "sports-cnn",
+        frameworks,
+        precision,
+        steps,
+        optimizers,
+        pictures,
+        size,
+        batch,
+        seed,
     )
     asked.probes = probes
     if out is None:
-        out = run / "proof" if run else new_folder(f"verify-{from_toml(asked.network).name}")
+        out = (
+            run / "proof"
+            if run
+            else new_folder(f"verify-{from_toml(asked.network).name}")
+        )
     return _carry_out(asked, Path(out), timeout, callback)
 
 
 def _stored(path: Path) -> Certificate:
-    """A certificate that can be asked again; raises NotEqual if it contradicts itself, UsageError if not."""
+    """A certificate that can be asked again; raises NotEqual if it contradicts itself,
+    UsageError if not.
+    """
     stored = read_certificate(path)
     if contradictions := stored.contradictions():
         raise NotEqual(f"{path}: contradicts its own figures: {contradictions[0]}")
     if stored.asked is None:
         raise UsageError(
-            f"{path}: is the short certificate of a comparison; for one that can be asked again: "
-            "triptych verify RUN"
+            f"{path}: is the short certificate of a comparison; "
+            "for one that can be asked again: triptych verify RUN"
         )
     return stored
 
 
 def _plan(
-    network: str | Path | Architecture, frameworks: Sequence[str] | None, precision: str, steps: int,
-    optimizers: Sequence[str] | None, pictures: str | Path | None, size: int | None, batch: int, seed: int,
-) -> tuple[Asked, Path | None]:  # fmt: skip
-    """What is asked, with every default filled in, and the run folder if it is about a run."""
-    for name, value, least in (("steps", steps, 1), ("batch", batch, 2), ("seed", seed, 0)):
+    network: str | Path | Architecture,
+    frameworks: Sequence[str] | None,
+    precision: str,
+    steps: int,
+    optimizers: Sequence[str] | None,
+    pictures: str | Path | None,
+    size: int | None,
+    batch: int,
+    seed: int,
+) -> tuple[Asked, Path | None]:
+    """What is asked, every default filled in, and the run folder if it is of a run."""
+    for name, value, least in (
+        ("steps", steps, 1),
+        ("batch", batch, 2),
+        ("seed", seed, 0),
+    ):
         if value < least:
             raise UsageError(f"--{name} is {value}, but must be {least} or more")
     if precision not in PRECISIONS:
-        raise UsageError(f"unknown precision {precision!r}: {did_you_mean(precision, PRECISIONS)}")
+        raise UsageError(
+            f"unknown precision {precision!r}: {did_you_mean(precision, PRECISIONS)}"
+        )
     for optimizer in optimizers or ():
         if optimizer not in get_args(OptimizerName):
             raise UsageError(
-                f"unknown optimizer {optimizer!r}: {did_you_mean(optimizer, get_args(OptimizerName))}"
+                f"unknown optimizer {optimizer!r}: "
+                f"{did_you_mean(optimizer, get_args(OptimizerName))}"
             )
     run = None if isinstance(network, Architecture) else RunFolder.find(str(network))
     architecture = run.architecture() if run else find_network(network)
@@ -145,20 +196,34 @@ def _plan(
     schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
     if run and not optimizers:
         chosen, schedules = [run.recipe().optimizer], [run.recipe().schedule]
-    for option, names in (("frameworks", frameworks or ()), ("optimizer", optimizers or ())):
+    for option, names in (
+        ("frameworks", frameworks or ()),
+        ("optimizer", optimizers or ()),
+    ):
         if len(set(names)) < len(names):
             raise UsageError(f"--{option}: each can be named once")
     if REFERENCE in (frameworks or ()):
-        raise UsageError("--frameworks: the reference is what every other is held against; leave it out")
+        raise UsageError(
+            "--frameworks: the reference is what every other is held against; "
+            "leave it out"
+        )
     asked = Asked(
         network=architecture.to_toml(),
-        frameworks=[registry.find(name).name for name in frameworks or registry.DEFAULT],
-        precision=precision, steps=steps, optimizers=chosen, schedules=schedules,
-        seed=run.recipe().seed if run else seed, batch=batch, fit=run.recipe().fit if run else "squash",
+        frameworks=[
+            registry.find(name).name for name in frameworks or registry.DEFAULT
+        ],
+        precision=precision,
+        steps=steps,
+        optimizers=chosen,
+        schedules=schedules,
+        seed=run.recipe().seed if run else seed,
+        batch=batch,
+        fit=run.recipe().fit if run else "squash",
         resize=run.recipe().resize if run else "bilinear",
-        full=run.recipe().full if run else False, pictures=None if pictures is None else located(pictures),
+        full=run.recipe().full if run else False,
+        pictures=None if pictures is None else located(pictures),
         weights=str(_trained(run).resolve()) if run else None,
-    )  # fmt: skip
+    )
     return asked, run.path if run else None
 
 
@@ -168,7 +233,10 @@ def _trained(run: RunFolder) -> Path:
         weights = run.panel(registry.find(name)).weights
         if weights.exists():
             return weights
-    raise RunFolderError(f"{run.path}: no framework has weights yet; go on with: triptych resume {run.path}")
+    raise RunFolderError(
+        f"{run.path}: no framework has weights yet; "
+        f"go on with: triptych resume {run.path}"
+    )
 
 
 def _cases(asked: Asked, callback: Callback) -> list[Case]:
@@ -184,33 +252,57 @@ def _cases(asked: Asked, callback: Callback) -> list[Case]:
         weights = load_tensors(Path(asked.weights))
         check_weights(architecture, weights)
     ways = zip(asked.optimizers, asked.schedules, strict=True)
-    case = questions.network_case(architecture, weights, batches, asked.precision, ways, asked.steps)
-    return [case, *(questions.probe_cases(asked.precision, asked.seed) if asked.probes else [])]
+    case = questions.network_case(
+        architecture, weights, batches, asked.precision, ways, asked.steps
+    )
+    return [
+        case,
+        *(questions.probe_cases(asked.precision, asked.seed) if asked.probes else []),
+    ]
 
 
 def _real(
     asked: Asked, architecture: Architecture, callback: Callback
 ) -> tuple[Architecture, tuple[Batch, ...]]:
-    """The first training batches of real pictures, and the network for as many classes."""
+    """First training batches of real pictures, and the network for as many classes."""
     assert asked.pictures is not None
     height, width, _ = architecture.input_shape
     store = open_pictures(
-        asked.pictures, size=(height, width), fit=asked.fit, resize=asked.resize, full=asked.full,
+        asked.pictures,
+        size=(height, width),
+        fit=asked.fit,
+        resize=asked.resize,
+        full=asked.full,
         progress=of_pictures(callback),
-    )  # fmt: skip
+    )
     architecture = architecture.adapted(classes=len(store.classes))
     rows = split(store.labels, store.sides, asked.seed).train
     labels = np.asarray(store.labels)[rows].astype(np.int64)
-    batches = Batches(store.images, labels, rows, asked.batch, asked.seed, dropouts=architecture.dropouts)
-    return architecture, tuple(batches.batch(0, k) for k in range(min(BATCHES, len(batches))))
+    batches = Batches(
+        store.images,
+        labels,
+        rows,
+        asked.batch,
+        asked.seed,
+        dropouts=architecture.dropouts,
+    )
+    return architecture, tuple(
+        batches.batch(0, k) for k in range(min(BATCHES, len(batches)))
+    )
 
 
 def _carry_out(
-    asked: Asked, out: Path | None, timeout: float, callback: Callback, stored: Certificate | None = None
+    asked: Asked,
+    out: Path | None,
+    timeout: float,
+    callback: Callback,
+    stored: Certificate | None = None,
 ) -> Verification:
-    """Ask the reference, then the frameworks, judge, and leave certificate and page in the folder `out`.
+    """Ask the reference, then the frameworks, judge, and leave certificate and page in
+    the folder `out`.
 
-    With a `stored` certificate, first see that weights and batches are those it is about.
+    With a `stored` certificate, first see that weights and batches are those it is
+    about.
     """
     from triptych.report.certificate import write_page  # only now: it loads Matplotlib
 
@@ -222,16 +314,26 @@ def _carry_out(
     callback("plan", ProofPlanned((REFERENCE, *(entry.name for entry in there))))
     if out is not None:
         make_folder(out)
-    with tempfile.TemporaryDirectory(prefix="triptych-exam-", ignore_cleanup_errors=True) as temporary:
+    with tempfile.TemporaryDirectory(
+        prefix="triptych-exam-", ignore_cleanup_errors=True
+    ) as temporary:
         exam = Path(temporary)
         try:
             log = exam / "reference.log"
-            ask_reference(exam, cases, log, timeout, lambda event: callback(REFERENCE, event))
+            ask_reference(
+                exam, cases, log, timeout, lambda event: callback(REFERENCE, event)
+            )
         except WorkerFailed as error:
             raise UsageError(f"could not tell: {error}") from None
         outcomes = _ask(exam, there, cases, asked.precision, timeout, callback)
-        subjects = {entry.name: _subject(entry, outcomes.get(entry.name)) for entry in entries}
-        facts = {name: one.facts for name, one in outcomes.items() if isinstance(one, ExamDone)}
+        subjects = {
+            entry.name: _subject(entry, outcomes.get(entry.name)) for entry in entries
+        }
+        facts = {
+            name: one.facts
+            for name, one in outcomes.items()
+            if isinstance(one, ExamDone)
+        }
         answered = [_answered(exam, case, facts) for case in cases]
         versions = {name: one.versions for name, one in facts.items()}
         certificate = certify(answered, subjects, versions, asked)
@@ -245,14 +347,21 @@ def _check_same(cases: Sequence[Case], stored: Certificate) -> None:
     now = {"weights": weights_hash(cases[0].weights), "batches": batches_hash(cases)}
     for what, value in now.items():
         if getattr(stored, f"{what}_sha256") != value:
-            raise UsageError(f"the certificate's {what} are no longer the same, so it cannot be checked")
+            raise UsageError(
+                f"the certificate's {what} are no longer the same, "
+                "so it cannot be checked"
+            )
 
 
 def _ask(
-    exam: Path, entries: Sequence[registry.Entry], cases: Sequence[Case], precision: Precision,
-    timeout: float, callback: Callback,
-) -> dict[str, ExamDone | WorkerFailed]:  # fmt: skip
-    """The frameworks' last words by name; the answers themselves are in the exam's folder."""
+    exam: Path,
+    entries: Sequence[registry.Entry],
+    cases: Sequence[Case],
+    precision: Precision,
+    timeout: float,
+    callback: Callback,
+) -> dict[str, ExamDone | WorkerFailed]:
+    """The frameworks' last words by name; the answers are in the exam's folder."""
     own = [one for case in cases for one in questions.nudged_kernel(case)]
     for case in own:
         case.write(exam)
@@ -269,7 +378,9 @@ def _ask(
 def _answered(exam: Path, case: Case, facts: dict[str, Facts]) -> Answered:
     """The answers to a case of those who said something of themselves."""
     folders = {name: exam / registry.find(name).folder for name in facts}
-    return gathered(exam, case, folders, {name: device_of(one) for name, one in facts.items()})
+    return gathered(
+        exam, case, folders, {name: device_of(one) for name, one in facts.items()}
+    )
 
 
 def _subject(entry: registry.Entry, outcome: ExamDone | WorkerFailed | None) -> Subject:

@@ -26,9 +26,21 @@ from jax import lax
 """
 TYPES = "\nTensors = dict[str, jax.Array]\n"
 TAKEN = {
-    "weights", "averages", "masks", "training", "jax", "jnp",
-    "conv", "dense", "batch_norm", "max_pool", "average_pool", "lstm", "gru", "dropout",
-}  # fmt: skip
+    "weights",
+    "averages",
+    "masks",
+    "training",
+    "jax",
+    "jnp",
+    "conv",
+    "dense",
+    "batch_norm",
+    "max_pool",
+    "average_pool",
+    "lstm",
+    "gru",
+    "dropout",
+}
 """Words that the lines of a network use: no variable of a layer can be called so."""
 
 ACTIVATIONS: dict[type[layers.Layer], str] = {

@@ -61,8 +61,10 @@ BACKENDS = {
 """What each backend is called here, and the variable that sets its threads."""
 
 SWITCHES = (
-    "NVIDIA_TF32_OVERRIDE", "ONEDNN_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE",
-)  # fmt: skip
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "TF_SET_ONEDNN_FPMATH_MODE",
+)
 """What makes a backend compute with less precision; Keras leaves that to it."""
 
 

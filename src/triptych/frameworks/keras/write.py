@@ -23,9 +23,14 @@ from triptych.network.layouts import Layout, Layouts, gate_order
 OPS = Path(__file__).with_name("ops.py")
 IMPORTS = "import keras\nfrom keras import layers, ops\n"
 TAKEN = {
-    "keras", "layers",
-    "BatchNormalization", "Bias", "PaddedAverage", "Dropout", "GELU",
-}  # fmt: skip
+    "keras",
+    "layers",
+    "BatchNormalization",
+    "Bias",
+    "PaddedAverage",
+    "Dropout",
+    "GELU",
+}
 """Words that the lines of a network use: no variable of a layer can be called so."""
 
 ACTIVATIONS: dict[type[layers.Layer], tuple[str, tuple[str, ...], dict[str, int]]] = {

@@ -176,9 +176,8 @@ def _run_tapped(
 ) -> Tensor:
     """The logits by the same text with taps, on the same module."""
     held = variables(state.architecture, TAKEN)
-    forward = run_with_taps(state.text, FILENAME, "forward", held, tap)[
-        "Network"
-    ].forward
+    made = run_with_taps(state.text, FILENAME, "forward", held, tap)
+    forward = made["Network"].forward
     given = _read(state, images), _masks(state, masks)
     with _autocast(state):
         logits: Tensor = forward(state.network, *given)

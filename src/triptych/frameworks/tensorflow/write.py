@@ -23,8 +23,16 @@ from triptych.network.layouts import Layout, Layouts
 OPS = Path(__file__).with_name("ops.py")
 IMPORTS = "import tensorflow as tf\n"
 TAKEN = {
-    "self", "masks", "training", "tf", "batch_norm", "lstm", "gru", "gelu", "dropout",
-}  # fmt: skip
+    "self",
+    "masks",
+    "training",
+    "tf",
+    "batch_norm",
+    "lstm",
+    "gru",
+    "gelu",
+    "dropout",
+}
 """Words that the lines of a network use: no variable of a layer can be called so."""
 
 ACTIVATIONS: dict[type[layers.Layer], str] = {

@@ -1,8 +1,9 @@
 """The built-in pictures: six sports, drawn by the program.
 
-They stand in for the photos of a 2017 talk that cannot be passed on. Each picture is a small scene in
-space: people posed by their joints, with the gear of their sport, before scenery that is the same for all
-sports, seen by a camera with faults. A picture is a pure function of its key, so the set needs no files.
+They stand in for the photos of a 2017 talk that cannot be passed on. Each picture is a
+small scene in space: people posed by their joints, with the gear of their sport, before
+scenery that is the same for all sports, seen by a camera with faults. A picture is a
+pure function of its key, so the set needs no files.
 """
 
 from __future__ import annotations
@@ -11,24 +12,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError, did_you_mean
-from . import bystanders, camera, climbing, cycling, gymnastics, rowing, scenery, skating, skiing
+from . import (
+    bystanders,
+    camera,
+    climbing,
+    cycling,
+    gymnastics,
+    rowing,
+    scenery,
+    skating,
+    skiing,
+)
 from .dice import Dice
 from .stage import Stage
 
-CLASSES: tuple[str, ...] = ("climbing", "cycling", "gymnastics", "rowing", "skating", "xc_skiing")
+CLASSES: tuple[str, ...] = (
+    "climbing",
+    "cycling",
+    "gymnastics",
+    "rowing",
+    "skating",
+    "xc_skiing",
+)
 TALK_TRAIN: tuple[int, ...] = (1160, 1256, 1558, 1147, 854, 1121)
 TALK_TEST: tuple[int, ...] = (290, 314, 390, 287, 214, 280)
 
-_SPORTS = dict(zip(CLASSES, (climbing, cycling, gymnastics, rowing, skating, skiing), strict=True))
+_SPORTS = dict(
+    zip(CLASSES, (climbing, cycling, gymnastics, rowing, skating, skiing), strict=True)
+)
 
 __all__ = ["CLASSES", "TALK_TEST", "TALK_TRAIN", "counts", "draw"]
 
 
 def counts(total: int, of: tuple[int, ...]) -> tuple[int, ...]:
-    """Pictures per class that sum to `total` in the shares of `of`, at least one a class."""
+    """Pictures per class that sum to `total` in the shares of `of`, at least one a
+    class.
+    """
     if total < len(of):
-        raise UsageError(f"{total} pictures are too few for {len(of)} classes: ask for at least {len(of)}")
-    # One each first, then largest remainders: a class never vanishes and the sum is exact.
+        raise UsageError(
+            f"{total} pictures are too few for {len(of)} classes: "
+            f"ask for at least {len(of)}"
+        )
+    # One each first, then largest remainders: a class never vanishes and the sum is
+    # exact.
     exact = [total * part / sum(of) for part in of]
     whole = [max(1, int(share)) for share in exact]
     while sum(whole) != total:
@@ -42,9 +68,13 @@ def counts(total: int, of: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def draw(sport: str, size: int, key: tuple[int, ...]) -> NDArray[np.uint8]:
-    """One picture of `sport`, shape (size, size, 3). Another size of the same key shows the same scene."""
+    """One picture of `sport`, shape (size, size, 3). Another size of the same key shows
+    the same scene.
+    """
     if sport not in _SPORTS:
-        raise UsageError(f"no sport is called {sport!r}; {did_you_mean(sport, CLASSES)}")
+        raise UsageError(
+            f"no sport is called {sport!r}; {did_you_mean(sport, CLASSES)}"
+        )
     # Streams of their own: what the athlete does must not shift what stands behind.
     scene, place, sensor = (Dice(stream, *key) for stream in range(3))
     stage = Stage()
@@ -62,5 +92,5 @@ def draw(sport: str, size: int, key: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _oversampling(size: int) -> int:
-    """Painted pixels per pixel: thin poles and spokes need more of them in small pictures."""
+    """Painted pixels per pixel: thin poles and spokes need more in small pictures."""
     return 4 if size <= 80 else 3 if size <= 128 else 2

@@ -1,4 +1,4 @@
-"""The camera: where it stands, and what lens, sensor and file format do to the picture."""
+"""The camera: where it stands, and what lens, sensor and file do to the picture."""
 
 from __future__ import annotations
 
@@ -14,14 +14,25 @@ from .stage import Vec, View
 
 
 def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
-    """A view that shows the subject at 35 to 95 % of the picture, not in the middle, sometimes cut."""
+    """A view that shows the subject at 35 to 95 % of the picture, not in the middle,
+    sometimes cut.
+    """
     points = np.array(subject)
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
     pitch = dice.about(0.07, 0.17)
     fill = dice.about(0.82, 0.13) if dice.chance(0.85) else dice.between(0.36, 0.95)
     drift, cut = (dice.about(0, 1), dice.about(0, 1)), dice.chance(0.06)
     stretch = dice.between(0.86, 1.0) * dice.sign()
-    trial = View(yaw, pitch, dice.about(0, 0.13), dice.between(4, 11), middle, 1.0, (0.0, 0.0), stretch)
+    trial = View(
+        yaw,
+        pitch,
+        dice.about(0, 0.13),
+        dice.between(4, 11),
+        middle,
+        1.0,
+        (0.0, 0.0),
+        stretch,
+    )
     seen = trial.project(points)[:, :2]
     low, high = seen.min(axis=0), seen.max(axis=0)
     scale = fill * size / max(float((high - low).max()), 0.5)
@@ -32,7 +43,16 @@ def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
         # Cut: up to a third of the subject lies outside.
         shift = drift[axis] * (free / 2 + extent / 3 if cut else 0.4 * free)
         centre.append(size / 2 - scale * float(high[axis] + low[axis]) / 2 + shift)
-    return View(yaw, pitch, trial.roll, trial.distance, middle, scale, (centre[0], centre[1]), stretch)
+    return View(
+        yaw,
+        pitch,
+        trial.roll,
+        trial.distance,
+        middle,
+        scale,
+        (centre[0], centre[1]),
+        stretch,
+    )
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,7 @@ class Exposure:
 
 
 def expose(dice: Dice) -> Exposure:
-    """Day, dusk or lamp light; sharp or not; noisy in the dark; any file quality from 35 to 90."""
+    """Day, dusk, lamp light; sharp or not; noisy in the dark; file quality 35 to 90."""
     dark = dice.chance(0.05)
     level = dice.between(0.45, 0.7) if dark else dice.between(0.88, 1.12)
     cast = [1 + dice.about(0, 0.08) for _ in range(3)]
@@ -59,12 +79,15 @@ def expose(dice: Dice) -> Exposure:
         gamma=dice.between(0.9, 1.12),
         vignette=dice.between(0, 0.35),
         blur=dice.pick((0.0, 0.0, 0.003, 0.005, 0.008)) * dice.between(0.5, 1.2),
-        noise=dice.between(1.5, 4.5) + (dice.between(0, 6) if dark or dice.chance(0.12) else 0.0),
+        noise=dice.between(1.5, 4.5)
+        + (dice.between(0, 6) if dark or dice.chance(0.12) else 0.0),
         quality=dice.whole(35, 90),
     )
 
 
-def develop(image: Image.Image, size: int, exposure: Exposure, sensor: Dice) -> NDArray[np.uint8]:
+def develop(
+    image: Image.Image, size: int, exposure: Exposure, sensor: Dice
+) -> NDArray[np.uint8]:
     """Blur, reduce, expose, add the sensor's noise, and pass through JPEG."""
     image = image.reduce(image.width // size)
     if exposure.blur:
@@ -74,10 +97,13 @@ def develop(image: Image.Image, size: int, exposure: Exposure, sensor: Dice) -> 
     fall = 1 - exposure.vignette * (ramp[:, None] + ramp[None, :]) / 2
     graded = 255 * (linear * exposure.gain * fall[:, :, None]) ** exposure.gamma
     graded = exposure.lift + graded * (1 - exposure.lift / 255)
-    # Noise is as strong in one pixel of a large picture as in one of a small one, as with real sensors.
-    graded += exposure.noise * sensor.normal(size, size, 1) + 0.4 * exposure.noise * sensor.normal(
-        size, size, 3
-    )
+    # Noise is as strong in one pixel of a large picture as in one of a small one, as
+    # with real sensors.
+    grey = exposure.noise * sensor.normal(size, size, 1)
+    coloured = 0.4 * exposure.noise * sensor.normal(size, size, 3)
+    graded += grey + coloured
     file = io.BytesIO()
-    Image.fromarray(np.clip(graded, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=exposure.quality)
+    Image.fromarray(np.clip(graded, 0, 255).astype(np.uint8)).save(
+        file, "JPEG", quality=exposure.quality
+    )
     return np.asarray(Image.open(file).convert("RGB")).copy()

@@ -12,13 +12,25 @@ from .stage import Colour, Stage, Vec, unit, vec
 
 WHEEL = 0.34
 REAR, FRONT = vec(-0.5, WHEEL, 0), vec(0.52, WHEEL, 0)
-CRANKS, SADDLE, STEM, FORK = vec(-0.07, 0.29, 0), vec(-0.24, 0.96, 0), vec(0.36, 0.9, 0), vec(0.4, 0.7, 0)
+CRANKS, SADDLE, STEM, FORK = (
+    vec(-0.07, 0.29, 0),
+    vec(-0.24, 0.96, 0),
+    vec(0.36, 0.9, 0),
+    vec(0.4, 0.7, 0),
+)
 TYRE: tuple[Colour, ...] = ((20, 20, 22), (26, 26, 28), (36, 34, 34))
 
 
 def yaw(dice: Dice) -> float:
     """From the side, or more or less in the face, seldom from behind."""
-    return dice.pick((dice.about(0, 0.6), dice.about(0, 0.9), dice.about(1.0, 0.5), dice.about(-0.9, 0.5)))
+    return dice.pick(
+        (
+            dice.about(0, 0.6),
+            dice.about(0, 0.9),
+            dice.about(1.0, 0.5),
+            dice.about(-0.9, 0.5),
+        )
+    )
 
 
 def play(dice: Dice, stage: Stage) -> None:
@@ -98,16 +110,31 @@ def bicycle(dice: Dice, stage: Stage, road: bool = True, angle: float = 0.6) -> 
         z = vec(0, 0, side)
         stage.line([CRANKS + z, REAR + z, top + z], 0.022, paint)
         stage.line([FORK + vec(0.01, 0.02, 0) + z, FRONT + z], 0.028, paint)
-    stage.line([CRANKS, top, STEM - vec(-0.005, 0.06, 0), FORK, CRANKS], tube, paint, nearer=0.03)
+    stage.line(
+        [CRANKS, top, STEM - vec(-0.005, 0.06, 0), FORK, CRANKS],
+        tube,
+        paint,
+        nearer=0.03,
+    )
     stage.line([top, SADDLE - vec(0, 0.02, 0)], 0.03, STEEL)
-    stage.solid([(SADDLE - vec(0.1, 0, 0), 0.045), (SADDLE + vec(0.15, -0.01, 0), 0.02)], (30, 28, 30))
+    stage.solid(
+        [(SADDLE - vec(0.1, 0, 0), 0.045), (SADDLE + vec(0.15, -0.01, 0), 0.02)],
+        (30, 28, 30),
+    )
     stage.ring(CRANKS + vec(0, 0, 0.06), 0.09, 0.022, (70, 70, 74), nearer=0.03)
-    stage.line([CRANKS + vec(0, 0.09, 0.05), REAR + vec(0, 0.04, 0.05)], 0.01, (50, 50, 52))
-    stage.line([CRANKS - vec(0, 0.09, -0.05), REAR - vec(0, 0.04, -0.05)], 0.01, (50, 50, 52))
+    stage.line(
+        [CRANKS + vec(0, 0.09, 0.05), REAR + vec(0, 0.04, 0.05)], 0.01, (50, 50, 52)
+    )
+    stage.line(
+        [CRANKS - vec(0, 0.09, -0.05), REAR - vec(0, 0.04, -0.05)], 0.01, (50, 50, 52)
+    )
     for half, offset in ((0.0, -0.07), (math.pi, 0.07)):
         pedal = _pedal(angle + half, offset)
         stage.line([CRANKS + vec(0, 0, offset), pedal], 0.03, (90, 92, 96), nearer=0.02)
-        stage.solid([(pedal - vec(0.05, 0, 0), 0.02), (pedal + vec(0.05, 0, 0), 0.02)], (46, 46, 48))
+        stage.solid(
+            [(pedal - vec(0.05, 0, 0), 0.02), (pedal + vec(0.05, 0, 0), 0.02)],
+            (46, 46, 48),
+        )
     return _handlebar(stage, road)
 
 
@@ -116,7 +143,15 @@ def _handlebar(stage: Stage, road: bool) -> Vec:
     stage.line([STEM - vec(0, 0.02, 0), bar], 0.035, (60, 60, 64))
     stage.line([bar + vec(0, 0, -0.26), bar + vec(0, 0, 0.26)], 0.03, (48, 48, 50))
     if road:
-        curve = (vec(0, 0, 0), vec(0.1, 0, 0), vec(0.13, -0.07, 0), vec(0.07, -0.15, 0), vec(-0.02, -0.15, 0))
+        curve = (
+            vec(0, 0, 0),
+            vec(0.1, 0, 0),
+            vec(0.13, -0.07, 0),
+            vec(0.07, -0.15, 0),
+            vec(-0.02, -0.15, 0),
+        )
         for z in (-0.24, 0.24):
-            stage.line([bar + vec(0, 0, z) + point for point in curve], 0.032, (40, 40, 42))
+            stage.line(
+                [bar + vec(0, 0, z) + point for point in curve], 0.032, (40, 40, 42)
+            )
     return bar

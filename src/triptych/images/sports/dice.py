@@ -1,7 +1,7 @@
 """Chance, in the few shapes that the drawings need.
 
-Everything is built on single uniform numbers: scalars drawn that way cost a tenth of NumPy's `choice`,
-and a picture draws several hundred.
+Everything is built on single uniform numbers: scalars drawn that way cost a tenth of
+NumPy's `choice`, and a picture draws several hundred.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ class Dice:
     """A stream of chance that depends on its key and on nothing else."""
 
     def __init__(self, *key: int) -> None:
-        self._stream = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+        self._stream = np.random.Generator(
+            np.random.Philox(np.random.SeedSequence(key))
+        )
         self._uniform = self._stream.random
 
     def between(self, low: float, high: float) -> float:
@@ -27,7 +29,7 @@ class Dice:
         return low + (high - low) * self._uniform()
 
     def about(self, middle: float, spread: float) -> float:
-        """A number near `middle`, at most `spread` away, small distances being likelier."""
+        """A number near `middle`, at most `spread` away, small distances likelier."""
         return middle + spread * (self._uniform() + self._uniform() - 1)
 
     def chance(self, probability: float) -> bool:
@@ -43,7 +45,7 @@ class Dice:
         return low + int(self._uniform() * (high - low + 1))
 
     def pick(self, options: Sequence[T]) -> T:
-        """One of the options, all equally likely; repeat an option to make it likelier."""
+        """One of the options, all equally likely; repeat one to make it likelier."""
         return options[int(self._uniform() * len(options))]
 
     def normal(self, *shape: int) -> NDArray[np.float32]:

@@ -1,6 +1,8 @@
-"""Far things: mountains, woods, towns, halls, and the walls that stand before them now and then.
+"""Far things: mountains, woods, towns, halls, and the walls that stand before them now
+and then.
 
-Every function paints one of them above `row`, where the ground ends; `tone` is what distance fades into.
+Every function paints one of them above `row`, where the ground ends; `tone` is what
+distance fades into.
 """
 
 from __future__ import annotations
@@ -22,9 +24,14 @@ Thing = Callable[[Dice, Brush, int, float, Colour], None]
 def _ridge(
     dice: Dice, size: int, row: float, height: float, rough: float, steps: int
 ) -> list[tuple[float, float]]:
-    """A broken outline from the left edge to the right one, closed below the horizon."""
-    tops = [row - height * size * (1 + rough * dice.about(0, 1)) for _ in range(steps + 1)]
-    line = [(size * (number + dice.about(0, 0.4)) / steps, y) for number, y in enumerate(tops)]
+    """A broken outline from the left edge to the right, closed below the horizon."""
+    tops = [
+        row - height * size * (1 + rough * dice.about(0, 1)) for _ in range(steps + 1)
+    ]
+    line = [
+        (size * (number + dice.about(0, 0.4)) / steps, y)
+        for number, y in enumerate(tops)
+    ]
     return [
         (-size, row),
         (-size * 0.1, tops[0]),
@@ -40,12 +47,16 @@ def _mountains(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) ->
     for number in range(dice.whole(1, 2)):
         height = dice.between(0.1, 0.4) / (1 + number)
         colour = mix(
-            dice.pick(((70, 84, 110), (96, 96, 104), (62, 84, 66), (120, 104, 90))), tone, 0.5 - 0.25 * number
+            dice.pick(((70, 84, 110), (96, 96, 104), (62, 84, 66), (120, 104, 90))),
+            tone,
+            0.5 - 0.25 * number,
         )
         peaks = _ridge(dice, size, row, height, 0.8, dice.whole(3, 7))
         brush.polygon(peaks, fill=colour)
         if dice.chance(0.5):
-            for (ax, ay), (x, y), (bx, by) in zip(peaks[1:-4], peaks[2:-3], peaks[3:-2], strict=True):
+            for (ax, ay), (x, y), (bx, by) in zip(
+                peaks[1:-4], peaks[2:-3], peaks[3:-2], strict=True
+            ):
                 if y < ay and y < by:  # a summit: snow down to a third of its flanks
                     snow = [
                         (x, y),
@@ -59,21 +70,34 @@ def _mountains(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) ->
 def _hills(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
     colour = mix(dice.pick(GROUNDS), tone, dice.between(0.2, 0.6))
     for _ in range(dice.whole(1, 3)):
-        x, wide, high = dice.between(0, size), dice.between(0.4, 1.0) * size, dice.between(0.06, 0.25) * size
+        x, wide, high = (
+            dice.between(0, size),
+            dice.between(0.4, 1.0) * size,
+            dice.between(0.06, 0.25) * size,
+        )
         brush.ellipse((x - wide, row - high, x + wide, row + high), fill=colour)
         colour = brighter(colour, dice.between(0.85, 1.1))
 
 
 def _forest(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
-    green = mix(
-        dice.pick(((44, 70, 48), (60, 90, 52), (36, 52, 50), (110, 96, 52), (120, 70, 44), (200, 206, 214))),
-        tone,
-        dice.between(0, 0.4),
+    leaves = dice.pick(
+        (
+            (44, 70, 48),
+            (60, 90, 52),
+            (36, 52, 50),
+            (110, 96, 52),
+            (120, 70, 44),
+            (200, 206, 214),
+        )
     )
+    green = mix(leaves, tone, dice.between(0, 0.4))
     high, step = dice.between(0.08, 0.32) * size, size / dice.between(8, 20)
     pointed, x = dice.chance(0.5), -step
     while x < size + step:
-        top, colour = row - high * dice.between(0.6, 1), brighter(green, dice.between(0.8, 1.15))
+        top, colour = (
+            row - high * dice.between(0.6, 1),
+            brighter(green, dice.between(0.8, 1.15)),
+        )
         if pointed:
             brush.polygon([(x - step, row), (x, top), (x + step, row)], fill=colour)
         else:
@@ -93,7 +117,9 @@ def _city(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None
         )
         for left in np.arange(x + gap / 2, x + wide - gap / 2, gap).tolist():
             for top in np.arange(row - high + gap / 2, row - gap, gap * 1.3).tolist():
-                brush.rectangle((left, top, left + gap * 0.45, top + gap * 0.6), fill=pane)
+                brush.rectangle(
+                    (left, top, left + gap * 0.45, top + gap * 0.6), fill=pane
+                )
         x += wide
 
 
@@ -109,7 +135,9 @@ def _stands(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> No
     x = 0.0
     while x < size:
         wide = dice.between(0.1, 0.4) * size
-        brush.rectangle((x, row - 0.16 * high, x + wide, row), fill=mix(dice.pick(CLOTH), base, 0.3))
+        brush.rectangle(
+            (x, row - 0.16 * high, x + wide, row), fill=mix(dice.pick(CLOTH), base, 0.3)
+        )
         x += wide
 
 
@@ -118,15 +146,21 @@ def _hall(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None
     wall = dice.pick(WALLS)
     brush.rectangle((0, -1, size, row), fill=wall)
     step = size / dice.between(3, 6)
-    shift, pane = dice.between(0, step), dice.pick(((236, 242, 246), (150, 180, 200), brighter(wall, 0.7)))
+    shift, pane = (
+        dice.between(0, step),
+        dice.pick(((236, 242, 246), (150, 180, 200), brighter(wall, 0.7))),
+    )
     high = row - dice.between(0.35, 0.7) * size
     for number in range(-1, 7):
         x = shift + number * step
         brush.rectangle((x, 0, x + step * 0.1, row), fill=brighter(wall, 0.82))
         if number % 2:
-            brush.rectangle((x + step * 0.25, high, x + step * 0.85, high + 0.2 * size), fill=pane)
+            brush.rectangle(
+                (x + step * 0.25, high, x + step * 0.85, high + 0.2 * size), fill=pane
+            )
     brush.rectangle(
-        (0, row - 0.05 * size, size, row), fill=dice.pick((brighter(wall, 0.7), dice.pick(CLOTH)))
+        (0, row - 0.05 * size, size, row),
+        fill=dice.pick((brighter(wall, 0.7), dice.pick(CLOTH))),
     )
 
 
@@ -136,19 +170,35 @@ def _lake(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None
     high = dice.between(0.04, 0.14) * size
     brush.rectangle((0, row - high, size, row + 1), fill=water)
     for _ in range(8):
-        x, y, long = dice.between(0, size), row - dice.between(0, 1) * high, dice.between(0.05, 0.3) * size
+        x, y, long = (
+            dice.between(0, size),
+            row - dice.between(0, 1) * high,
+            dice.between(0.05, 0.3) * size,
+        )
         brush.line(
-            (x, y, x + long, y), fill=brighter(water, dice.pick((0.85, 1.15))), width=max(1, size // 200)
+            (x, y, x + long, y),
+            fill=brighter(water, dice.pick((0.85, 1.15))),
+            width=max(1, size // 200),
         )
 
 
 def _clouds(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
     for _ in range(dice.whole(1, 4)):
-        x, y, r = dice.between(0, size), dice.between(0, 0.5) * size, dice.between(0.04, 0.1) * size
+        x, y, r = (
+            dice.between(0, size),
+            dice.between(0, 0.5) * size,
+            dice.between(0.04, 0.1) * size,
+        )
         puff = mix((246, 246, 248), tone, dice.between(0.2, 0.7))
         for number in range(4):
             brush.ellipse(
-                (x + number * r, y - r * dice.between(0.4, 1), x + (number + 2) * r, y + r * 0.7), fill=puff
+                (
+                    x + number * r,
+                    y - r * dice.between(0.4, 1),
+                    x + (number + 2) * r,
+                    y + r * 0.7,
+                ),
+                fill=puff,
             )
 
 
@@ -160,7 +210,10 @@ def _cliff(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> Non
     """A rock face from the ground to above the picture."""
     rock, left = dice.pick(WALLS), dice.about(0.2, 0.8) * size
     wide = dice.between(0.5, 1.4) * size
-    edge = [(left + dice.about(0, 0.08) * size, row - size * share) for share in (0, 0.25, 0.5, 0.75, 1.1)]
+    edge = [
+        (left + dice.about(0, 0.08) * size, row - size * share)
+        for share in (0, 0.25, 0.5, 0.75, 1.1)
+    ]
     other = [(x + wide + dice.about(0, 0.1) * size, y) for x, y in reversed(edge)]
     brush.polygon(edge + other, fill=rock)
     for _ in range(dice.whole(5, 12)):
@@ -170,7 +223,10 @@ def _cliff(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> Non
             dice.between(0.05, 0.18) * size,
         )
         spots = [
-            (x + r * dice.between(0.4, 1) * math.cos(a), y + r * dice.between(0.4, 1) * math.sin(a))
+            (
+                x + r * dice.between(0.4, 1) * math.cos(a),
+                y + r * dice.between(0.4, 1) * math.sin(a),
+            )
             for a in (0, 1.2, 2.4, 3.7, 5)
         ]
         brush.polygon(spots, fill=brighter(rock, dice.pick((0.72, 0.84, 1.1, 1.2))))
@@ -186,13 +242,33 @@ def _board(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> Non
     for number in range(5):
         x, y = left + number * step, row - number * step
         if x < right:
-            brush.line((x, top, x, row), fill=brighter(wall, 0.8), width=max(1, size // 110))
+            brush.line(
+                (x, top, x, row), fill=brighter(wall, 0.8), width=max(1, size // 110)
+            )
         if y > top:
-            brush.line((left, y, right, y), fill=brighter(wall, 0.8), width=max(1, size // 110))
+            brush.line(
+                (left, y, right, y), fill=brighter(wall, 0.8), width=max(1, size // 110)
+            )
     for _ in range(dice.whole(6, 30)):
-        x, y, r = dice.between(left, right), dice.between(top, row), dice.between(0.012, 0.03) * size
-        brush.ellipse((x - r * dice.between(0.8, 1.8), y - r, x + r, y + r), fill=dice.pick(CLOTH))
+        x, y, r = (
+            dice.between(left, right),
+            dice.between(top, row),
+            dice.between(0.012, 0.03) * size,
+        )
+        brush.ellipse(
+            (x - r * dice.between(0.8, 1.8), y - r, x + r, y + r), fill=dice.pick(CLOTH)
+        )
 
 
-FAR: tuple[Thing, ...] = (_mountains, _hills, _forest, _city, _stands, _hall, _lake, _clouds, _nothing)
+FAR: tuple[Thing, ...] = (
+    _mountains,
+    _hills,
+    _forest,
+    _city,
+    _stands,
+    _hall,
+    _lake,
+    _clouds,
+    _nothing,
+)
 BACKDROPS: tuple[Thing, ...] = (_cliff, _board)

@@ -1,4 +1,4 @@
-"""What gymnasts do: on rings (with the distance of the rings), on a beam or a mat at y = 0."""
+"""What gymnasts do: on rings (with their distance), on a beam or a mat at y = 0."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ def l_sit(dice: Dice, ring: float) -> tuple[float, Pose]:
     chest = vec(0, ring + 0.54, 0)
     pelvis = chest - vec(0.08, body.TORSO, 0)
     return _held(
-        0.27, ring, pelvis, chest, pelvis + LEGS * unit(vec(1, dice.about(0, 0.25), 0)), elbow=vec(-1, 0, 0.2)
+        0.27,
+        ring,
+        pelvis,
+        chest,
+        pelvis + LEGS * unit(vec(1, dice.about(0, 0.25), 0)),
+        elbow=vec(-1, 0, 0.2),
     )
 
 
@@ -47,11 +52,15 @@ def inverted(dice: Dice, ring: float) -> tuple[float, Pose]:
     return _held(0.27, ring, pelvis, chest, pelvis + LEGS * up, elbow=vec(-0.6, 0, 1))
 
 
-def _held(wide: float, ring: float, pelvis: Vec, chest: Vec, legs: Vec, elbow: Vec) -> tuple[float, Pose]:
+def _held(
+    wide: float, ring: float, pelvis: Vec, chest: Vec, legs: Vec, elbow: Vec
+) -> tuple[float, Pose]:
     side = vec(0, 0, 0.06)
     hands = (vec(0, ring, -wide), vec(0, ring, wide))
     out = vec(float(elbow[0]), float(elbow[1]), -float(elbow[2])), elbow
-    return wide, straight(Pose(pelvis, chest, hands, (legs - side, legs + side), elbows=out))
+    return wide, straight(
+        Pose(pelvis, chest, hands, (legs - side, legs + side), elbows=out)
+    )
 
 
 def straight(pose: Pose) -> Pose:
@@ -102,7 +111,10 @@ def handstand(dice: Dice) -> Pose:
     chest = ARMS * up + vec(0, 0.02, 0)
     pelvis = chest + body.TORSO * up
     split = dice.pick((0.0, 0.0, 0.8, 1.3))
-    legs = [pelvis + LEGS * unit(math.cos(split) * up + vec(way * math.sin(split), 0, 0)) for way in (-1, 1)]
+    legs = [
+        pelvis + LEGS * unit(math.cos(split) * up + vec(way * math.sin(split), 0, 0))
+        for way in (-1, 1)
+    ]
     side = vec(0, 0, 0.06)
     front = vec(-1, 0, 0)
     return straight(
@@ -126,7 +138,11 @@ def cartwheel(dice: Dice) -> Pose:
     pelvis = chest + body.TORSO * up
     legs = [pelvis + LEGS * unit(up * 0.75 + way * right * 0.7) for way in (-1, 1)]
     hands = (vec(0, 0.02, -0.28), vec(0, 0.02, 0.28))
-    return straight(Pose(pelvis, chest, hands, (legs[0], legs[1]), hips=right, elbows=(-right, right)))
+    return straight(
+        Pose(
+            pelvis, chest, hands, (legs[0], legs[1]), hips=right, elbows=(-right, right)
+        )
+    )
 
 
 def bridge(dice: Dice) -> Pose:
@@ -169,4 +185,10 @@ def walk(dice: Dice) -> Pose:
     arms = dice.between(-0.1, 0.4)
     hands = (chest + vec(0, arms, -0.5), chest + vec(0, arms, 0.5))
     free = dice.pick((vec(0.35, 0.1, 0), vec(0.6, 0.6, 0.02), vec(0.1, 0.5, 0.04)))
-    return Pose(pelvis, chest, hands, (vec(-0.1, 0.09, 0), free), toes=(vec(1, -0.2, 0), vec(0.7, -0.7, 0)))
+    return Pose(
+        pelvis,
+        chest,
+        hands,
+        (vec(-0.1, 0.09, 0), free),
+        toes=(vec(1, -0.2, 0), vec(0.7, -0.7, 0)),
+    )

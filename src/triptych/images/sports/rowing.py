@@ -1,4 +1,4 @@
-"""Rowing: one, two, four or eight in a shell, sculling or sweeping, anywhere in the stroke."""
+"""Rowing: one, two, four or eight in a shell, sculling or sweeping, at any moment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from .palette import CLOTH
 from .stage import Colour, Stage, Vec, brighter, mix, unit, vec
 
 SEAT, SPACING = 0.16, 1.3
-BLADES: tuple[Colour, ...] = ((208, 40, 44), (36, 74, 160), (32, 120, 84), (240, 196, 40), (30, 32, 60))
+BLADES: tuple[Colour, ...] = (
+    (208, 40, 44),
+    (36, 74, 160),
+    (32, 120, 84),
+    (240, 196, 40),
+    (30, 32, 60),
+)
 HULLS: tuple[Colour, ...] = (
     (244, 244, 240),
     (236, 236, 232),
@@ -25,7 +31,14 @@ HATS = ("bare", "bare", "cap", "cap", "beanie")
 
 def yaw(dice: Dice) -> float:
     """Mostly from the bank, sometimes from bow or stern."""
-    return dice.pick((dice.about(0, 0.6), dice.about(0, 0.6), dice.about(0.8, 0.5), dice.about(-0.9, 0.5)))
+    return dice.pick(
+        (
+            dice.about(0, 0.6),
+            dice.about(0, 0.6),
+            dice.about(0.8, 0.5),
+            dice.about(-0.9, 0.5),
+        )
+    )
 
 
 def play(dice: Dice, stage: Stage) -> None:
@@ -46,12 +59,23 @@ def play(dice: Dice, stage: Stage) -> None:
         with stage.placed(x=SPACING * number):
             sides = (-1.0, 1.0) if sculling else ((-1.0,) if number % 2 else (1.0,))
             stroke = min(1.0, max(0.0, phase + dice.about(0, 0.06)))
-            _rower(dice, stage, wears, stroke, recovery, sides, blade, first <= number <= first + 1)
+            _rower(
+                dice,
+                stage,
+                wears,
+                stroke,
+                recovery,
+                sides,
+                blade,
+                first <= number <= first + 1,
+            )
     stage.reflect(0, dice.between(0.2, 0.45))
 
 
 def _same_shirt(wears: body.Look, top: body.Look) -> body.Look:
-    return replace(wears, top=top.top, bottom=top.bottom, sleeves=top.sleeves, stripe=top.stripe)
+    return replace(
+        wears, top=top.top, bottom=top.bottom, sleeves=top.sleeves, stripe=top.stripe
+    )
 
 
 def _rower(
@@ -64,8 +88,12 @@ def _rower(
     blade: Colour,
     subject: bool,
 ) -> None:
-    """`stroke` runs from the catch (0: knees bent, arms out) to the finish (1: legs straight, hands in)."""
-    legs, back, arms = (min(1.0, max(0.0, (stroke - start) / 0.55)) for start in (0.0, 0.2, 0.45))
+    """`stroke` runs from the catch (0: knees bent, arms out) to the finish (1: legs
+    straight, hands in).
+    """
+    legs, back, arms = (
+        min(1.0, max(0.0, (stroke - start) / 0.55)) for start in (0.0, 0.2, 0.45)
+    )
     lean = 0.45 - 0.85 * back
     pelvis = vec(0.02 - 0.42 * legs, SEAT + 0.1, 0)
     chest = pelvis + body.TORSO * vec(math.sin(lean), math.cos(lean), 0)
@@ -90,17 +118,29 @@ def _rower(
         subject,
     )
     if subject:
-        stage.frames(vec(0, -0.05, 0), vec(0.3, 0.1, 1.5 * sides[-1]), pelvis - vec(0.4, 0, 0))
+        stage.frames(
+            vec(0, -0.05, 0), vec(0.3, 0.1, 1.5 * sides[-1]), pelvis - vec(0.4, 0, 0)
+        )
 
 
 def _oar(
-    dice: Dice, stage: Stage, grips: list[Vec], side: float, recovery: bool, blade: Colour, scull: bool
+    dice: Dice,
+    stage: Stage,
+    grips: list[Vec],
+    side: float,
+    recovery: bool,
+    blade: Colour,
+    scull: bool,
 ) -> None:
-    """From the hands through the oarlock to the blade: in the water on the drive, above it after."""
+    """From the hands through the oarlock to the blade: in the water on the drive, above
+    it after.
+    """
     grip = grips[side > 0] if scull else (grips[0] + grips[1]) / 2
     lock = vec(0.3, SEAT + 0.2, 0.78 * side)
     steel: Colour = (170, 174, 180)
-    stage.line([vec(0.05, SEAT, 0.2 * side), lock, vec(0.55, SEAT, 0.2 * side)], 0.025, steel)
+    stage.line(
+        [vec(0.05, SEAT, 0.2 * side), lock, vec(0.55, SEAT, 0.2 * side)], 0.025, steel
+    )
     along = unit(lock - grip)
     height = 0.28 if recovery else -0.02
     reach = 1.55
@@ -119,8 +159,12 @@ def _oar(
     )
     if not recovery:
         for _ in range(6):
-            drop = tip + vec(dice.about(0, 0.4), dice.between(-0.05, 0.22), dice.about(0, 0.3))
-            stage.solid([(drop, dice.between(0.02, 0.06))], (236, 242, 246), nearer=0.05)
+            drop = tip + vec(
+                dice.about(0, 0.4), dice.between(-0.05, 0.22), dice.about(0, 0.3)
+            )
+            stage.solid(
+                [(drop, dice.between(0.02, 0.06))], (236, 242, 246), nearer=0.05
+            )
 
 
 def boat(dice: Dice, stage: Stage, length: float) -> None:
@@ -155,7 +199,12 @@ def boat(dice: Dice, stage: Stage, length: float) -> None:
         -0.05,
     )
     stage.flat(
-        [vec(bow, 0, 0.1), vec(bow + 2, -0.02, 0.55), vec(stern - 2, -0.02, 0.55), vec(stern, 0, 0.1)],
+        [
+            vec(bow, 0, 0.1),
+            vec(bow + 2, -0.02, 0.55),
+            vec(stern - 2, -0.02, 0.55),
+            vec(stern, 0, 0.1),
+        ],
         brighter(paint, 0.45),
         scenery=True,
     )

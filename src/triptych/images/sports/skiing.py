@@ -12,7 +12,12 @@ from .stage import Colour, Stage, Vec, unit, vec
 
 HATS = ("beanie", "beanie", "cap", "bare", "helmet")
 ANKLE = 0.1
-SKIS: tuple[Colour, ...] = ((214, 38, 44), (226, 84, 30), (240, 196, 40), (230, 60, 110))
+SKIS: tuple[Colour, ...] = (
+    (214, 38, 44),
+    (226, 84, 30),
+    (240, 196, 40),
+    (230, 60, 110),
+)
 
 
 def yaw(dice: Dice) -> float:
@@ -36,7 +41,10 @@ def play(dice: Dice, stage: Stage) -> None:
         _tracks(stage)
     for number in range(skiers):
         with stage.placed(
-            -2.2 * number * dice.between(0.6, 1.1), 0, 1.1 * number * dice.sign(), heading=dice.about(0, 0.15)
+            -2.2 * number * dice.between(0.6, 1.1),
+            0,
+            1.1 * number * dice.sign(),
+            heading=dice.about(0, 0.15),
         ):
             wears = look(dice, HATS, suit=0.4)
             pose, turned = style(dice)
@@ -56,9 +64,19 @@ def _stride(dice: Dice) -> tuple[Pose, tuple[float, float]]:
     feet, hands = [], []
     for side, z in ((-1, -0.11), (1, 0.11)):
         ahead = swing * side
-        feet.append(vec(0.32 * ahead if ahead > 0 else 0.55 * ahead, ANKLE + max(0, -ahead) * 0.14, z))
-        hands.append(chest + vec(0.52 * -ahead - 0.03, -0.22 - 0.12 * (ahead > 0), 2 * z))
-    pose = Pose(pelvis, chest, (hands[0], hands[1]), (feet[0], feet[1]), toes=_toes(feet))
+        feet.append(
+            vec(
+                0.32 * ahead if ahead > 0 else 0.55 * ahead,
+                ANKLE + max(0, -ahead) * 0.14,
+                z,
+            )
+        )
+        hands.append(
+            chest + vec(0.52 * -ahead - 0.03, -0.22 - 0.12 * (ahead > 0), 2 * z)
+        )
+    pose = Pose(
+        pelvis, chest, (hands[0], hands[1]), (feet[0], feet[1]), toes=_toes(feet)
+    )
     return _raised(pose), (0.0, 0.0)
 
 
@@ -66,10 +84,14 @@ def _double_pole(dice: Dice) -> tuple[Pose, tuple[float, float]]:
     """Both arms push, from reaching high to swung through behind."""
     push = dice.between(0, 1)
     pelvis, chest = _hips(0.3 + 0.75 * push, 0.88 - 0.1 * push)
-    reach = vec(0.42 - 0.85 * push, 0.05 - 0.38 * math.sin(math.pi * (0.3 + 0.5 * push)), 0)
+    reach = vec(
+        0.42 - 0.85 * push, 0.05 - 0.38 * math.sin(math.pi * (0.3 + 0.5 * push)), 0
+    )
     hands = [chest + reach + vec(0, 0, z) for z in (-0.26, 0.26)]
     feet = [vec(dice.about(0.02, 0.08), ANKLE, z) for z in (-0.12, 0.12)]
-    return _raised(Pose(pelvis, chest, (hands[0], hands[1]), (feet[0], feet[1]), toes=_toes(feet))), (
+    return _raised(
+        Pose(pelvis, chest, (hands[0], hands[1]), (feet[0], feet[1]), toes=_toes(feet))
+    ), (
         0.0,
         0.0,
     )
@@ -81,10 +103,18 @@ def _skate(dice: Dice) -> tuple[Pose, tuple[float, float]]:
     pelvis, chest = _hips(dice.between(0.35, 0.8), dice.between(0.72, 0.82))
     pelvis, chest = pelvis + vec(0, 0, 0.1 * side), chest + vec(0, 0, 0.14 * side)
     push, spread = dice.between(0, 1), dice.between(0.2, 0.42)
-    glide, kick = vec(0.1, ANKLE, 0.16 * side), vec(-0.3, ANKLE + dice.between(0, 0.12), -0.5 * side)
+    glide, kick = (
+        vec(0.1, ANKLE, 0.16 * side),
+        vec(-0.3, ANKLE + dice.between(0, 0.12), -0.5 * side),
+    )
     feet = [kick, glide] if side > 0 else [glide, kick]
-    hands = [chest + vec(0.4 - 0.8 * push, -0.05 - 0.25 * push, 1.0 * z) for z in (-0.28, 0.28)]
-    return _raised(Pose(pelvis, chest, (hands[0], hands[1]), (feet[0], feet[1]), toes=_toes(feet))), (
+    hands = [
+        chest + vec(0.4 - 0.8 * push, -0.05 - 0.25 * push, 1.0 * z)
+        for z in (-0.28, 0.28)
+    ]
+    return _raised(
+        Pose(pelvis, chest, (hands[0], hands[1]), (feet[0], feet[1]), toes=_toes(feet))
+    ), (
         spread,
         -spread,
     )
@@ -104,22 +134,46 @@ def _raised(pose: Pose) -> Pose:
 
 
 def _poles(dice: Dice, pose: Pose) -> tuple[Vec, Vec]:
-    """Directions of the poles, from the hand to the tip: behind the skier, steeper with the hand in front."""
+    """Directions of the poles, from the hand to the tip: behind the skier, steeper with
+    the hand in front.
+    """
     directions = []
     for hand in pose.hands:
         ahead = float(hand[0] - pose.chest[0])
-        directions.append(unit(vec(-0.62 + 0.5 * ahead, -0.85 + min(0.0, ahead) * -1.0, dice.about(0, 0.12))))
+        directions.append(
+            unit(
+                vec(
+                    -0.62 + 0.5 * ahead,
+                    -0.85 + min(0.0, ahead) * -1.0,
+                    dice.about(0, 0.12),
+                )
+            )
+        )
     return directions[0], directions[1]
 
 
 def _gear(
-    dice: Dice, stage: Stage, joints: Joints, turned: tuple[float, float], subject: bool, *poles: Vec
+    dice: Dice,
+    stage: Stage,
+    joints: Joints,
+    turned: tuple[float, float],
+    subject: bool,
+    *poles: Vec,
 ) -> None:
-    skis, shafts = dice.pick(SKIS), dice.pick(((30, 30, 34), (30, 30, 34), (30, 30, 34), dice.pick(CLOTH)))
+    skis, shafts = (
+        dice.pick(SKIS),
+        dice.pick(((30, 30, 34), (30, 30, 34), (30, 30, 34), dice.pick(CLOTH))),
+    )
     stage.shadow(0, 0, 0.8, 0.35)
     for foot, turn in zip(joints.feet, turned, strict=True):
         lift = max(0.0, float(foot[1]) - ANKLE)
-        ski(stage, foot - vec(-0.02, ANKLE - 0.03 + 0.2 * lift, 0), turn, min(0.5, 2.0 * lift), skis)
+        ski(
+            stage,
+            foot - vec(-0.02, ANKLE - 0.03 + 0.2 * lift, 0),
+            turn,
+            min(0.5, 2.0 * lift),
+            skis,
+        )
     for hand, direction in zip(joints.hands, poles, strict=True):
         # A pole is as long as it takes to touch the ground, within what poles measure.
         length = min(1.5, max(1.2, float(hand[1]) / max(0.1, -float(direction[1]))))
@@ -127,24 +181,43 @@ def _gear(
         if subject:
             stage.frames(hand + 0.8 * length * direction)
     if subject:
-        stage.frames(joints.feet[0] + vec(0.7, -0.1, 0), joints.feet[1] - vec(0.6, 0.1, 0))
+        stage.frames(
+            joints.feet[0] + vec(0.7, -0.1, 0), joints.feet[1] - vec(0.6, 0.1, 0)
+        )
 
 
 def ski(stage: Stage, middle: Vec, turn: float, tilt: float, colour: Colour) -> None:
     """A ski with its tip bent up; `tilt` lifts the tail."""
-    along = vec(math.cos(turn) * math.cos(tilt), -math.sin(tilt), -math.sin(turn) * math.cos(tilt))
+    along = vec(
+        math.cos(turn) * math.cos(tilt),
+        -math.sin(tilt),
+        -math.sin(turn) * math.cos(tilt),
+    )
     tip, tail = middle + 0.9 * along, middle - 0.85 * along
     stage.solid([(tail, 0.048), (tip, 0.05)], colour)
     for end in (tail, tip):  # white ends, as makers paint them
-        stage.solid([(end, 0.049), (end - 0.3 * unit(end - middle), 0.049)], (244, 244, 244), nearer=0.02)
-    stage.solid([(tip, 0.05), (tip + 0.16 * along + vec(0, 0.1, 0), 0.03)], (244, 244, 244))
+        stage.solid(
+            [(end, 0.049), (end - 0.3 * unit(end - middle), 0.049)],
+            (244, 244, 244),
+            nearer=0.02,
+        )
+    stage.solid(
+        [(tip, 0.05), (tip + 0.16 * along + vec(0, 0.1, 0), 0.03)], (244, 244, 244)
+    )
 
 
-def pole(stage: Stage, hand: Vec, direction: Vec, length: float, colour: Colour) -> None:
+def pole(
+    stage: Stage, hand: Vec, direction: Vec, length: float, colour: Colour
+) -> None:
     """A pole with grip and basket."""
     tip = hand + length * direction
     stage.line([hand - 0.08 * direction, tip], 0.045, colour)
-    stage.line([hand - 0.1 * direction, hand + 0.06 * direction], 0.05, (30, 30, 32), nearer=0.02)
+    stage.line(
+        [hand - 0.1 * direction, hand + 0.06 * direction],
+        0.05,
+        (30, 30, 32),
+        nearer=0.02,
+    )
     stage.solid([(tip - 0.08 * direction, 0.06)], (240, 210, 60))
 
 
@@ -152,6 +225,8 @@ def _tracks(stage: Stage) -> None:
     """A groomed track: ridges side by side, and two deeper grooves for the skis."""
     along = (-9, -4, 0, 4, 9)
     for number in range(-9, 10):
-        stage.trace([vec(x, 0, 0.26 * number) for x in along], 0.07, vec(0, 0, 0.08), 0.3, 0.6)
+        stage.trace(
+            [vec(x, 0, 0.26 * number) for x in along], 0.07, vec(0, 0, 0.08), 0.3, 0.6
+        )
     for z in (-0.11, 0.11):
         stage.trace([vec(x, 0, z) for x in along], 0.08, vec(0, 0, 0.08), 0.55, 0.8)

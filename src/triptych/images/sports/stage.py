@@ -1,8 +1,9 @@
 """The stage: solids placed in space, seen by a camera, painted from far to near.
 
-Space is measured in metres. A figure faces +x, +y is up, +z is the figure's right. A camera with yaw 0
-stands on the right side of the figure, at +90 degrees it looks the figure in the face. Because bodies and
-gear are built in space, one pose gives every view, and what is nearer hides what is farther.
+Space is measured in metres. A figure faces +x, +y is up, +z is the figure's right. A
+camera with yaw 0 stands on the right side of the figure, at +90 degrees it looks the
+figure in the face. Because bodies and gear are built in space, one pose gives every
+view, and what is nearer hides what is farther.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def brighter(colour: Colour, factor: float) -> Colour:
 
 @dataclass(frozen=True)
 class Light:
-    """Where the light comes from on the screen, how hard it is, and what far things fade into."""
+    """Where the light comes from on the screen, how hard it is, and what far things
+    fade into.
+    """
 
     x: float
     y: float
@@ -64,7 +67,9 @@ class Light:
 
 @dataclass(frozen=True)
 class View:
-    """A camera: angles in radians, `distance` in metres, and where the picture shows what it aims at."""
+    """A camera: angles in radians, `distance` in metres, and where the picture shows
+    what it aims at.
+    """
 
     yaw: float
     pitch: float
@@ -77,18 +82,35 @@ class View:
 
     def axes(self) -> NDArray[np.float64]:
         """Rows: screen right, screen up, away from the camera."""
-        sy, cy, sp, cp = math.sin(self.yaw), math.cos(self.yaw), math.sin(self.pitch), math.cos(self.pitch)
-        return np.array(((cy, 0, -sy), (-sy * sp, cp, -cy * sp), (-sy * cp, -sp, -cy * cp)))
+        sy, cy, sp, cp = (
+            math.sin(self.yaw),
+            math.cos(self.yaw),
+            math.sin(self.pitch),
+            math.cos(self.pitch),
+        )
+        return np.array(
+            ((cy, 0, -sy), (-sy * sp, cp, -cy * sp), (-sy * cp, -sp, -cy * cp))
+        )
 
     def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixel x, pixel y, pixels per metre and depth of each point."""
         seen = (points - self.aim) @ self.axes().T
         # Nothing comes nearer than a quarter of the distance: it would fill the frame.
-        zoom = self.scale * self.distance / np.maximum(self.distance + seen[:, 2], self.distance / 4)
+        zoom = (
+            self.scale
+            * self.distance
+            / np.maximum(self.distance + seen[:, 2], self.distance / 4)
+        )
         x, y = seen[:, 0] * zoom * self.stretch, -seen[:, 1] * zoom
         c, s = math.cos(self.roll), math.sin(self.roll)
         return np.stack(
-            (self.centre[0] + c * x - s * y, self.centre[1] + s * x + c * y, zoom, seen[:, 2]), axis=1
+            (
+                self.centre[0] + c * x - s * y,
+                self.centre[1] + s * x + c * y,
+                zoom,
+                seen[:, 2],
+            ),
+            axis=1,
         )
 
     def horizon(self) -> float:
@@ -98,7 +120,7 @@ class View:
 
 @dataclass(slots=True)
 class Shape:
-    """One thing to paint: a solid over discs, a line of some width, or a flat polygon."""
+    """One thing to paint: a solid over discs, a line of some width, a flat polygon."""
 
     form: str
     points: NDArray[np.float64]
@@ -130,9 +152,13 @@ class Stage:
         rear: float = 0,
         scale: float = 1,
     ) -> Iterator[None]:
-        """Everything added inside is turned (about the up, forward and side axis), scaled and moved."""
+        """Everything added inside is turned (about the up, forward and side axis),
+        scaled and moved.
+        """
         before = self._turn, self._move
-        ch, sh, cl, sl, cr, sr = (f(a) for a in (heading, lean, rear) for f in (math.cos, math.sin))
+        ch, sh, cl, sl, cr, sr = (
+            f(a) for a in (heading, lean, rear) for f in (math.cos, math.sin)
+        )
         about_up = np.array(((ch, 0, sh), (0, 1, 0), (-sh, 0, ch)))
         about_forward = np.array(((1, 0, 0), (0, cl, -sl), (0, sl, cl)))
         about_side = np.array(((cr, -sr, 0), (sr, cr, 0), (0, 0, 1)))
@@ -154,9 +180,20 @@ class Stage:
         placed = np.asarray(points) @ self._turn.T + self._move
         self.shapes.append(Shape(form, placed, radii, colour, nearer, scenery, opacity))
 
-    def solid(self, discs: Sequence[tuple[Vec, float]], colour: Colour, nearer: float = 0) -> None:
-        """The hull of balls (centre, radius), shaded. `nearer` lifts it over what it lies on."""
-        self._add("solid", [centre for centre, _ in discs], [r for _, r in discs], colour, nearer, False)
+    def solid(
+        self, discs: Sequence[tuple[Vec, float]], colour: Colour, nearer: float = 0
+    ) -> None:
+        """The hull of balls (centre, radius), shaded. `nearer` lifts it over what it
+        lies on.
+        """
+        self._add(
+            "solid",
+            [centre for centre, _ in discs],
+            [r for _, r in discs],
+            colour,
+            nearer,
+            False,
+        )
 
     def line(
         self,
@@ -179,35 +216,79 @@ class Stage:
         """A flat polygon."""
         self._add("flat", points, (), colour, nearer, scenery)
 
-    def ring(self, centre: Vec, radius: float, width: float, colour: Colour, nearer: float = 0) -> None:
+    def ring(
+        self,
+        centre: Vec,
+        radius: float,
+        width: float,
+        colour: Colour,
+        nearer: float = 0,
+    ) -> None:
         """An upright circle in the plane of x and y: a wheel."""
         self.line(centre + radius * _CIRCLE, width, colour, nearer)
 
-    def trace(self, points: Sequence[Vec], width: float, beside: Vec, dark: float, bright: float) -> None:
-        """A line pressed or cut into the ground: so `dark` in the groove, so `bright` on the rim `beside`."""
+    def trace(
+        self,
+        points: Sequence[Vec],
+        width: float,
+        beside: Vec,
+        dark: float,
+        bright: float,
+    ) -> None:
+        """A line pressed or cut into the ground: so `dark` in the groove, so `bright`
+        on the rim `beside`.
+        """
         self._add("line", points, (width,), (20, 26, 40), 0, True, dark)
-        self._add("line", [point + beside for point in points], (width,), (255, 255, 255), 0.01, True, bright)
+        self._add(
+            "line",
+            [point + beside for point in points],
+            (width,),
+            (255, 255, 255),
+            0.01,
+            True,
+            bright,
+        )
 
     def shadow(self, x: float, z: float, length: float, width: float) -> None:
         """A soft patch of shade on the ground, two rings deep."""
         for share in (1.0, 0.6):
             rim = [(share * length * c, share * width * s) for c, s in _DISC]
-            self._add("flat", [vec(x + a, 0, z + b) for a, b in rim], (), (14, 18, 34), 0, True, 0.25)
+            self._add(
+                "flat",
+                [vec(x + a, 0, z + b) for a, b in rim],
+                (),
+                (14, 18, 34),
+                0,
+                True,
+                0.25,
+            )
 
     def reflect(self, first: int, opacity: float) -> None:
-        """Mirror the shapes from number `first` on in the ground: ice and still water do."""
+        """Mirror the shapes from number `first` on in the ground: ice and still water
+        do.
+        """
         for shape in self.shapes[first:]:
             if not shape.scenery:
                 below = shape.points * (1, -1, 1)
                 self.shapes.append(
-                    Shape(shape.form, below, shape.radii, shape.colour, shape.nearer, True, opacity)
+                    Shape(
+                        shape.form,
+                        below,
+                        shape.radii,
+                        shape.colour,
+                        shape.nearer,
+                        True,
+                        opacity,
+                    )
                 )
 
     def frames(self, *points: Vec) -> None:
         """The camera must show these points."""
         self.subject.extend(self._turn @ point + self._move for point in points)
 
-    def paint(self, image: Image.Image, view: View, light: Light, scenery: bool) -> None:
+    def paint(
+        self, image: Image.Image, view: View, light: Light, scenery: bool
+    ) -> None:
         """Paint the scenery's shapes or the others, the farthest first."""
         shapes = [shape for shape in self.shapes if shape.scenery == scenery]
         if not shapes:
@@ -215,8 +296,10 @@ class Stage:
         seen = view.project(np.concatenate([shape.points for shape in shapes]))
         ends = np.cumsum([len(shape.points) for shape in shapes])
         starts = ends - [len(shape.points) for shape in shapes]
-        depths = np.add.reduceat(seen[:, 3], starts) / (ends - starts) - [shape.nearer for shape in shapes]
-        # What lies outside, such as most of an eight, needs no outline. No ball is wider than 0.3 m.
+        nearer = [shape.nearer for shape in shapes]
+        depths = np.add.reduceat(seen[:, 3], starts) / (ends - starts) - nearer
+        # What lies outside, such as most of an eight, needs no outline. No ball is
+        # wider than 0.3 m.
         margin = 0.3 * np.maximum.reduceat(seen[:, 2], starts)
         outside = np.zeros(len(shapes), bool)
         for axis, end in enumerate(image.size):
@@ -229,18 +312,28 @@ class Stage:
             shape = shapes[index]
             fade = min(0.75, max(0.0, depths[index]) * light.thickness)
             colour = mix(shape.colour, light.haze, fade)
-            fill = colour if shape.opacity == 1 else (*colour, round(255 * shape.opacity))
-            _FORMS[shape.form](brush, rows[starts[index] : ends[index]], shape.radii, fill, light)
+            fill = (
+                colour if shape.opacity == 1 else (*colour, round(255 * shape.opacity))
+            )
+            _FORMS[shape.form](
+                brush, rows[starts[index] : ends[index]], shape.radii, fill, light
+            )
 
 
-_CIRCLE = np.array([(math.cos(a), math.sin(a), 0) for a in np.linspace(0, 2 * math.pi, 29)])
-_HALF = [(math.cos(a), math.sin(a)) for a in np.linspace(math.pi / 2, 3 * math.pi / 2, 7)]
+_CIRCLE = np.array(
+    [(math.cos(a), math.sin(a), 0) for a in np.linspace(0, 2 * math.pi, 29)]
+)
+_HALF = [
+    (math.cos(a), math.sin(a)) for a in np.linspace(math.pi / 2, 3 * math.pi / 2, 7)
+]
 _DISC = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 11)[:-1]]
 
 Discs = list[tuple[float, float, float]]
 
 
-def _capsule(one: tuple[float, float, float], two: tuple[float, float, float]) -> list[Pixel]:
+def _capsule(
+    one: tuple[float, float, float], two: tuple[float, float, float]
+) -> list[Pixel]:
     """The outline around two discs."""
     (ax, ay, ar), (bx, by, br) = one, two
     dx, dy = bx - ax, by - ay
@@ -249,12 +342,16 @@ def _capsule(one: tuple[float, float, float], two: tuple[float, float, float]) -
         x, y, r = one if ar > br else two
         return [(x + r * c, y + r * s) for c, s in _DISC]
     dx, dy = dx / length, dy / length
-    outline = [(ax + ar * (c * dx - s * dy), ay + ar * (c * dy + s * dx)) for c, s in _HALF]
-    return outline + [(bx - br * (c * dx - s * dy), by - br * (c * dy + s * dx)) for c, s in _HALF]
+    outline = [
+        (ax + ar * (c * dx - s * dy), ay + ar * (c * dy + s * dx)) for c, s in _HALF
+    ]
+    return outline + [
+        (bx - br * (c * dx - s * dy), by - br * (c * dy + s * dx)) for c, s in _HALF
+    ]
 
 
 def _around(discs: Discs) -> list[Pixel]:
-    """The outline around any number of discs: Andrew's monotone chain over points on their rims."""
+    """The outline around discs: Andrew's monotone chain over points on their rims."""
     if len(discs) == 1:
         discs = [discs[0], discs[0]]
     if len(discs) == 2:
@@ -275,29 +372,50 @@ def _around(discs: Discs) -> list[Pixel]:
 
 
 def _paint_solid(
-    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Fill, light: Light
+    brush: ImageDraw.ImageDraw,
+    rows: list[list[float]],
+    radii: Sequence[float],
+    colour: Fill,
+    light: Light,
 ) -> None:
     discs = [(row[0], row[1], r * row[2]) for row, r in zip(rows, radii, strict=True)]
     brush.polygon(
-        _around(discs), fill=(*brighter((colour[0], colour[1], colour[2]), light.shade), *colour[3:])
+        _around(discs),
+        fill=(*brighter((colour[0], colour[1], colour[2]), light.shade), *colour[3:]),
     )
-    if max(r for _, _, r in discs) > 1.2:  # pixels; the lit side of a thinner limb cannot be seen
-        lit = [(x + 0.34 * r * light.x, y + 0.34 * r * light.y, 0.66 * r) for x, y, r in discs]
+    # In pixels: the lit side of a thinner limb cannot be seen.
+    if max(r for _, _, r in discs) > 1.2:
+        lit = [
+            (x + 0.34 * r * light.x, y + 0.34 * r * light.y, 0.66 * r)
+            for x, y, r in discs
+        ]
         brush.polygon(_around(lit), fill=colour)
 
 
 def _paint_line(
-    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Fill, light: Light
+    brush: ImageDraw.ImageDraw,
+    rows: list[list[float]],
+    radii: Sequence[float],
+    colour: Fill,
+    light: Light,
 ) -> None:
-    # As wide as in its middle: the ends of a long line may lie far off or at the camera's feet.
+    # As wide as in its middle: the ends of a long line may lie far off or at the
+    # camera's feet.
     width = max(1, round(radii[0] * rows[len(rows) // 2][2]))
     brush.line(
-        [(row[0], row[1]) for row in rows], fill=colour, width=width, joint="curve" if width > 2 else None
+        [(row[0], row[1]) for row in rows],
+        fill=colour,
+        width=width,
+        joint="curve" if width > 2 else None,
     )
 
 
 def _paint_flat(
-    brush: ImageDraw.ImageDraw, rows: list[list[float]], radii: Sequence[float], colour: Fill, light: Light
+    brush: ImageDraw.ImageDraw,
+    rows: list[list[float]],
+    radii: Sequence[float],
+    colour: Fill,
+    light: Light,
 ) -> None:
     brush.polygon([(row[0], row[1]) for row in rows], fill=colour)
 
