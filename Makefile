@@ -8,7 +8,7 @@ GALLERY := build/gallery/index.txt
 
 .PHONY: compare quick test test-all mutants honest kills notebooks bench bench-quick docs check format clean
 
-compare: $(READY)  ## train the talk's network in all four frameworks on the built-in pictures
+compare: $(READY)  ## train the talk's network in all four frameworks on the built-in images
 	$(BIN)/triptych compare sports
 
 # Which tests are left out here and in the next is decided in tests/conftest.py.
@@ -34,8 +34,8 @@ kills: $(READY)  ## kill runs and feed hostile files, in hundreds; nothing execu
 notebooks: $(READY)  ## execute every notebook from a clean kernel, outputs included
 	$(BIN)/python -m tests.notebooks
 
-bench: $(READY)  ## measure everything and write docs/benchmarks.md; PICTURES=FOLDER for photographs of yours
-	$(BIN)/python -m benchmarks $(if $(PICTURES),--pictures '$(PICTURES)')
+bench: $(READY)  ## measure everything and write docs/benchmarks.md; IMAGES=FOLDER for photographs of yours
+	$(BIN)/python -m benchmarks $(if $(IMAGES),--images '$(IMAGES)')
 
 bench-quick: $(READY)  ## that every benchmark still runs; no figure means anything
 	$(BIN)/python -m benchmarks --quick

@@ -1,6 +1,6 @@
 """Measure Triptych and write the page of figures.
 
-Usage: python -m benchmarks [--quick] [--only PART,...] [--pictures FOLDER] [--out
+Usage: python -m benchmarks [--quick] [--only PART,...] [--images FOLDER] [--out
 docs/benchmarks.md]
 
 Figures are stored beside the page (benchmarks.json), one object a part, and the page is
@@ -27,12 +27,12 @@ import msgspec
 from rich.console import Console
 
 from benchmarks import accuracy, epochs, growth, limits, overhead, pages, startup, steps
-from benchmarks import pictures as pictures_part
+from benchmarks import images as images_part
 from benchmarks.folders import draw_sports, files_of
 from benchmarks.measuring import (
     ROOT,
+    Images,
     Part,
-    Pictures,
     Settings,
     Values,
     attempt,
@@ -57,7 +57,7 @@ PARTS: dict[str, Part] = {
         overhead,
         startup,
         growth,
-        pictures_part,
+        images_part,
     )
 }
 """In the order of the page."""
@@ -76,7 +76,7 @@ def main() -> None:
     )
     options.add_argument("--only", metavar="PART,...", help=f"of {', '.join(PARTS)}")
     options.add_argument(
-        "--pictures", type=Path, metavar="FOLDER", help="the drawn sports otherwise"
+        "--images", type=Path, metavar="FOLDER", help="the drawn sports otherwise"
     )
     options.add_argument(
         "--out",
@@ -91,10 +91,10 @@ def main() -> None:
     for name in chosen:
         if name not in PARTS:
             options.error(f"there is no part {name!r}: {did_you_mean(name, PARTS)}")
-    if asked.pictures and not all(
-        (asked.pictures / side).is_dir() for side in ("train", "test")
+    if asked.images and not all(
+        (asked.images / side).is_dir() for side in ("train", "test")
     ):
-        options.error(f"{asked.pictures}: needs train/<class>/ and test/<class>/")
+        options.error(f"{asked.images}: needs train/<class>/ and test/<class>/")
     page = asked.out or (
         Path(tempfile.mkdtemp(prefix="triptych-bench-")) / PAGE.name
         if asked.quick
@@ -106,8 +106,8 @@ def main() -> None:
         prefix="triptych-bench-", ignore_cleanup_errors=True
     ) as scratch:
         here = Path(scratch)
-        pictures = functools.cache(lambda: find(asked.pictures, asked.quick, here))
-        settings = Settings(asked.quick, here, pictures)
+        images = functools.cache(lambda: find(asked.images, asked.quick, here))
+        settings = Settings(asked.quick, here, images)
         for name in chosen:
             stored[name] = measured(PARTS[name], settings)
             pages.write(page.with_suffix(".json"), stored)
@@ -118,33 +118,33 @@ def main() -> None:
     print(page)
 
 
-def find(folder: Path | None, quick: bool, scratch: Path) -> Pictures:
-    """The pictures that were asked for, or the built-in ones as files."""
+def find(folder: Path | None, quick: bool, scratch: Path) -> Images:
+    """The images that were asked for, or the built-in ones as files."""
     if folder is not None:
-        return Pictures(folder.resolve(), drawn=False)
+        return Images(folder.resolve(), drawn=False)
     say("  drawing the sports")
-    return Pictures(draw_sports(scratch / "sports", quick), drawn=True)
+    return Images(draw_sports(scratch / "sports", quick), drawn=True)
 
 
 def measured(part: Part, settings: Settings) -> Values:
     """What is stored of a part: its raw values, and what one needs to repeat them."""
     say(f"{part.name} (up to {part.budget:.0f} s)")
-    used: list[Pictures] = []
+    used: list[Images] = []
 
-    def pictures() -> Pictures:
-        used[:] = [settings.pictures()]
+    def images() -> Images:
+        used[:] = [settings.images()]
         return used[0]
 
     folder = settings.scratch / part.name
     folder.mkdir()
     started = time.monotonic()
-    values = attempt(part.measure, Settings(settings.quick, folder, pictures))
+    values = attempt(part.measure, Settings(settings.quick, folder, images))
     return {
         "command": command(part.name, settings.quick, used),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 1),
         "quick": settings.quick,
-        "pictures": describe(used[0]) if used else None,
+        "images": describe(used[0]) if used else None,
         "versions": versions(),
         "machine": msgspec.to_builtins(machine()),
         "values": without_paths(
@@ -154,19 +154,19 @@ def measured(part: Part, settings: Settings) -> Values:
     }
 
 
-def command(name: str, quick: bool, used: list[Pictures]) -> str:
+def command(name: str, quick: bool, used: list[Images]) -> str:
     """What repeats it; a folder's path says nothing to others."""
     options = ["--quick"] * quick + [f"--only {name}"]
-    options += ["--pictures FOLDER" for one in used if not one.drawn]
+    options += ["--images FOLDER" for one in used if not one.drawn]
     return " ".join(["python -m benchmarks", *options])
 
 
-def describe(pictures: Pictures) -> str:
+def describe(images: Images) -> str:
     """What was measured with, in words."""
-    train, test = (len(files_of(pictures.folder, side)) for side in (TRAIN, TEST))
+    train, test = (len(files_of(images.folder, side)) for side in (TRAIN, TEST))
     what = (
         "the built-in sports, drawn, as JPEG files"
-        if pictures.drawn
+        if images.drawn
         else "a folder of one's own"
     )
     return f"{what}: {train:,} to train, {test:,} to test"

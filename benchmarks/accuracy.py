@@ -1,10 +1,10 @@
-"""How soon a good classifier is there: 88 % of the test pictures at 64 px, from the
+"""How soon a good classifier is there: 88 % of the test images at 64 px, from the
 start of the process.
 
-- Ours: `triptych train FOLDER --network compact-cnn --size 64 --precision bfloat16`,
-  PyTorch, an empty cache. It looks at the test part once, at its end, so its time is
-  that of the whole command: imports, decoding, the reference's check of the first step,
-  all epochs, the report.
+- Ours: `triptych train FOLDER --network compact-cnn --image-size 64 --precision
+  bfloat16`, PyTorch, an empty cache. It looks at the test part once, at its end, so
+  its time is that of the whole command: imports, decoding, the reference's check of
+  the first step, all epochs, the report.
 - (b): the talk's network and recipe written the framework's native way,
   `benchmarks/peers/native_pytorch.py`, until the end of the epoch whose test accuracy
   is reached, imports included. It is given three times our time; where it does not get
@@ -64,9 +64,10 @@ def own(settings: Settings, seed: int) -> Values:
     ours = QUICK if settings.quick else OURS
     folder = settings.scratch / f"accuracy-{seed}"
     command = triptych(
-        "train", settings.pictures().folder,
-        "--network", ours.network, "--framework", ours.framework, "--size", ours.size,
-        "--epochs", ours.epochs, "--batch", ours.batch, "--precision", ours.precision,
+        "train", settings.images().folder,
+        "--network", ours.network, "--framework", ours.framework,
+        "--image-size", ours.size, "--epochs", ours.epochs,
+        "--batch-size", ours.batch, "--precision", ours.precision,
         "--learning-rate", ours.learning_rate, "--seed", seed,
         "--out", folder, "--json",
     )  # fmt: skip
@@ -90,8 +91,8 @@ def other(settings: Settings, seed: int, limit: float) -> Values:
         raise ChildFailed(f"there is no {script.name}")
     size, epochs = (QUICK.size, 1) if settings.quick else (OURS.size, 1000)
     command = [
-        sys.executable, script, settings.pictures().folder,
-        "--size", str(size), "--epochs", str(epochs),
+        sys.executable, script, settings.images().folder,
+        "--image-size", str(size), "--epochs", str(epochs),
         "--until", str(UNTIL), "--limit-seconds", str(limit), "--seed", str(seed),
     ]  # fmt: skip
     epochs_seen = [
@@ -117,7 +118,7 @@ def reached(epochs: list[Values], limit: float) -> float | None:
 
 def measure(settings: Settings) -> Values:
     """Rounds of both, another seed each."""
-    drawn = settings.pictures().drawn  # here: making them is no part of a round
+    drawn = settings.images().drawn  # here: making them is no part of a round
     found = []
     for seed in rounds(settings, PART.budget, most=3):
         ours = attempt(own, settings, seed)

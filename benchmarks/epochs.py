@@ -5,17 +5,18 @@ Four programs a framework, one after the other, then the same again while there 
 
 - (a) the notebooks' way: today's wording of the talk's notebook,
   `benchmarks/peers/notebooks_*.py`, with its own batch;
-- ours: `triptych train FOLDER --network sports-cnn --size 224 --batch 32 --epochs 3`;
+- ours: `triptych train FOLDER --network sports-cnn --image-size 224 --batch-size 32
+  --epochs 3`;
 - (b) the native way: what the framework's own guides recommend,
   `benchmarks/peers/native_*.py`, batch 32, with the same flips and shifts as ours;
 - (c) the script that `triptych eject --style exact` writes, by the same recipe as ours.
 
-All see the same pictures, 96 to train and 32 to test, balanced over the classes. Ours
+All see the same images, 96 to train and 32 to test, balanced over the classes. Ours
 and (c) choose their epoch on a validation part after each epoch, and look at the test
-part at the end only: they are given the peers' test pictures as their validation part,
-so that one epoch is 96 pictures trained and 32 looked at in every program, and other
-pictures to test. Epochs 2 and 3 count: the first one compiles, and decodes where
-pictures are kept. Seconds of a picture are those of both passes, by the pictures that
+part at the end only: they are given the peers' test images as their validation part,
+so that one epoch is 96 images trained and 32 looked at in every program, and other
+images to test. Epochs 2 and 3 count: the first one compiles, and decodes where
+images are kept. Seconds of an image are those of both passes, by the images that
 were used. Ours writes a checkpoint after each epoch, which nobody else does: "between
 two epochs' ends" has it included, ratios are of the passes. (c) is timed by the lines
 it prints, so its copy of the best weights is included.
@@ -62,7 +63,7 @@ from triptych.images.split import TEST, TRAIN
 
 SIZE, QUICK_SIZE = 224, 16
 BATCH, EPOCHS, QUICK_EPOCHS = 32, 3, 2
-PICTURES, QUICK_PICTURES = (96, 32, 12), (24, 6, 6)
+IMAGES, QUICK_IMAGES = (96, 32, 12), (24, 6, 6)
 """To train, to look at after each epoch, to test at the end of ours and of (c)."""
 TIMEOUT = 240.0
 FASTER = {"pytorch": 3.0, "keras": 2.0, "tensorflow": 2.5}
@@ -83,7 +84,7 @@ PROGRAMS = {
 
 @dataclass(frozen=True)
 class Folders:
-    """The same pictures in two layouts, as links."""
+    """The same images in two layouts, as links."""
 
     theirs: Path
     """train/ and test/."""
@@ -92,13 +93,13 @@ class Folders:
     recipe: Path
     """How ours and the ejected script are trained, as a file."""
     counted: int
-    """Pictures of both passes of an epoch."""
+    """Images of both passes of an epoch."""
 
 
 def prepare(settings: Settings) -> Folders:
     """Links to the files, and the recipe."""
-    train, look, test = QUICK_PICTURES if settings.quick else PICTURES
-    folder = settings.pictures().folder
+    train, look, test = QUICK_IMAGES if settings.quick else IMAGES
+    folder = settings.images().folder
     learned, held = files_of(folder, TRAIN)[:train], files_of(folder, TEST)
     looked, tested = held[:look], held[look : look + test]
     theirs = link(settings.scratch / "theirs", {"train": learned, "test": looked})
@@ -107,12 +108,12 @@ def prepare(settings: Settings) -> Folders:
         {"train": learned, "validation": looked, "test": tested},
     )
     recipe = settings.scratch / "recipe.toml"
-    # A folder's defaults differ from those of the built-in pictures, which `eject`
+    # A folder's defaults differ from those of the built-in images, which `eject`
     # takes unless it is told.
     recipe.write_text(
-        f"pictures = {json.dumps(str(ours))}\n"
-        f"size = {QUICK_SIZE if settings.quick else SIZE}\n"
-        f"batch = {BATCH}\n"
+        f"images = {json.dumps(str(ours))}\n"
+        f"image_size = {QUICK_SIZE if settings.quick else SIZE}\n"
+        f"batch_size = {BATCH}\n"
         f"epochs = {QUICK_EPOCHS if settings.quick else EPOCHS}\n"
     )
     return Folders(theirs, ours, recipe, len(learned) + len(looked))
@@ -123,11 +124,11 @@ def peer(kind: str, framework: str, folders: Folders, quick: bool) -> Values:
     script = PEERS / f"{kind}_{framework}.py"
     if not script.exists():
         raise ChildFailed(f"there is no {script.name}")
-    options = ["--batch", str(BATCH), "--augment"] if kind == "native" else []
+    options = ["--batch-size", str(BATCH), "--augment"] if kind == "native" else []
     size, epochs = (QUICK_SIZE, QUICK_EPOCHS) if quick else (SIZE, EPOCHS)
     command = [
         sys.executable, script, folders.theirs,
-        "--size", str(size), "--epochs", str(epochs), *options,
+        "--image-size", str(size), "--epochs", str(epochs), *options,
     ]  # fmt: skip
     events = events_of(command, TIMEOUT)
     seconds = [event["seconds"] for event in events if event["event"] == "epoch"]
@@ -135,7 +136,7 @@ def peer(kind: str, framework: str, folders: Folders, quick: bool) -> Values:
     return {
         "seconds": seconds[1:],
         "peak_mib": next(peaks, None),
-        "pictures": folders.counted,
+        "images": folders.counted,
     }
 
 
@@ -168,7 +169,7 @@ def own(framework: str, folders: Folders, out: Path) -> Values:
         over.set()
         watcher.join()
     epochs = [json.loads(line) for line in events.read_text("utf-8").splitlines()]
-    counts = json.loads((out / "pictures.json").read_text("utf-8"))
+    counts = json.loads((out / "images.json").read_text("utf-8"))
     facts = json.loads((out / framework / "facts.json").read_text("utf-8"))
     shutil.rmtree(out)  # three times the weights of 25 million parameters
     seconds = [epoch["train_seconds"] + epoch["validation_seconds"] for epoch in epochs]
@@ -178,7 +179,7 @@ def own(framework: str, folders: Folders, out: Path) -> Values:
             (after - before) / 1e9 for before, after in itertools.pairwise(ends)
         ],
         "peak_mib": facts["peak_memory_mib"],
-        "pictures": counts["train"] + counts["validation"],
+        "images": counts["train"] + counts["validation"],
     }
 
 
@@ -198,7 +199,7 @@ def ejected(framework: str, folders: Folders, scratch: Path) -> Values:
         os.unlink(left)
     return {
         "seconds": [after - before for before, after in itertools.pairwise(ends)],
-        "pictures": folders.counted,
+        "images": folders.counted,
     }
 
 
@@ -230,10 +231,10 @@ def measure(settings: Settings) -> Values:
 
 
 def paces(runs: list[Values], key: str = "seconds") -> list[list[float]]:
-    """Seconds a picture of every epoch that counts, by round; nothing for a round that
+    """Seconds an image of every epoch that counts, by round; nothing for a round that
     failed.
     """
-    return [[seconds / run["pictures"] for seconds in run.get(key, ())] for run in runs]
+    return [[seconds / run["images"] for seconds in run.get(key, ())] for run in runs]
 
 
 def against(programs: Values, other: str) -> list[float]:
@@ -289,7 +290,7 @@ def rows(values: Values) -> list[Row]:
 
 
 def _paces(who: str, runs: list[Values]) -> list[Row]:
-    """Pictures a second of both passes; ours with checkpoints, too; the most memory."""
+    """Images a second of both passes; ours with checkpoints, too; the most memory."""
     if not runs:
         return []
     rates = [1 / pace for round_ in paces(runs) for pace in round_]
@@ -297,14 +298,14 @@ def _paces(who: str, runs: list[Values]) -> list[Row]:
         Row(
             f"{who}: both passes",
             rates,
-            "pictures/s",
+            "images/s",
             failed=None if rates else reason(runs),
         )
     ]
     if whole := [
         1 / pace for round_ in paces(runs, "whole_seconds") for pace in round_
     ]:
-        found.append(Row(f"{who}: between two epochs' ends", whole, "pictures/s"))
+        found.append(Row(f"{who}: between two epochs' ends", whole, "images/s"))
     if peaks := [run["peak_mib"] for run in runs if run.get("peak_mib")]:
         found.append(Row(f"{who}: most memory", peaks, "MiB"))
     return found

@@ -1,4 +1,4 @@
-"""Folders of pictures to measure with: the built-in sports as JPEG files, parts of a
+"""Folders of images to measure with: the built-in sports as JPEG files, parts of a
 folder, many files.
 """
 
@@ -18,7 +18,7 @@ from triptych.images.split import SIDE_NAMES, TEST, TRAIN
 
 QUALITY = 90
 QUICK = {TRAIN: 10, TEST: 5}
-"""Pictures of each class when nothing is to be measured."""
+"""Images of each class when nothing is to be measured."""
 SIZE, QUICK_SIZE = 224, 32
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -33,20 +33,20 @@ def draw_sports(into: Path, quick: bool) -> Path:
         if not quick or index < QUICK[side]
     ]
     some = dataclasses.replace(plan, keys=[plan.keys[row] for row in rows])
-    for picture in some.pictures():
-        assert picture.pixels is not None
-        save(picture.pixels, into / f"{plan.contents.names[rows[picture.row]]}.jpg")
+    for image in some.images():
+        assert image.pixels is not None
+        save(image.pixels, into / f"{plan.contents.names[rows[image.row]]}.jpg")
     return into
 
 
 def save(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], path: Path) -> None:
-    """Write a JPEG file as photographs are: quality 90, colour at half resolution."""
+    """Write a JPEG file as photographs are: quality 90, color at half resolution."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, quality=QUALITY)
 
 
 def files_of(folder: Path, side: int) -> list[Path]:
-    """The picture files of a side, in turn from each class, so that any beginning is
+    """The image files of a side, in turn from each class, so that any beginning is
     balanced.
     """
     classes = [
@@ -70,10 +70,10 @@ def link(into: Path, sides: Mapping[str, list[Path]]) -> Path:
 
 
 def many(folder: Path, into: Path, count: int, size: int) -> Path:
-    """`count` JPEG files in class folders, from the pictures of `folder`: all
+    """`count` JPEG files in class folders, from the images of `folder`: all
     different.
 
-    Where there are too few, a picture comes again, moved sideways by a pixel more each
+    Where there are too few, an image comes again, moved sideways by a pixel more each
     time.
     """
     files = files_of(folder, TRAIN)[:count]

@@ -1,9 +1,9 @@
-"""What grows how: time and memory over the number of pictures, and over their size.
+"""What grows how: time and memory over the number of images, and over their size.
 
 - Number: 1,000, 4,000 and 16,000 different JPEG files of 64 px, read at 64 px.
 - Size: 512 JPEG files of 224 px, read at 32, 64, 128 and 224 px.
 
-For each: the first pass with an empty cache (as in "Pictures"), then one epoch of
+For each: the first pass with an empty cache (as in "Images"), then one epoch of
 compact-cnn in PyTorch, batch 32, with its validation, both by a process of its own,
 with the most memory that it held. The exponent p of time ~ n^p or time ~ side^p is the
 slope of a straight line through the logarithms: 1 is proportional, and 2 in the side is
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.folders import many
+from benchmarks.images import first_pass
 from benchmarks.measuring import (
     Part,
     Row,
@@ -36,13 +37,12 @@ from benchmarks.measuring import (
     say,
     triptych,
 )
-from benchmarks.pictures import first_pass
 from triptych.frameworks import registry
 
 NETWORK, FRAMEWORK, BATCH = "compact-cnn", "pytorch", 32
 COUNTS, QUICK_COUNTS, COUNTS_SIZE = (1000, 4000, 16000), (60, 120), 64
 SIZES, QUICK_SIZES, SIZES_COUNT = (32, 64, 128, 224), (8, 16), 512
-AXES = {"count": "pictures", "size": "pixels a side"}
+AXES = {"count": "images", "size": "pixels a side"}
 MEASURES = {
     "first_seconds": "time of the first pass",
     "epoch_seconds": "time of an epoch",
@@ -78,7 +78,7 @@ def one(folder: Path, size: int, scratch: Path) -> Values:
         )
         command = triptych(
             "train", folder, "--network", NETWORK, "--framework", FRAMEWORK,
-            "--size", size, "--batch", BATCH, "--epochs", 1, "--out", run,
+            "--image-size", size, "--batch-size", BATCH, "--epochs", 1, "--out", run,
         )  # fmt: skip
         output_of(command, 400, environment(TRIPTYCH_CACHE=str(cache)))
         epoch = json.loads(
@@ -89,7 +89,7 @@ def one(folder: Path, size: int, scratch: Path) -> Values:
         for left in (cache, run):
             shutil.rmtree(left, ignore_errors=True)
     return {
-        "count": passed["pictures"],
+        "count": passed["images"],
         "size": size,
         "first_seconds": passed["seconds"],
         "first_mib": passed["peak_mib"],
@@ -100,17 +100,17 @@ def one(folder: Path, size: int, scratch: Path) -> Values:
 
 def measure(settings: Settings) -> Values:
     """Over counts, then over sizes."""
-    pictures, scratch = settings.pictures().folder, settings.scratch
+    images, scratch = settings.images().folder, settings.scratch
     counts, sizes = (QUICK_COUNTS, QUICK_SIZES) if settings.quick else (COUNTS, SIZES)
     small = QUICK_SIZES[0] if settings.quick else COUNTS_SIZE
     found: dict[str, list[Values]] = {"count": [], "size": []}
     for count in counts:
-        say(f"  {count:,} pictures")
-        folder = many(pictures, scratch / f"many-{count}", count, small)
+        say(f"  {count:,} images")
+        folder = many(images, scratch / f"many-{count}", count, small)
         found["count"].append(attempt(one, folder, small, scratch))
         shutil.rmtree(folder)
     folder = many(
-        pictures,
+        images,
         scratch / "sized",
         QUICK_COUNTS[0] if settings.quick else SIZES_COUNT,
         max(sizes),
@@ -147,7 +147,7 @@ def rows(values: Values) -> list[Row]:
             if "failed" in point:
                 found.append(Row(f"a point over {title}", failed=point["failed"]))
                 continue
-            where = f"{point['count']:,} pictures, {point['size']} px"
+            where = f"{point['count']:,} images, {point['size']} px"
             for key, what in MEASURES.items():
                 found.append(
                     Row(
@@ -235,11 +235,11 @@ def _curves(axes: Any, across: list[float], measured: dict[str, list[float]]) ->
 
     for key, up in measured.items():
         first = key.startswith("first")
-        colour = FIRST if first else registry.find(FRAMEWORK).colour
+        color = FIRST if first else registry.find(FRAMEWORK).color
         axes.plot(
             across,
             up,
-            color=colour,
+            color=color,
             marker="s" if first else "o",
             label="first pass" if first else "epoch",
             linewidth=2,

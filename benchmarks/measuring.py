@@ -151,7 +151,7 @@ def shown(value: float, unit: str) -> str:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Images:
     """The folder that is measured with: train/<class>/ and test/<class>/."""
 
     folder: Path
@@ -167,7 +167,7 @@ class Settings:
     """Tiny: only to see that everything works; no figure means anything."""
     scratch: Path
     """A folder that is removed at the end."""
-    pictures: Callable[[], Pictures]
+    images: Callable[[], Images]
     """Made when they are first asked for."""
 
     @property

@@ -1,19 +1,19 @@
 """What the common loop costs over a bare loop in the same framework: sports-cnn at 64
 px, batch 32, 8 steps a time.
 
-The bare loop is what an ejected script is without its reading of pictures: its class
+The bare loop is what an ejected script is without its reading of images: its class
 `Model`, whose `train` is the framework's own training step, called in a plain `for`
 over batches that are held in memory beforehand. The common loop is
 `triptych.running.training`'s over the batches of a store: a thread gathers, flips and
 shifts them and draws the masks, the schedule is asked, progress is told. Both learn
-from the same pictures.
+from the same images.
 
 Both run as a worker of Triptych does: the same threads, and those that wait sleep.
 
 - Time: both in one process, in turns, the first turn of each not counted; ratio of each
   turn to the bare one beside it.
 - Memory: the most that a process ever held, of two processes that take the same steps.
-  The bare one never imports Triptych's loop, pictures or network.
+  The bare one never imports Triptych's loop, images or network.
 
 Budget: 180 seconds.
 """
@@ -133,13 +133,13 @@ class Common:
 
 
 def plan(order: Values, store: Any) -> tuple[Any, Any, Any]:
-    """The recipe, the network, and the first pictures of a store in batches."""
+    """The recipe, the network, and the first images of a store in batches."""
     from triptych.images.batches import Batches
     from triptych.network.zoo import find_network
     from triptych.running.recipe import make_recipe
 
     recipe = make_recipe(
-        {"pictures": "photos", "batch": BATCH, "epochs": order["turns"] + 1}
+        {"images": "photos", "batch_size": BATCH, "epochs": order["turns"] + 1}
     )
     architecture = find_network(NETWORK).adapted(store.size, len(store.classes))
     count = min(order["steps"] * BATCH, len(store))
@@ -187,14 +187,14 @@ def _twice(loop: Common | Bare) -> Values:
 
 
 def hold(order: Values, settings: Settings) -> Values:
-    """Make the store and the same pictures as batches in memory; the order for the
+    """Make the store and the same images as batches in memory; the order for the
     children.
     """
-    from triptych.images.source import open_pictures
+    from triptych.images.source import open_images
 
     size = (order["size"],) * 2
-    store = open_pictures(
-        settings.pictures().folder, size=size, cache=settings.scratch / "overhead"
+    store = open_images(
+        settings.images().folder, size=size, cache=settings.scratch / "overhead"
     )
     _, architecture, batches = plan(order, store)
     made = list(batches.epoch(0))
@@ -224,8 +224,8 @@ def one_framework(name: str, order: Values, scratch: Path) -> Values:
     script = scratch / f"bare_{name}.py"
     eject = triptych(
         "eject", NETWORK, "--framework", name,
-        "--size", order["size"], "--classes", order["classes"], "--style", "exact",
-        "--recipe", order["recipe"], "--out", script,
+        "--image-size", order["size"], "--classes", order["classes"],
+        "--style", "exact", "--recipe", order["recipe"], "--out", script,
     )  # fmt: skip
     output_of(eject, 120)
     order = order | {"framework": name, "script": str(script)}
@@ -240,7 +240,7 @@ def measure(settings: Settings) -> Values:
     """By framework."""
     recipe = settings.scratch / "bare.toml"
     recipe.write_text(
-        f"pictures = {json.dumps(str(settings.pictures().folder))}\nbatch = {BATCH}\n"
+        f"images = {json.dumps(str(settings.images().folder))}\nbatch_size = {BATCH}\n"
     )
     quick = settings.quick
     order = hold(

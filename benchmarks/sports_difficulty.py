@@ -1,15 +1,15 @@
-"""How hard are the drawn sports? Four learners of growing power, on the pictures of the
+"""How hard are the drawn sports? Four learners of growing power, on the images of the
 default run.
 
-Usage: python benchmarks/sports_difficulty.py [--size 48] [--seed 0] [--epochs N]
+Usage: python benchmarks/sports_difficulty.py [--image-size 48] [--seed 0] [--epochs N]
 [--quick]
 
-- linear:  logistic regression on raw pixels; should stay under 50 %, or colour and
+- linear:  logistic regression on raw pixels; should stay under 50 %, or color and
   place give sports away
 - HOG:     histograms of oriented gradients and a linear SVM, features made by hand; 55
   to 80 %
 - talk:    the talk's network as Triptych trains it by default; 80 to 95 %
-- deeper:  a deeper network for longer; under 100 %, for some pictures must stay hard
+- deeper:  a deeper network for longer; under 100 %, for some images must stay hard
 
 `--quick` leaves the two networks out. Each figure comes with its count and a 95 %
 interval (Wilson).
@@ -36,7 +36,7 @@ from sklearn.svm import LinearSVC
 
 import triptych
 from triptych.commands.lessons.features import hog
-from triptych.images.source import open_pictures
+from triptych.images.source import open_images
 from triptych.images.split import TEST
 from triptych.network.architecture import sequence
 from triptych.network.layers import (
@@ -50,11 +50,11 @@ from triptych.network.layers import (
     ReLU,
 )
 
-Sides = tuple[NDArray[np.uint8], NDArray[np.int32]]  # pictures and their labels
+Sides = tuple[NDArray[np.uint8], NDArray[np.int32]]  # images and their labels
 
 
 def linear_accuracy(train: Sides, test: Sides) -> float:
-    """Logistic regression on raw pixels; penalty chosen on the training pictures."""
+    """Logistic regression on raw pixels; penalty chosen on the training images."""
     learner = make_pipeline(StandardScaler(), LogisticRegression(max_iter=60))
     search = GridSearchCV(learner, {"logisticregression__C": [1e-5, 1e-4, 1e-3]}, cv=3)
     with warnings.catch_warnings():
@@ -67,7 +67,7 @@ def linear_accuracy(train: Sides, test: Sides) -> float:
 
 
 def hog_accuracy(train: Sides, test: Sides) -> float:
-    """A linear SVM on HOG; its penalty is chosen on the training pictures."""
+    """A linear SVM on HOG; its penalty is chosen on the training images."""
     search = GridSearchCV(LinearSVC(), {"C": [0.003, 0.01, 0.03, 0.1]}, cv=3)
     search.fit(hog(train[0]), train[1])
     return float(search.score(hog(test[0]), test[1]))
@@ -82,7 +82,7 @@ def network_accuracy(
             "sports",
             network=network,
             frameworks=["pytorch"],
-            size=size,
+            image_size=size,
             seed=seed,
             epochs=epochs,
             out=Path(folder) / "run",
@@ -121,7 +121,7 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--size", type=int, default=48)
+    options.add_argument("--image-size", type=int, default=48)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument(
         "--epochs", type=int, help="of the talk's network; the default run's otherwise"
@@ -129,7 +129,9 @@ def main() -> None:
     options.add_argument("--quick", action="store_true")
     asked = options.parse_args()
 
-    store = open_pictures("sports", size=(asked.size, asked.size), seed=asked.seed)
+    store = open_images(
+        "sports", size=(asked.image_size, asked.image_size), seed=asked.seed
+    )
     held = store.sides == TEST
     images = np.asarray(store.images)
     train, test = (
@@ -138,7 +140,7 @@ def main() -> None:
     )
     of = len(test[1])
     print(
-        f"sports, {asked.size} px, seed {asked.seed}: "
+        f"sports, {asked.image_size} px, seed {asked.seed}: "
         f"{len(train[1])} to learn from, {of} to test"
     )
     print(
@@ -149,11 +151,13 @@ def main() -> None:
     show("HOG and linear SVM", hog_accuracy(train, test), of)
     if asked.quick:
         return
-    accuracy = network_accuracy("sports-cnn", asked.size, asked.seed, asked.epochs)
+    accuracy = network_accuracy(
+        "sports-cnn", asked.image_size, asked.seed, asked.epochs
+    )
     show(f"the talk's network, {asked.epochs or 'default'} epochs", accuracy, of)
     with tempfile.TemporaryDirectory() as folder:
         accuracy = network_accuracy(
-            deeper(Path(folder), asked.size), asked.size, asked.seed, 20
+            deeper(Path(folder), asked.image_size), asked.image_size, asked.seed, 20
         )
     show("eight convolutions, 20 epochs", accuracy, of)
 

@@ -1,12 +1,12 @@
 """What a training step costs: how much of the matrix-multiply peak it reaches, and what
-pictures cost.
+images cost.
 
-`triptych bench sports-cnn --size S --batch 32` at 64 and 224 px, float32, all
-frameworks, each in a process of its own, in turn; then PyTorch in bfloat16 at 64 px, in
-a bench of its own, round against round. The peak is NumPy's float32 matrix product,
-measured in every round beside the frameworks. What pictures cost is how much longer a
-step takes on pictures, prepared meanwhile, than on a batch of noise that is held in
-memory.
+`triptych bench sports-cnn --image-size S --batch-size 32` at 64 and 224 px, float32,
+all frameworks, each in a process of its own, in turn; then PyTorch in bfloat16 at 64
+px, in a bench of its own, round against round. The peak is NumPy's float32 matrix
+product, measured in every round beside the frameworks. What images cost is how much
+longer a step takes on images, prepared meanwhile, than on a batch of noise that is held
+in memory.
 
 Budget: 380 seconds.
 """
@@ -50,10 +50,10 @@ def bench(
     """
     out = settings.scratch / f"bench-{size}-{precision}"
     command = triptych(
-        "bench", NETWORK, "--size", size, "--batch", BATCH, "--precision", precision,
-        "--frameworks", ",".join(frameworks),
+        "bench", NETWORK, "--image-size", size, "--batch-size", BATCH,
+        "--precision", precision, "--frameworks", ",".join(frameworks),
         "--repeats", QUICK_REPEATS if settings.quick else REPEATS[size],
-        "--pictures", settings.pictures().folder, "--out", out, "--json",
+        "--images", settings.images().folder, "--out", out, "--json",
     )  # fmt: skip
     if settings.quick:
         command += ["--seconds", "0.1"]
@@ -70,10 +70,10 @@ def bench(
 
 
 def speeds(found: Values, framework: str) -> list[float]:
-    """Pictures a second of each round, on a batch in memory."""
+    """Images a second of each round, on a batch in memory."""
     turns = found["frameworks"][framework]["rounds"]
     return [
-        found["asked"]["batch"] * turn["steps"] / turn["train_seconds"]
+        found["asked"]["batch_size"] * turn["steps"] / turn["train_seconds"]
         for turn in turns
     ]
 
@@ -89,7 +89,7 @@ def shares(found: Values, framework: str) -> list[float]:
 
 
 def input_costs(found: Values, framework: str) -> list[float]:
-    """How much longer a step is on pictures, by round: 0.1 is a tenth."""
+    """How much longer a step is on images, by round: 0.1 is a tenth."""
     turns = found["frameworks"][framework]["rounds"]
     return [turn["real_seconds"] / turn["train_seconds"] - 1 for turn in turns]
 

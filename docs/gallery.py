@@ -17,8 +17,10 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="triptych-gallery-") as scratch:
         runs, pages = Path(scratch, "runs"), Path(scratch, "pages")
         triptych.compare("digits", network="lenet", epochs=3, out=runs / "compare")
-        triptych.verify("lenet", size=16, out=runs / "verify")
-        triptych.bench("lenet", size=32, repeats=3, seconds=0.2, out=runs / "bench")
+        triptych.verify("lenet", image_size=16, out=runs / "verify")
+        triptych.bench(
+            "lenet", image_size=32, repeats=3, seconds=0.2, out=runs / "bench"
+        )
         kept = [page.relative_to(runs) for page in sorted(runs.glob("*/*.html"))]
         for page in kept:
             (pages / page).parent.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ LONG = (
     "tests/equality/test_judgement.py::test_a_bias_that_batch_norm_takes_away",
     "tests/network/test_architecture.py::test_every_layer_gives_its_shape",
     "tests/network/test_architecture.py::test_the_drawn_networks_hold_every_kind",
-    "tests/images/test_sports.py::test_many_keys_give_no_picture_twice",
+    "tests/images/test_sports.py::test_many_keys_give_no_image_twice",
     "tests/images/test_sports.py::test_the_bound_would_notice_places_tied_to_sports",
     "tests/images/test_sports.py::test_the_place_does_not_give_the_sport_away",
     "tests/images/test_store.py::test_memory_stays_flat",

@@ -78,7 +78,7 @@ def test_what_failed_has_met_nothing() -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "said"),
     [
-        (1234.4, "pictures/s", "1,234 pictures/s"),
+        (1234.4, "images/s", "1,234 images/s"),
         (99.96, "", "100"),
         (12.34, "s", "12.3 s"),
         (0.9996, "x", "1.00 x"),
@@ -93,15 +93,15 @@ def test_figures_have_three_digits(value: float, unit: str, said: str) -> None:
 
 def test_another_round_begins_only_if_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 10.0, 20.0, 30.0])
-    settings = Settings(quick=False, scratch=Path(), pictures=no_pictures)
+    settings = Settings(quick=False, scratch=Path(), images=no_images)
     with monkeypatch.context() as patch:
         patch.setattr("benchmarks.measuring.time.monotonic", lambda: next(clock))
         done = list(measuring.rounds(settings, 35.0, most=9))
     assert done == [0, 1, 2]
 
 
-def no_pictures() -> measuring.Pictures:
-    raise AssertionError("nobody needs pictures here")
+def no_images() -> measuring.Images:
+    raise AssertionError("nobody needs images here")
 
 
 def test_a_child_that_dies_is_one_line() -> None:
@@ -140,21 +140,21 @@ def test_events_are_the_lines_of_json() -> None:
     assert 0 < first["at"] <= second["at"]
 
 
-def run_of(*seconds: float, pictures: int = 10) -> dict[str, Any]:
-    return {"seconds": list(seconds), "pictures": pictures}
+def run_of(*seconds: float, images: int = 10) -> dict[str, Any]:
+    return {"seconds": list(seconds), "images": images}
 
 
 def programs(**runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return {program: [] for program in epochs.PROGRAMS} | runs
 
 
-def test_epochs_are_compared_by_the_picture_and_by_the_round() -> None:
+def test_epochs_are_compared_by_the_image_and_by_the_round() -> None:
     one = programs(
         native=[run_of(2.0, 2.2), run_of(9.0, 9.0)],
         triptych=[run_of(1.0, 1.0), run_of(4.5, 4.5)],
     )
     assert epochs.against(one, "native") == pytest.approx([2.0, 2.2, 2.0, 2.0])
-    fewer = programs(native=[run_of(2.0)], triptych=[run_of(1.0, pictures=5)])
+    fewer = programs(native=[run_of(2.0)], triptych=[run_of(1.0, images=5)])
     assert epochs.against(fewer, "native") == pytest.approx([1.0])
 
 
@@ -258,7 +258,7 @@ def test_growth_says_what_grows_how_and_draws_it() -> None:
 def bench_of(**frameworks: dict[str, Any]) -> dict[str, Any]:
     return {
         "bench": {
-            "asked": {"batch": 32},
+            "asked": {"batch_size": 32},
             "network": {"training_flops": 1000},
             "peak": {"rounds": [{"flops": 64_000.0}, {"flops": 32_000.0}]},
             "frameworks": frameworks,
@@ -315,10 +315,10 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_the_cheap_parts_run(tmp_path: Path) -> None:
     page = tmp_path / "benchmarks.md"
-    done = run("--quick", "--only", "limits,startup,pictures", "--out", page)
+    done = run("--quick", "--only", "limits,startup,images", "--out", page)
     assert done.returncode == 0, done.stderr
     stored = json.loads(page.with_suffix(".json").read_text("utf-8"))
-    assert set(stored) == {"limits", "startup", "pictures"}
+    assert set(stored) == {"limits", "startup", "images"}
     assert "failed" not in page.read_text("utf-8")
     assert "`import triptych` alone, s" in done.stdout
     for part in stored.values():
@@ -339,7 +339,7 @@ def test_the_cheap_parts_run(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("--only", "epoch"), "did you mean 'epochs'?"),
-        (("--pictures", "nowhere"), "nowhere: needs train/<class>/ and test/<class>/"),
+        (("--images", "nowhere"), "nowhere: needs train/<class>/ and test/<class>/"),
     ],
 )
 def test_wrong_use_is_said_in_one_line(arguments: tuple[str, ...], said: str) -> None:

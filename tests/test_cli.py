@@ -103,18 +103,19 @@ def default_of(option: str, said: str) -> str:
     return told[told.index("[default: ") :].partition("]")[0].removeprefix("[default: ")
 
 
-def test_help_names_the_defaults_that_depend_on_the_pictures(
+def test_help_names_the_defaults_that_depend_on_the_images(
     triptych: Triptych,
 ) -> None:
     said = clean(triptych("compare", "--help"))
-    plain = make_recipe({"pictures": "photos"})
-    options = ["network", "epochs", "size", "batch", "seed", "precision"]
+    plain = make_recipe({"images": "photos"})
+    options = ["network", "epochs", "image_size", "batch_size", "seed", "precision"]
     for option in (*options, "fit", "resize"):
-        default, *own = re.split("[;,] ", default_of(f"--{option}", said))
+        dashed = option.replace("_", "-")
+        default, *own = re.split("[;,] ", default_of(f"--{dashed}", said))
         assert default == str(getattr(plain, option))
         told = dict(one.split(": ") for one in own if ": " in one)
         for name in DEFAULTS:
-            used = getattr(make_recipe({"pictures": name}), option)
+            used = getattr(make_recipe({"images": name}), option)
             assert told.get(name, default) == str(used), option
     assert default_of("--optimizer", said) == plain.optimizer.name
     assert default_of("--schedule", said) == plain.schedule.name
@@ -122,9 +123,9 @@ def test_help_names_the_defaults_that_depend_on_the_pictures(
     for name, rate in LEARNING_RATES.items():
         assert re.search(rf"\b{name}\b[\w ]*: {rate:g}\b", rates)
     assert rates.endswith(
-        f"sports: {make_recipe({'pictures': 'sports'}).schedule.learning_rate:g}"
+        f"sports: {make_recipe({'images': 'sports'}).schedule.learning_rate:g}"
     )
-    of_digits = make_recipe({"pictures": "digits"}).schedule
+    of_digits = make_recipe({"images": "digits"}).schedule
     assert of_digits.learning_rate == LEARNING_RATES["adamw"]
 
 
@@ -136,9 +137,9 @@ def test_help_names_the_defaults_that_depend_on_the_pictures(
     [
         (["--lr", "nan"], "learning_rate is nan"),
         (["--learning_rate=nan"], "learning_rate is nan"),
-        (["--bs", "0"], "batch is 0"),
-        (["--batch-size=0"], "batch is 0"),
-        (["--batch_size", "0"], "batch is 0"),
+        (["--bs", "0"], "batch_size is 0"),
+        (["--batch-size=0"], "batch_size is 0"),
+        (["--batch_size", "0"], "batch_size is 0"),
         (["--image-size", "0"], "size is 0"),
         (["--num-epochs", "0"], "epochs is 0"),
         (["--random-seed", "-1"], "seed is -1"),
@@ -170,12 +171,12 @@ WRONG = [
     (["--verson"], "--version"),
     (["compare", "--epoks", "3"], "No such option '--epoks': did you mean --epochs?"),
     (
-        ["compare", "--colour", "3"],
-        "No such option '--colour': see triptych compare --help",
+        ["compare", "--color", "3"],
+        "No such option '--color': see triptych compare --help",
     ),
     (
         ["compare", "--workers", "3"],
-        "No such option '--workers': pictures are decoded once",
+        "No such option '--workers': images are decoded once",
     ),
     (["networks", "--lr", "3"], "No such option '--lr': see triptych networks --help"),
     (["compare", "--framework", "keras"], "--frameworks"),
@@ -221,7 +222,7 @@ UNUSABLE = [
         "none.toml: there is no such file",
     ),
     (
-        ["compare", "digits", "--size", "8"],
+        ["compare", "digits", "--image-size", "8"],
         "layer 'conv2' (conv): its window of (5, 5) is larger than its input",
     ),
     (["compare", "digits", "--epochs", "0"], "epochs is 0, but must be 1 or more"),
@@ -244,7 +245,7 @@ UNUSABLE = [
     ),
     (["compare", "empty folder"], "empty folder"),
     (["compare", "broken.toml"], "broken.toml"),
-    (["pictures", "digits", "--size", "0"], "picture size 0 x 0"),
+    (["images", "digits", "--image-size", "0"], "image size 0 x 0"),
     (["show", "resnet18"], "there is no network 'resnet18': known: 2017-keras, "),
     (["compare", "x" * 5000], "there is no folder or archive 'xxx"),
     (["show", "x" * 5000], "there is no network 'xxx"),
@@ -252,10 +253,10 @@ UNUSABLE = [
     (["show", "lenett"], "there is no network 'lenett': did you mean 'lenet'?"),
     (["show", "lenet", "--framework", "pytorhc"], "did you mean 'pytorch'?"),
     (
-        ["show", "lenet", "--size", "-5"],
+        ["show", "lenet", "--image-size", "-5"],
         "lenet: input must be [height, width, channels], each 1 or more",
     ),
-    (["show", "lenet", "--size", "0"], "1 or more"),
+    (["show", "lenet", "--image-size", "0"], "1 or more"),
     (
         ["predict", "nowhere", "a.png"],
         "nowhere: is no run folder; 'triptych runs' lists those there are",
@@ -284,7 +285,7 @@ def test_unusable_input(
     *progress, line = done.stderr.splitlines()
     assert line.startswith("triptych: ")
     assert message in line
-    assert all(told.startswith("pictures ") for told in progress)
+    assert all(told.startswith("images ") for told in progress)
     assert files(tmp_path) == before  # no runs/ folder, no contact sheet
 
 
@@ -334,9 +335,9 @@ def test_a_damaged_run_is_listed_as_such(triptych: Triptych, tmp_path: Path) -> 
     assert "runs/größe 1" in clean(triptych("runs"))
 
 
-def test_pictures_and_the_cache_after_them(triptych: Triptych, tmp_path: Path) -> None:
+def test_images_and_the_cache_after_them(triptych: Triptych, tmp_path: Path) -> None:
     mine = {"TRIPTYCH_CACHE": str(tmp_path / "cache")}
-    done = triptych("pictures", "digits", "--size", "8", "--json", **mine)
+    done = triptych("images", "digits", "--image-size", "8", "--json", **mine)
     assert done.returncode == 0
     found = json.loads(done.stdout)
     assert (found["source"], found["classes"], found["problems"]) == (
@@ -348,7 +349,7 @@ def test_pictures_and_the_cache_after_them(triptych: Triptych, tmp_path: Path) -
     with Image.open(tmp_path / found["sheet"]) as sheet:
         assert sheet.format == "PNG"
     (store,) = json.loads(clean(triptych("cache", "--json", **mine)))
-    assert (store["source"], store["pictures"], store["size"]) == (
+    assert (store["source"], store["images"], store["size"]) == (
         "digits",
         1797,
         [8, 8],
@@ -356,7 +357,7 @@ def test_pictures_and_the_cache_after_them(triptych: Triptych, tmp_path: Path) -
     assert "1,797" in clean(triptych("cache", **mine))
 
     again = triptych(
-        "pictures", "digits", "--size", "8", "--sheet", "sub dir/größe.png", **mine
+        "images", "digits", "--image-size", "8", "--sheet", "sub dir/größe.png", **mine
     )
     assert again.returncode == 0
     assert "Contact sheet: sub dir/größe.png" in again.stdout
@@ -369,7 +370,7 @@ def test_pictures_and_the_cache_after_them(triptych: Triptych, tmp_path: Path) -
 
 @pytest.fixture
 def folder(tmp_path: Path) -> str:
-    """Two classes of pictures, one with a problem, in places with difficult names."""
+    """Two classes of images, one with a problem, in places with difficult names."""
     name = "Urlaub – größe 1 [neu]"
     for number, kind in enumerate(("[red] café", "日本語")):
         at = tmp_path / name / kind
@@ -386,7 +387,7 @@ def folder(tmp_path: Path) -> str:
 def test_a_folder_with_spaces_brackets_and_letters_of_the_world(
     triptych: Triptych, folder: str, tmp_path: Path
 ) -> None:
-    done = triptych("pictures", folder, "--size", "8", "--json")
+    done = triptych("images", folder, "--image-size", "8", "--json")
     assert done.returncode == 0
     found: dict[str, Any] = json.loads(done.stdout)
     assert found["classes"] == ["[red] café", "日本語"]
@@ -394,11 +395,11 @@ def test_a_folder_with_spaces_brackets_and_letters_of_the_world(
     assert [problem["path"] for problem in found["problems"]] == [
         "日本語/empty [x].png"
     ]
-    shown = triptych("pictures", folder, "--size", "8")
+    shown = triptych("images", folder, "--image-size", "8")
     assert shown.returncode == 0
     for text in ("[red] café", "日本語", "empty [x].png", folder):
         assert text in shown.stdout
-    strict = triptych("pictures", folder, "--size", "8", "--strict")
+    strict = triptych("images", folder, "--image-size", "8", "--strict")
     assert strict.returncode == 2
     assert "日本語/empty [x].png" in strict.stderr
     assert "Traceback" not in strict.stderr
@@ -408,9 +409,9 @@ def test_an_absolute_folder_and_a_nested_one_say_the_same(
     triptych: Triptych, folder: str, tmp_path: Path
 ) -> None:
     (tmp_path / "below").mkdir()
-    ours = json.loads(triptych("pictures", folder, "--size", "8", "--json").stdout)
+    ours = json.loads(triptych("images", folder, "--image-size", "8", "--json").stdout)
     way = tmp_path / "below" / ".." / folder
-    theirs = json.loads(triptych("pictures", way, "--size", "8", "--json").stdout)
+    theirs = json.loads(triptych("images", way, "--image-size", "8", "--json").stdout)
     assert ours["key"] == theirs["key"]
 
 
@@ -438,10 +439,10 @@ def test_show_an_own_network(triptych: Triptych, tmp_path: Path) -> None:
         '[[layers]]\nname = "last"\nkind = "dense"\nunits = 3\n',
         "utf-8",
     )
-    words = ["--framework", "reference", "--classes", "5", "--size", "4"]
+    words = ["--framework", "reference", "--classes", "5", "--image-size", "4"]
     said = clean(triptych("show", "my größe.toml", *words))
     compile(said, "network.py", "exec")
-    facts = "4 x 4 x 3 pictures, 5 classes, 245 parameters"
+    facts = "4 x 4 x 3 images, 5 classes, 245 parameters"
     assert f'"""größe in NumPy: {facts}."""' in said
     assert 'weights["last.kernel"]' in said
 
@@ -449,7 +450,9 @@ def test_show_an_own_network(triptych: Triptych, tmp_path: Path) -> None:
 def test_show_toml_begins_a_network_of_ones_own(
     triptych: Triptych, tmp_path: Path
 ) -> None:
-    text = clean(triptych("show", "lenet", "--toml", "--classes", "3", "--size", "40"))
+    text = clean(
+        triptych("show", "lenet", "--toml", "--classes", "3", "--image-size", "40")
+    )
     assert from_toml(text) == lenet(40, 3)
     (tmp_path / "mine.toml").write_text(text)
     assert clean(triptych("show", "mine.toml", "--toml")) == text

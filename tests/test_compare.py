@@ -32,7 +32,7 @@ def triptych(*words: str, **environment: str) -> subprocess.CompletedProcess[str
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two epochs of a small network on the digits, in all four frameworks."""
     out = tmp_path_factory.mktemp("compare") / "run"
-    words = ["compare", "digits", "--epochs", "2", "--size", "20"]
+    words = ["compare", "digits", "--epochs", "2", "--image-size", "20"]
     done = triptych(*words, "--out", str(out), "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads((out / "result.json").read_text())
@@ -90,8 +90,8 @@ def test_the_run_folder_holds_what_the_design_says(
     assert here >= {
         "recipe.toml",
         "network.toml",
-        "pictures.json",
-        "pictures.safetensors",
+        "images.json",
+        "images.safetensors",
         "result.json",
         "report.html",
         *FOUR,
@@ -116,8 +116,8 @@ def test_memory_stays_within_its_bounds(result: dict[str, Any]) -> None:
 
 
 def test_float64_agrees_with_the_reference_to_rounding(tmp_path: Path) -> None:
-    words = ["compare", "digits", "--network", "sports-cnn", "--size", "12"]
-    words += ["--epochs", "1", "--batch", "64", "--precision", "float64"]
+    words = ["compare", "digits", "--network", "sports-cnn", "--image-size", "12"]
+    words += ["--epochs", "1", "--batch-size", "64", "--precision", "float64"]
     done = triptych(*words, "--out", str(tmp_path / "run"), "--json")
     agreement = json.loads(done.stdout)["agreement"]
     assert 0 <= agreement["first_step_loss_gap"] < 1e-12
@@ -154,7 +154,7 @@ def test_predict_and_evaluate_say_what_the_run_said(
         one["label"] == path.parent.name
         for one, path in zip(said["pytorch"], paths, strict=True)
     ]
-    assert sum(right) >= 9  # pictures it was trained on, for the most part
+    assert sum(right) >= 9  # images it was trained on, for the most part
     for a, b in zip(said["tensorflow"], said["pytorch"], strict=True):
         assert a["probabilities"] == pytest.approx(b["probabilities"], abs=1e-4)
 
@@ -164,7 +164,7 @@ def test_predict_and_evaluate_say_what_the_run_said(
 
     other = triptych("evaluate", str(run), "digits", "--framework", "pytorch", "--json")
     evaluation = json.loads(other.stdout)
-    assert evaluation["pictures"] == 359
+    assert evaluation["images"] == 359
     assert evaluation["accuracy"] == result["frameworks"]["pytorch"]["test_accuracy"]
     assert evaluation["confusion"] == result["frameworks"]["pytorch"]["confusion"]
 
@@ -201,7 +201,9 @@ def test_a_large_first_step_is_left_to_verify(
     assert run.frameworks["pytorch"].status == "done"
     assert run.equivalence is not None
     assert run.equivalence.verdict == "inconclusive"
-    assert f"triptych verify {tmp_path / 'run'} --batch 2" in run.equivalence.sentence
+    assert (
+        f"triptych verify {tmp_path / 'run'} --batch-size 2" in run.equivalence.sentence
+    )
 
 
 def test_in_python(tmp_path: Path) -> None:

@@ -13,10 +13,18 @@ from triptych.network.zoo import NOTEBOOKS, ZOO
 
 NETWORKS = [*ZOO, *NOTEBOOKS]
 OPTIONS = [
-    "--network", "--epochs", "--size", "--batch", "--seed", "--learning-rate",
-    "--schedule", "--out",
+    "--network", "--epochs", "--image-size", "--batch-size", "--seed",
+    "--learning-rate", "--schedule", "--out",
 ]  # fmt: skip
-KEYS = ["network", "epochs", "batch", "size", "precision", "optimizer", "schedule"]
+KEYS = [
+    "network",
+    "epochs",
+    "batch_size",
+    "image_size",
+    "precision",
+    "optimizer",
+    "schedule",
+]
 
 
 @pytest.mark.parametrize(
@@ -33,9 +41,10 @@ KEYS = ["network", "epochs", "batch", "size", "precision", "optimizer", "schedul
         ("tensroflow", REGISTRY, "tensorflow"),
         ("adan", get_args(OptimizerName), "adam"),
         ("--lr", OPTIONS, "--learning-rate"),
-        ("--bs", OPTIONS, "--batch"),
+        ("--bs", OPTIONS, "--batch-size"),
         ("--learning_rate", OPTIONS, "--learning-rate"),
-        ("batch_size", KEYS, "batch"),
+        ("batch", KEYS, "batch_size"),
+        ("size", KEYS, "image_size"),
         ("epoks", KEYS, "epochs"),
         ("lr", ["name", "learning_rate", "decay"], "learning_rate"),
     ],

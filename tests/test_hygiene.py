@@ -65,7 +65,7 @@ def test_help_is_light(arguments: tuple[str, ...], tmp_path: Path) -> None:
         ("cache",),
         ("show", "lenet", "--toml"),
         ("compare", "no such folder"),
-        ("pictures", "digits"),
+        ("images", "digits"),
     ],
     ids=" ".join,
 )

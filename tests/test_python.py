@@ -48,7 +48,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> triptych.Comparison:
         framework="reference",
         network=OWN,
         epochs=1,
-        batch=500,
+        batch_size=500,
         precision="float64",
         optimizer="sgd",
         learning_rate=0.25,
@@ -62,7 +62,7 @@ def test_a_network_is_given_as_it_is(trained: triptych.Comparison) -> None:
         "<my own>",
         1930,
     )
-    assert trained.recipe["size"] == [8, 8]
+    assert trained.recipe["image_size"] == [8, 8]
     assert from_toml(Path(trained.folder) / "network.toml") == OWN
 
 
@@ -81,17 +81,17 @@ def test_a_run_is_loaded_again(trained: triptych.Comparison) -> None:
 def test_a_notebook_shows_the_figures(
     trained: triptych.Comparison, tmp_path: Path
 ) -> None:
-    picture = tmp_path / "<b>.png"
-    Image.new("RGB", (8, 8)).save(picture)
+    image = tmp_path / "<b>.png"
+    Image.new("RGB", (8, 8)).save(image)
     shown = seen(trained._repr_html_())
     assert "<my own> on digits" in shown.words
     assert "NumPy reference" in shown.words
-    predictions = triptych.predict(trained.folder, [picture])
+    predictions = triptych.predict(trained.folder, [image])
     words = seen(predictions._repr_html_()).words
     assert "<b>.png" in words
     assert "Answered by NumPy reference" in words
     evaluation = triptych.evaluate(trained.folder, "digits")
-    assert "of 359 pictures right" in seen(evaluation._repr_html_()).words
+    assert "of 359 images right" in seen(evaluation._repr_html_()).words
     assert "Not ranked" in seen(made_up(ranked=False)._repr_html_()).words
     assert "2017-keras" in seen(made_up_replay(tmp_path)._repr_html_()).words
 

@@ -97,7 +97,7 @@ def interrupt(line: str, home: Path) -> None:
 
 
 def draw(folder: Path, many: int, seed: int) -> None:
-    """Pictures of three classes that differ in color."""
+    """Images of three classes that differ in color."""
     noise = np.random.default_rng(seed)
     for number, name in enumerate(("bees", "cats", "dogs")):
         (folder / name).mkdir(parents=True)

@@ -31,7 +31,7 @@ from triptych.network.zoo import NOTEBOOKS, find_network
 from triptych.running.recipe import make_recipe
 
 KERAS, TENSORFLOW, PYTORCH = NOTEBOOKS
-SUBJECTS = {name: _subject(name, Asked(epochs=2, size=16)) for name in NOTEBOOKS}
+SUBJECTS = {name: _subject(name, Asked(epochs=2, image_size=16)) for name in NOTEBOOKS}
 
 NETWORK = """
 input = [8, 8, 3]
@@ -86,7 +86,7 @@ def named(one: str, other: str) -> list[str]:
 
 def test_what_the_notebooks_differ_in() -> None:
     assert named(TENSORFLOW, KERAS) == [
-        "initial values", "running averages", "batch norm", "optimiser", "batch size"
+        "initial values", "running averages", "batch norm", "optimizer", "batch size"
     ]  # fmt: skip
     assert named(TENSORFLOW, PYTORCH) == [
         "initial values",
@@ -96,7 +96,7 @@ def test_what_the_notebooks_differ_in() -> None:
         "dropout",
     ]
     assert named(KERAS, PYTORCH) == [
-        "initial values", "batch norm", "input range", "resize", "optimiser",
+        "initial values", "batch norm", "input range", "resize", "optimizer",
         "batch size", "dropout"
     ]  # fmt: skip
     own = [_subject(name, Asked()) for name in (TENSORFLOW, KERAS)]
@@ -115,7 +115,7 @@ def test_what_they_are_called() -> None:
         "batch norm": ["5", "4, then the bias", "none"],
         "input range": ["0 to 1", "0 to 1", "-1 to 1"],
         "resize": ["nearest", "nearest", "bilinear"],
-        "optimiser": ["rmsprop 0.0001, inverse-time 1e-06", "adam 0.001", "adam 0.001"],
+        "optimizer": ["rmsprop 0.0001, inverse-time 1e-06", "adam 0.001", "adam 0.001"],
         "batch size": ["20", "10", "10"],
         "dropout": ["0.5", "0.5", "none"],
     }
@@ -222,7 +222,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     good = recipe_file(home, "good", "glorot_uniform", 0.9)
     folder = home / "out"
     words = ["replay", "digits", "--recipes", f"{bad},{good}", "--seeds", "2"]
-    words += ["--epochs", "2", "--size", "8"]
+    words += ["--epochs", "2", "--image-size", "8"]
     process = subprocess.Popen(
         [sys.executable, "-m", "triptych.cli", *words, "--out", str(folder)],
         stdout=subprocess.DEVNULL,
@@ -354,15 +354,15 @@ def test_another_replay_does_not_go_into_the_folder(done: Done) -> None:
             "the walk would begin and end at 2017-keras",
         ),
         ({"framework": "pytorhc"}, "did you mean 'pytorch'"),
-        ({"pictures": "no-such-folder"}, "there is no folder or archive"),
+        ({"images": "no-such-folder"}, "there is no folder or archive"),
         ({"epochs": 0}, "epochs is 0"),
-        ({"size": 2}, "size is 2"),
+        ({"image_size": 2}, "image_size is 2"),
     ],
 )
 def test_wrong_use(given: dict[str, Any], message: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(triptych.TriptychError, match=message) as caught:
-        triptych.replay(**{"pictures": "digits", "out": out, **given})
+        triptych.replay(**{"images": "digits", "out": out, **given})
     assert "\n" not in str(caught.value)
     assert not out.exists()
 
@@ -370,7 +370,7 @@ def test_wrong_use(given: dict[str, Any], message: str, tmp_path: Path) -> None:
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(triptych.TriptychError, match="is there already and no replay"):
-        triptych.replay("digits", size=8, out=tmp_path)
+        triptych.replay("digits", image_size=8, out=tmp_path)
 
 
 def test_the_command_line_refuses_in_one_line(triptych: Any) -> None:

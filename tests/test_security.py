@@ -35,7 +35,7 @@ def watched(words: Sequence[object], folder: Path) -> tuple[int, str]:
 @pytest.mark.timeout(600)
 def test_a_run_unpickles_nothing_and_connects_to_nobody(tmp_path: Path) -> None:
     triptych = ("-m", "triptych.cli")
-    small = ("--network", "mlp", "--epochs", 1, "--size", 8)
+    small = ("--network", "mlp", "--epochs", 1, "--image-size", 8)
     both = ("--frameworks", "pytorch,jax", "--out", "run")
     compare = (*triptych, "compare", "digits", *small, *both)
     assert watched(compare, tmp_path) == (0, "")

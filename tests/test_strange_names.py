@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triptych import terminal
-from triptych.commands.images.terminal import pictures_table
+from triptych.commands.images.terminal import images_table
 from triptych.commands.runs.terminal import runs_lines
 from triptych.equality.certificate import Asked, Certificate
 from triptych.errors import ArchitectureError, RecipeError
@@ -112,7 +112,7 @@ def test_a_strangers_certificate_is_refused(
         seed=0,
         optimizers=[Optimizer()],
         schedules=[Schedule()],
-        batch=2,
+        batch_size=2,
         probes=False,
     )
     certificate = Certificate(
@@ -175,25 +175,25 @@ def test_a_folder_for_any_name_can_be_made(
 
 
 def shown(name: str) -> str:
-    """What a terminal gets of a run and pictures in which everything is called so."""
+    """What a terminal gets of a run and images in which everything is called so."""
     run = Summary(
         folder=name,
         started="2030-01-01T00:00:00",
-        pictures=name,
+        images=name,
         network=name,
-        size=(8, 8),
+        image_size=(8, 8),
         epochs=1,
         states={name: name},
         test_accuracy={name: None},
     )
-    pictures = ImagesFound(
+    images = ImagesFound(
         source=name, key="0", size=(8, 8), fit=name, resize=name, train=1, validation=1,
         test=1, classes=[name], class_counts={side: [1] for side in SIDES},
         problem_counts={}, problems=[],
     )  # fmt: skip
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        terminal.show(*runs_lines([run]), pictures_table(pictures))
+        terminal.show(*runs_lines([run]), images_table(images))
     return output.getvalue()
 
 

@@ -3,10 +3,10 @@ listing of the folder.
 
 None of them knows Triptych: they are the programs it is compared with.
 
-Usage of each: python benchmarks/peers/NAME.py FOLDER [--size 224] [--epochs 3]
-[--batch N] [--until 0.88] [--limit-seconds S] [--seed 0] [--augment]
+Usage of each: python benchmarks/peers/NAME.py FOLDER [--image-size 224] [--epochs 3]
+[--batch-size N] [--until 0.88] [--limit-seconds S] [--seed 0] [--augment]
 
-FOLDER has train/<class>/ and test/<class>/ with JPEG or PNG pictures. Standard output
+FOLDER has train/<class>/ and test/<class>/ with JPEG or PNG images. Standard output
 carries one JSON object a line and nothing else: `ready`, one `epoch` an epoch, `done`.
 All times are in seconds:
 
@@ -42,7 +42,7 @@ from PIL import Image
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 SHIFT = 1 / 8
-"""An augmented picture moves by up to that share of its side, down or up and right or
+"""An augmented image moves by up to that share of its side, down or up and right or
 left.
 """
 
@@ -55,9 +55,9 @@ class Asked:
     """What the command line says."""
 
     folder: Path
-    size: int
+    image_size: int
     epochs: int
-    batch: int
+    batch_size: int
     until: float
     limit_seconds: float
     seed: int
@@ -159,9 +159,9 @@ def begin(description: str | None, batch: int) -> tuple[Asked, Log]:
     options.add_argument(
         "folder", type=Path, help="with train/<class>/ and test/<class>/"
     )
-    options.add_argument("--size", type=int, default=224, help="pixels a side")
+    options.add_argument("--image-size", type=int, default=224, help="pixels a side")
     options.add_argument("--epochs", type=int, default=3)
-    options.add_argument("--batch", type=int, default=batch)
+    options.add_argument("--batch-size", type=int, default=batch)
     options.add_argument(
         "--until",
         type=float,
@@ -171,13 +171,13 @@ def begin(description: str | None, batch: int) -> tuple[Asked, Log]:
     options.add_argument("--limit-seconds", type=float, default=float("inf"))
     options.add_argument("--seed", type=int, default=0)
     options.add_argument(
-        "--augment", action="store_true", help="flip and shift the training pictures"
+        "--augment", action="store_true", help="flip and shift the training images"
     )
     asked = Asked(**vars(options.parse_args()))
     for part in ("train", "test"):
         if not listing(asked.folder, part)[0]:
             options.error(
-                f"{asked.folder / part} has no pictures: "
+                f"{asked.folder / part} has no images: "
                 f"give a folder with {part}/<class>/*.jpg"
             )
 
@@ -217,41 +217,43 @@ def listing(folder: Path, part: str) -> tuple[list[str], list[int]]:
     paths, labels = [], []
     for label, name in enumerate(class_names(folder)):
         entries = sorted((folder / part / name).glob("*"))
-        pictures = [str(entry) for entry in entries if entry.suffix.lower() in SUFFIXES]
-        paths += pictures
-        labels += [label] * len(pictures)
+        images = [str(entry) for entry in entries if entry.suffix.lower() in SUFFIXES]
+        paths += images
+        labels += [label] * len(images)
     return paths, labels
 
 
 def decoded(
     asked: Asked, part: str, random: np.random.Generator, resampling: Image.Resampling
 ) -> Iterator[tuple[list[NDArray[np.uint8]], list[int]]]:
-    """A batch of pictures and labels at a time, one pass over a part; the training part
+    """A batch of images and labels at a time, one pass over a part; the training part
     is shuffled.
 
-    As in the notebooks, Pillow decodes and resizes every picture here and now, in the
+    As in the notebooks, Pillow decodes and resizes every image here and now, in the
     thread that asks.
     """
     paths, labels = listing(asked.folder, part)
     order = random.permutation(len(paths)) if part == "train" else np.arange(len(paths))
-    for start in range(0, len(order), asked.batch):
-        rows = order[start : start + asked.batch]
-        pictures = []
+    for start in range(0, len(order), asked.batch_size):
+        rows = order[start : start + asked.batch_size]
+        images = []
         for row in rows:
             with Image.open(paths[row]) as image:
                 pixels = np.asarray(
-                    image.convert("RGB").resize((asked.size, asked.size), resampling)
+                    image.convert("RGB").resize(
+                        (asked.image_size, asked.image_size), resampling
+                    )
                 )
             if asked.augment and part == "train":
                 pixels = flip_and_shift(pixels, random)
-            pictures.append(pixels)
-        yield pictures, [labels[row] for row in rows]
+            images.append(pixels)
+        yield images, [labels[row] for row in rows]
 
 
 def flip_and_shift(
     pixels: NDArray[np.uint8], random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """A picture (height, width, channels) perhaps mirrored, and moved; its reflection
+    """An image (height, width, channels) perhaps mirrored, and moved; its reflection
     fills the gap.
     """
     if random.random() < 0.5:

@@ -23,10 +23,10 @@ OPTIMIZER = optax.adamw(1e-3)
 
 
 def load(asked: Asked, part: str) -> tf.data.Dataset:
-    """Batches of pictures in [0, 1] with their labels; in training shuffled, and all of
+    """Batches of images in [0, 1] with their labels; in training shuffled, and all of
     the same size.
     """
-    size, reach = asked.size, int(asked.size * SHIFT)
+    size, reach = asked.image_size, int(asked.image_size * SHIFT)
 
     def decode(path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = tf.io.decode_image(
@@ -41,18 +41,20 @@ def load(asked: Asked, part: str) -> tf.data.Dataset:
 
     paths, labels = listing(asked.folder, part)
     training = part == "train"
-    pictures = tf.data.Dataset.from_tensor_slices((paths, labels))
+    images = tf.data.Dataset.from_tensor_slices((paths, labels))
     if training:
-        pictures = pictures.shuffle(len(paths))
-    pictures = pictures.map(decode, num_parallel_calls=AUTOTUNE)
+        images = images.shuffle(len(paths))
+    images = images.map(decode, num_parallel_calls=AUTOTUNE)
     if training and asked.augment:
-        pictures = pictures.map(augment, num_parallel_calls=AUTOTUNE)
+        images = images.map(augment, num_parallel_calls=AUTOTUNE)
     # jit compiles anew for every size.
-    whole_batches = training and len(paths) >= asked.batch
-    return pictures.batch(asked.batch, drop_remainder=whole_batches).prefetch(AUTOTUNE)
+    whole_batches = training and len(paths) >= asked.batch_size
+    return images.batch(asked.batch_size, drop_remainder=whole_batches).prefetch(
+        AUTOTUNE
+    )
 
 
-def initialise(key: jax.Array, size: int, classes: int) -> tuple[Tree, Tree]:
+def initialize(key: jax.Array, size: int, classes: int) -> tuple[Tree, Tree]:
     """Parameters, and the running mean and variance of each batch norm."""
     normal = jax.nn.initializers.lecun_normal()
     keys = jax.random.split(key, 6)
@@ -141,7 +143,9 @@ def main() -> None:
     tf.config.set_visible_devices([], "GPU")  # it belongs to JAX
     tf.random.set_seed(asked.seed)
     key, start = jax.random.split(jax.random.key(asked.seed))
-    params, running = initialise(start, asked.size, len(class_names(asked.folder)))
+    params, running = initialize(
+        start, asked.image_size, len(class_names(asked.folder))
+    )
     state = (params, running, OPTIMIZER.init(params), key)
     train, test = load(asked, "train"), load(asked, "test")
     for _ in range(asked.epochs):

@@ -14,20 +14,23 @@ from common import SHIFT, Asked, Log, begin, class_names
 
 
 def load(asked: Asked, part: str) -> tf.data.Dataset:
-    pictures = keras.utils.image_dataset_from_directory(
+    images = keras.utils.image_dataset_from_directory(
         asked.folder / part,
         class_names=class_names(asked.folder),
-        image_size=(asked.size, asked.size),
-        batch_size=asked.batch,
+        image_size=(asked.image_size, asked.image_size),
+        batch_size=asked.batch_size,
         shuffle=part == "train",
         seed=asked.seed,
     )
-    return pictures.prefetch(tf.data.AUTOTUNE)
+    return images.prefetch(tf.data.AUTOTUNE)
 
 
 def build(asked: Asked) -> Any:
     model = keras.Sequential(
-        [keras.Input((asked.size, asked.size, 3)), layers.Rescaling(1 / 255)]
+        [
+            keras.Input((asked.image_size, asked.image_size, 3)),
+            layers.Rescaling(1 / 255),
+        ]
     )
     if asked.augment:
         model.add(layers.RandomFlip("horizontal"))

@@ -16,34 +16,34 @@ from torch.utils.data import DataLoader, Dataset
 from common import SHIFT, Asked, begin, class_names, listing
 
 
-class Pictures(Dataset[tuple[Tensor, int]]):
-    """Pictures (channels, height, width) in [0, 1] with their labels."""
+class Images(Dataset[tuple[Tensor, int]]):
+    """Images (channels, height, width) in [0, 1] with their labels."""
 
     def __init__(self, asked: Asked, part: str) -> None:
         self.paths, self.labels = listing(asked.folder, part)
-        self.size, self.augment = asked.size, asked.augment and part == "train"
+        self.size, self.augment = asked.image_size, asked.augment and part == "train"
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        with Image.open(self.paths[index]) as image:
-            resized = image.convert("RGB").resize(
+        with Image.open(self.paths[index]) as file:
+            resized = file.convert("RGB").resize(
                 (self.size, self.size), Image.Resampling.BILINEAR
             )
         pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous()
-        picture = pixels.float() / 255
+        pixels = pixels.float() / 255
         if self.augment:
-            picture = flip_and_shift(picture)
-        return picture, self.labels[index]
+            pixels = flip_and_shift(pixels)
+        return pixels, self.labels[index]
 
 
-def flip_and_shift(picture: Tensor) -> Tensor:
-    size = picture.shape[-1]
+def flip_and_shift(image: Tensor) -> Tensor:
+    size = image.shape[-1]
     reach = int(size * SHIFT)
     if random.random() < 0.5:
-        picture = picture.flip(2)
-    padded = F.pad(picture, (reach, reach, reach, reach), mode="reflect")
+        image = image.flip(2)
+    padded = F.pad(image, (reach, reach, reach, reach), mode="reflect")
     top, left = random.randint(0, 2 * reach), random.randint(0, 2 * reach)
     return padded[:, top : top + size, left : left + size]
 
@@ -72,17 +72,17 @@ def main() -> None:
     torch.manual_seed(asked.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     train = DataLoader(
-        Pictures(asked, "train"), asked.batch, shuffle=True, num_workers=2
+        Images(asked, "train"), asked.batch_size, shuffle=True, num_workers=2
     )
-    test = DataLoader(Pictures(asked, "test"), asked.batch, num_workers=2)
-    network = build(asked.size, len(class_names(asked.folder))).to(device)
+    test = DataLoader(Images(asked, "test"), asked.batch_size, num_workers=2)
+    network = build(asked.image_size, len(class_names(asked.folder))).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     for _ in range(asked.epochs):
         log.epoch_begins()
         network.train()
         losses = []
-        for pictures, labels in train:
-            loss = F.cross_entropy(network(pictures.to(device)), labels.to(device))
+        for images, labels in train:
+            loss = F.cross_entropy(network(images.to(device)), labels.to(device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -91,9 +91,9 @@ def main() -> None:
         network.eval()
         right, total = 0, 0
         with torch.inference_mode():
-            for pictures, labels in test:
+            for images, labels in test:
                 right += int(
-                    (network(pictures.to(device)).argmax(1).cpu() == labels).sum()
+                    (network(images.to(device)).argmax(1).cpu() == labels).sum()
                 )
                 total += len(labels)
         if log.epoch_ends(sum(losses) / len(losses), right / total):

@@ -12,8 +12,8 @@ AUTOTUNE = tf.data.AUTOTUNE
 
 
 def load(asked: Asked, part: str) -> tf.data.Dataset:
-    """Batches of pictures in [0, 1] with labels; the training part is shuffled."""
-    size, reach = asked.size, int(asked.size * SHIFT)
+    """Batches of images in [0, 1] with labels; the training part is shuffled."""
+    size, reach = asked.image_size, int(asked.image_size * SHIFT)
 
     def decode(path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = tf.io.decode_image(
@@ -29,13 +29,13 @@ def load(asked: Asked, part: str) -> tf.data.Dataset:
         return tf.image.random_crop(image, (size, size, 3)), label
 
     paths, labels = listing(asked.folder, part)
-    pictures = tf.data.Dataset.from_tensor_slices((paths, labels))
+    images = tf.data.Dataset.from_tensor_slices((paths, labels))
     if part == "train":
-        pictures = pictures.shuffle(len(paths))
-    pictures = pictures.map(decode, num_parallel_calls=AUTOTUNE)
+        images = images.shuffle(len(paths))
+    images = images.map(decode, num_parallel_calls=AUTOTUNE)
     if part == "train" and asked.augment:
-        pictures = pictures.map(augment, num_parallel_calls=AUTOTUNE)
-    return pictures.batch(asked.batch).prefetch(AUTOTUNE)
+        images = images.map(augment, num_parallel_calls=AUTOTUNE)
+    return images.batch(asked.batch_size).prefetch(AUTOTUNE)
 
 
 def glorot(*shape: int) -> tf.Variable:
@@ -118,13 +118,13 @@ class Adam(tf.Module):
 def main() -> None:
     asked, log = begin(__doc__, batch=32)
     tf.random.set_seed(asked.seed)
-    network = Network(asked.size, len(class_names(asked.folder)))
+    network = Network(asked.image_size, len(class_names(asked.folder)))
     optimizer = Adam(network.trainable_variables)
 
     @tf.function(reduce_retracing=True)
-    def train_step(pictures: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def train_step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            logits = network(pictures, training=True)
+            logits = network(images, training=True)
             loss = tf.reduce_mean(
                 tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             )
@@ -135,19 +135,19 @@ def main() -> None:
         return loss
 
     @tf.function(reduce_retracing=True)
-    def count_right(pictures: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def count_right(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         found = tf.argmax(
-            network(pictures, training=False), axis=1, output_type=labels.dtype
+            network(images, training=False), axis=1, output_type=labels.dtype
         )
         return tf.math.count_nonzero(found == labels)
 
     train, test = load(asked, "train"), load(asked, "test")
     for _ in range(asked.epochs):
         log.epoch_begins()
-        losses = [train_step(pictures, labels) for pictures, labels in train]
+        losses = [train_step(images, labels) for images, labels in train]
         loss = float(tf.reduce_mean(losses))
         log.training_ends()
-        right = sum(int(count_right(pictures, labels)) for pictures, labels in test)
+        right = sum(int(count_right(images, labels)) for images, labels in test)
         if log.epoch_ends(loss, right / len(listing(asked.folder, "test")[0])):
             break
     log.done("tensorflow")

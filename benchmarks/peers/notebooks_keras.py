@@ -1,11 +1,11 @@
 """The talk's Keras notebook in today's Keras: a generator that decodes and resizes with
 Pillow, and `fit`.
 
-Every picture is decoded again in every epoch. Nothing is compiled by hand; what Keras
+Every image is decoded again in every epoch. Nothing is compiled by hand; what Keras
 does unasked it does here, too: it compiles its step, with XLA, and draws from the
 generator ahead, in one thread of its own.
 
-The notebook's are optimiser, batch size, initial values, the resize to the nearest
+The notebook's are optimizer, batch size, initial values, the resize to the nearest
 pixel, and the batch norms, one after each convolution and one more after the first
 pool.
 """
@@ -27,10 +27,10 @@ from common import Asked, begin, class_names, decoded, listing
 def batches(
     asked: Asked, part: str, random: np.random.Generator
 ) -> Iterator[tuple[Any, Any]]:
-    """Pictures in [0, 1] and labels, one pass over a part; training is shuffled."""
-    for pictures, labels in decoded(asked, part, random, Image.Resampling.NEAREST):
+    """Images in [0, 1] and labels, one pass over a part; training is shuffled."""
+    for images, labels in decoded(asked, part, random, Image.Resampling.NEAREST):
         yield (
-            np.stack([picture.astype("float32") / 255 for picture in pictures]),
+            np.stack([image.astype("float32") / 255 for image in images]),
             np.array(labels),
         )
 
@@ -65,9 +65,9 @@ def main() -> None:
     asked, log = begin(__doc__, batch=20)
     keras.utils.set_random_seed(asked.seed)
     random = np.random.default_rng(asked.seed)
-    model = build(asked.size, len(class_names(asked.folder)))
+    model = build(asked.image_size, len(class_names(asked.folder)))
     steps = {
-        part: ceil(len(listing(asked.folder, part)[0]) / asked.batch)
+        part: ceil(len(listing(asked.folder, part)[0]) / asked.batch_size)
         for part in ("train", "test")
     }
     for _ in range(asked.epochs):

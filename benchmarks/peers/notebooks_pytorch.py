@@ -1,9 +1,9 @@
 """The talk's PyTorch notebook in today's PyTorch: Pillow in the loop, an `nn.Module`,
 Adam.
 
-Every picture is decoded again in every epoch, in the main thread; batches are NCHW and
+Every image is decoded again in every epoch, in the main thread; batches are NCHW and
 contiguous, nothing is compiled. As in the notebook, batch norms are declared and never
-called, dropout is called without effect, pictures lie in [-1, 1], and initial values
+called, dropout is called without effect, images lie in [-1, 1], and initial values
 are PyTorch's own.
 """
 
@@ -23,11 +23,11 @@ from common import Asked, begin, class_names, decoded
 def batches(
     asked: Asked, part: str, random: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pictures in [-1, 1] and labels, one pass over a part; training is shuffled."""
-    for pictures, labels in decoded(asked, part, random, Image.Resampling.BILINEAR):
+    """Images in [-1, 1] and labels, one pass over a part; training is shuffled."""
+    for images, labels in decoded(asked, part, random, Image.Resampling.BILINEAR):
         scaled = [
-            (picture.transpose(2, 0, 1).astype("float32") / 255 - 0.5) / 0.5
-            for picture in pictures
+            (image.transpose(2, 0, 1).astype("float32") / 255 - 0.5) / 0.5
+            for image in images
         ]
         yield torch.from_numpy(np.ascontiguousarray(scaled)), torch.tensor(labels)
 
@@ -61,23 +61,23 @@ def main() -> None:
     torch.manual_seed(asked.seed)
     random = np.random.default_rng(asked.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = Network(asked.size, len(class_names(asked.folder))).to(device)
+    network = Network(asked.image_size, len(class_names(asked.folder))).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     for _ in range(asked.epochs):
         log.epoch_begins()
         losses = []
-        for pictures, labels in batches(asked, "train", random):
+        for images, labels in batches(asked, "train", random):
             optimizer.zero_grad()
-            loss = F.cross_entropy(network(pictures.to(device)), labels.to(device))
+            loss = F.cross_entropy(network(images.to(device)), labels.to(device))
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
         log.training_ends()
         right, total = 0, 0
         with torch.no_grad():
-            for pictures, labels in batches(asked, "test", random):
+            for images, labels in batches(asked, "test", random):
                 right += int(
-                    (network(pictures.to(device)).argmax(1).cpu() == labels).sum()
+                    (network(images.to(device)).argmax(1).cpu() == labels).sum()
                 )
                 total += len(labels)
         if log.epoch_ends(sum(losses) / len(losses), right / total):

@@ -1,7 +1,7 @@
 """The talk's raw TensorFlow notebook in today's TensorFlow: Pillow in the loop, a
 `GradientTape`, eager.
 
-Every picture is decoded again in every epoch, in the main thread, and the loss is
+Every image is decoded again in every epoch, in the main thread, and the loss is
 evaluated in a second forward pass after each step. The notebook ran a session on a
 graph; who writes that loop today, without a word about compilation, writes it eagerly.
 `native_tensorflow.py` is the compiled one.
@@ -26,9 +26,9 @@ from common import Asked, begin, class_names, decoded
 def batches(
     asked: Asked, part: str, random: np.random.Generator
 ) -> Iterator[tuple[Any, Any]]:
-    """Pictures in [0, 1] and labels, one pass over a part; training is shuffled."""
-    for pictures, labels in decoded(asked, part, random, Image.Resampling.NEAREST):
-        scaled = np.stack([picture.astype("float32") / 255 for picture in pictures])
+    """Images in [0, 1] and labels, one pass over a part; training is shuffled."""
+    for images, labels in decoded(asked, part, random, Image.Resampling.NEAREST):
+        scaled = np.stack([image.astype("float32") / 255 for image in images])
         yield tf.constant(scaled), tf.constant(labels)
 
 
@@ -75,26 +75,24 @@ def main() -> None:
     asked, log = begin(__doc__, batch=10)
     tf.random.set_seed(asked.seed)
     random = np.random.default_rng(asked.seed)
-    network = Network(asked.size, len(class_names(asked.folder)))
+    network = Network(asked.image_size, len(class_names(asked.folder)))
     optimizer = tf.keras.optimizers.Adam(1e-3)
     for _ in range(asked.epochs):
         log.epoch_begins()
         losses = []
-        for pictures, labels in batches(asked, "train", random):
+        for images, labels in batches(asked, "train", random):
             with tf.GradientTape() as tape:
-                loss = cross_entropy(labels, network(pictures, training=True))
+                loss = cross_entropy(labels, network(images, training=True))
             gradients = tape.gradient(loss, network.trainable_variables)
             optimizer.apply_gradients(
                 zip(gradients, network.trainable_variables, strict=True)
             )
-            losses.append(
-                float(cross_entropy(labels, network(pictures, training=True)))
-            )
+            losses.append(float(cross_entropy(labels, network(images, training=True))))
         log.training_ends()
         right = []
-        for pictures, labels in batches(asked, "test", random):
+        for images, labels in batches(asked, "test", random):
             right += list(
-                np.argmax(network(pictures, training=False), axis=1) == labels.numpy()
+                np.argmax(network(images, training=False), axis=1) == labels.numpy()
             )
         if log.epoch_ends(float(np.mean(losses)), float(np.mean(right))):
             break

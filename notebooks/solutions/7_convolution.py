@@ -5,4 +5,4 @@ mover = [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
 # %% 3
 upstream = stream(7, "upstream").standard_normal((2, 3))
 
-kernel_gradient = slide(picture, upstream)
+kernel_gradient = slide(image, upstream)

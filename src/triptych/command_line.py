@@ -19,7 +19,7 @@ COMPLETION = "_TRIPTYCH_COMPLETE"
 
 NEEDLESS = {
     "--workers": (
-        "pictures are decoded once, by all cores, "
+        "images are decoded once, by all cores, "
         "and batches are prepared in the background"
     ),
     "--device": "each framework takes the GPU that it finds",
@@ -85,7 +85,7 @@ def names(
 
 
 IMAGES = "FOLDER|ARCHIVE|sports|digits"
-"""How the place of pictures is called in help."""
+"""How the place of images is called in help."""
 
 JSON = click.option(
     "--json",

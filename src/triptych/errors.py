@@ -4,8 +4,8 @@
 
     TriptychError              one clear line; the command line ends with `exit_code`
     ├── UsageError             a wrong option, value or combination
-    ├── PicturesError          a folder or archive that no classifier can be trained on
-    │   ├── UnreadablePicture  one file that is no usable picture
+    ├── ImagesError          a folder or archive that no classifier can be trained on
+    │   ├── UnreadableImage  one file that is no usable image
     │   └── UnsafeArchive      an archive with a member that must not be unpacked
     ├── ArchitectureError      a network that does not fit together; names the layer
     ├── RecipeError            a recipe that cannot be carried out
@@ -39,12 +39,12 @@ class UsageError(TriptychError):
     """A wrong option, value or combination of them."""
 
 
-class PicturesError(TriptychError):
+class ImagesError(TriptychError):
     """A folder or archive that no classifier can be trained on."""
 
 
-class UnreadablePicture(PicturesError):
-    """One file that is no usable picture.
+class UnreadableImage(ImagesError):
+    """One file that is no usable image.
 
     `kind` is one of the problem kinds of `triptych.images.folder`.
     """
@@ -55,7 +55,7 @@ class UnreadablePicture(PicturesError):
         self.detail = detail
 
 
-class UnsafeArchive(PicturesError):
+class UnsafeArchive(ImagesError):
     """An archive with a member that must not be unpacked; nothing was written."""
 
 
@@ -106,14 +106,13 @@ def quote(word: object) -> str:
 USUAL = {
     "arch": "network",
     "architecture": "network",
-    "batch-size": "batch",
-    "bs": "batch",
+    "batch": "batch-size",
+    "bs": "batch-size",
     "config": "recipe",
     "dtype": "precision",
     "epoch": "epochs",
-    "image-size": "size",
-    "img-size": "size",
-    "imgsz": "size",
+    "img-size": "image-size",
+    "imgsz": "image-size",
     "lr": "learning-rate",
     "lr-schedule": "schedule",
     "lr-scheduler": "schedule",
@@ -126,6 +125,8 @@ USUAL = {
     "random-state": "seed",
     "scheduler": "schedule",
     "patience": "timeout",
+    "pictures": "images",
+    "size": "image-size",
 }
 """What other programs call the same thing, in the spelling of options."""
 

@@ -80,11 +80,11 @@ class Progress(ABC):
                 self.live.stop()
 
     def prepared(self, done: int, total: int) -> None:
-        """Hear how many pictures are prepared."""
+        """Hear how many images are prepared."""
         tenth = done * 10 // max(total, 1) > self.images[0] * 10 // max(total, 1)
         self.images = (done, total)
         if tenth or done == total:
-            self.say(f"pictures  {done:,} of {total:,} prepared")
+            self.say(f"images  {done:,} of {total:,} prepared")
 
     def say(self, line: str) -> None:
         """Print a line where nothing is drawn."""
@@ -102,7 +102,7 @@ class Progress(ABC):
             return Group(*self.parts())
         bar = Table.grid(padding=(0, 2))
         bar.add_row(
-            "Pictures",
+            "Images",
             ProgressBar(total, done, width=24),
             f"{done:,} of {total:,} prepared",
         )
@@ -110,11 +110,11 @@ class Progress(ABC):
 
     @abstractmethod
     def parts(self) -> Sequence[RenderableType]:
-        """What it shows below the pictures that are being prepared."""
+        """What it shows below the images that are being prepared."""
 
 
 class ImagesProgress(Progress):
-    """Shows how many pictures are prepared, and nothing else."""
+    """Shows how many images are prepared, and nothing else."""
 
     def parts(self) -> Sequence[RenderableType]:
         return ()
@@ -149,12 +149,12 @@ def with_reach(
 
 
 def problem_lines(images: ImagesFound) -> list[str]:
-    """What is wrong with the pictures: a count, and the first few of each kind."""
+    """What is wrong with the images: a count, and the first few of each kind."""
     problems = images.problems
     if not problems:
         return []
     lines = [
-        f"{len(problems):,} problem(s) with the pictures; "
+        f"{len(problems):,} problem(s) with the images; "
         "the run went on without those files:"
     ]
     for kind in images.problem_counts:

@@ -34,7 +34,7 @@ USED: dict[str, set[str]] = {
     "sgd": {"momentum"},
     "adam": {"beta1", "beta2", "epsilon"},
     "adamw": {"beta1", "beta2", "epsilon"},
-    "rmsprop": {"decay", "epsilon"},
+    "rmsprop": {"rho", "epsilon"},
 }
 """What each optimizer takes besides weight decay and label smoothing."""
 
@@ -255,7 +255,7 @@ def test_every_training_of_an_optimizer_is_resumed() -> None:
     assert all(set(range(1, len(one.rates) + 1)) == set(one.kept) for one in trainings)
 
 
-def test_pictures_are_asked_as_they_are_and_normalised() -> None:
+def test_images_are_asked_as_they_are_and_normalized() -> None:
     whole = {(any(one.mean), set(one.std) != {1.0}) for one in networks()}
     assert {(False, False), (True, True)} <= whole
 

@@ -69,7 +69,7 @@ DENSE: st.SearchStrategy[Layer] = st.builds(
 
 @st.composite
 def networks(draw: st.DrawFn) -> Architecture:
-    """Some layers on pictures, perhaps a branch, perhaps on their rows, then flat ones,
+    """Some layers on images, perhaps a branch, perhaps on their rows, then flat ones,
     then the logits.
     """
     layers: list[tuple[Layer, tuple[str, ...]]] = []
@@ -106,7 +106,7 @@ def networks(draw: st.DrawFn) -> Architecture:
     shape = (draw(st.integers(5, 9)), draw(st.integers(5, 9)), 3)
     try:
         return Architecture("drawn", shape, nodes)
-    except ArchitectureError:  # a window larger than what is left of the picture
+    except ArchitectureError:  # a window larger than what is left of the image
         return draw(networks())
 
 

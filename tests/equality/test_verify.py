@@ -47,7 +47,7 @@ kind = "dense"
 units = 3
 """
 
-QUICK = ("--no-probes", "--steps", "4", "--batch", "4")
+QUICK = ("--no-probes", "--steps", "4", "--batch-size", "4")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = triptych.verify(
         folder / "small.toml",
         steps=4,
-        batch=4,
+        batch_size=4,
         optimizers=["adamw", "sgd"],
         probes=False,
         out=folder / "out",
@@ -136,7 +136,7 @@ def test_the_same_twice_gives_the_same_bits(proof: Path, triptych: Command) -> N
         (lambda c: c["asked"].update(seed=1), 2, "weights are no longer the same"),
         (lambda c: c.pop("bounds"), 2, "is no certificate"),
         (lambda c: c.update(asked=None), 2, "for one that can be asked again"),
-        (lambda c: c["asked"].update(batch=0), 2, "is no certificate"),
+        (lambda c: c["asked"].update(batch_size=0), 2, "is no certificate"),
         (lambda c: c["asked"].update(schedules=[]), 2, "is no certificate"),
         (lambda c: c.update(schema=99), 2, "is no certificate"),
     ],
@@ -179,8 +179,8 @@ def test_one_that_is_missing_leaves_it_open(tmp_path: Path, triptych: Command) -
         (("--optimizer", "adagrad"), "unknown optimizer"),
         (("--frameworks", "pytorhc"), "did you mean"),
         (("--steps", "0"), "--steps"),
-        (("--batch", "1"), "--batch"),
-        (("--size", "2"), "a larger picture"),
+        (("--batch-size", "1"), "--batch-size"),
+        (("--image-size", "2"), "a larger image"),
         (("mlp", "--network", "lenet"), "give one network"),
         (("--certificate", "none.json"), "no such file"),
         (("--certificate", "none.json", "--steps", "3"), "leave out --steps"),
@@ -190,7 +190,7 @@ def test_one_that_is_missing_leaves_it_open(tmp_path: Path, triptych: Command) -
         (("--frameworks", "reference"), "leave it out"),
         (("--timeout", "-1"), "--timeout"),
         (("--out", "/dev/null/x"), "cannot be written"),
-        (("--pictures", "none"), "none"),
+        (("--images", "none"), "none"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -205,18 +205,23 @@ def test_wrong_use_is_one_line(
 
 def test_a_backend_of_keras_has_a_page_too(tmp_path: Path) -> None:
     done = triptych.verify(
-        "mlp", frameworks=["keras:torch"], size=8, steps=1, probes=False, out=tmp_path
+        "mlp",
+        frameworks=["keras:torch"],
+        image_size=8,
+        steps=1,
+        probes=False,
+        out=tmp_path,
     )
     done.certificate.check()
     assert "Keras on PyTorch" in (tmp_path / "certificate.html").read_text()
 
 
-def test_real_pictures_a_run_and_bfloat16(tmp_path: Path) -> None:
+def test_real_images_a_run_and_bfloat16(tmp_path: Path) -> None:
     """A comparison in bfloat16 in all four, and a proof of what it has learned, on its
-    own pictures.
+    own images.
     """
     run = triptych.compare(
-        "digits", epochs=1, size=20, precision="bfloat16", out=tmp_path / "run"
+        "digits", epochs=1, image_size=20, precision="bfloat16", out=tmp_path / "run"
     )
     assert {one.status for one in run.frameworks.values()} == {"done"}
     assert all((one.test_accuracy or 0) > 0.5 for one in run.frameworks.values())
@@ -228,7 +233,7 @@ def test_real_pictures_a_run_and_bfloat16(tmp_path: Path) -> None:
     done.certificate.check()
     assert done.folder == tmp_path / "run" / "proof"
     assert done.certificate.asked is not None
-    assert done.certificate.asked.pictures == "digits"
+    assert done.certificate.asked.images == "digits"
 
 
 def test_every_layer_in_bfloat16(tmp_path: Path) -> None:
@@ -236,7 +241,7 @@ def test_every_layer_in_bfloat16(tmp_path: Path) -> None:
     difference.
     """
     triptych.verify(
-        "mlp", precision="bfloat16", size=8, steps=1, out=tmp_path
+        "mlp", precision="bfloat16", image_size=8, steps=1, out=tmp_path
     ).certificate.check()
 
 
@@ -245,11 +250,12 @@ def test_what_differs_is_not_ranked(tmp_path: Path, triptych: Command) -> None:
     exit code.
     """
     run = tmp_path / "run"
-    done = triptych("compare", "digits", "--epochs", "1", "--size", "20", "--out", run,
-                    "--json", "--frameworks", "pytorch,tensorflow")  # fmt: skip
+    done = triptych("compare", "digits", "--epochs", "1", "--image-size", "20",
+                    "--out", run, "--json",
+                    "--frameworks", "pytorch,tensorflow")  # fmt: skip
     honest = json.loads(done.stdout)
     assert honest["equivalence"]["verdict"] == "equal"
-    assert set(honest["ranking"]["pictures_per_second"]) == {"pytorch", "tensorflow"}
+    assert set(honest["ranking"]["images_per_second"]) == {"pytorch", "tensorflow"}
     answers = load_tensors(run / "pytorch" / "first_step.safetensors")
     name = next(name for name in answers if name.endswith("1/conv1.kernel"))
     answers[name] = answers[name].astype(np.float32) * np.float32(1.001)

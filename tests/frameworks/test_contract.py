@@ -111,7 +111,8 @@ def test_a_framework_keeps_the_contract(module: str, part: str) -> None:
     [
         ("def predict(", "def foretell(", "predict is missing"),
         ("def facts()", "def facts(verbose: bool)", "facts takes"),
-        ("training: bool, masks: Masks", "masks: Masks, training: bool", "trace takes"),
+        ("training: bool,\n    masks: Masks,", "masks: Masks,\n    training: bool,",
+         "trace takes"),
         ("labels: Labels, masks: Masks", "targets: Labels, masks: Masks",
          "gradients takes"),
         ('    """By `backward`."""\n', "", "gradients has no docstring"),

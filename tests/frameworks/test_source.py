@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from triptych.frameworks.source import count_lines
 
-SOURCE = '''"""lenet in PyTorch: 28 x 28 x 1 pictures,
+SOURCE = '''"""lenet in PyTorch: 28 x 28 x 1 images,
 10 classes."""
 
 import torch
@@ -27,7 +27,7 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits
-        of NCHW pictures.
+        of NCHW images.
         """
         return dropout(self.dense1(x))
 '''

@@ -1,4 +1,4 @@
-"""Pictures and folders for the tests, made on the spot."""
+"""Images and folders for the tests, made on the spot."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def noise(seed: int, height: int = 12, width: int = 16) -> NDArray[np.uint8]:
 def saved(
     image: Image.Image | NDArray[Any], form: str = "PNG", **options: Any
 ) -> bytes:
-    """The bytes of a picture file."""
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    """The bytes of an image file."""
+    held = image if isinstance(image, Image.Image) else Image.fromarray(image)
     into = io.BytesIO()
-    picture.save(into, form, **options)
+    held.save(into, form, **options)
     return into.getvalue()
 
 
@@ -43,19 +43,19 @@ def chunk(name: bytes, data: bytes) -> bytes:
     )
 
 
-def png_header(width: int, height: int, bits: int = 8, colour: int = 2) -> bytes:
+def png_header(width: int, height: int, bits: int = 8, color: int = 2) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(
-        b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+        b"IHDR", struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     )
 
 
 def png16(samples: NDArray[np.uint16]) -> bytes:
-    """A 16-bit PNG of (height, width, 1 to 4) samples: Pillow writes only grey ones."""
+    """A 16-bit PNG of (height, width, 1 to 4) samples: Pillow writes only gray ones."""
     height, width, channels = samples.shape
-    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    color = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
     return (
-        png_header(width, height, 16, colour)
+        png_header(width, height, 16, color)
         + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )
@@ -68,8 +68,8 @@ def fill(root: Path, files: Mapping[str, bytes]) -> Path:
     return root
 
 
-def pictures(*folders: str, many: int = 3) -> dict[str, bytes]:
-    """`many` different pictures for each of `folders`, by path."""
+def images(*folders: str, many: int = 3) -> dict[str, bytes]:
+    """`many` different images for each of `folders`, by path."""
     return {
         f"{folder}/{i}.png": saved(noise(1000 * place + i))
         for place, folder in enumerate(folders)

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from triptych.errors import PicturesError, UnsafeArchive
+from triptych.errors import ImagesError, UnsafeArchive
 from triptych.images.folder import scan
-from triptych.images.source import open_pictures
+from triptych.images.source import open_images
 
-from .making import fill, noise, pictures, saved
+from .making import fill, images, noise, saved
 
-FILES = pictures("train/a", "train/b", "test/a", "test/b", many=4)
+FILES = images("train/a", "train/b", "test/a", "test/b", many=4)
 
 
 def zipped(
@@ -48,8 +48,8 @@ def refused(path: Path, message: str) -> None:
 
 
 def damaged(path: Path, message: str = "no intact zip or tar archive") -> None:
-    with pytest.raises(PicturesError, match=message) as raised:
-        open_pictures(path, size=(4, 4))
+    with pytest.raises(ImagesError, match=message) as raised:
+        open_images(path, size=(4, 4))
     assert not isinstance(raised.value, UnsafeArchive)
     assert "\n" not in str(raised.value)
 
@@ -75,13 +75,13 @@ def test_an_archive_is_its_folder(tmp_path: Path, kind: str, wrapper: str) -> No
         "README": b"text",
     }
     files = FILES | extra
-    folder = open_pictures(
+    folder = open_images(
         fill(tmp_path / "set", files), size=(6, 6), cache=tmp_path / "one"
     )
     # In another order than that of the names; the ending says nothing.
     backwards = {wrapper + name: files[name] for name in reversed(files)}
-    path = MAKERS[kind](tmp_path / "pictures.bin", backwards)
-    archive = open_pictures(path, size=(6, 6), cache=tmp_path / "two")
+    path = MAKERS[kind](tmp_path / "images.bin", backwards)
+    archive = open_images(path, size=(6, 6), cache=tmp_path / "two")
     assert archive.key == folder.key
     assert list(archive.names) == list(folder.names)
     assert archive.problems == folder.problems
@@ -100,7 +100,7 @@ def test_an_archive_is_its_folder(tmp_path: Path, kind: str, wrapper: str) -> No
 def test_empty_folders_in_archives_are_no_classes(tmp_path: Path) -> None:
     with zipfile.ZipFile(zipped(tmp_path / "a.zip", FILES), "a") as archive:
         archive.mkdir("train/c")
-        archive.writestr("train/models/weights.bin", "no picture at all")
+        archive.writestr("train/models/weights.bin", "no image at all")
     with tarfile.open(tarred(tmp_path / "a.tar", FILES), "a") as tar:
         member = tarfile.TarInfo("train/c")
         member.type = tarfile.DIRTYPE
@@ -110,7 +110,7 @@ def test_empty_folders_in_archives_are_no_classes(tmp_path: Path) -> None:
         listing.reader.close()
         assert listing.classes == ("a", "b")
         assert [(one.kind, one.path) for one in listing.problems] == [
-            ("no pictures", f) for f in folders
+            ("no images", f) for f in folders
         ]
 
 

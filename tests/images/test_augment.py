@@ -17,7 +17,7 @@ Images = NDArray[np.uint8]
 
 
 def moved(image: Images, down: int, right: int, flip: bool) -> Images:
-    """One picture, by padding it with its reflection and cutting out the place."""
+    """One image, by padding it with its reflection and cutting out the place."""
     height, width, _ = image.shape
     wide = np.pad(
         image,

@@ -1,4 +1,4 @@
-"""Batches: any of them without its past, each picture once an epoch, and one thread for
+"""Batches: any of them without its past, each image once an epoch, and one thread for
 all of them.
 """
 
@@ -30,33 +30,33 @@ NETWORK = sequence(
 AUGMENTATION = Augmentation()
 
 
-def plain(pictures: int) -> Any:
-    """A store in which every pixel of picture i is i, so that a picture is known
+def plain(images: int) -> Any:
+    """A store in which every pixel of image i is i, so that an image is known
     however it is moved.
     """
-    assert pictures <= 256
+    assert images <= 256
     return np.broadcast_to(
-        np.arange(pictures, dtype=np.uint8)[:, None, None, None],
-        (pictures, SIDE, SIDE, 3),
+        np.arange(images, dtype=np.uint8)[:, None, None, None],
+        (images, SIDE, SIDE, 3),
     )
 
 
 def make(
-    pictures: int,
+    images: int,
     size: int,
     seed: int = 0,
     augmentation: Augmentation | None = AUGMENTATION,
     architecture: Architecture = NETWORK,
 ) -> Batches:
-    """Every second picture of a store, in training; label i belongs to picture i."""
-    rows = np.arange(pictures) * 2 % 256
+    """Every second image of a store, in training; label i belongs to image i."""
+    rows = np.arange(images) * 2 % 256
     return Batches(
         plain(256), rows + 1000, rows, size, seed, augmentation, architecture.dropouts
     )
 
 
 def ids(batch: Batch) -> list[int]:
-    """Which pictures a batch holds."""
+    """Which images a batch holds."""
     assert (batch.images == batch.images[:, :1, :1, :1]).all()
     found: list[int] = batch.images[:, 0, 0, 0].tolist()
     return found
@@ -92,26 +92,26 @@ def one_thread_for_all() -> Iterator[None]:
     assert len(threads()) <= 1
 
 
-PICTURES = st.integers(1, 120)
+IMAGES = st.integers(1, 120)
 SIZES = st.integers(1, 40)
 
 
 @given(
-    pictures=PICTURES,
+    images=IMAGES,
     size=SIZES,
     epoch=st.integers(0, 1000),
     seed=st.integers(0, 3),
     data=st.data(),
 )
 def test_any_batch_without_its_past(
-    pictures: int, size: int, epoch: int, seed: int, data: st.DataObject
+    images: int, size: int, epoch: int, seed: int, data: st.DataObject
 ) -> None:
     noise = np.random.default_rng(0).integers(
-        0, 256, (pictures, SIDE, SIDE, 3), dtype=np.uint8
+        0, 256, (images, SIDE, SIDE, 3), dtype=np.uint8
     )
 
     def fresh() -> Batches:
-        rows = np.arange(pictures)
+        rows = np.arange(images)
         return Batches(noise, rows, rows, size, seed, Augmentation(), NETWORK.dropouts)
 
     whole = list(fresh().epoch(epoch))
@@ -124,38 +124,38 @@ def test_any_batch_without_its_past(
     same(used.batch(epoch, k), whole[k])
 
 
-@given(pictures=PICTURES, size=SIZES, epoch=st.integers(0, 100))
-def test_each_picture_once_an_epoch(pictures: int, size: int, epoch: int) -> None:
-    batches = make(pictures, size)
+@given(images=IMAGES, size=SIZES, epoch=st.integers(0, 100))
+def test_each_image_once_an_epoch(images: int, size: int, epoch: int) -> None:
+    batches = make(images, size)
     made = list(batches.epoch(epoch))
-    seen = [picture for batch in made for picture in ids(batch)]
+    seen = [image for batch in made for image in ids(batch)]
     assert sorted(seen) == batches.rows.tolist()
     for batch in made:
-        assert batch.labels.tolist() == [1000 + picture for picture in ids(batch)]
+        assert batch.labels.tolist() == [1000 + image for image in ids(batch)]
 
 
-@given(pictures=PICTURES, size=SIZES)
-def test_sizes(pictures: int, size: int) -> None:
-    batches = make(pictures, size)
+@given(images=IMAGES, size=SIZES)
+def test_sizes(images: int, size: int) -> None:
+    batches = make(images, size)
     sizes = [len(batch.images) for batch in batches.epoch(0)]
     assert sizes == batches.sizes()
-    assert sum(sizes) == pictures
+    assert sum(sizes) == images
     assert set(sizes[:-1]) <= {size}
     assert sizes[-1] <= size + (size > 1)
-    if pictures > 1 and size > 1:
+    if images > 1 and size > 1:
         assert min(sizes) > 1  # batch norm knows no variance of one
 
 
 @pytest.mark.parametrize(
-    ("pictures", "size", "sizes"),
+    ("images", "size", "sizes"),
     [
         (1, 32, [1]), (2, 32, [2]), (3, 32, [3]), (1, 1, [1]), (2, 1, [1, 1]),
         (3, 1, [1, 1, 1]), (2, 2, [2]), (3, 2, [3]), (5, 2, [2, 3]), (33, 32, [33]),
         (34, 32, [32, 2]), (65, 32, [32, 33]), (64, 32, [32, 32]), (0, 32, []),
     ],
 )  # fmt: skip
-def test_sizes_by_hand(pictures: int, size: int, sizes: list[int]) -> None:
-    batches = make(pictures, size)
+def test_sizes_by_hand(images: int, size: int, sizes: list[int]) -> None:
+    batches = make(images, size)
     assert batches.sizes() == sizes
     assert len(batches) == len(sizes)
     assert [len(batch.labels) for batch in batches.epoch(0)] == sizes
@@ -170,17 +170,17 @@ def test_the_order_is_another_each_epoch_and_seed() -> None:
     assert order(1, 2) == orders[-1]
 
 
-def test_a_picture_and_its_draws_do_not_depend_on_the_batch_size() -> None:
+def test_a_image_and_its_draws_do_not_depend_on_the_batch_size() -> None:
     noise = np.random.default_rng(0).integers(
         0, 256, (20, SIDE, SIDE, 3), dtype=np.uint8
     )
     rows = np.arange(20)
 
-    def pictures(size: int) -> Any:
+    def images(size: int) -> Any:
         batches = Batches(noise, rows, rows, size, 0, Augmentation(), NETWORK.dropouts)
         return np.concatenate([batch.images for batch in batches.epoch(4)])
 
-    np.testing.assert_array_equal(pictures(3), pictures(20))
+    np.testing.assert_array_equal(images(3), images(20))
 
 
 def test_augmented_by_the_draws_of_the_epoch() -> None:
@@ -222,11 +222,11 @@ def test_evaluation_is_in_order_and_as_it_is() -> None:
 
 
 def masks(
-    network: Architecture = NETWORK, pictures: int = 200, **where: int
+    network: Architecture = NETWORK, images: int = 200, **where: int
 ) -> dict[str, Any]:
     seed, epoch, k = (where.get(name, 0) for name in ("seed", "epoch", "k"))
     return dict(
-        make(pictures, 100, seed=seed, architecture=network).batch(epoch, k).masks
+        make(images, 100, seed=seed, architecture=network).batch(epoch, k).masks
     )
 
 
@@ -243,7 +243,7 @@ def test_masks_keep_their_share() -> None:
         assert abs(mask.mean() - (1 - keep)) > 5 * error or keep == 0.5
 
 
-def test_each_picture_and_unit_has_its_own_mask() -> None:
+def test_each_image_and_unit_has_its_own_mask() -> None:
     mask = masks()["dropout1"].reshape(100, -1)
     assert len({row.tobytes() for row in mask}) == 100
     assert abs(np.corrcoef(mask[0], mask[1])[0, 1]) < 5 / np.sqrt(mask.shape[1])

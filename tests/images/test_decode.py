@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from triptych.errors import UnreadablePicture, UsageError
+from triptych.errors import UnreadableImage, UsageError
 from triptych.images.decode import (
     FITS,
     _pillow_quiet,
     decode,
     prepare,
-    read_picture,
+    read_image,
     resize,
 )
 
@@ -28,7 +28,7 @@ LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "WEBP": {"lossless": True}}
 
 
 def kind_of(data: bytes) -> str:
-    with pytest.raises(UnreadablePicture) as raised:
+    with pytest.raises(UnreadableImage) as raised:
         decode(data)
     assert "\n" not in str(raised.value)
     return raised.value.kind
@@ -50,23 +50,23 @@ def test_jpeg_is_what_pillow_decodes(options: dict[str, Any]) -> None:
     )
 
 
-def test_grey_and_black_and_white_become_three_equal_channels() -> None:
-    grey = noise(2)[:, :, 0]
+def test_gray_and_black_and_white_become_three_equal_channels() -> None:
+    gray = noise(2)[:, :, 0]
     np.testing.assert_array_equal(
-        decode(saved(grey)), np.repeat(grey[:, :, None], 3, axis=2)
+        decode(saved(gray)), np.repeat(gray[:, :, None], 3, axis=2)
     )
-    np.testing.assert_array_equal(decode(saved(grey, "TIFF"))[:, :, 1], grey)
-    sharp = Image.fromarray(grey).convert("1")
+    np.testing.assert_array_equal(decode(saved(gray, "TIFF"))[:, :, 1], gray)
+    sharp = Image.fromarray(gray).convert("1")
     np.testing.assert_array_equal(
         decode(saved(sharp))[:, :, 2], np.asarray(sharp) * np.uint8(255)
     )
 
 
 def test_palette_is_looked_up() -> None:
-    picture = Image.fromarray(noise(3)).quantize(16)
+    image = Image.fromarray(noise(3)).quantize(16)
     for form in ("PNG", "BMP", "GIF", "TIFF"):
         np.testing.assert_array_equal(
-            decode(saved(picture, form)), np.asarray(picture.convert("RGB"))
+            decode(saved(image, form)), np.asarray(image.convert("RGB"))
         )
 
 
@@ -80,7 +80,7 @@ def test_alpha_lies_on_white(form: str) -> None:
     np.testing.assert_array_equal(decode(saved(pixels, form, **options)), expected)
 
 
-def test_transparent_colours_lie_on_white() -> None:
+def test_transparent_colors_lie_on_white() -> None:
     palette = Image.new("P", (2, 1))
     palette.putpalette([9, 9, 9, 40, 50, 60])
     palette.putpixel((1, 0), 1)
@@ -91,14 +91,14 @@ def test_transparent_colours_lie_on_white() -> None:
         )
     half = saved(palette, transparency=bytes([255, 51]))
     np.testing.assert_array_equal(decode(half), [[[9, 9, 9], [212, 214, 216]]])
-    grey = Image.fromarray(np.array([[7, 8]], dtype=np.uint8))
+    gray = Image.fromarray(np.array([[7, 8]], dtype=np.uint8))
     np.testing.assert_array_equal(
-        decode(saved(grey, transparency=7))[0, :, 0], [255, 8]
+        decode(saved(gray, transparency=7))[0, :, 0], [255, 8]
     )
-    grey_alpha = Image.merge(
-        "LA", (grey, Image.fromarray(np.array([[0, 255]], dtype=np.uint8)))
+    gray_alpha = Image.merge(
+        "LA", (gray, Image.fromarray(np.array([[0, 255]], dtype=np.uint8)))
     )
-    np.testing.assert_array_equal(decode(saved(grey_alpha))[0, :, 0], [255, 8])
+    np.testing.assert_array_equal(decode(saved(gray_alpha))[0, :, 0], [255, 8])
 
 
 def test_cmyk_is_not_inverted() -> None:
@@ -119,14 +119,14 @@ def test_sixteen_bits_keep_the_upper_byte(channels: int) -> None:
     samples[0, 0], samples[0, 1], samples[0, 2] = 0x00FF, 0x0100, 0xFFFF
     if channels in (2, 4):
         samples[:, :, -1] = 0xFFFF  # opaque
-    colours = samples[:, :, : 3 if channels > 2 else 1] >> 8
+    colors = samples[:, :, : 3 if channels > 2 else 1] >> 8
     np.testing.assert_array_equal(
-        decode(png16(samples)), np.broadcast_to(colours, (9, 7, 3))
+        decode(png16(samples)), np.broadcast_to(colors, (9, 7, 3))
     )
 
 
 @pytest.mark.parametrize("dtype", ["<u2", ">u2"])
-def test_sixteen_bit_grey_tiff(dtype: str) -> None:
+def test_sixteen_bit_gray_tiff(dtype: str) -> None:
     samples = np.arange(0, 65536, 257 * 5, dtype=dtype).reshape(4, -1)
     np.testing.assert_array_equal(
         decode(saved(samples, "TIFF"))[:, :, 0], samples // 256
@@ -153,7 +153,7 @@ UPRIGHT = {
 
 @pytest.mark.parametrize("form", sorted(LOSSLESS.keys() - {"BMP"}))
 @pytest.mark.parametrize("mark", range(1, 9))
-def test_orientation_is_honoured(form: str, mark: int) -> None:
+def test_orientation_is_honored(form: str, mark: int) -> None:
     pixels = noise(4, 3, 5)
     exif = Image.Exif()
     exif[0x0112] = mark
@@ -185,8 +185,8 @@ def test_unknown_orientation_and_damaged_exif_ask_for_nothing(mark: int) -> None
 
 
 @pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_of_several_pictures_the_first_counts(form: str) -> None:
-    first, second = (Image.new("RGB", (20, 20), colour) for colour in ("red", "blue"))
+def test_of_several_images_the_first_counts(form: str) -> None:
+    first, second = (Image.new("RGB", (20, 20), color) for color in ("red", "blue"))
     options = {"lossless": True} if form == "WEBP" else {}
     data = saved(first, form, save_all=True, append_images=[second], **options)
     np.testing.assert_array_equal(decode(data)[5, 5], [255, 0, 0])
@@ -202,7 +202,7 @@ def test_every_cut_is_noticed(form: str) -> None:
                 "truncated",
                 "unreadable",
                 "empty",
-                "not a picture",
+                "not an image",
             }
     assert kind_of(data[: len(data) // 2]) == "truncated"
     assert kind_of(data[: len(data) * 9 // 10]) == "truncated"
@@ -226,12 +226,12 @@ def test_damage_never_raises_anything_else(form: str) -> None:
             bad[place] = rng.integers(256)
         try:
             assert decode(bytes(bad)).shape[2] == 3
-        except UnreadablePicture:
+        except UnreadableImage:
             refused += 1
     assert refused > 0 or form in {"BMP", "TIFF"}  # most bytes of those are pixels
 
 
-def test_what_is_not_a_picture() -> None:
+def test_what_is_not_a_image() -> None:
     assert kind_of(b"") == "empty"
     for data in (
         b"hello",
@@ -241,7 +241,7 @@ def test_what_is_not_a_picture() -> None:
         b"%!PS-Adobe",
         bytes(99),
     ):
-        assert kind_of(data) == "not a picture"
+        assert kind_of(data) == "not an image"
 
 
 def test_bombs_are_known_by_their_header() -> None:
@@ -289,15 +289,15 @@ SHAPES = [(12, 16), (16, 12), (1, 300), (300, 1), (7, 7), (64, 64), (101, 33)]
 @pytest.mark.parametrize("size", [(8, 8), (5, 9), (30, 20)])
 def test_fits_are_what_they_say(shape: tuple[int, int], size: tuple[int, int]) -> None:
     pixels = noise(8, *shape)
-    picture, target = Image.fromarray(pixels), (size[1], size[0])
+    drawn, target = Image.fromarray(pixels), (size[1], size[0])
     bilinear = Image.Resampling.BILINEAR
     expected = {
-        "squash": picture.resize(target, bilinear),
-        "crop": ImageOps.fit(picture, target, bilinear),
+        "squash": drawn.resize(target, bilinear),
+        "crop": ImageOps.fit(drawn, target, bilinear),
     }
     ratio = shape[0] / shape[1], shape[1] / shape[0]
     if round(ratio[0] * size[1]) > 0 and round(ratio[1] * size[0]) > 0:
-        expected["pad"] = ImageOps.pad(picture, target, bilinear, (128, 128, 128))
+        expected["pad"] = ImageOps.pad(drawn, target, bilinear, (128, 128, 128))
     for fit, image in expected.items():
         np.testing.assert_array_equal(
             resize(pixels, size, fit), np.asarray(image), err_msg=fit
@@ -322,7 +322,7 @@ def test_fits_differ_and_shrinking_is_antialiased() -> None:
     assert len({resize(pixels, (10, 10), fit).tobytes() for fit in FITS}) == 3
     stripes: NDArray[np.uint8] = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255
-    # Grey; picking single pixels gives 0 or 255.
+    # Gray; picking single pixels gives 0 or 255.
     assert np.ptp(resize(stripes, (8, 8))[:, 2:6]) < 10
 
 
@@ -346,17 +346,17 @@ def test_digest_stands_for_the_pixels() -> None:
     assert prepare(saved(folded, "BMP"), small, "squash")[1] not in same
 
 
-def test_read_picture(tmp_path: Path) -> None:
+def test_read_image(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(saved(noise(11)))
-    np.testing.assert_array_equal(read_picture(path, (12, 16)), noise(11))
-    path.write_bytes(b"no picture")
+    np.testing.assert_array_equal(read_image(path, (12, 16)), noise(11))
+    path.write_bytes(b"no image")
     os.mkfifo(tmp_path / "pipe.png")  # opened like a file it would wait for ever
     for unreadable, message in {
-        "a.txt": "not a picture: none of JPEG",
+        "a.txt": "not an image: none of JPEG",
         "gone.png": "unreadable: No such file",
-        "pipe.png": "not a picture: a pipe",
+        "pipe.png": "not an image: a pipe",
         "": "unreadable: Is a directory",
     }.items():
-        with pytest.raises(UnreadablePicture, match=message):
-            read_picture(tmp_path / unreadable, (8, 8))
+        with pytest.raises(UnreadableImage, match=message):
+            read_image(tmp_path / unreadable, (8, 8))

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from triptych.errors import PicturesError
+from triptych.errors import ImagesError
 from triptych.images.folder import Listing, Problem, scan
 from triptych.images.reader import PROBLEM_KINDS, Names
-from triptych.images.source import open_pictures
+from triptych.images.source import open_images
 from triptych.images.split import TEST, TRAIN, UNDECIDED, VALIDATION
 
-from .making import fill, noise, pictures, saved
+from .making import fill, images, noise, saved
 
 
 def seen(listing: Listing) -> list[tuple[str, str, int]]:
@@ -100,20 +100,20 @@ def test_names_with_spaces_and_letters_of_the_world(tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_text(tmp_path: Path) -> None:
-    fill(tmp_path, pictures("a", "b"))
+    fill(tmp_path, images("a", "b"))
     raw = os.fsencode(tmp_path) + b"/a/\xff\n.png"
     try:
         with open(raw, "wb") as file:
             file.write(saved(noise(99)))
     except OSError:
         pytest.skip("this system has only names that are text")
-    store = open_pictures(tmp_path, size=(4, 4))
+    store = open_images(tmp_path, size=(4, 4))
     assert store.name(3) == r"a/\xff\n.png"
     assert len(store) == 7
 
 
 def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
-    fill(tmp_path, pictures("a", "b"))
+    fill(tmp_path, images("a", "b"))
     hidden = [
         "a/.DS_Store",
         "a/Thumbs.db",
@@ -131,10 +131,10 @@ def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
     )
 
 
-def test_misplaced_pictures_are_listed_and_other_files_are_welcome(
+def test_misplaced_images_are_listed_and_other_files_are_welcome(
     tmp_path: Path,
 ) -> None:
-    fill(tmp_path, pictures("train/a", "train/b"))
+    fill(tmp_path, images("train/a", "train/b"))
     fill(
         tmp_path,
         {
@@ -161,7 +161,7 @@ def test_misplaced_pictures_are_listed_and_other_files_are_welcome(
         (["test/a/1", "test/b/1"], "no train/<class>/"),
         (["train/1", "train/2", "test/1"], "no train/<class>/"),
         (["a/1", "a/2", "b/1", "b/2", "test/1"], "'test' beside class folders"),
-        (["a/1", "a/2", "b/1"], "class 'b' has one picture"),
+        (["a/1", "a/2", "b/1"], "class 'b' has one image"),
         (
             [
                 "train/a/1",
@@ -171,22 +171,22 @@ def test_misplaced_pictures_are_listed_and_other_files_are_welcome(
                 "test/c/1",
                 "test/c/2",
             ],
-            "'c' has no picture in train",
+            "'c' has no image in train",
         ),
     ],
 )
 def test_nothing_to_learn_from(tmp_path: Path, files: list[str], message: str) -> None:
-    with pytest.raises(PicturesError, match=message) as raised:
+    with pytest.raises(ImagesError, match=message) as raised:
         listed(tmp_path, *files)
     assert str(tmp_path) in str(raised.value)
     assert "\n" not in str(raised.value)
     assert raised.value.exit_code == 2
 
 
-def test_a_class_folder_without_a_picture_file_is_noted_and_no_class(
+def test_a_class_folder_without_a_image_file_is_noted_and_no_class(
     tmp_path: Path,
 ) -> None:
-    root = fill(tmp_path / "set", pictures("a", "b"))
+    root = fill(tmp_path / "set", images("a", "b"))
     fill(
         root,
         {
@@ -200,11 +200,11 @@ def test_a_class_folder_without_a_picture_file_is_noted_and_no_class(
     assert listing.classes == ("a", "b")
     assert len(listing.names) == 6
     assert listing.problems == (
-        Problem("no pictures", "c", "an empty folder"),
-        Problem("no pictures", "models", "no picture among 2 file(s)"),
-        Problem("no pictures", "text", "no picture among 1 file(s)"),
+        Problem("no images", "c", "an empty folder"),
+        Problem("no images", "models", "no image among 2 file(s)"),
+        Problem("no images", "text", "no image among 1 file(s)"),
     )
-    store = open_pictures(root, size=(12, 16))
+    store = open_images(root, size=(12, 16))
     assert (store.classes, store.problems, len(store)) == (
         ("a", "b"),
         listing.problems,
@@ -212,48 +212,48 @@ def test_a_class_folder_without_a_picture_file_is_noted_and_no_class(
     )
     np.testing.assert_array_equal(store.labels, [0, 0, 0, 1, 1, 1])
     with pytest.raises(
-        PicturesError, match=r"3 problem\(s\) with strict, first c: no pictures"
+        ImagesError, match=r"3 problem\(s\) with strict, first c: no images"
     ):
-        open_pictures(root, size=(12, 16), strict=True)
+        open_images(root, size=(12, 16), strict=True)
 
 
-def test_a_class_folder_of_a_side_without_a_picture_file(tmp_path: Path) -> None:
+def test_a_class_folder_of_a_side_without_a_image_file(tmp_path: Path) -> None:
     fill(
         tmp_path,
-        pictures("train/a", "train/b", "test/a")
+        images("train/a", "train/b", "test/a")
         | {"test/notes/1.txt": b"x", "train/models/1": b"x"},
     )
-    (tmp_path / "test" / "b").mkdir()  # b has pictures in train, and stays
+    (tmp_path / "test" / "b").mkdir()  # b has images in train, and stays
     listing = scan(tmp_path)
     assert listing.classes == ("a", "b")
     assert [problem.path for problem in listing.problems] == ["models", "notes"]
 
 
-def test_files_that_are_meant_to_be_pictures_make_a_class(tmp_path: Path) -> None:
+def test_files_that_are_meant_to_be_images_make_a_class(tmp_path: Path) -> None:
     """By their names: a class whose files are all broken is missed, not passed over."""
     fill(
         tmp_path,
-        pictures("a", "b")
+        images("a", "b")
         | {"b/bad.png": b"", "c/1.JPG": b"<html>", "c/2.jpg": b"<html>"},
     )
     message = (
-        r"class 'c' has no picture that can be used "
-        r"\(2 left out, first c/1\.JPG: not a picture\)"
+        r"class 'c' has no image that can be used "
+        r"\(2 left out, first c/1\.JPG: not an image\)"
     )
-    with pytest.raises(PicturesError, match=message):
-        open_pictures(tmp_path, size=(4, 4))
+    with pytest.raises(ImagesError, match=message):
+        open_images(tmp_path, size=(4, 4))
 
 
 def test_one_class_and_a_folder_that_is_none(tmp_path: Path) -> None:
-    fill(tmp_path, pictures("a") | {"models/weights.bin": b"x"})
+    fill(tmp_path, images("a") | {"models/weights.bin": b"x"})
     with pytest.raises(
-        PicturesError, match=r"one class, 'a' \(1 left out, first models: no pictures\)"
+        ImagesError, match=r"one class, 'a' \(1 left out, first models: no images\)"
     ):
         scan(tmp_path)
 
 
 def test_links_are_followed_but_never_in_circles(tmp_path: Path) -> None:
-    root = fill(tmp_path / "set", pictures("a", "b"))
+    root = fill(tmp_path / "set", images("a", "b"))
     elsewhere = fill(
         tmp_path / "elsewhere", {"x.png": saved(noise(50)), "one.png": saved(noise(51))}
     )
@@ -277,7 +277,7 @@ def test_links_are_followed_but_never_in_circles(tmp_path: Path) -> None:
 def test_classes_that_link_to_each_other_end(tmp_path: Path) -> None:
     # 12! paths when every link is followed every time.
     names = [f"c{i}" for i in range(12)]
-    fill(tmp_path, pictures(*names, many=2))
+    fill(tmp_path, images(*names, many=2))
     for one in names:
         for other in names:
             if one != other:
@@ -288,14 +288,14 @@ def test_classes_that_link_to_each_other_end(tmp_path: Path) -> None:
 def test_pipes_and_sockets_do_not_hang(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(tmp_path, pictures("a", "b"))
+    fill(tmp_path, images("a", "b"))
     os.mkfifo(tmp_path / "a" / "pipe.png")
     monkeypatch.chdir(tmp_path / "b")  # a socket's path must be short
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket.png")
         problems = scan(tmp_path).problems
     assert [(p.kind, p.path) for p in problems] == [
-        ("not a picture", "a/pipe.png"), ("not a picture", "b/socket.png"),
+        ("not an image", "a/pipe.png"), ("not an image", "b/socket.png"),
     ]  # fmt: skip
 
 
@@ -303,7 +303,7 @@ def test_what_may_not_be_read_is_listed(monkeypatch: pytest.MonkeyPatch) -> None
     # pytest's own folder is closed to other users.
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        fill(root / "set", pictures("a", "b", many=4))
+        fill(root / "set", images("a", "b", many=4))
         (root / "cache").mkdir()
         for path, mode in (
             ("", 0o777),
@@ -317,7 +317,7 @@ def test_what_may_not_be_read_is_listed(monkeypatch: pytest.MonkeyPatch) -> None
         if is_root:
             os.seteuid(65534)
         try:
-            store = open_pictures(root / "set", size=(4, 4), cache=root / "cache")
+            store = open_images(root / "set", size=(4, 4), cache=root / "cache")
             (root / "set").chmod(0o755) if not is_root else None
         finally:
             if is_root:
@@ -330,7 +330,7 @@ def test_what_may_not_be_read_is_listed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_every_problem_kind_is_found_and_the_rest_is_used(tmp_path: Path) -> None:
-    files = pictures("train/a", "train/b", "test/a", "test/b", many=4)
+    files = images("train/a", "train/b", "test/a", "test/b", many=4)
     files |= {
         "train/a/empty.png": b"",
         "train/a/cut.jpg": saved(noise(60, 50, 50), "JPEG")[:900],
@@ -340,22 +340,22 @@ def test_every_problem_kind_is_found_and_the_rest_is_used(tmp_path: Path) -> Non
         "train/b/from test.png": files["test/b/0.png"],
         "train/b/as a.png": files["train/a/3.png"],
         "stray.png": saved(noise(61)),
-        "train/models/weights.bin": b"no picture at all",
-        "train/b/picture.txt": saved(noise(62), "WEBP", lossless=True),
+        "train/models/weights.bin": b"no image at all",
+        "train/b/image.txt": saved(noise(62), "WEBP", lossless=True),
     }
     root = fill(tmp_path / "set", files)
     with open(root / "train/a/video.jpg", "wb") as video:
         video.truncate(500_000_001)  # takes no room on disk
     (root / "train/a/loop").symlink_to(root)
-    store = open_pictures(root, size=(12, 16))
+    store = open_images(root, size=(12, 16))
     assert {(p.kind, p.path) for p in store.problems} == {
         ("unreadable", "train/a/damaged.png"),
         ("empty", "train/a/empty.png"),
         ("truncated", "train/a/cut.jpg"),
-        ("not a picture", "train/a/README.txt"),
+        ("not an image", "train/a/README.txt"),
         ("too large", "train/a/video.jpg"),
         ("misplaced", "stray.png"),
-        ("no pictures", "models"),
+        ("no images", "models"),
         ("link", "train/a/loop"),
         ("copy", "train/b/again.bmp"),
         ("copy across sides", "train/b/from test.png"),
@@ -363,14 +363,14 @@ def test_every_problem_kind_is_found_and_the_rest_is_used(tmp_path: Path) -> Non
         ("copy across classes", "train/a/3.png"),
     }
     assert {p.kind for p in store.problems} == set(PROBLEM_KINDS)
-    # 16 pictures, one more under a wrong ending, one lost for its two labels.
+    # 16 images, one more under a wrong ending, one lost for its two labels.
     assert len(store) == 16
-    row = next(i for i in range(16) if store.name(i) == "train/b/picture.txt")
+    row = next(i for i in range(16) if store.name(i) == "train/b/image.txt")
     np.testing.assert_array_equal(store.images[row], noise(62))
     with pytest.raises(
-        PicturesError, match=r"12 problem\(s\) with strict, first train/a/loop: link"
+        ImagesError, match=r"12 problem\(s\) with strict, first train/a/loop: link"
     ):
-        open_pictures(root, size=(12, 16), strict=True)
+        open_images(root, size=(12, 16), strict=True)
 
 
 def test_names_behave_like_a_sequence() -> None:

@@ -9,37 +9,37 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from triptych.errors import PicturesError, UsageError, WorkerFailed
+from triptych.errors import ImagesError, UsageError, WorkerFailed
 from triptych.images import drawn, sports
 from triptych.images.decode import resize
 from triptych.images.reader import Problem
 from triptych.images.sheet import ImagesFound, contact_sheet, describe
-from triptych.images.source import open_pictures
+from triptych.images.source import open_images
 from triptych.images.split import TEST, TRAIN, split
-from triptych.images.store import Picture
+from triptych.images.store import DecodedImage
 
-from .making import child, fill, noise, pictures, saved
+from .making import child, fill, images, noise, saved
 
 
 def test_digits_are_those_of_scikit_learn() -> None:
-    store = open_pictures("digits", size=(8, 8))
+    store = open_images("digits", size=(8, 8))
     theirs = load_digits()
     assert store.classes == tuple("0123456789")
     np.testing.assert_array_equal(store.labels, theirs.target)
-    grey = np.rint(theirs.images * 255 / 16)
-    np.testing.assert_array_equal(store.images, np.repeat(grey[..., None], 3, axis=3))
+    gray = np.rint(theirs.images * 255 / 16)
+    np.testing.assert_array_equal(store.images, np.repeat(gray[..., None], 3, axis=3))
     assert [
         len(part) for part in vars(split(store.labels, store.sides, 0)).values()
     ] == [1293, 145, 359]
-    large = open_pictures("digits", size=(28, 28))
+    large = open_images("digits", size=(28, 28))
     np.testing.assert_array_equal(large.images[5], resize(store.images[5], (28, 28)))
     assert large.key != store.key
 
 
 def test_built_in_sets_are_light() -> None:
     code = """
-from triptych.images.source import open_pictures
-open_pictures("digits", size=(32, 32))
+from triptych.images.source import open_images
+open_images("digits", size=(32, 32))
 heavy = {"sklearn", "scipy", "torch", "tensorflow", "keras", "jax"}
 heavy |= {"matplotlib", "pandas"}
 print(sorted(heavy & set(sys.modules)))
@@ -58,12 +58,12 @@ def test_sports_are_drawn_by_key_in_any_number_of_processes(
 ) -> None:
     plan = drawn.plan(size, 3, False)
     few = some(plan, [0, 400, 1799, 1800, 2249])
-    found: list[Picture] = list(few.pictures())
-    assert [picture.row for picture in found] == [0, 1, 2, 3, 4]
-    for key, picture in zip(few.keys, found, strict=True):
+    found: list[DecodedImage] = list(few.images())
+    assert [image.row for image in found] == [0, 1, 2, 3, 4]
+    for key, image in zip(few.keys, found, strict=True):
         expected = resize(sports.draw(sports.CLASSES[key[2]], max(size), key), size)
-        np.testing.assert_array_equal(picture.pixels, expected)
-    assert len({picture.digest for picture in found}) == 5
+        np.testing.assert_array_equal(image.pixels, expected)
+    assert len({image.digest for image in found}) == 5
 
 
 def test_plans_of_the_sports() -> None:
@@ -99,46 +99,46 @@ def test_a_drawing_process_that_dies_is_not_swallowed() -> None:
     plan = drawn.plan((8, 8), 0, False)
     broken = replace(plan, keys=[plan.keys[0], (0, TRAIN, 99, 0)])
     with pytest.raises(WorkerFailed, match="ended with 1: IndexError"):
-        list(broken.pictures())
+        list(broken.images())
 
 
 def test_unknown_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        PicturesError,
+        ImagesError,
         match=r"'sprots'.*did you mean 'sports'\? \(known: digits, sports\)",
     ):
-        open_pictures("sprots", size=(8, 8))
-    with pytest.raises(PicturesError, match="no folder or archive"):
-        open_pictures(tmp_path / "digits", size=(8, 8))
+        open_images("sprots", size=(8, 8))
+    with pytest.raises(ImagesError, match="no folder or archive"):
+        open_images(tmp_path / "digits", size=(8, 8))
     with pytest.raises(UsageError, match="unknown fit"):
-        open_pictures("digits", size=(8, 8), fit="stretch")
+        open_images("digits", size=(8, 8), fit="stretch")
     with pytest.raises(
         UsageError, match="unknown resize 'neraest': did you mean 'nearest'"
     ):
-        open_pictures("digits", size=(8, 8), resize="neraest")
+        open_images("digits", size=(8, 8), resize="neraest")
     with pytest.raises(UsageError, match="seed -1"):
-        open_pictures("sports", size=(8, 8), seed=-1)
+        open_images("sports", size=(8, 8), seed=-1)
 
 
 def test_a_folder_called_like_a_built_in_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(tmp_path / "digits", pictures("a", "b"))
+    fill(tmp_path / "digits", images("a", "b"))
     monkeypatch.chdir(tmp_path)
-    assert len(open_pictures("./digits", size=(8, 8))) == 6
+    assert len(open_images("./digits", size=(8, 8))) == 6
     # A Path has forgotten its "./".
-    assert len(open_pictures(Path("./digits"), size=(8, 8))) == 6
-    assert len(open_pictures("digits", size=(8, 8))) == 1797
+    assert len(open_images(Path("./digits"), size=(8, 8))) == 6
+    assert len(open_images("digits", size=(8, 8))) == 1797
 
 
 def test_description_and_contact_sheet(tmp_path: Path) -> None:
-    files = pictures("train/alpine skiing", "train/b", "test/b", many=9) | {
+    files = images("train/alpine skiing", "train/b", "test/b", many=9) | {
         "train/b/x.png": b"",
         "train/b/y.png": b"",
     }
     files["train/b/same.png"] = files["train/b/0.png"]
-    store = open_pictures(fill(tmp_path / "set", files), size=(12, 16))
+    store = open_images(fill(tmp_path / "set", files), size=(12, 16))
     parts = split(store.labels, store.sides, 0)
     facts = describe(store, parts)
     assert msgspec.json.decode(msgspec.json.encode(facts), type=ImagesFound) == facts
@@ -152,7 +152,7 @@ def test_description_and_contact_sheet(tmp_path: Path) -> None:
     contact_sheet(store, tmp_path / "sheet.png", per_class=4)
     with Image.open(tmp_path / "sheet.png") as sheet:
         pixels = np.asarray(sheet.convert("RGB"))
-    # The first picture of the first row stands there, enlarged by 6, its pixels
+    # The first image of the first row stands there, enlarged by 6, its pixels
     # visible.
     assert (pixels[0, 0] == 255).all()
     top, left = 32 + 44 + 12, 32 + 190
@@ -161,7 +161,7 @@ def test_description_and_contact_sheet(tmp_path: Path) -> None:
         pixels[top + 3 : top + 72 : 6, left + 3 : left + 96 : 6], first
     )
     assert [path.name for path in tmp_path.glob("sheet*")] == ["sheet.png"]
-    with pytest.raises(PicturesError, match="cannot write"):
+    with pytest.raises(ImagesError, match="cannot write"):
         contact_sheet(store, tmp_path / "sheet.png" / "below-a-file.png")
 
 
@@ -172,7 +172,7 @@ def test_contact_sheet_of_very_many_classes_stays_a_sheet(tmp_path: Path) -> Non
         for j in range(2)
     }
     contact_sheet(
-        open_pictures(fill(tmp_path / "set", files), size=(4, 4)),
+        open_images(fill(tmp_path / "set", files), size=(4, 4)),
         tmp_path / "sheet.png",
     )
     with Image.open(tmp_path / "sheet.png") as sheet:

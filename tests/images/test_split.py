@@ -49,7 +49,7 @@ def test_every_row_is_on_one_side(
         assert (sides[parts.test] == TEST).all()
     if (sides == VALIDATION).any():
         assert (sides[parts.validation] == VALIDATION).all()
-    # Train keeps a picture of every class that had one to keep.
+    # Train keeps an image of every class that had one to keep.
     to_learn = set(labels[sides <= TRAIN])
     assert set(labels[parts.train]) == to_learn
 

@@ -19,7 +19,7 @@ from sklearn.model_selection import cross_val_score
 from triptych.errors import UsageError
 from triptych.images.sports import CLASSES, TALK_TEST, TALK_TRAIN, counts, draw
 
-MANY = 40  # pictures per class in the tests of what gives a sport away
+MANY = 40  # images per class in the tests of what gives a sport away
 CHANCE = 1 / len(CLASSES)
 # Three standard errors are 0.07; mats, tracks and water that reach the edge do the
 # rest.
@@ -33,19 +33,19 @@ def _digest(sport: str, size: int, key: tuple[int, ...]) -> str:
 @pytest.mark.parametrize("size", [32, 48, 64, 224])
 @pytest.mark.parametrize("sport", CLASSES)
 def test_any_sport_at_any_size(sport: str, size: int) -> None:
-    picture = draw(sport, size, (0, 0, CLASSES.index(sport), 0))
-    assert picture.shape == (size, size, 3)
-    assert picture.dtype == np.uint8
-    assert picture.std() > 5, "a scene, not a plain surface"
+    image = draw(sport, size, (0, 0, CLASSES.index(sport), 0))
+    assert image.shape == (size, size, 3)
+    assert image.dtype == np.uint8
+    assert image.std() > 5, "a scene, not a plain surface"
 
 
-def test_the_same_key_gives_the_same_picture_in_another_process() -> None:
+def test_the_same_key_gives_the_same_image_in_another_process() -> None:
     here = [_digest(sport, 48, (3, 1, 0, 2)) for sport in CLASSES]
     code = (
         "import hashlib; from triptych.images.sports import CLASSES, draw\n"
         "for s in CLASSES:\n"
-        "    picture = draw(s, 48, (3, 1, 0, 2))\n"
-        "    print(hashlib.sha256(picture.tobytes()).hexdigest())\n"
+        "    image = draw(s, 48, (3, 1, 0, 2))\n"
+        "    print(hashlib.sha256(image.tobytes()).hexdigest())\n"
     )
     there = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
@@ -58,7 +58,7 @@ def test_every_part_of_the_key_counts() -> None:
     assert len({_digest("cycling", 32, key) for key in keys}) == len(keys)
 
 
-def test_many_keys_give_no_picture_twice() -> None:
+def test_many_keys_give_no_image_twice() -> None:
     keys = [(0, side, 3, i) for side in (0, 1) for i in range(30)]
     assert len({_digest("rowing", 32, key) for key in keys}) == 60
 
@@ -66,8 +66,8 @@ def test_many_keys_give_no_picture_twice() -> None:
 @pytest.mark.parametrize("sport", CLASSES)
 def test_another_size_shows_the_same_scene(sport: str) -> None:
     def gist(size: int, index: int) -> NDArray[np.float64]:
-        picture = Image.fromarray(draw(sport, size, (5, 0, 0, index)))
-        small = picture.resize((16, 16), Image.Resampling.BOX)
+        image = Image.fromarray(draw(sport, size, (5, 0, 0, index)))
+        small = image.resize((16, 16), Image.Resampling.BOX)
         return np.asarray(small, np.float64).ravel()
 
     small = [gist(48, index) for index in range(6)]
@@ -106,37 +106,37 @@ def test_counts_lets_no_rare_class_vanish() -> None:
         counts(5, TALK_TRAIN)
 
 
-# What a picture's place could give away: how often each colour occurs, and what is seen
+# What an image's place could give away: how often each color occurs, and what is seen
 # along its edge.
 
 
 @cache
-def _pictures() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _images() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     labels = np.repeat(np.arange(len(CLASSES)), MANY)
     keys = [(7, 0, int(c), i) for i, c in enumerate(labels)]
     return np.stack([draw(CLASSES[key[2]], 32, key) for key in keys]), labels
 
 
-def _colours(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Shares of the 64 coarse colours."""
-    coarse = (pictures >> 6).astype(np.int64) @ np.array([16, 4, 1])
+def _colors(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Shares of the 64 coarse colors."""
+    coarse = (images >> 6).astype(np.int64) @ np.array([16, 4, 1])
     return np.stack(
         [np.bincount(one.ravel(), minlength=64) / one.size for one in coarse]
     )
 
 
-def _edges(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _edges(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The outermost two pixels, coarse along the edge."""
     sides = [
-        pictures[:, :2],
-        pictures[:, -2:],
-        pictures[:, :, :2].swapaxes(1, 2),
-        pictures[:, :, -2:].swapaxes(1, 2),
+        images[:, :2],
+        images[:, -2:],
+        images[:, :, :2].swapaxes(1, 2),
+        images[:, :, -2:].swapaxes(1, 2),
     ]
     strips = [
-        side.mean(axis=1).reshape(len(pictures), 8, 4, 3).mean(axis=2) for side in sides
+        side.mean(axis=1).reshape(len(images), 8, 4, 3).mean(axis=2) for side in sides
     ]
-    return np.concatenate(strips, axis=1).reshape(len(pictures), -1) / 255
+    return np.concatenate(strips, axis=1).reshape(len(images), -1) / 255
 
 
 def _accuracy(features: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -150,9 +150,9 @@ def _accuracy(features: NDArray[np.float64], labels: NDArray[np.int64]) -> float
 
 
 def _tied_to_a_place(
-    pictures: NDArray[np.uint8], labels: NDArray[np.int64]
+    images: NDArray[np.uint8], labels: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
-    """The same pictures as if each sport had its place: snow for skiing, a lake for
+    """The same images as if each sport had its place: snow for skiing, a lake for
     rowing, and so on.
     """
     places = np.array(
@@ -165,17 +165,17 @@ def _tied_to_a_place(
             (236, 240, 246),
         ]
     )
-    return (0.75 * pictures + 0.25 * places[labels][:, None, None]).astype(np.uint8)
+    return (0.75 * images + 0.25 * places[labels][:, None, None]).astype(np.uint8)
 
 
-@pytest.mark.parametrize("features", [_colours, _edges])
+@pytest.mark.parametrize("features", [_colors, _edges])
 def test_the_place_does_not_give_the_sport_away(features) -> None:  # type: ignore[no-untyped-def]
-    pictures, labels = _pictures()
-    assert _accuracy(features(pictures), labels) < BOUND
+    images, labels = _images()
+    assert _accuracy(features(images), labels) < BOUND
 
 
-@pytest.mark.parametrize("features", [_colours, _edges])
+@pytest.mark.parametrize("features", [_colors, _edges])
 def test_the_bound_would_notice_places_tied_to_sports(features) -> None:  # type: ignore[no-untyped-def]
-    pictures, labels = _pictures()
-    tied = _tied_to_a_place(pictures, labels)
+    images, labels = _images()
+    tied = _tied_to_a_place(images, labels)
     assert _accuracy(features(tied), labels) > BOUND + 0.05

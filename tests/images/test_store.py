@@ -14,22 +14,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from triptych.errors import PicturesError
+from triptych.errors import ImagesError
 from triptych.images.cache import cache_folder, clear, list_stores
 from triptych.images.folder import scan
 from triptych.images.reader import FolderReader
-from triptych.images.source import _THREADS, _decoded, _Read, open_pictures
+from triptych.images.source import _THREADS, _decoded, _Read, open_images
 from triptych.images.split import TEST, TRAIN
 from triptych.images.store import Store
 
-from .making import child, fill, noise, pictures, saved
+from .making import child, fill, images, noise, saved
 
-FILES = pictures("train/a", "train/b", "test/a", "test/b", many=4)
+FILES = images("train/a", "train/b", "test/a", "test/b", many=4)
 OPEN = """
-from triptych.images.source import open_pictures
+from triptych.images.source import open_images
 def progress(done, total):
     print(done, flush=True)
-store = open_pictures(sys.argv[1], size=(int(sys.argv[2]),) * 2, progress=progress)
+store = open_images(sys.argv[1], size=(int(sys.argv[2]),) * 2, progress=progress)
 print("rows", len(store))
 """
 
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_store_holds_what_the_files_hold(folder: Path) -> None:
     calls: list[tuple[int, int]] = []
-    store = open_pictures(
+    store = open_images(
         folder, size=(12, 16), progress=lambda done, total: calls.append((done, total))
     )
     assert calls == [(i + 1, 16) for i in range(16)]
@@ -70,11 +70,11 @@ def test_a_store_holds_what_the_files_hold(folder: Path) -> None:
 
 
 def test_the_second_time_nothing_is_decoded(folder: Path, tmp_path: Path) -> None:
-    first = open_pictures(folder, size=(6, 6))
+    first = open_images(folder, size=(6, 6))
     calls: list[int] = []
     fill(tmp_path / "moved", FILES)  # the same content elsewhere is the same store
     for source in (folder, tmp_path / "moved"):
-        again = open_pictures(
+        again = open_images(
             source, size=(6, 6), progress=lambda done, _: calls.append(done)
         )
         assert (again.path, again.key, again.source) == (
@@ -89,7 +89,7 @@ def test_the_key_follows_every_input(folder: Path) -> None:
     def key(
         size: tuple[int, int] = (6, 6), fit: str = "squash", resize: str = "bilinear"
     ) -> str:
-        store = open_pictures(folder, size=size, fit=fit, resize=resize)
+        store = open_images(folder, size=size, fit=fit, resize=resize)
         assert (store.fit, store.resize) == (fit, resize)
         return store.key
 
@@ -111,37 +111,37 @@ def test_the_key_follows_every_input(folder: Path) -> None:
 
 
 def test_strict_is_fatal_on_both_runs(folder: Path) -> None:
-    open_pictures(folder, size=(6, 6), strict=True)
+    open_images(folder, size=(6, 6), strict=True)
     fill(folder, {"train/a/x.png": b""})
     for _ in range(2):
         with pytest.raises(
-            PicturesError,
+            ImagesError,
             match=r"1 problem\(s\) with strict, first train/a/x\.png: empty",
         ):
-            open_pictures(folder, size=(6, 6), strict=True)
-    assert len(open_pictures(folder, size=(6, 6))) == 16
+            open_images(folder, size=(6, 6), strict=True)
+    assert len(open_images(folder, size=(6, 6))) == 16
     (folder / "train/a/x.png").unlink()
     # A stray file changes no pixel and no key; it must be noticed all the same.
     fill(folder, {"stray.png": saved(noise(78))})
-    with pytest.raises(PicturesError, match="misplaced"):
-        open_pictures(folder, size=(6, 6), strict=True)
+    with pytest.raises(ImagesError, match="misplaced"):
+        open_images(folder, size=(6, 6), strict=True)
 
 
 def test_too_little_is_left(tmp_path: Path) -> None:
     bad = {"c/1.png": b"", "c/2.png": b"no"}
     with pytest.raises(
-        PicturesError,
-        match=r"class 'c' has no picture.*2 left out, first c/1\.png: empty",
+        ImagesError,
+        match=r"class 'c' has no image.*2 left out, first c/1\.png: empty",
     ):
-        open_pictures(fill(tmp_path / "one", pictures("a", "b") | bad), size=(6, 6))
+        open_images(fill(tmp_path / "one", images("a", "b") | bad), size=(6, 6))
     nothing = dict.fromkeys(FILES, b"text")
-    with pytest.raises(PicturesError, match="no readable picture"):
-        open_pictures(fill(tmp_path / "two", nothing), size=(6, 6))
-    same = pictures("a", "b") | dict.fromkeys(("c/1.png", "c/2.png"), saved(noise(5)))
-    with pytest.raises(PicturesError, match="class 'c' has one picture"):
-        open_pictures(fill(tmp_path / "three", same), size=(6, 6))
+    with pytest.raises(ImagesError, match="no readable image"):
+        open_images(fill(tmp_path / "two", nothing), size=(6, 6))
+    same = images("a", "b") | dict.fromkeys(("c/1.png", "c/2.png"), saved(noise(5)))
+    with pytest.raises(ImagesError, match="class 'c' has one image"):
+        open_images(fill(tmp_path / "three", same), size=(6, 6))
     assert list_stores() == []
-    assert list((cache_folder() / "pictures").glob("*.partial")) == []
+    assert list((cache_folder() / "images").glob("*.partial")) == []
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
@@ -160,7 +160,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
         json.dumps(json.loads((at / "store.json").read_text()) | {"schema": 0})
     ),
     "other rows": lambda at: (at / "store.json").write_text(
-        json.dumps(json.loads((at / "store.json").read_text()) | {"pictures": 15})
+        json.dumps(json.loads((at / "store.json").read_text()) | {"images": 15})
     ),
     "empty": lambda at: list(map(os.remove, at.iterdir())),
 }
@@ -168,14 +168,14 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_store_is_made_again(folder: Path, damage: str) -> None:
-    whole = open_pictures(folder, size=(6, 6))
+    whole = open_images(folder, size=(6, 6))
     pixels = np.array(whole.images)
     DAMAGE[damage](whole.path)
-    with pytest.raises(PicturesError, match="cannot be used") as raised:
+    with pytest.raises(ImagesError, match="cannot be used") as raised:
         Store.open(whole.path)
     assert "\n" not in str(raised.value)
     calls: list[int] = []
-    again = open_pictures(
+    again = open_images(
         folder, size=(6, 6), progress=lambda done, _: calls.append(done)
     )
     assert len(calls) == 16
@@ -184,11 +184,11 @@ def test_a_damaged_store_is_made_again(folder: Path, damage: str) -> None:
 
 
 def test_gaps_are_closed(tmp_path: Path) -> None:
-    files = pictures("a", "b", many=40)
+    files = images("a", "b", many=40)
     for i, name in enumerate(sorted(files)):
         if i % 3 != 1:
             files[name] = b""
-    store = open_pictures(fill(tmp_path / "set", files), size=(12, 16))
+    store = open_images(fill(tmp_path / "set", files), size=(12, 16))
     kept = [name for name in sorted(files) if files[name]]
     assert list(store.names) == kept
     assert (store.path / "images.bin").stat().st_size == len(kept) * 12 * 16 * 3
@@ -199,7 +199,7 @@ def test_gaps_are_closed(tmp_path: Path) -> None:
 
 
 def test_two_processes_fill_one_store_once(tmp_path: Path) -> None:
-    root = fill(tmp_path / "set", pictures("a", "b", many=150))
+    root = fill(tmp_path / "set", images("a", "b", many=150))
     processes = [child(OPEN, root, 64) for _ in range(3)]
     said = [process.communicate(timeout=60) for process in processes]
     assert [err for _, err in said] == ["", "", ""]
@@ -210,7 +210,7 @@ def test_two_processes_fill_one_store_once(tmp_path: Path) -> None:
 
 
 def test_a_killed_fill_leaves_no_half_store(tmp_path: Path) -> None:
-    root = fill(tmp_path / "set", pictures("a", "b", many=150))
+    root = fill(tmp_path / "set", images("a", "b", many=150))
     process = child(OPEN, root, 300)
     assert process.stdout is not None
     while process.stdout.readline().strip() != "60":
@@ -218,13 +218,13 @@ def test_a_killed_fill_leaves_no_half_store(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     process.communicate()
-    stores = cache_folder() / "pictures"
+    stores = cache_folder() / "images"
     assert list_stores() == []
     assert [path.suffix for path in stores.iterdir() if path.is_dir()] == [".partial"]
     # The next fill, of whatever store, clears that away.
-    open_pictures(root, size=(8, 8))
+    open_images(root, size=(8, 8))
     assert [path.suffix for path in stores.iterdir() if path.is_dir()] == [""]
-    assert len(open_pictures(root, size=(300, 300))) == 300
+    assert len(open_images(root, size=(300, 300))) == 300
 
 
 def test_an_error_while_filling_leaves_nothing(folder: Path) -> None:
@@ -233,33 +233,33 @@ def test_an_error_while_filling_leaves_nothing(folder: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        open_pictures(folder, size=(6, 6), progress=stop)
+        open_images(folder, size=(6, 6), progress=stop)
     assert [
-        path for path in (cache_folder() / "pictures").iterdir() if path.is_dir()
+        path for path in (cache_folder() / "images").iterdir() if path.is_dir()
     ] == []
 
 
 def test_files_that_change_while_they_are_read(tmp_path: Path) -> None:
-    root = fill(tmp_path / "set", pictures("a", "b", many=60))
+    root = fill(tmp_path / "set", images("a", "b", many=60))
 
     def meddle(done: int, _: int) -> None:
         if done == 1:
             fill(root, {"b/59.png": saved(noise(123_456))})
 
-    with pytest.raises(PicturesError, match=r"b/59\.png changed while it was read"):
-        open_pictures(root, size=(6, 6), progress=meddle)
+    with pytest.raises(ImagesError, match=r"b/59\.png changed while it was read"):
+        open_images(root, size=(6, 6), progress=meddle)
     assert list_stores() == []
 
 
 MEMORY = """
-from triptych.images.source import open_pictures
+from triptych.images.source import open_images
 def peak():
     status = open("/proc/self/status")
     line = next(line for line in status if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
-open_pictures(sys.argv[1], size=(224, 224))
+open_images(sys.argv[1], size=(224, 224))
 before = peak()
-store = open_pictures(sys.argv[2], size=(224, 224))
+store = open_images(sys.argv[2], size=(224, 224))
 print(before, peak(), store.images.nbytes / 2**20)
 """
 
@@ -268,8 +268,8 @@ print(before, peak(), store.images.nbytes / 2**20)
     sys.platform != "linux", reason="the peak of this process alone is in /proc only"
 )
 def test_memory_stays_flat(tmp_path: Path) -> None:
-    few = fill(tmp_path / "few", pictures("a", "b", many=30))
-    many = fill(tmp_path / "many", pictures("a", "b", many=700))
+    few = fill(tmp_path / "few", images("a", "b", many=30))
+    many = fill(tmp_path / "many", images("a", "b", many=700))
     out, err = child(MEMORY, few, many).communicate(timeout=100)
     assert err == ""
     before, after, stored = map(float, out.split())
@@ -297,22 +297,22 @@ def test_few_files_are_held_at_once(tmp_path: Path) -> None:
             next(decoded)
             return reader.reads
 
-    small = fill(tmp_path / "small", pictures("a", "b", many=40))
+    small = fill(tmp_path / "small", images("a", "b", many=40))
     assert read_ahead(small) == 4 * _THREADS + 1
-    large = fill(tmp_path / "large", pictures("a", "b", many=6))
+    large = fill(tmp_path / "large", images("a", "b", many=6))
     for path in large.glob("*/*"):
-        os.truncate(path, 20_000_000)  # zeros behind a picture do it no harm
+        os.truncate(path, 20_000_000)  # zeros behind an image do it no harm
     assert read_ahead(large) == 5  # four are over 64 MB
 
 
 FULL = """
 import resource
-from triptych.errors import PicturesError
-from triptych.images.source import open_pictures
+from triptych.errors import ImagesError
+from triptych.images.source import open_images
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    open_pictures(sys.argv[1], size=(64, 64))
-except PicturesError as error:
+    open_images(sys.argv[1], size=(64, 64))
+except ImagesError as error:
     print(error)
 """
 
@@ -320,17 +320,17 @@ except PicturesError as error:
 def test_a_full_disk_is_one_clear_line(folder: Path) -> None:
     out, err = child(FULL, folder).communicate(timeout=60)
     assert err == ""
-    assert "cannot keep decoded pictures in" in out
+    assert "cannot keep decoded images in" in out
     assert "set TRIPTYCH_CACHE" in out
     assert out.count("\n") == 1
     assert [
-        path for path in (cache_folder() / "pictures").iterdir() if path.is_dir()
+        path for path in (cache_folder() / "images").iterdir() if path.is_dir()
     ] == []
 
 
 def test_more_than_the_disk_holds(folder: Path) -> None:
-    with pytest.raises(PicturesError, match="too little space is left"):
-        open_pictures(folder, size=(900_000, 900_000))
+    with pytest.raises(ImagesError, match="too little space is left"):
+        open_images(folder, size=(900_000, 900_000))
 
 
 def test_a_cache_that_cannot_be_written(
@@ -338,21 +338,21 @@ def test_a_cache_that_cannot_be_written(
 ) -> None:
     monkeypatch.setenv("TRIPTYCH_CACHE", str(folder / "train/a/0.png"))
     with pytest.raises(
-        PicturesError, match=r"cannot keep decoded pictures in .*Not a directory"
+        ImagesError, match=r"cannot keep decoded images in .*Not a directory"
     ):
-        open_pictures(folder, size=(6, 6))
+        open_images(folder, size=(6, 6))
 
 
 def test_listing_and_clearing(
     folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (list_stores(), clear()) == ([], (0, 0))
-    one = open_pictures(folder, size=(6, 6))
-    two = open_pictures("digits", size=(8, 9), fit="pad")
+    one = open_images(folder, size=(6, 6))
+    two = open_images("digits", size=(8, 9), fit="pad")
     listed = {facts.key: facts for facts in list_stores()}
     assert set(listed) == {one.key, two.key}
     facts = listed[two.key]
-    assert (facts.source, facts.pictures) == ("digits", 1797)
+    assert (facts.source, facts.images) == ("digits", 1797)
     assert (facts.size, facts.fit) == ((8, 9), "pad")
     assert facts.bytes > 1797 * 8 * 9 * 3
     made = time.mktime(time.strptime(facts.made[:10], "%Y-%m-%d"))
@@ -368,7 +368,7 @@ def test_listing_and_clearing(
 
 
 def test_clearing_leaves_alone_what_is_being_made(tmp_path: Path) -> None:
-    root = fill(tmp_path / "set", pictures("a", "b", many=150))
+    root = fill(tmp_path / "set", images("a", "b", many=150))
     process = child(OPEN, root, 256)
     assert process.stdout is not None
     process.stdout.readline()

@@ -106,7 +106,16 @@ def test_the_wheel_works_in_an_empty_environment(
     listed = json.loads(empty("triptych", "lessons", "--json"))
     assert len(listed) == len(LESSONS)
     assert "class" in empty("triptych", "show", "lenet", "--framework", "jax")
-    words = ("--frameworks", "jax", "--network", "mlp", "--epochs", "1", "--size", "8")
+    words = (
+        "--frameworks",
+        "jax",
+        "--network",
+        "mlp",
+        "--epochs",
+        "1",
+        "--image-size",
+        "8",
+    )
     result = json.loads(
         empty("triptych", "compare", "digits", *words, "--out", "run", "--json")
     )

@@ -53,10 +53,10 @@ def test_the_core_and_pytorch_work_at_the_lower_bounds(
 
     shown = empty("triptych", "show", "lenet", "--framework", "reference")
     assert "lenet in NumPy" in shown
-    said = empty("triptych", "pictures", "sports", "--size", "8", "--json")
+    said = empty("triptych", "images", "sports", "--image-size", "8", "--json")
     assert json.loads(said)["problems"] == []
     words = ["triptych", "compare", "digits", "--frameworks", "pytorch"]
-    words += ["--network", "mlp", "--epochs", "1", "--size", "8"]
+    words += ["--network", "mlp", "--epochs", "1", "--image-size", "8"]
     result = json.loads(empty(*words, "--out", "run", "--json"))
     assert result["frameworks"]["pytorch"]["status"] == "done"
     words = ["triptych", "eject", "run", "--framework", "pytorch"]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.kills import archives, killing, pictures, runs, tables
+from tests.kills import archives, images, killing, runs, tables
 from tests.kills.watching import FAULTS, Tally, Watched
 
-WHOLE = {"kills": 100, "pictures": 1000, "archives": 100, "runs": 100, "tables": 200}
-QUICK = {"kills": 6, "pictures": 50, "archives": 20, "runs": 8, "tables": 40}
+WHOLE = {"kills": 100, "images": 1000, "archives": 100, "runs": 100, "tables": 200}
+QUICK = {"kills": 6, "images": 50, "archives": 20, "runs": 8, "tables": 40}
 """How many of each; the quick share takes a minute and is in the test suite."""
 
 
@@ -31,7 +31,7 @@ def campaigns(home: Path, seed: int, numbers: dict[str, int]) -> list[Tally]:
             elif name == "tables":
                 parts = tables.campaign(seed, number, watched)
             else:
-                part = {"pictures": pictures, "archives": archives, "runs": runs}[name]
+                part = {"images": images, "archives": archives, "runs": runs}[name]
                 parts = [part.campaign(seed, number, watched)]
             found += parts
             print(

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.kills.pictures import NAMES, picture
+from tests.kills.images import NAMES, image_file
 from tests.kills.watching import Tally, Watched, gone, tree
 
 Members = dict[str, bytes]
@@ -20,7 +20,7 @@ Members = dict[str, bytes]
 
 def good(rng: random.Random) -> Members:
     return {
-        f"{kind}/{number}.png": picture(rng)
+        f"{kind}/{number}.png": image_file(rng)
         for kind in ("cats", "dogs")
         for number in range(6)
     }
@@ -58,7 +58,7 @@ def leading_out(rng: random.Random) -> bytes:
     name = rng.choice(("../../CANARY", "/tmp/CANARY-of-triptych",
                        "cats/../../../CANARY", "..\\..\\CANARY", "C:\\CANARY",
                        "cats/./../../CANARY", "\\\\server\\share\\CANARY"))  # fmt: skip
-    return packed(rng, {**good(rng), name: picture(rng)})
+    return packed(rng, {**good(rng), name: image_file(rng)})
 
 
 def linking(rng: random.Random) -> bytes:
@@ -137,7 +137,7 @@ def badly_named(rng: random.Random) -> bytes:
         rng,
         {
             **good(rng),
-            **{f"cats/{name}": picture(rng) for name in rng.sample(names, 5)},
+            **{f"cats/{name}": image_file(rng) for name in rng.sample(names, 5)},
         },
     )
 
@@ -150,7 +150,7 @@ def strange(rng: random.Random) -> bytes:
         lambda: b"7z\xbc\xaf\x27\x1c" + rng.randbytes(40), lambda: zipped({}),
         lambda: tarred({}), lambda: zipped({"cats/": b"", "dogs/": b""}),
         lambda: zipped({"a" * 60_000: b"x"}),
-        lambda: zipped({"/".join(["d"] * 2000) + "/x.png": picture(rng)}),
+        lambda: zipped({"/".join(["d"] * 2000) + "/x.png": image_file(rng)}),
     ))()  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def campaign(seed: int, trials: int, watched: Watched) -> Tally:
         at.mkdir(parents=True)
         (at / "photos").write_bytes(make(rng))
         before = tree(at.parents[1])
-        said = watched.run(at, "pictures", "photos", "--size", 8)
+        said = watched.run(at, "images", "photos", "--image-size", 8)
         what = f"archive {number} ({make.__name__})"
         if watched.judge(tally, what, said):
             tally.count("used" if said.code == 0 else "refused")

@@ -105,7 +105,7 @@ class Run:
         )
         return [
             "train", "digits", "--framework", self.framework, "--network", network,
-            "--precision", precision, "--epochs", "6", "--batch", "64", "--out",
+            "--precision", precision, "--epochs", "6", "--batch-size", "64", "--out",
             str(self.path),
         ]  # fmt: skip
 

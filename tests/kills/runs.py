@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.kills.images import _Payload, image_file
 from tests.kills.killing import NETWORK, Run
-from tests.kills.pictures import _Payload, picture
 from tests.kills.tables import spoil, text
 from tests.kills.watching import LIMIT, Tally, Watched, gone, tree
 from tests.processes import command
@@ -132,7 +132,7 @@ def campaign(seed: int, trials: int, watched: Watched) -> Tally:
         at = watched.home / f"runs {number}"
         run = at / "runs" / "theirs"
         shutil.copytree(base, run)
-        (at / "cat.png").write_bytes(picture(rng))
+        (at / "cat.png").write_bytes(image_file(rng))
         files = sorted(
             path for path in run.rglob("*") if path.is_file() and path.name != ".lock"
         )

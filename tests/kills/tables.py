@@ -117,13 +117,14 @@ def networks(seed: int, trials: int, watched: Watched) -> Tally:
 
 
 def recipes(seed: int, trials: int, watched: Watched) -> Tally:
-    """Each is read up to where its pictures are looked for, which are not there, or
+    """Each is read up to where its images are looked for, which are not there, or
     refused in a line.
     """
     tally = Tally("recipe files")
     whole = {
-        "pictures": "sports", "network": "mlp", "frameworks": ["pytorch"], "epochs": 3,
-        "batch": 32, "size": 32, "fit": "crop", "seed": 1, "precision": "float32",
+        "images": "sports", "network": "mlp", "frameworks": ["pytorch"], "epochs": 3,
+        "batch_size": 32, "image_size": 32, "fit": "crop", "seed": 1,
+        "precision": "float32",
         "optimizer": {"name": "sgd", "momentum": 0.9},
         "augmentation": {"flip": True, "shift": 0.1},
         "schedule": {"name": "cosine", "learning_rate": 0.01},

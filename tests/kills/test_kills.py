@@ -64,7 +64,7 @@ def test_a_fault_is_noticed(said: Said, kind: str, tmp_path: Path) -> None:
 
 def test_what_is_well_is_no_fault(tmp_path: Path) -> None:
     tally = Tally("commands")
-    progress = "pictures  12 of 12 prepared\n"
+    progress = "images  12 of 12 prepared\n"
     for said in (
         Said(0, "a table\n", progress),
         Said(2, "", f"{progress}triptych: there is no such file\n"),
@@ -130,18 +130,19 @@ def test_a_run_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
         "import sys\n"
         "from pathlib import Path\n"
         "from triptych.network.zoo import mlp\n"
-        "from triptych.images.source import open_pictures\n"
+        "from triptych.images.source import open_images\n"
         "from triptych.running.folder import RunFolder\n"
         "from triptych.running.recipe import make_recipe\n"
-        "store = open_pictures('digits', size=(8, 8))\n"
-        "recipe = make_recipe({'pictures': 'digits', 'size': 8, 'network': 'mlp'})\n"
+        "store = open_images('digits', size=(8, 8))\n"
+        "tables = {'images': 'digits', 'image_size': 8, 'network': 'mlp'}\n"
+        "recipe = make_recipe(tables)\n"
         "RunFolder.create(Path(sys.argv[1]), recipe, mlp(8), store)"
     )
     write, found = 1, set[bool]()
     while killed(tmp_path, program, write, at := tmp_path / str(write) / "run"):
         found.add(at.exists())
-        assert not at.exists() or RunFolder.open(at).recipe().size == 8
+        assert not at.exists() or RunFolder.open(at).recipe().image_size == 8
         write += 1
     assert write > 10
     assert False in found
-    assert RunFolder.open(at).recipe().size == 8
+    assert RunFolder.open(at).recipe().image_size == 8

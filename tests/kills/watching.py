@@ -165,7 +165,7 @@ def unclear(err: str) -> str | None:
     """What is wrong with how bad input was answered: one line must say it, after those
     of progress.
     """
-    said = [line for line in err.splitlines() if not line.startswith("pictures  ")]
+    said = [line for line in err.splitlines() if not line.startswith("images  ")]
     if len(said) != 1 and not (said and said[0].startswith("Usage: ")):
         return f"{len(said)} lines"
     if len(said[-1]) > 2000:

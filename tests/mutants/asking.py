@@ -27,7 +27,7 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
 
 
 def case_name(case: str, training: str | None) -> str:
-    """A probe that is asked for its layers only, or for one optimiser's steps only."""
+    """A probe that is asked for its layers only, or for one optimizer's steps only."""
     return f"{case}-{training or 'layers'}"
 
 

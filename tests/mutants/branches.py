@@ -69,7 +69,7 @@ def only_whole_batches(
 
 
 def filled_up(images: Any, labels: Any, masks: Any, size: int) -> tuple[Any, ...]:
-    """A batch with blank pictures of the first class added until it has that many."""
+    """A batch with blank images of the first class added until it has that many."""
 
     def fill(values: Any) -> Any:
         blank = np.zeros((size - len(values), *values.shape[1:]), values.dtype)
@@ -104,7 +104,7 @@ EVERY: list[Row] = [
      "scales", SECOND, "adamw"),
     ("AdamW: epsilon of its own", wrapped("make_step", forgetting("epsilon")),
      "scales", DENSE, "adamw"),
-    ("RMSprop: decay of its own", wrapped("make_step", forgetting("decay")),
+    ("RMSprop: rho of its own", wrapped("make_step", forgetting("rho")),
      "scales", SQUARES, "rmsprop"),
     ("RMSprop: epsilon of its own", wrapped("make_step", forgetting("epsilon")),
      "scales", DENSE, "rmsprop"),
@@ -112,7 +112,7 @@ EVERY: list[Row] = [
      "scales", ("dense1.kernel",), "sgd"),
     ("last batch: left out", wrapped("make_step", only_whole_batches(None)),
      "even", FIRST_VELOCITY, "sgd"),
-    ("last batch: filled up with blank pictures",
+    ("last batch: filled up with blank images",
      wrapped("make_step", only_whole_batches(filled_up)),
      "even", FIRST_VELOCITY, "sgd"),
     ("resuming: slots begin anew",

@@ -96,7 +96,7 @@ def put(name: str, value: Any) -> Change:
 
 
 def optimizer(name: str, make: Callable[..., Any]) -> Change:
-    """One of the framework's optimisers, made otherwise: `make(honest, *arguments,
+    """One of the framework's optimizers, made otherwise: `make(honest, *arguments,
     **options)`.
     """
 

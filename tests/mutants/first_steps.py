@@ -29,7 +29,7 @@ from triptych.equality.certificate import Certificate
 from triptych.equality.questions import first_step_case
 from triptych.frameworks.contract import Optimizer
 from triptych.images.batches import Batches
-from triptych.images.digits import pictures as digits
+from triptych.images.digits import images as digits
 from triptych.images.sports import CLASSES, draw
 from triptych.network.conventions import OptimizerName, Precision
 from triptych.network.rng import stream
@@ -55,8 +55,8 @@ class FirstStep:
     """What a comparison asks in passing, and `verify RUN` of a small batch."""
 
     network: str
-    size: int
-    batch: int
+    image_size: int
+    batch_size: int
     seed: int
     optimizer: OptimizerName
     schedule: ScheduleName
@@ -66,17 +66,17 @@ class FirstStep:
     def __str__(self) -> str:
         return (
             f"{self.network} with {self.optimizer} in {self.precision} on "
-            f"{self.batch} {self.images} of {self.size} px, seed {self.seed}"
+            f"{self.batch_size} {self.images} of {self.image_size} px, seed {self.seed}"
         )
 
     def case(self) -> Case:
         """What is asked."""
-        made = ZOO[self.network](self.size, len(CLASSES))
-        images = IMAGES[self.images](self.size, self.batch, self.seed)
-        labels = stream(self.seed, "labels").integers(0, made.classes, self.batch)
-        rows = np.arange(self.batch)
+        made = ZOO[self.network](self.image_size, len(CLASSES))
+        images = IMAGES[self.images](self.image_size, self.batch_size, self.seed)
+        labels = stream(self.seed, "labels").integers(0, made.classes, self.batch_size)
+        rows = np.arange(self.batch_size)
         batches = Batches(
-            images, labels, rows, self.batch, self.seed, dropouts=made.dropouts
+            images, labels, rows, self.batch_size, self.seed, dropouts=made.dropouts
         )
         optimizer = Optimizer(self.optimizer, weight_decay=0.01)
         rate = Schedule(self.schedule, LEARNING_RATES[self.optimizer]).at(0, 100)
@@ -84,7 +84,7 @@ class FirstStep:
         case = first_step_case(
             made, weights, batches.batch(0, 0), self.precision, optimizer, rate
         )
-        looked_at = (0,) if self.size**2 * self.batch <= LOOKED_AT else ()
+        looked_at = (0,) if self.image_size**2 * self.batch_size <= LOOKED_AT else ()
         return dataclasses.replace(case, looked_at=looked_at)
 
 
@@ -123,9 +123,9 @@ def handwritten(size: int, count: int, seed: int) -> NDArray[np.uint8]:
     """
     chosen = stream(seed, "digits").integers(0, 1797, count)
     found = [
-        picture.pixels
-        for picture in digits((size, size), "squash")
-        if picture.pixels is not None
+        image.pixels
+        for image in digits((size, size), "squash")
+        if image.pixels is not None
     ]
     return np.stack([found[row] for row in chosen])
 
@@ -144,8 +144,8 @@ def first_step(number: int) -> FirstStep:
     most = OPERATIONS / ZOO[network](size, len(CLASSES)).training_flops
     return FirstStep(
         network=network,
-        size=size,
-        batch=int(2 ** generator.uniform(0, np.log2(min(64, max(1, most))))),
+        image_size=size,
+        batch_size=int(2 ** generator.uniform(0, np.log2(min(64, max(1, most))))),
         seed=number,
         optimizer=optimizers[number // len(ZOO) % len(optimizers)],
         schedule=_one_of(generator, get_args(ScheduleName)),

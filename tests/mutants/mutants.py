@@ -2,7 +2,7 @@
 
 The rows are those of `triptych.network.conventions` and of what is known of the
 frameworks' defaults. What cannot occur in a framework, since it is decided before one
-sees a picture, has no mutant: decoding, resizing, the split, the order of the pictures.
+sees an image, has no mutant: decoding, resizing, the split, the order of the images.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Mutant:
     where: tuple[str, ...]
     """The layers or tensors that may be named: one, unless one place has several."""
     training: str | None = None
-    """The optimiser whose steps show it; otherwise the layers do."""
+    """The optimizer whose steps show it; otherwise the layers do."""
     float32: str = ""
     """Why float32 cannot catch it; empty if it must."""
 
@@ -56,7 +56,7 @@ KERAS_GATES = {"lstm": "ifgo", "gru": "zrn"}
 
 
 def rolled(position: int) -> Any:
-    """Wraps a function: its argument at `position` belongs to the next picture."""
+    """Wraps a function: its argument at `position` belongs to the next image."""
 
     def wrap(honest: Any) -> Any:
         def function(*arguments: Any) -> Any:
@@ -70,7 +70,7 @@ def rolled(position: int) -> Any:
 
 
 def other_masks(honest: Any) -> Any:
-    """Dropout masks of the next picture."""
+    """Dropout masks of the next image."""
 
     def masks(*arguments: Any) -> Any:
         *others, given = arguments
@@ -223,7 +223,7 @@ def all_slots(honest: Any) -> Any:
 
 
 def clipped(honest: Any, parameters: Any, given: Any) -> Any:
-    """An optimiser that clips the norm of all gradients, as PyTorch users do."""
+    """An optimizer that clips the norm of all gradients, as PyTorch users do."""
     import torch
 
     parameters = list(parameters)
@@ -371,8 +371,8 @@ TENSORFLOW: list[Row] = [
     ("RMSprop: 0.9 rounded to float32",
      rewritten(
          "RMSprop",
-         ("s.assign(self.decay *",
-          "s.assign(tf.cast(tf.constant(self.decay, tf.float32), s.dtype) *")),
+         ("s.assign(self.rho *",
+          "s.assign(tf.cast(tf.constant(self.rho, tf.float32), s.dtype) *")),
      "scales", SQUARES, "rmsprop", "a float32 has no other 0.9"),
     ("SGD: the learning rate inside the velocity",
      rewritten(
@@ -387,7 +387,7 @@ TENSORFLOW: list[Row] = [
           "v.assign(self.momentum * v + rate * g)\n            w.assign_sub(v)")),
      "scales", VELOCITY, "sgd"),
     ("input: divided by 256", put("PIXEL_SCALE", 256.0), "odd", ("images",)),
-    ("labels: of the next picture", wrapped("gradients", rolled(2)), "odd", LOSS),
+    ("labels: of the next image", wrapped("gradients", rolled(2)), "odd", LOSS),
     ("LSTM: gates of TensorFlow 1",
      written("i, f, g, o = tf.split", "i, g, f, o = tf.split"), "rows", ("lstm1",)),
     ("LSTM: forget bias in the cell, as in TensorFlow 1",
@@ -436,7 +436,7 @@ JAX: list[Row] = [
      optimizer("adam", lambda honest, o: honest(replace(o, beta2=0.99))),
      "scales", SECOND, "adam"),
     ("RMSprop: epsilon inside the root",
-     optimizer("rmsprop", lambda honest, o: _optax().scale_by_rms(o.decay, o.epsilon)),
+     optimizer("rmsprop", lambda honest, o: _optax().scale_by_rms(o.rho, o.epsilon)),
      "scales", DENSE, "rmsprop"),
     ("SGD: Nesterov's momentum",
      optimizer("sgd", lambda honest, o: _optax().trace(o.momentum, nesterov=True)),
@@ -514,7 +514,7 @@ KERAS: list[Row] = [
     ("RMSprop: its own formula",
      optimizer("rmsprop", lambda honest, o, **options: _keras(
          "RMSprop", mean_square="_velocities")(
-         rho=o.decay, epsilon=o.epsilon, **options)),
+         rho=o.rho, epsilon=o.epsilon, **options)),
      "scales", DENSE, "rmsprop"),
     ("SGD: the learning rate inside the velocity",
      rewritten(

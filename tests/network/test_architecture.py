@@ -98,7 +98,7 @@ def test_names_inputs_and_defaults_are_filled_in() -> None:
     assert network.std == (1.0, 1.0, 1.0)
 
 
-def test_pictures_of_one_channel() -> None:
+def test_images_of_one_channel() -> None:
     network = from_toml(f"input = [8, 8, 1]\n{HEAD}")
     assert (network.mean, network.std) == ((0.0,), (1.0,))
     assert network.shapes["flatten1"] == (64,)
@@ -131,7 +131,7 @@ def layer(text: str) -> str:
 
 
 MISFITS = {
-    "too small a picture": (
+    "too small an image": (
         "input = [3, 9, 3]\n"
         + layer('kind="conv"\nfilters=2\nkernel=5\npadding="valid"')
         + HEAD,
@@ -161,7 +161,7 @@ MISFITS = {
             r"but gets \(3,\)"
         ),
     ),
-    "recurrent layer on a picture": (
+    "recurrent layer on an image": (
         layer('kind="lstm"\nunits=3'),
         (
             r"layer 'lstm1' \(lstm\): needs a sequence of \(steps, features\), "
@@ -187,7 +187,7 @@ MISFITS = {
     "batch norm of a sequence": (
         layer('kind="rows"') + layer('kind="batch_norm"') + HEAD,
         (
-            r"layer 'bn1' \(batch_norm\): normalises pictures or flat features, but "
+            r"layer 'bn1' \(batch_norm\): normalizes images or flat features, but "
             r"gets a sequence"
         ),
     ),
@@ -847,7 +847,7 @@ def test_the_sixth_relu_is_named_like_no_relu6() -> None:
     ]
 
 
-def test_a_sequence_prepares_its_pictures_as_it_is_told() -> None:
+def test_a_sequence_prepares_its_images_as_it_is_told() -> None:
     told = sequence(
         "n", (1, 1, 2), [Flatten(), Dense(2)], mean=(0.5, 0.5), std=(0.5, 0.25)
     )

@@ -256,7 +256,7 @@ def test_canonical_shapes() -> None:
         (
             BatchNorm(),
             [(4, 8)],
-            r"normalises pictures or flat features, but gets a sequence of \(4, 8\)",
+            r"normalizes images or flat features, but gets a sequence of \(4, 8\)",
         ),
         *(
             (layer, [(4, 8)], r"of \(height, width, channels\), but gets \(4, 8\)")

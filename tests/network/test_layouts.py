@@ -45,12 +45,12 @@ def test_there_and_back_is_where_one_was(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("height", "width", "channels"), [(2, 3, 4), (1, 1, 5), (3, 1, 2)]
 )
-def test_a_flattened_picture_is_met_channels_first(
+def test_a_flattened_image_is_met_channels_first(
     height: int, width: int, channels: int
 ) -> None:
-    picture = np.random.default_rng(0).random((height, width, channels))
-    ours = np.concatenate([picture.ravel(), [7.0, 8.0]])
-    theirs = np.concatenate([picture.transpose(2, 0, 1).ravel(), [7.0, 8.0]])
+    image = np.random.default_rng(0).random((height, width, channels))
+    ours = np.concatenate([image.ravel(), [7.0, 8.0]])
+    theirs = np.concatenate([image.transpose(2, 0, 1).ravel(), [7.0, 8.0]])
     order = channels_first(((height, width, channels), (2,)))
     np.testing.assert_array_equal(ours[order], theirs)
     kernel = np.random.default_rng(1).random((len(ours), 3))

@@ -16,8 +16,8 @@ import nbformat
 from tests.notebooks.kernels import CASE_STUDY, NOTEBOOKS, execute, read
 
 from triptych.commands.eject.ejection import eject
-from triptych.images.export import save_pictures
-from triptych.images.source import open_pictures
+from triptych.images.export import save_images
+from triptych.images.source import open_images
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
             path.unlink(missing_ok=True)
             eject("sports-cnn", framework, "notebook", out=path)
     with tempfile.TemporaryDirectory(prefix="triptych-notebooks-") as folder:
-        save_pictures(open_pictures("sports", size=(48, 48)), Path(folder) / "sports")
+        save_images(open_images("sports", size=(48, 48)), Path(folder) / "sports")
         for path in chosen:
             started = time.perf_counter()
             notebook = execute(read(path), Path(folder))

@@ -36,7 +36,7 @@ print("FIGURES", json.dumps(figures))
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six classes of eight pictures that differ in colour, where a notebook looks."""
+    """Six classes of eight images that differ in color, where a notebook looks."""
     folder = tmp_path_factory.mktemp("small")
     noise = np.random.default_rng(0)
     for number in range(6):
@@ -52,7 +52,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def figures(small: Path) -> dict[str, dict[str, Any]]:
-    """What each exact notebook finds on the small pictures, in float64, executed from a
+    """What each exact notebook finds on the small images, in float64, executed from a
     clean kernel.
     """
     found = {}
@@ -60,11 +60,11 @@ def figures(small: Path) -> dict[str, dict[str, Any]]:
         if registry.find(framework).missing():
             continue
         recipe = {
-            "size": 16,
+            "image_size": 16,
             "epochs": 1,
-            "batch": 16,
+            "batch_size": 16,
             "precision": "float64",
-            "pictures": "sports",
+            "images": "sports",
         }
         made = small / path.name
         eject(
@@ -143,7 +143,7 @@ def test_committed_outputs_are_small_and_agree() -> None:
 def test_the_notebook_of_a_network_of_the_zoo_runs_as_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the pictures that it names, got by the command that it names."""
+    """With the images that it names, got by the command that it names."""
     if missing := registry.find("keras").missing():
         pytest.skip(missing)
     monkeypatch.chdir(tmp_path)

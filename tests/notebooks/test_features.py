@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients, on pictures whose edges are known."""
+"""Histograms of oriented gradients, on images whose edges are known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from triptych.network.rng import stream
 
 
 def striped(degrees: float) -> NDArray[np.uint8]:
-    """A picture, 32 x 48, whose light changes in one direction only."""
+    """An image, 32 x 48, whose light changes in one direction only."""
     down, right = np.mgrid[:32, :48]
     angle = np.deg2rad(degrees)
     wave = np.sin((np.cos(angle) * right + np.sin(angle) * down) / 5)

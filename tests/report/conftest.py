@@ -56,25 +56,25 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 @pytest.fixture(scope="session")
 def traps(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """Two frameworks finish, in float64; one file is no picture."""
-    pictures = tmp_path_factory.mktemp("pictures")
+    """Two frameworks finish, in float64; one file is no image."""
+    images = tmp_path_factory.mktemp("images")
     generator = np.random.default_rng(0)
     for shade, name in enumerate(TRAPS):
-        (pictures / name).mkdir()
+        (images / name).mkdir()
         for i in range(10):
             pixels = (
                 generator.normal(80 * shade + 30, 40, (20, 24, 3))
                 .clip(0, 255)
                 .astype(np.uint8)
             )
-            Image.fromarray(pixels).save(pictures / name / f"{i}.png")
-    (pictures / TRAPS[0] / "no<i>picture.png").write_bytes(b"nothing")
+            Image.fromarray(pixels).save(images / name / f"{i}.png")
+    (images / TRAPS[0] / "no<i>image.png").write_bytes(b"nothing")
     out = tmp_path_factory.mktemp("runs") / 'a <b>run "of" traps'
     frameworks = ["pytorch", "reference"]
     compare(
-        pictures,
+        images,
         network="lenet",
-        size=32,
+        image_size=32,
         precision="float64",
         epochs=3,
         frameworks=frameworks,

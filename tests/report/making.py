@@ -37,7 +37,7 @@ def _trained(accuracy: float) -> Trained:
 
 def made_up_replay(folder: Path) -> Replay:
     """The three notebooks, in the words of the real ones."""
-    subjects = [_subject(name, Asked(epochs=2, size=16)) for name in NOTEBOOKS]
+    subjects = [_subject(name, Asked(epochs=2, image_size=16)) for name in NOTEBOOKS]
     recipes = [
         Known(
             name=name,
@@ -62,7 +62,7 @@ def made_up_replay(folder: Path) -> Replay:
     ]
     return Replay(
         folder=str(folder), asked={"seeds": SEEDS, "epochs": None},
-        pictures=ImagesFound(
+        images=ImagesFound(
             source="sports", key="0", size=(64, 64), fit="squash", resize="bilinear",
             train=1800, validation=200, test=450, classes=[], class_counts={},
             problem_counts={}, problems=[],

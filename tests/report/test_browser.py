@@ -48,7 +48,7 @@ CONTRASTS = """() => {
     const parent = element.parentElement;
     return over(own, parent ? ground(parent) : [255, 255, 255, 1]);
   };
-  const light = colour => colour.slice(0, 3).map(c => c / 255)
+  const light = color => color.slice(0, 3).map(c => c / 255)
     .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
     .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
   const worst = {};
@@ -254,7 +254,7 @@ def pages(
     proof = verify(
         "lenet",
         frameworks=["pytorch"],
-        size=16,
+        image_size=16,
         steps=2,
         precision="float32",
         probes=False,
@@ -349,7 +349,7 @@ def test_a_matrix_without_room_is_a_list_on_a_phone(
     browser: Any, digits: RunFolder, tmp_path: Path
 ) -> None:
     def change(result: Result, path: Path) -> None:
-        result.pictures.classes = [
+        result.images.classes = [
             f"a handwritten digit {number}" for number in range(10)
         ]
 

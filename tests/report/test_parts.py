@@ -1,4 +1,4 @@
-"""What the page is made of: words, pens, plots, chosen pictures, confusions."""
+"""What the page is made of: words, pens, plots, chosen images, confusions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from triptych.running.folder import RunFolder
 from triptych.running.result import read_result
 
 FOUR = pens(
-    [(name, name.title(), registry.find(name).colour) for name in registry.DEFAULT]
+    [(name, name.title(), registry.find(name).color) for name in registry.DEFAULT]
 )
 
 
@@ -61,16 +61,16 @@ def test_headline(traps: RunFolder) -> None:
     result = read_result(traps)
     first, second = result.frameworks.values()
     first.test_accuracy, second.test_accuracy = 0.862, 0.871
-    result.pictures.test = 1775
+    result.images.test = 1775
     result.agreement.first_step_loss_gap = 3.2e-7
     assert words.headline(result).replace("\xa0", " ") == (
-        "Two frameworks, proved equal: test accuracy 86.2 to 87.1 % on 1,775 pictures, "
+        "Two frameworks, proved equal: test accuracy 86.2 to 87.1 % on 1,775 images, "
         "first-step losses at most 3.2e-7 apart."
     )
     result.agreement.first_step_loss_gap = 0
     second.test_accuracy = 0.862
     expected = (
-        "test accuracy 86.2 % in each on 1,775 pictures, first-step losses identical."
+        "test accuracy 86.2 % in each on 1,775 images, first-step losses identical."
     )
     assert words.headline(result).replace("\xa0", " ").endswith(expected)
 
@@ -83,14 +83,14 @@ def test_coinciding_curves_can_be_told_apart() -> None:
 
 
 @pytest.mark.parametrize("draw", [loss_plot, accuracy_plot])
-def test_plots_take_their_colours_from_the_page_and_can_be_made_again(
+def test_plots_take_their_colors_from_the_page_and_can_be_made_again(
     draw: Callable[[list[Curve]], object],
 ) -> None:
     curves = [Curve(pen, [0.5, 0.25, 0.125]) for pen in FOUR]
     plot = draw(curves)
     assert plot == draw(curves)
     text = str(plot)
-    assert all(f"var(--{pen.name})" in text and pen.colour not in text for pen in FOUR)
+    assert all(f"var(--{pen.name})" in text and pen.color not in text for pen in FOUR)
     assert "var(--ink)" in text
     assert "#0a0a0" not in text
 
@@ -136,7 +136,7 @@ def test_matrix_shares_are_of_the_row() -> None:
 
 @pytest.fixture
 def store(digits: RunFolder) -> Store:
-    found = find_store(digits.pictures().key)
+    found = find_store(digits.images().key)
     assert found is not None
     return found
 
@@ -148,7 +148,7 @@ def said(labels: NDArray[np.int64], sure: Any = 5.0) -> NDArray[Any]:
     )
 
 
-def test_pictures_are_grouped_by_who_is_right(store: Store) -> None:
+def test_images_are_grouped_by_who_is_right(store: Store) -> None:
     truth = np.asarray(store.labels[:60]).astype(np.int64)
     first, second = truth.copy(), truth.copy()
     second[7] = (truth[7] + 1) % 10  # disagree

@@ -54,7 +54,7 @@ def expected_row(one: FrameworkResult) -> list[str]:
         f"{100 * one.validation_accuracy:.1f} %, epoch {one.best_epoch}",
         seconds(one.train_seconds),
         seconds(one.total_seconds),
-        " ".join(filter(None, [speed(one.pictures_per_second), reach(one)])),
+        " ".join(filter(None, [speed(one.images_per_second), reach(one)])),
         f"{one.peak_memory_mib:,.0f} MiB",
         str(one.network_lines),
         f"{one.parameters:,}",
@@ -69,7 +69,7 @@ def speed(number: float | None) -> str:
 
 def reach(one: FrameworkResult) -> str:
     """Of the epochs after the first, where these are several."""
-    speeds = [epoch.pictures_per_second for epoch in one.epochs[1:]]
+    speeds = [epoch.images_per_second for epoch in one.epochs[1:]]
     return f"{speed(min(speeds))} to {speed(max(speeds))}" if len(speeds) > 1 else ""
 
 
@@ -116,7 +116,7 @@ def test_the_terminal_tells_the_reach_of_speeds_and_ranks_no_lines(
     assert "…" not in said.split("\n", 1)[1]  # the title may be long, no figure is cut
     assert result.ranking is not None
     assert set(result.ranking) == {
-        "pictures_per_second",
+        "images_per_second",
         "total_seconds",
         "peak_memory_mib",
     }
@@ -208,7 +208,7 @@ def test_a_comparison_has_the_page_of_its_certificate(traps: RunFolder) -> None:
         "PyTorch",
         "NumPy reference",
     ]
-    assert "parameters and optimiser after a step" in table.words()
+    assert "parameters and optimizer after a step" in table.words()
     assert [link.attributes["href"] for link in page.all("a")] == ["report.html"]
     command = f"triptych verify {shlex.quote(str(traps.path))}"
     assert page.one("pre", "command").text() == command
@@ -262,7 +262,7 @@ def test_confusion_matrices_are_those_of_the_result(run: RunFolder) -> None:
 
 
 def classes(result: Result) -> list[str]:
-    names: list[str] = result.pictures.classes
+    names: list[str] = result.images.classes
     return names
 
 
@@ -288,9 +288,9 @@ def test_what_did_not_finish_says_what_to_do(digits: RunFolder) -> None:
     assert page.one("p", "headline").words().endswith("two frameworks did not finish.")
 
 
-def test_every_picture_shown_says_what_each_framework_said(run: RunFolder) -> None:
+def test_every_image_shown_says_what_each_framework_said(run: RunFolder) -> None:
     result = read_result(run)
-    store = find_store(result.pictures.key)
+    store = find_store(result.images.key)
     assert store is not None
     tested = {
         name: load_tensors(run.path / name / "logits.safetensors")
@@ -301,7 +301,7 @@ def test_every_picture_shown_says_what_each_framework_said(run: RunFolder) -> No
     shown = [
         item for group in page_of(run).all("ul", "shown") for item in group.all("li")
     ]
-    assert len(shown) == min(24, result.pictures.test)
+    assert len(shown) == min(24, result.images.test)
     for item in shown:
         row = names.index(item.one("img").attributes["alt"])
         truth = classes(result)[store.labels[row]]
@@ -338,10 +338,10 @@ def test_setting_holds_recipe_network_machine_and_commands(run: RunFolder) -> No
 def test_problems_are_counted_and_listed(traps: RunFolder) -> None:
     setting = page_of(traps).one("section", name="setting")
     assert [cell.words() for cell in setting.all("tr")[1].all()[:2]] == [
-        "not a picture",
+        "not an image",
         "1",
     ]
-    assert '<b>&"x/no<i>picture.png' in setting.one("ul", "problems").text()
+    assert '<b>&"x/no<i>image.png' in setting.one("ul", "problems").text()
 
 
 def test_hostile_names_stay_text(traps: RunFolder) -> None:
@@ -423,7 +423,7 @@ def test_the_same_run_gives_the_same_page(traps: RunFolder) -> None:
     assert not list(traps.path.glob(".*.tmp"))
 
 
-def test_pictures_gone_from_the_cache_are_missed_in_a_line(
+def test_images_gone_from_the_cache_are_missed_in_a_line(
     digits: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert page_of(digits).all("img")
@@ -432,8 +432,8 @@ def test_pictures_gone_from_the_cache_are_missed_in_a_line(
     monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "empty"))
     page = read_page(write_report(run).read_text("utf-8"))
     assert not page.all("img")
-    assert "no longer in the cache" in page.one("section", name="pictures").words()
-    assert f"triptych resume {run.path}" in page.one("section", name="pictures").words()
+    assert "no longer in the cache" in page.one("section", name="images").words()
+    assert f"triptych resume {run.path}" in page.one("section", name="images").words()
 
 
 def test_many_classes_show_their_largest_confusions(altered: Altered) -> None:
@@ -441,7 +441,7 @@ def test_many_classes_show_their_largest_confusions(altered: Altered) -> None:
     counts[3, 97], counts[50, 2] = 5, 8
 
     def change(result: Result, path: Path) -> None:
-        result.pictures.classes = [f"class {i}" for i in range(100)]
+        result.images.classes = [f"class {i}" for i in range(100)]
         result.frameworks["pytorch"].confusion = counts.tolist()
 
     section = read_page(altered(change)).one("section", name="confusion")
@@ -456,9 +456,9 @@ def test_many_classes_show_their_largest_confusions(altered: Altered) -> None:
     ]
 
 
-def test_no_test_pictures(altered: Altered) -> None:
+def test_no_test_images(altered: Altered) -> None:
     def change(result: Result, path: Path) -> None:
-        result.pictures.test = 0
+        result.images.test = 0
         one = result.frameworks["pytorch"]
         one.test_accuracy = one.test_accuracy_interval = one.confusion = None
         none = np.zeros(0, np.int64)
@@ -467,9 +467,9 @@ def test_no_test_pictures(altered: Altered) -> None:
         save_tensors(file, {"logits": logits, "labels": none, "rows": none})
 
     page = read_page(altered(change))
-    assert "no test pictures" in page.one("table", "figures").words()
-    assert "There are no test pictures" in page.one("section", name="pictures").words()
-    assert "there are no test pictures" in page.one("section", name="confusion").words()
+    assert "no test images" in page.one("table", "figures").words()
+    assert "There are no test images" in page.one("section", name="images").words()
+    assert "there are no test images" in page.one("section", name="confusion").words()
     assert "validation accuracy" in page.one("p", "headline").words()
     assert not page.all("svg", "interval")
 

@@ -29,10 +29,10 @@ EPOCH = Epoch(
     loss=0.5,
     accuracy=0.9,
     train_seconds=1,
-    pictures_per_second=8,
+    images_per_second=8,
     step_losses=[0.5, None],
 )
-PICTURES = {
+IMAGES = {
     "source": "digits", "key": "0", "size": [8, 8], "fit": "squash",
     "resize": "bilinear", "train": 1, "validation": 1, "test": 1, "classes": ["0", "1"],
     "class_counts": {}, "problem_counts": {}, "problems": [],
@@ -42,10 +42,8 @@ PICTURES = {
 def run_in(path: Path) -> RunFolder:
     run = RunFolder(path / "run")
     write_atomic(run.path / "network.toml", mlp().to_toml())
-    write_json(run.path / "pictures.json", PICTURES)
-    write_atomic(
-        run.path / "recipe.toml", make_recipe({"pictures": "digits"}).to_toml()
-    )
+    write_json(run.path / "images.json", IMAGES)
+    write_atomic(run.path / "recipe.toml", make_recipe({"images": "digits"}).to_toml())
     return run
 
 
@@ -60,7 +58,7 @@ def run_in(path: Path) -> RunFolder:
     ids=["pipe", "device", "loop", "folder"],
 )
 @pytest.mark.parametrize(
-    "name", ["recipe.toml", "network.toml", "pictures.json", "events.jsonl", "weights"]
+    "name", ["recipe.toml", "network.toml", "images.json", "events.jsonl", "weights"]
 )
 def test_what_is_no_file_is_not_read(
     make: Callable[[Path], None], name: str, tmp_path: Path
@@ -73,7 +71,7 @@ def test_what_is_no_file_is_not_read(
     read: dict[str, Callable[[], object]] = {
         "recipe.toml": run.recipe,
         "network.toml": run.architecture,
-        "pictures.json": run.pictures,
+        "images.json": run.images,
         "events.jsonl": Panel(run.path).epochs,
         "weights": lambda: load_tensors(at),
     }
@@ -110,17 +108,17 @@ def test_events_of_another_make_are_refused(spoiled: Any, tmp_path: Path) -> Non
         panel.epochs()
 
 
-@pytest.mark.parametrize("key", PICTURES)
-def test_pictures_of_another_make_are_refused(key: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", IMAGES)
+def test_images_of_another_make_are_refused(key: str, tmp_path: Path) -> None:
     run = run_in(tmp_path)
-    assert msgspec.json.decode(msgspec.json.encode(run.pictures())) == PICTURES
+    assert msgspec.json.decode(msgspec.json.encode(run.images())) == IMAGES
     for spoiled in (
-        {name: PICTURES[name] for name in PICTURES if name != key},
-        {**PICTURES, key: None},
+        {name: IMAGES[name] for name in IMAGES if name != key},
+        {**IMAGES, key: None},
     ):
-        (run.path / "pictures.json").write_text(json.dumps(spoiled))
-        with pytest.raises(RunFolderError, match=r"pictures\.json: is of another make"):
-            run.pictures()
+        (run.path / "images.json").write_text(json.dumps(spoiled))
+        with pytest.raises(RunFolderError, match=r"images\.json: is of another make"):
+            run.images()
 
 
 def test_a_log_is_not_written_through_a_link(tmp_path: Path) -> None:

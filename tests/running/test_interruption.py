@@ -20,15 +20,15 @@ from tests.processes import command, end, family, started, wait_until, worker
 from triptych.children import child_command
 from triptych.network.weights import load_tensors
 
-RUN = ["--network", "sports-cnn", "--size", "12", "--seed", "3"]
-"""A small run of everything with a state: batch norm, dropout, augmentation, optimiser,
+RUN = ["--network", "sports-cnn", "--image-size", "12", "--seed", "3"]
+"""A small run of everything with a state: batch norm, dropout, augmentation, optimizer,
 schedule.
 """
 
 
 LIGHT = [
     "train", "digits", "--framework", "reference", "--precision", "float64",
-    "--network", "mlp", "--size", "8", "--epochs", "500",
+    "--network", "mlp", "--image-size", "8", "--epochs", "500",
 ]  # fmt: skip
 """One without any framework, where it does not matter which it is."""
 
@@ -67,7 +67,7 @@ def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -
     losses = [step_losses(run, framework) for run in (whole, broken)]
     assert losses[0] == losses[1]
     state = load_tensors(whole / framework / "checkpoint.safetensors")
-    # The comparison covers the optimiser.
+    # The comparison covers the optimizer.
     assert int(state["optimizer.step"]) == 6 * len(losses[0][0])
 
 

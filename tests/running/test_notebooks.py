@@ -64,7 +64,7 @@ def test_the_same_network_on_paper() -> None:
         (PYTORCH, "adam", 1e-3, "constant", 0.0),
     ],
 )
-def test_optimisers(
+def test_optimizers(
     name: str, optimizer: str, rate: float, schedule: str, decay: float
 ) -> None:
     made = recipe_of(name)
@@ -75,14 +75,14 @@ def test_optimisers(
 
 def test_batches_epochs_resize_and_what_was_kept() -> None:
     made = {name: recipe_of(name) for name in NOTEBOOKS}
-    assert [(one.batch, one.epochs) for one in made.values()] == [
+    assert [(one.batch_size, one.epochs) for one in made.values()] == [
         (20, 20),
         (10, 10),
         (10, 50),
     ]
     assert [one.resize for one in made.values()] == ["nearest", "nearest", "bilinear"]
     assert {
-        (one.size, one.fit, one.keep, one.augmentation) for one in made.values()
+        (one.image_size, one.fit, one.keep, one.augmentation) for one in made.values()
     } == {(224, "squash", "last", None)}
 
 

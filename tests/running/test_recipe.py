@@ -37,21 +37,21 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"epochs": 1.5}, "expected int, got float for epochs"),
     ({"epochs": "3"}, "expected int, got str for epochs"),
     ({"epochs": True}, "expected int, got bool for epochs"),
-    ({"batch": 0}, "batch is 0, but must be 1 or more"),
-    ({"batch": -8}, "batch is -8"),
+    ({"batch_size": 0}, "batch_size is 0, but must be 1 or more"),
+    ({"batch_size": -8}, "batch_size is -8"),
     ({"seed": -1}, "seed is -1, but must be 0 or more"),
-    ({"size": 3}, "size is 3, but must lie between 4 and 1024 pixels"),
-    ({"size": 1025}, "size is 1025"),
-    ({"size": [64, 2]}, r"size is \(64, 2\)"),
-    ({"size": [64]}, "for size"),
-    ({"size": [64, 64, 3]}, "for size"),
-    ({"size": "64"}, "for size"),
+    ({"image_size": 3}, "image_size is 3, but must lie between 4 and 1024 pixels"),
+    ({"image_size": 1025}, "image_size is 1025"),
+    ({"image_size": [64, 2]}, r"image_size is \(64, 2\)"),
+    ({"image_size": [64]}, "for image_size"),
+    ({"image_size": [64, 64, 3]}, "for image_size"),
+    ({"image_size": "64"}, "for image_size"),
     ({"fit": "squish"}, r"unknown fit 'squish': did you mean 'squash'\?"),
     (
         {"precision": "float16"},
         r"unknown precision 'float16': did you mean 'bfloat16'\?",
     ),
-    ({"pictures": 3}, "for pictures"),
+    ({"images": 3}, "for images"),
     ({"network": 3}, "for network"),
     ({"full": "yes"}, "for full"),
     ({"strict": 1}, "for strict"),
@@ -79,7 +79,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": {"momentum": -0.1}}, "optimizer: momentum is -0.1"),
     ({"optimizer": {"beta1": 1.0}}, "optimizer: beta1 is 1.0"),
     ({"optimizer": {"beta2": NAN}}, "optimizer: beta2 is nan"),
-    ({"optimizer": {"decay": 1.0}}, "optimizer: decay is 1.0"),
+    ({"optimizer": {"rho": 1.0}}, "optimizer: rho is 1.0"),
     ({"optimizer": {"epsilon": -1e-8}}, "optimizer: epsilon is -1e-08"),
     ({"optimizer": {"epsilon": INF}}, "optimizer: epsilon is inf"),
     ({"optimizer": {"weight_decay": -0.1}}, "optimizer: weight_decay is -0.1"),
@@ -131,13 +131,13 @@ def test_what_is_refused_in_one_line(table: dict[str, Any], message: str) -> Non
 def test_the_edges_of_what_is_allowed() -> None:
     made = make_recipe(
         {
-            "epochs": 1, "batch": 1, "seed": 0, "size": [4, 1024],
+            "epochs": 1, "batch_size": 1, "seed": 0, "image_size": [4, 1024],
             "optimizer": {"name": "sgd", "momentum": 0, "label_smoothing": 0.99,
                           "weight_decay": 100},
             "schedule": {"learning_rate": 0}, "augmentation": {"shift": 0},
         }
     )  # fmt: skip
-    assert made.size == (4, 1024)
+    assert made.image_size == (4, 1024)
     assert made.optimizer == Optimizer(
         "sgd", momentum=0.0, label_smoothing=0.99, weight_decay=100.0
     )
@@ -147,9 +147,9 @@ def test_the_edges_of_what_is_allowed() -> None:
 
 
 def test_a_folder_starts_from_the_classs_own_defaults() -> None:
-    made = make_recipe({"pictures": "photos"})
-    assert made == Recipe(pictures="photos")
-    assert (made.network, made.size, made.epochs, made.batch) == (
+    made = make_recipe({"images": "photos"})
+    assert made == Recipe(images="photos")
+    assert (made.network, made.image_size, made.epochs, made.batch_size) == (
         "sports-cnn",
         64,
         15,
@@ -163,7 +163,7 @@ def test_a_folder_starts_from_the_classs_own_defaults() -> None:
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_a_built_in_set_has_its_own(name: str) -> None:
-    made = make_recipe({"pictures": name})
+    made = make_recipe({"images": name})
     for key, value in DEFAULTS[name].items():
         if key == "augmentation":
             assert made.augmentation == Augmentation(**value)
@@ -172,39 +172,37 @@ def test_a_built_in_set_has_its_own(name: str) -> None:
         else:
             assert getattr(made, key) == value
     other = {
-        "size": 100,
+        "image_size": 100,
         "epochs": 99,
         "network": "mlp",
         "augmentation": {"flip": True},
     }
-    assert make_recipe({"pictures": name}, other) == make_recipe(
-        other, {"pictures": name}
-    )
-    own = make_recipe({"pictures": name}, other)
-    assert (own.size, own.epochs, own.network) == (100, 99, "mlp")
+    assert make_recipe({"images": name}, other) == make_recipe(other, {"images": name})
+    own = make_recipe({"images": name}, other)
+    assert (own.image_size, own.epochs, own.network) == (100, 99, "mlp")
     assert own.augmentation is not None
     assert own.augmentation.flip
 
 
 def test_sports_is_what_is_meant_when_nothing_is_said() -> None:
-    assert make_recipe() == make_recipe({}) == make_recipe({"pictures": "sports"})
-    assert make_recipe().pictures == "sports"
+    assert make_recipe() == make_recipe({}) == make_recipe({"images": "sports"})
+    assert make_recipe().images == "sports"
 
 
 def test_digits_are_never_mirrored_unless_asked_for() -> None:
-    assert make_recipe({"pictures": "digits"}).augmentation == Augmentation(flip=False)
-    unmoved = make_recipe({"pictures": "digits", "augmentation": {"shift": 0.0}})
+    assert make_recipe({"images": "digits"}).augmentation == Augmentation(flip=False)
+    unmoved = make_recipe({"images": "digits", "augmentation": {"shift": 0.0}})
     assert unmoved.augmentation == Augmentation(flip=False, shift=0.0)
-    as_they_are = make_recipe({"pictures": "digits", "augmentation": False})
+    as_they_are = make_recipe({"images": "digits", "augmentation": False})
     assert as_they_are.augmentation is None
 
 
 @pytest.mark.parametrize("name", get_args(OptimizerName))
 def test_every_optimizer_has_a_rate_and_a_decay(name: OptimizerName) -> None:
-    made = make_recipe({"pictures": "photos", "optimizer": {"name": name}})
-    assert made == make_recipe({"pictures": "photos"}, {"optimizer": {"name": name}})
-    for built_in in DEFAULTS:  # a set's own rate is for the optimiser it comes with
-        other = make_recipe({"pictures": built_in, "optimizer": {"name": name}})
+    made = make_recipe({"images": "photos", "optimizer": {"name": name}})
+    assert made == make_recipe({"images": "photos"}, {"optimizer": {"name": name}})
+    for built_in in DEFAULTS:  # a set's own rate is for the optimizer it comes with
+        other = make_recipe({"images": built_in, "optimizer": {"name": name}})
         assert other.schedule == made.schedule
     assert made.schedule.learning_rate == recipe.LEARNING_RATES[name] > 0
     assert made.optimizer.weight_decay == (0.01 if name == "adamw" else 0)
@@ -220,20 +218,21 @@ def test_every_optimizer_has_a_rate_and_a_decay(name: OptimizerName) -> None:
 
 def test_later_tables_lie_on_top() -> None:
     file = {
-        "pictures": "digits",
+        "images": "digits",
         "epochs": 9,
         "optimizer": {"name": "sgd", "momentum": 0.5},
         "schedule": {"name": "cosine"},
     }
     options = {
-        "epochs": 2, "batch": None, "optimizer": {"name": None, "weight_decay": 0.25},
+        "epochs": 2, "batch_size": None,
+        "optimizer": {"name": None, "weight_decay": 0.25},
         "schedule": {"name": None, "learning_rate": 0.1},
     }  # fmt: skip
     before = copy.deepcopy((file, options, DEFAULTS))
     made = make_recipe(file, options)
     assert (file, options, DEFAULTS) == before
-    assert (made.pictures, made.network) == ("digits", "lenet")
-    assert (made.epochs, made.batch) == (2, 32)
+    assert (made.images, made.network) == ("digits", "lenet")
+    assert (made.epochs, made.batch_size) == (2, 32)
     assert made.optimizer == Optimizer("sgd", momentum=0.5, weight_decay=0.25)
     assert made.schedule == Schedule("cosine", 0.1)
     assert make_recipe(options, file).epochs == 9
@@ -249,7 +248,7 @@ def test_none_is_not_given() -> None:
 SHARES = st.floats(0, 1, exclude_max=True)
 RECIPES = st.builds(
     Recipe,
-    pictures=st.sampled_from(
+    images=st.sampled_from(
         ["sports", "digits", "/photos of größe", 'a "quoted" \\ folder']
     ),
     network=st.sampled_from(["mlp", "/some where/mine.toml"]),
@@ -257,8 +256,9 @@ RECIPES = st.builds(
         tuple
     ),
     epochs=st.integers(1, 10**6),
-    batch=st.integers(1, 10**6),
-    size=st.integers(4, 1024) | st.tuples(st.integers(4, 1024), st.integers(4, 1024)),
+    batch_size=st.integers(1, 10**6),
+    image_size=st.integers(4, 1024)
+    | st.tuples(st.integers(4, 1024), st.integers(4, 1024)),
     fit=st.sampled_from(get_args(Fit)),
     full=st.booleans(),
     strict=st.booleans(),
@@ -270,7 +270,7 @@ RECIPES = st.builds(
         momentum=SHARES,
         beta1=SHARES,
         beta2=SHARES,
-        decay=SHARES,
+        rho=SHARES,
         epsilon=st.floats(0, 1e300),
         weight_decay=st.floats(0, 1e300),
         label_smoothing=SHARES,
@@ -294,10 +294,10 @@ def test_round_trip(made: Recipe) -> None:
 def test_a_whole_file(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(
         """
-        pictures = "photos"
+        images = "photos"
         network = "compact-cnn"
         epochs = 20
-        size = [48, 64]
+        image_size = [48, 64]
         frameworks = ["pytorch", "keras:jax"]
         augmentation = false
 
@@ -311,10 +311,10 @@ def test_a_whole_file(tmp_path: Path) -> None:
     )
     made = make_recipe(read_recipe(tmp_path / "recipe.toml"))
     assert made == Recipe(
-        pictures="photos",
+        images="photos",
         network="compact-cnn",
         epochs=20,
-        size=(48, 64),
+        image_size=(48, 64),
         frameworks=("pytorch", "keras:jax"),
         optimizer=Optimizer("rmsprop"),
         schedule=Schedule("cosine", 1.0),
@@ -355,7 +355,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_what_a_run_writes_is_read_back(tmp_path: Path) -> None:
     made = make_recipe(
-        {"pictures": "digits", "frameworks": ["pytorch"], "augmentation": False}
+        {"images": "digits", "frameworks": ["pytorch"], "augmentation": False}
     )
     (tmp_path / "recipe.toml").write_text(made.to_toml(), "utf-8")
     assert make_recipe(read_toml(tmp_path / "recipe.toml")) == made

@@ -14,7 +14,7 @@ COMMANDS = {
     "evaluate": "predict",
     "replay": "replay",
     "runs": "runs",
-    "pictures": "images",
+    "images": "images",
     "cache": "images",
     "networks": "networks",
     "show": "networks",

@@ -169,11 +169,11 @@ class Asked(Struct, kw_only=True):
     precision: Precision
     steps: Annotated[int, Meta(ge=1)]
     optimizers: list[Optimizer]
-    schedules: Annotated[list[Schedule], Meta(description="One for each optimiser.")]
+    schedules: Annotated[list[Schedule], Meta(description="One for each optimizer.")]
     seed: Annotated[int, Meta(ge=0)]
-    batch: Annotated[int, Meta(ge=2)]
+    batch_size: Annotated[int, Meta(ge=2)]
     probes: bool = True
-    pictures: Annotated[str | None, Meta(description="null for seeded noise.")] = None
+    images: Annotated[str | None, Meta(description="null for seeded noise.")] = None
     fit: Fit = "squash"
     resize: Resize = "bilinear"
     full: bool = False

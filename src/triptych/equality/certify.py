@@ -93,7 +93,7 @@ def rules(precision: Precision, devices: Mapping[str, Device]) -> list[RuleOfBou
 
 
 def batches_hash(cases: Sequence[Case]) -> str:
-    """SHA-256 over the pictures, labels and masks of all cases."""
+    """SHA-256 over the images, labels and masks of all cases."""
     digest = hashlib.sha256()
     for case in cases:
         for batch in case.batches:

@@ -117,7 +117,7 @@ class Answered:
         }
 
     def unsure(self, place: Place, step: int) -> int:
-        """How many pictures a step may count as right or as wrong: their label ties
+        """How many images a step may count as right or as wrong: their label ties
         with another class.
         """
         if place not in self._unsure:
@@ -132,7 +132,7 @@ def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
     before what they cause.
 
     By quantity as in `QUANTITIES`; forward from the first layer, gradients from the
-    last; of steps the earliest first, and what the optimiser remembers before what it
+    last; of steps the earliest first, and what the optimizer remembers before what it
     does with it.
     """
     found = [(_place(case, key), key) for key in answers]
@@ -287,7 +287,7 @@ def _group(case: Case, key: str, beside: Mapping[str, str]) -> str:
         return f"{head}/statistics of {where.rpartition('.')[0]}"
     if "." not in where:
         return key
-    owner = where.rpartition(".")[0]  # a layer, or an optimiser's slot of one
+    owner = where.rpartition(".")[0]  # a layer, or an optimizer's slot of one
     slot, dot, layer = owner.rpartition(".")
     return f"{head}/{slot}{dot}{beside.get(layer, layer)}"
 
@@ -314,7 +314,7 @@ def _undecided(
     direction of its first step.
 
     Adam and RMSprop first go by the sign of the gradient. Where all of a gradient lies
-    within the bound of what the optimiser remembers of it, one correct program goes up
+    within the bound of what the optimizer remembers of it, one correct program goes up
     and another down. That is so in a user's network below float64; the probes'
     gradients are small where they are because their inputs are.
     """

@@ -53,7 +53,7 @@ def moved_weights(architecture: Architecture, seed: int) -> Weights:
 def noise(
     architecture: Architecture, sizes: Sequence[int], seed: int
 ) -> tuple[Batch, ...]:
-    """Batches of seeded noise, of these numbers of pictures, with labels and masks."""
+    """Batches of seeded noise, of these numbers of images, with labels and masks."""
     batches = []
     for number, size in enumerate(sizes):
         generator = stream(seed, "noise", architecture.name, number)
@@ -78,7 +78,7 @@ def network_case(
     steps: int,
 ) -> Case:
     """The case of a user's network: everything about the first batch, and `steps` steps
-    of each optimiser.
+    of each optimizer.
     """
     trainings = tuple(
         Training(
@@ -108,10 +108,10 @@ def first_step_case(
 
 def probe_cases(precision: Precision, seed: int) -> list[Case]:
     """Layers of every kind at uneven sizes, a batch of one, a short last batch; every
-    optimiser, schedule.
+    optimizer, schedule.
 
-    What an optimiser does to a recurrent layer shows in plain steps, in which nothing
-    is divided by its size. No optimiser has but its default numbers: one that took no
+    What an optimizer does to a recurrent layer shows in plain steps, in which nothing
+    is divided by its size. No optimizer has but its default numbers: one that took no
     notice of them would pass.
     """
     trainings = tuple(_through_the_schedules(one) for one in OPTIMIZERS)
@@ -150,9 +150,7 @@ OPTIMIZERS = (
         weight_decay=0.2,
         label_smoothing=0.2,
     ),
-    Optimizer(
-        "rmsprop", decay=0.8, epsilon=1e-7, weight_decay=0.1, label_smoothing=0.1
-    ),
+    Optimizer("rmsprop", rho=0.8, epsilon=1e-7, weight_decay=0.1, label_smoothing=0.1),
 )
 """What the probe of many scales is trained by, each with other numbers than its
 defaults but for one.

@@ -124,7 +124,7 @@ def _shown(
 
 
 def unsure(case: Case, training: Training, step: int, bound: Bound) -> int:
-    """How many pictures of a step's batch have a label whose logit ties with the
+    """How many images of a step's batch have a label whose logit ties with the
     largest of the others.
 
     The two are nearer than twice the `bound` of the logits. Its envelope is that of the

@@ -10,7 +10,7 @@ the boundary are NumPy and are never changed by the other side:
   kept; one for every dropout layer, or none at all, which keeps every unit
 - weights: canonical tensors by canonical name (see `triptych.network.weights`)
 - activations: by layer, (batch, *shape of its output), channels last, and by `INPUT`
-  the prepared pictures
+  the prepared images
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Optimizer:
     - adam:    m, v = moments of g and g^2;  w = w - lr m' / (sqrt(v') + epsilon),
       ' bias-corrected
     - adamw:   adam, with a weight decay of its own by default
-    - rmsprop: s = decay s + (1 - decay) g^2;  w = w - lr g / (sqrt(s) + epsilon)
+    - rmsprop: s = rho s + (1 - rho) g^2;  w = w - lr g / (sqrt(s) + epsilon)
 
     Before the step, kernels (recurrent ones, too) are multiplied by 1 - lr
     weight_decay; nothing else is. `label_smoothing` e makes the target (1 - e) one_hot
@@ -74,7 +74,7 @@ class Optimizer:
     momentum: float = conventions.SGD_MOMENTUM
     beta1: float = conventions.ADAM_BETA1
     beta2: float = conventions.ADAM_BETA2
-    decay: float = conventions.RMSPROP_DECAY
+    rho: float = conventions.RMSPROP_RHO
     epsilon: float = conventions.ADAM_EPSILON
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
@@ -94,7 +94,7 @@ class Step(Protocol):
         """Train on one batch; gives (state, loss, correct).
 
         The loss is the mean over the batch, before the update; `correct` counts the
-        pictures whose largest logit is their label's. Both may still be under way on
+        images whose largest logit is their label's. Both may still be under way on
         the device: `float(loss)` waits for them.
         """
         ...
@@ -127,7 +127,7 @@ class Framework(Protocol):
         """A network that holds `weights` and computes in `precision`.
 
         bfloat16 means: layers with a kernel in bfloat16; weights, batch norm's
-        averages, loss and optimiser in float32. Raises UsageError for a precision that
+        averages, loss and optimizer in float32. Raises UsageError for a precision that
         does not work here.
         """
         ...
@@ -135,12 +135,12 @@ class Framework(Protocol):
     def load_weights(self, state: State, weights: Weights) -> None:
         """Set the canonical tensors that `weights` holds.
 
-        That may be optimiser state too, once `make_step` has been called.
+        That may be optimizer state too, once `make_step` has been called.
         """
         ...
 
     def dump_weights(self, state: State) -> Weights:
-        """All canonical tensors, optimiser state included once there is one; copies."""
+        """All canonical tensors, optimizer state included once there is one; copies."""
         ...
 
     def trace(
@@ -151,7 +151,7 @@ class Framework(Protocol):
         masks: Masks,
         fed: Activations | None = None,
     ) -> dict[str, Array]:
-        """Activations in the order of the architecture, the prepared pictures first.
+        """Activations in the order of the architecture, the prepared images first.
 
         In training, batch norm uses the batch's own statistics, and dropout the given
         masks. With `fed`, all activations of another trace, each layer is computed from
@@ -172,7 +172,7 @@ class Framework(Protocol):
         ...
 
     def make_step(self, state: State, optimizer: Optimizer) -> Step:
-        """A training step; gives `state` a fresh optimiser, its slots zero."""
+        """A training step; gives `state` a fresh optimizer, its slots zero."""
         ...
 
     def predict(self, state: State, images: Images) -> Array:

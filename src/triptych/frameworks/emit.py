@@ -172,7 +172,7 @@ def describe(architecture: Architecture, title: str) -> str:
     """The docstring of a network's source: what it is."""
     height, width, channels = architecture.input_shape
     return docstring(
-        f"{architecture.name} in {title}: {height} x {width} x {channels} pictures, "
+        f"{architecture.name} in {title}: {height} x {width} x {channels} images, "
         f"{architecture.classes} classes, {architecture.parameter_count:,} parameters."
     )
 

@@ -126,7 +126,7 @@ def batch_norm(
     momentum: float,
     training: bool,
 ) -> tuple[Tensor, tuple[Values, Values]]:
-    """Normalise each channel; gives the running (mean, variance) after this batch with
+    """Normalize each channel; gives the running (mean, variance) after this batch with
     the output.
     """
     n = x.values.size // x.values.shape[-1]
@@ -317,7 +317,7 @@ def dropout(x: Tensor, rate: float, mask: NDArray[np.bool_] | None) -> Tensor:
 
 
 def flatten(x: Tensor) -> Tensor:
-    """One row a picture, channels running fastest."""
+    """One row an image, channels running fastest."""
     return Tensor(
         x.values.reshape(len(x.values), -1),
         (x,),
@@ -326,7 +326,7 @@ def flatten(x: Tensor) -> Tensor:
 
 
 def rows(x: Tensor) -> Tensor:
-    """The rows of a picture, from top to bottom; in a row the channels run fastest."""
+    """The rows of an image, from top to bottom; in a row the channels run fastest."""
     return Tensor(
         x.values.reshape(*x.values.shape[:2], -1),
         (x,),

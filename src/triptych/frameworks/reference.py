@@ -41,7 +41,7 @@ TAKEN = {*layers.VOCABULARY, "weights", "averages", "masks", "training"}
 
 @dataclass
 class State:
-    """Weights and optimiser slots as plain float64 arrays, by canonical name."""
+    """Weights and optimizer slots as plain float64 arrays, by canonical name."""
 
     architecture: Architecture
     text: str
@@ -298,7 +298,7 @@ def update(
             m_corrected, v_corrected = m / (1 - o.beta1**step), v / (1 - o.beta2**step)
             return m_corrected / (np.sqrt(v_corrected) + o.epsilon), [m, v]
         case "rmsprop":
-            s = o.decay * slots[0] + (1 - o.decay) * g**2
+            s = o.rho * slots[0] + (1 - o.rho) * g**2
             return g / (np.sqrt(s) + o.epsilon), [s]
 
 

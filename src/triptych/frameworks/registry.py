@@ -31,7 +31,7 @@ class Entry:
     """The extra of this package that installs them."""
     environment: dict[str, str] = field(default_factory=dict)
     """What its process needs in its environment before it starts."""
-    colour: str = "#64748b"
+    color: str = "#64748b"
     """What it is drawn with in plots and on the terminal."""
 
     seconds: int = 1

@@ -1,1 +1,1 @@
-"""What is learned from: pictures found, checked, decoded once, given out in batches."""
+"""What is learned from: images found, checked, decoded once, given out in batches."""

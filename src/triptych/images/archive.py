@@ -1,6 +1,6 @@
 """Zip and tar archives, read in place: nothing is ever unpacked to disk.
 
-The whole list of members is checked before the first picture is read. One member that
+The whole list of members is checked before the first image is read. One member that
 could harm (a path that leaves the folder, a link, a device, a bomb) refuses the
 archive: who packs such a thing is not to be trusted with the rest.
 """
@@ -23,7 +23,7 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.errors import PicturesError, UnsafeArchive
+from triptych.errors import ImagesError, UnsafeArchive
 from triptych.files import check_file
 from triptych.images.reader import MAX_FILE, Names, Problem, is_hidden
 
@@ -52,7 +52,7 @@ _DAMAGE = (
 def open_archive(path: Path) -> ZipReader | TarReader:
     """The reader for the archive at `path`, told by its content.
 
-    Raises UnsafeArchive for a member that must not be read, PicturesError for what is
+    Raises UnsafeArchive for a member that must not be read, ImagesError for what is
     no archive.
     """
     with _damage_named(path):
@@ -69,7 +69,7 @@ def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise PicturesError(
+        raise ImagesError(
             f"{path} is no intact zip or tar archive "
             f"({str(error) or type(error).__name__}); give a folder, or pack it again"
         ) from error
@@ -114,7 +114,7 @@ class _Checked:
     def refuse(self, name: str, why: str) -> None:
         raise UnsafeArchive(
             f"{self.path} is refused: member {name!r} {why}; "
-            "pack the pictures again without it"
+            "pack the images again without it"
         )
 
 
@@ -157,7 +157,7 @@ class ZipReader:
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 checked.refuse(name, "is a link or a device")
             if info.flag_bits & 1:
-                raise PicturesError(
+                raise ImagesError(
                     f"{self.path} is encrypted; unpack it with its password "
                     "and give the folder"
                 )
@@ -178,7 +178,7 @@ class ZipReader:
         return np.array([info.header_offset for info in self._members], dtype=np.int64)
 
     def read(self, i: int, limit: int = -1) -> bytes:
-        """The bytes of file `i`; raises PicturesError when the archive is damaged
+        """The bytes of file `i`; raises ImagesError when the archive is damaged
         there.
         """
         info = self._members[i]
@@ -210,7 +210,7 @@ class _Bounded:
         if not 0 <= size <= _HEADER_LIMIT:
             raise UnsafeArchive(
                 f"{self._path} is refused: a header of {size:,} bytes; "
-                "pack the pictures again"
+                "pack the images again"
             )
         return self._file.read(size)
 
@@ -282,7 +282,7 @@ class TarReader:
         return self._starts
 
     def read(self, i: int, limit: int = -1) -> bytes:
-        """The bytes of file `i`; raises PicturesError when the archive is damaged
+        """The bytes of file `i`; raises ImagesError when the archive is damaged
         there.
         """
         size = int(self._sizes[i]) if limit < 0 else min(limit, int(self._sizes[i]))

@@ -16,7 +16,7 @@ PIXEL = np.dtype("V3")
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may be done to a training picture: a mirror image, a shift of up to that
+    """What may be done to a training image: a mirror image, a shift of up to that
     share of its side.
     """
 
@@ -32,27 +32,27 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Draws:
-    """For each training picture of one epoch: whether it is mirrored, and by how many
+    """For each training image of one epoch: whether it is mirrored, and by how many
     pixels it moves.
     """
 
     flips: NDArray[np.bool_]
     shifts: NDArray[np.int64]
-    """(pictures, 2): down and right."""
+    """(images, 2): down and right."""
 
 
 def draw(
     augmentation: Augmentation,
-    pictures: int,
+    images: int,
     size: tuple[int, int],
     seed: int,
     epoch: int,
 ) -> Draws:
-    """The draws of an epoch for all pictures: any batch can be made by itself."""
+    """The draws of an epoch for all images: any batch can be made by itself."""
     generator = stream(seed, "augmentation", epoch)
-    flips = generator.random(pictures) < 0.5
+    flips = generator.random(images) < 0.5
     reach = (np.array(size) * augmentation.shift).astype(np.int64)
-    shifts = generator.integers(-reach, reach, (pictures, 2), endpoint=True)
+    shifts = generator.integers(-reach, reach, (images, 2), endpoint=True)
     return Draws(flips & augmentation.flip, shifts)
 
 
@@ -69,7 +69,7 @@ def gather(
     right = _reflect(np.arange(width) - draws.shifts[:, 1:], width)
     right = np.where(draws.flips[:, None], right[:, ::-1], right)
     moved = np.empty((len(rows), height, width), PIXEL)
-    # Picture by picture, rows before columns: a quarter of the time of one index for
+    # Image by image, rows before columns: a quarter of the time of one index for
     # all.
     for target, row, from_above, from_left in zip(
         moved, rows, down, right, strict=True

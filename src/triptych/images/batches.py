@@ -1,4 +1,4 @@
-"""Batch k of epoch e: the same pictures, flips, shifts and dropout masks for every
+"""Batch k of epoch e: the same images, flips, shifts and dropout masks for every
 framework.
 
 Everything is a pure function of (seed, epoch, k), so any batch can be made again
@@ -32,7 +32,7 @@ class Batch:
 
 
 class Batches:
-    """One part of the pictures, in batches.
+    """One part of the images, in batches.
 
     `images` is the whole store, `rows` the part's place in it, `labels` one for each of
     `rows`. `dropouts` holds the rate of each dropout layer and the shape of its mask;
@@ -57,7 +57,7 @@ class Batches:
     def __len__(self) -> int:
         """How many batches an epoch has.
 
-        A single picture left over joins the batch before it: batch norm knows no
+        A single image left over joins the batch before it: batch norm knows no
         variance of one.
         """
         left_over = (
@@ -68,7 +68,7 @@ class Batches:
         return max(-(-len(self.rows) // self.size) - left_over, min(len(self.rows), 1))
 
     def sizes(self) -> list[int]:
-        """How many pictures each batch of an epoch has."""
+        """How many images each batch of an epoch has."""
         full = [self.size] * (len(self) - 1)
         return [*full, len(self.rows) - sum(full)] if len(self) else []
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import filelock
 import platformdirs
 
-from triptych.errors import PicturesError
+from triptych.errors import ImagesError
 from triptych.images.store import Store
 
 _PARTIAL = ".partial"
@@ -32,7 +32,7 @@ class StoreFacts:
     path: Path
     key: str
     source: str
-    pictures: int
+    images: int
     size: tuple[int, int]
     fit: str
     bytes: int
@@ -51,10 +51,10 @@ def keep(cache: Path, key: str, needed: int, fill: Callable[[Path], None]) -> St
     """The store `key` in the folder `cache`, made by `fill(folder)` when it is missing
     or damaged.
 
-    `needed` is the bytes it takes. Raises PicturesError when it cannot be written, and
+    `needed` is the bytes it takes. Raises ImagesError when it cannot be written, and
     what `fill` raises.
     """
-    stores = cache / "pictures"
+    stores = cache / "images"
     found = _intact(stores / key)
     if found is not None:
         return found
@@ -81,7 +81,7 @@ def keep(cache: Path, key: str, needed: int, fill: Callable[[Path], None]) -> St
 
 def list_stores(cache: Path | None = None) -> list[StoreFacts]:
     """All stores in the cache, newest first; damaged ones with what is known."""
-    stores = cache_folder(cache) / "pictures"
+    stores = cache_folder(cache) / "images"
     found = [
         _facts(path)
         for path in stores.glob("*")
@@ -94,7 +94,7 @@ def clear(cache: Path | None = None) -> tuple[int, int]:
     """Remove every store that nobody is making at this moment; gives the stores and the
     bytes removed.
     """
-    stores = cache_folder(cache) / "pictures"
+    stores = cache_folder(cache) / "images"
     removed = freed = 0
     for path in sorted(stores.glob("*")):
         if not path.is_dir():
@@ -115,8 +115,8 @@ def _writing(cache: Path, needed: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PicturesError(
-            f"cannot keep decoded pictures in {cache}: {error.strerror or error} "
+        raise ImagesError(
+            f"cannot keep decoded images in {cache}: {error.strerror or error} "
             f"({needed / 1e6:,.0f} MB are needed); "
             "make room, or set TRIPTYCH_CACHE to another folder"
         ) from error
@@ -125,7 +125,7 @@ def _writing(cache: Path, needed: int) -> Iterator[None]:
 def _intact(path: Path) -> Store | None:
     try:
         return Store.open(path)
-    except PicturesError:
+    except ImagesError:
         return None
 
 
@@ -158,7 +158,7 @@ def _facts(path: Path) -> StoreFacts:
             path,
             path.name,
             facts["source"],
-            facts["pictures"],
+            facts["images"],
             (height, width),
             facts["fit"],
             _bytes(path),

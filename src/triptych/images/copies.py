@@ -1,4 +1,4 @@
-"""The one rule about pictures that occur more than once.
+"""The one rule about images that occur more than once.
 
 Two files are copies when their pixels are the same at full resolution, upright,
 whatever the format.
@@ -9,7 +9,7 @@ whatever the format.
    validation, else train, else undecided: the test part stays as its author made it.
 3. Of several on the side that keeps it: the first by path.
 
-So a store holds each picture once, and no split of a store can put a picture on two
+So a store holds each image once, and no split of a store can put an image on two
 sides.
 """
 
@@ -38,8 +38,8 @@ def find_copies(
     """The rows to leave out, in rising order.
 
     `digests` (rows, 16) stand for the pixels; `labels` and `sides` are those of the
-    rows; what is not `usable` has no pixels and is no copy of anything. A copy of a
-    picture in another class is left out with it; of copies in one class one stays: on
+    rows; what is not `usable` has no pixels and is no copy of anything. A copy of an
+    image in another class is left out with it; of copies in one class one stays: on
     the test side, else validation, else train.
     """
     rows = np.flatnonzero(usable)

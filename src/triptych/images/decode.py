@@ -1,13 +1,13 @@
-"""From the bytes of a picture file to uint8 RGB of one size. The only place that knows
+"""From the bytes of an image file to uint8 RGB of one size. The only place that knows
 file formats.
 
-What a picture means here, whatever it was saved as:
+What an image means here, whatever it was saved as:
 
 - the content decides what a file is, not its ending; of an animation or of many pages
   the first counts;
 - transparent parts lie on white; CMYK and the rest become RGB the way Pillow does it,
-  colour profiles unread;
-- 16-bit samples keep their upper byte, grey as well as colour; 32-bit samples have no
+  color profiles unread;
+- 16-bit samples keep their upper byte, gray as well as color; 32-bit samples have no
   agreed range: refused;
 - the camera's orientation mark is applied.
 """
@@ -26,27 +26,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from triptych.errors import UnreadablePicture, UsageError, did_you_mean
+from triptych.errors import UnreadableImage, UsageError, did_you_mean
 from triptych.images.reader import read_file
 
 FITS = ("squash", "crop", "pad")
-"""How a picture meets a target of another shape.
+"""How an image meets a target of another shape.
 
 - `squash`: stretched to it: `image.resize(target, BILINEAR)`;
-- `crop`: its largest centred part of the target's shape: `ImageOps.fit(image, target,
+- `crop`: its largest centered part of the target's shape: `ImageOps.fit(image, target,
   BILINEAR)`;
-- `pad`: whole, centred, on grey 128: `ImageOps.pad(image, target, BILINEAR, (128, 128,
+- `pad`: whole, centered, on gray 128: `ImageOps.pad(image, target, BILINEAR, (128, 128,
   128))`.
 """
 RESIZES = ("bilinear", "nearest")
-"""What a pixel of the smaller picture is made of.
+"""What a pixel of the smaller image is made of.
 
 - `bilinear`: of all pixels that it covers (antialiased);
 - `nearest`: of the one at its middle; the others are lost: the default of Keras in
   2017.
 """
 MAX_PIXELS = 100_000_000
-PAD_GREY = 128
+PAD_GRAY = 128
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _MAGIC = {
@@ -76,9 +76,9 @@ ORIENTATION = 0x0112
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
-    """The picture in `data`, upright. Shape (height, width, 3).
+    """The image in `data`, upright. Shape (height, width, 3).
 
-    Raises UnreadablePicture with the kind `empty`, `truncated`, `not a picture`, `too
+    Raises UnreadableImage with the kind `empty`, `truncated`, `not an image`, `too
     large` or `unreadable`.
     """
     return np.array(_open_upright(data))
@@ -102,24 +102,24 @@ def resize(
 def prepare(
     data: bytes, size: tuple[int, int], fit: str, method: str = "bilinear"
 ) -> tuple[NDArray[np.uint8], bytes]:
-    """The picture in `data` at `size`, and 16 bytes that stand for its pixels at full
+    """The image in `data` at `size`, and 16 bytes that stand for its pixels at full
     resolution.
 
     Shape (height, width, 3). Equal digests mean equal pixels, in whatever format they
-    were saved. Raises UnreadablePicture.
+    were saved. Raises UnreadableImage.
     """
     check_fit(size, fit, method)
     image = _open_upright(data)
     return np.array(fit_to(image, size, fit, method)), pixel_digest(image)
 
 
-def read_picture(
+def read_image(
     path: Path, size: tuple[int, int], fit: str = "squash", method: str = "bilinear"
 ) -> NDArray[np.uint8]:
-    """The picture in the file at `path`, as a store would hold it. Shape (height,
+    """The image in the file at `path`, as a store would hold it. Shape (height,
     width, 3), uint8.
 
-    Raises UnreadablePicture.
+    Raises UnreadableImage.
     """
     return prepare(read_file(path), size, fit, method)[0]
 
@@ -138,7 +138,7 @@ def pixel_digest(image: Image.Image) -> bytes:
 
 
 def format_of(head: bytes) -> str | None:
-    """The picture format that a file beginning with `head` (16 bytes are enough) claims
+    """The image format that a file beginning with `head` (16 bytes are enough) claims
     to have.
     """
     if head.startswith(b"RIFF") and head[8:12] != b"WEBP":
@@ -149,23 +149,21 @@ def format_of(head: bytes) -> str | None:
 
 
 def _open_upright(data: bytes) -> Image.Image:
-    """The picture in `data` as an upright RGB image, or UnreadablePicture."""
+    """The image in `data` as an upright RGB image, or UnreadableImage."""
     if not data:
-        raise UnreadablePicture("empty", "no bytes")
+        raise UnreadableImage("empty", "no bytes")
     claimed = format_of(data[:16])
     if claimed is None:
-        raise UnreadablePicture(
-            "not a picture", "none of JPEG, PNG, WebP, BMP, GIF, TIFF"
-        )
+        raise UnreadableImage("not an image", "none of JPEG, PNG, WebP, BMP, GIF, TIFF")
     with _pillow_quiet():
         try:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
             _check_size(image.width, image.height)
             return upright_rgb(image)
-        except UnreadablePicture:
+        except UnreadableImage:
             raise
         except Image.DecompressionBombError as error:
-            raise UnreadablePicture(
+            raise UnreadableImage(
                 "too large", f"over {MAX_PIXELS / 1e6:.0f} megapixels"
             ) from error
         except Exception as error:
@@ -175,11 +173,11 @@ def _open_upright(data: bytes) -> Image.Image:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise UnreadablePicture("too large", f"{width} x {height} pixels")
+        raise UnreadableImage("too large", f"{width} x {height} pixels")
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """An opened picture, loaded, as RGB, and turned as its orientation mark says."""
+    """An opened image, loaded, as RGB, and turned as its orientation mark says."""
     image.load()
     # Only after loading: TIFF has turned itself by then, PNG may keep the mark at its
     # end.
@@ -201,7 +199,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         upper = np.asarray(image) >> 8
         return Image.fromarray(upper.astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise UnreadablePicture(
+        raise UnreadableImage(
             "unreadable",
             "32-bit samples have no agreed range; save it with 8 or 16 bits",
         )
@@ -215,17 +213,17 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return paper
 
 
-def _failure(data: bytes, claimed: str, error: Exception) -> UnreadablePicture:
-    """What to say about a file that begins like a picture and is none."""
+def _failure(data: bytes, claimed: str, error: Exception) -> UnreadableImage:
+    """What to say about a file that begins like an image and is none."""
     if _is_cut(data, claimed) or "truncated" in str(error).casefold():
-        return UnreadablePicture(
+        return UnreadableImage(
             "truncated", f"a {claimed} file that ends early, after {len(data):,} bytes"
         )
     if isinstance(error, UnidentifiedImageError):
-        return UnreadablePicture(
+        return UnreadableImage(
             "unreadable", f"begins like {claimed}, but its header is damaged"
         )
-    return UnreadablePicture(
+    return UnreadableImage(
         "unreadable", f"damaged {claimed} file ({str(error) or type(error).__name__})"
     )
 
@@ -252,7 +250,7 @@ def _is_cut(data: bytes, claimed: str) -> bool:
 
 
 def way(fit: str, method: str) -> str:
-    """How a picture comes to its size, in the key of a store."""
+    """How an image comes to its size, in the key of a store."""
     return fit if method == "bilinear" else f"{fit} {method}"
 
 
@@ -263,14 +261,14 @@ def check_fit(size: tuple[int, int], fit: str, method: str = "bilinear") -> None
             raise UsageError(f"unknown {what} {name!r}: {did_you_mean(name, known)}")
     if min(size) < 1:
         raise UsageError(
-            f"picture size {size[0]} x {size[1]}: give at least one pixel each way"
+            f"image size {size[0]} x {size[1]}: give at least one pixel each way"
         )
 
 
 def fit_to(
     image: Image.Image, size: tuple[int, int], fit: str, method: str = "bilinear"
 ) -> Image.Image:
-    """A picture at `size` = (height, width), stretched, cropped or padded to it by a
+    """An image at `size` = (height, width), stretched, cropped or padded to it by a
     resampling of Pillow.
     """
     height, width = size
@@ -286,7 +284,7 @@ def fit_to(
         )
     inner = min(width, max(1, round(image.width / image.height * height)))
     outer = min(height, max(1, round(image.height / image.width * width)))
-    paper = Image.new("RGB", (width, height), (PAD_GREY,) * 3)
+    paper = Image.new("RGB", (width, height), (PAD_GRAY,) * 3)
     paper.paste(
         image.resize((inner, outer), how),
         (round((width - inner) / 2), round((height - outer) / 2)),

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from triptych.errors import PicturesError
+from triptych.errors import ImagesError
 from triptych.images.decode import pixel_digest, resize, way
 from triptych.images.reader import Names
 from triptych.images.split import UNDECIDED
-from triptych.images.store import SCHEMA, Contents, Picture
+from triptych.images.store import SCHEMA, Contents, DecodedImage
 
 CLASSES = tuple("0123456789")
 
@@ -29,7 +29,7 @@ _WHITE = 16
 
 
 def contents(size: tuple[int, int], fit: str, method: str = "bilinear") -> Contents:
-    """What a digits store holds at `size` = (height, width). Raises PicturesError."""
+    """What a digits store holds at `size` = (height, width). Raises ImagesError."""
     labels = _table()[:, 64].astype(np.int32)
     key = hashlib.blake2b(
         f"digits 1 {SCHEMA} {size[0]}x{size[1]} {way(fit, method)}".encode(),
@@ -48,17 +48,17 @@ def contents(size: tuple[int, int], fit: str, method: str = "bilinear") -> Conte
     )
 
 
-def pictures(
+def images(
     size: tuple[int, int], fit: str, method: str = "bilinear"
-) -> Generator[Picture]:
-    """The digits as RGB, brought to `size` like any picture."""
-    grey = np.rint(_table()[:, :64].reshape(-1, 8, 8) * (255 / _WHITE)).astype(np.uint8)
-    for row, small in enumerate(grey):
-        picture = np.repeat(small[:, :, None], 3, axis=2)
-        yield Picture(
+) -> Generator[DecodedImage]:
+    """The digits as RGB, brought to `size` like any image."""
+    gray = np.rint(_table()[:, :64].reshape(-1, 8, 8) * (255 / _WHITE)).astype(np.uint8)
+    for row, small in enumerate(gray):
+        image = np.repeat(small[:, :, None], 3, axis=2)
+        yield DecodedImage(
             row,
-            resize(picture, size, fit, method),
-            pixel_digest(Image.fromarray(picture)),
+            resize(image, size, fit, method),
+            pixel_digest(Image.fromarray(image)),
         )
 
 
@@ -69,6 +69,6 @@ def _table() -> NDArray[np.float64]:
         with gzip.open(path, "rt") as file:
             return np.loadtxt(file, delimiter=",")
     except (OSError, ValueError) as error:
-        raise PicturesError(
+        raise ImagesError(
             f"cannot read the digits in {path}: {error}; install triptych again"
         ) from error

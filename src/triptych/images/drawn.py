@@ -29,26 +29,26 @@ from triptych.images import sports
 from triptych.images.decode import pixel_digest, resize, way
 from triptych.images.reader import Names
 from triptych.images.split import SIDE_NAMES, TEST, TRAIN
-from triptych.images.store import SCHEMA, Contents, Picture
+from triptych.images.store import SCHEMA, Contents, DecodedImage
 
-TRAIN_PICTURES, TEST_PICTURES = 1800, 450
+TRAIN_IMAGES, TEST_IMAGES = 1800, 450
 
 LARGER = 2
-"""How much larger a picture is drawn that is to lose its other pixels: the talk's
+"""How much larger an image is drawn that is to lose its other pixels: the talk's
 photos came from there.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Which pictures are to be drawn: `keys[row]` = (seed, side, class, index) and what
+    """Which images are to be drawn: `keys[row]` = (seed, side, class, index) and what
     the store says.
     """
 
     contents: Contents
     keys: list[tuple[int, int, int, int]]
 
-    def pictures(self) -> Generator[Picture]:
+    def images(self) -> Generator[DecodedImage]:
         """All of them, drawn in child processes. Raises WorkerFailed."""
         height, width = self.contents.size
         with ExitStack() as stack:
@@ -62,23 +62,23 @@ class Plan:
             for row in range(len(self.keys)):
                 data = children[row % count](height * width * 3)
                 pixels = np.frombuffer(data, np.uint8).reshape(height, width, 3)
-                yield Picture(row, pixels, pixel_digest(Image.fromarray(pixels)))
+                yield DecodedImage(row, pixels, pixel_digest(Image.fromarray(pixels)))
 
 
 def plan(
     size: tuple[int, int], seed: int, full: bool, method: str = "bilinear"
 ) -> Plan:
-    """The plan of the set at `size` = (height, width): 1,800 + 450 pictures, or the
+    """The plan of the set at `size` = (height, width): 1,800 + 450 images, or the
     talk's 7,096 + 1,775.
 
     They are drawn at their size, antialiased, and for a `method` of "nearest" at twice
-    of it first. Its key holds everything that the pictures depend on, the text of the
+    of it first. Its key holds everything that the images depend on, the text of the
     drawing code included.
     """
     totals = (
         (sum(sports.TALK_TRAIN), sum(sports.TALK_TEST))
         if full
-        else (TRAIN_PICTURES, TEST_PICTURES)
+        else (TRAIN_IMAGES, TEST_IMAGES)
     )
     counts = (
         sports.counts(totals[0], sports.TALK_TRAIN),
@@ -114,17 +114,17 @@ def plan(
 
 
 def draw_for_parent() -> None:
-    """What a child does: draw the pictures named on standard input, write their bytes
+    """What a child does: draw the images named on standard input, write their bytes
     to standard output.
     """
     order = json.load(sys.stdin)
     height, width = order["size"]
     side = max(height, width) * (LARGER if order["resize"] == "nearest" else 1)
     for key in order["keys"]:
-        picture = sports.draw(sports.CLASSES[key[2]], side, tuple(key))
-        if picture.shape[:2] != (height, width):
-            picture = resize(picture, (height, width), method=order["resize"])
-        sys.stdout.buffer.write(picture.tobytes())
+        image = sports.draw(sports.CLASSES[key[2]], side, tuple(key))
+        if image.shape[:2] != (height, width):
+            image = resize(image, (height, width), method=order["resize"])
+        sys.stdout.buffer.write(image.tobytes())
     sys.stdout.buffer.flush()
 
 

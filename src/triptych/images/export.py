@@ -1,4 +1,4 @@
-"""Pictures of a store as files again: built-in sets for programs that know folders."""
+"""Images of a store as files again: built-in sets for programs that know folders."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from triptych.files import writing
 from triptych.images.store import Store
 
 
-def save_pictures(store: Store, folder: Path) -> None:
-    """Write every picture to `folder` as a PNG, under its name in the store; `scan`
+def save_images(store: Store, folder: Path) -> None:
+    """Write every image to `folder` as a PNG, under its name in the store; `scan`
     gives the same store.
 
     Raises UsageError if the folder holds anything already, RunFolderError if it cannot

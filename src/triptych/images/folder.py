@@ -1,4 +1,4 @@
-"""Which files of a source are its pictures, of which class and side. Nothing is decoded
+"""Which files of a source are its images, of which class and side. Nothing is decoded
 here.
 
 Two layouts are known, in a folder or an archive, below any number of single wrapping
@@ -9,7 +9,7 @@ folders:
 - plain `<class>/...`.
 
 Folders below a class belong to the class. A folder in the place of a class that has no
-picture file, by content or by name, is none: `models/` with weights in it, say. Hidden
+image file, by content or by name, is none: `models/` with weights in it, say. Hidden
 files are passed over.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.errors import PicturesError, UnreadablePicture
+from triptych.errors import ImagesError, UnreadableImage
 from triptych.images.archive import open_archive
 from triptych.images.decode import format_of
 from triptych.images.reader import (
@@ -33,7 +33,7 @@ from triptych.images.reader import (
     Names,
     Problem,
     Reader,
-    is_named_like_a_picture,
+    is_named_like_a_image,
     printable,
 )
 from triptych.images.split import TEST, TRAIN, UNDECIDED, VALIDATION
@@ -89,9 +89,9 @@ class _Layout:
 
 
 def scan(source: Path) -> Listing:
-    """List the pictures of the folder or archive at `source`, by name only.
+    """List the images of the folder or archive at `source`, by name only.
 
-    The caller closes the listing's reader. Raises UnsafeArchive, or PicturesError when
+    The caller closes the listing's reader. Raises UnsafeArchive, or ImagesError when
     there are fewer than two classes or a class without anything to learn from.
     """
     reader: Reader = FolderReader(source) if source.is_dir() else open_archive(source)
@@ -105,11 +105,11 @@ def scan(source: Path) -> Listing:
 def _listing(source: Path, reader: Reader) -> Listing:
     layout = _layout(source, reader)
     placed = _place(reader, layout)
-    pictured = [
-        _has_pictures(reader, placed, number) for number in range(len(placed.classes))
+    imaged = [
+        _has_images(reader, placed, number) for number in range(len(placed.classes))
     ]
     classes = sorted(
-        name for name, kept in zip(placed.classes, pictured, strict=True) if kept
+        name for name, kept in zip(placed.classes, imaged, strict=True) if kept
     )
     # A number that stays -1 is that of a class folder that is left out.
     numbers = np.array(
@@ -130,7 +130,7 @@ def _listing(source: Path, reader: Reader) -> Listing:
         classes=tuple(printable(name) for name in classes),
         problems=(
             *reader.problems,
-            *_without_pictures(placed, pictured),
+            *_without_images(placed, imaged),
             *_misplaced(reader, placed.outside, layout.wrappers),
         ),
     )
@@ -153,7 +153,7 @@ class _Placed:
     classes: list[str]
     """By number; there may be some without a file."""
     named: set[int]
-    """The classes with a file that is named like a picture."""
+    """The classes with a file that is named like an image."""
     outside: list[int]
 
 
@@ -170,7 +170,7 @@ def _place(reader: Reader, layout: _Layout) -> _Placed:
         members.append(member)
         sides.append(place[0])
         found.append(number)
-        if number not in named and is_named_like_a_picture(path):
+        if number not in named and is_named_like_a_image(path):
             named.add(number)
     for folder in reader.empty_folders:
         if place := layout.place(folder + "/-"):
@@ -185,32 +185,30 @@ def _place(reader: Reader, layout: _Layout) -> _Placed:
     )
 
 
-def _has_pictures(reader: Reader, placed: _Placed, number: int) -> bool:
-    """Whether a class has a file that is a picture by its content, or is meant to be
+def _has_images(reader: Reader, placed: _Placed, number: int) -> bool:
+    """Whether a class has a file that is an image by its content, or is meant to be
     one by its name.
     """
     if number in placed.named:
         return True
     members = placed.members[placed.numbers == number]
-    return any(_begins_like_a_picture(reader, int(member)) for member in members)
+    return any(_begins_like_a_image(reader, int(member)) for member in members)
 
 
-def _begins_like_a_picture(reader: Reader, member: int) -> bool:
+def _begins_like_a_image(reader: Reader, member: int) -> bool:
     try:
         return format_of(reader.read(member, 16)) is not None
-    except UnreadablePicture:
+    except UnreadableImage:
         return False
 
 
-def _without_pictures(placed: _Placed, pictured: list[bool]) -> Iterator[Problem]:
+def _without_images(placed: _Placed, imaged: list[bool]) -> Iterator[Problem]:
     """The class folders that are left out."""
-    counts = np.bincount(placed.numbers, minlength=len(pictured))
-    for name, kept, files in sorted(zip(placed.classes, pictured, counts, strict=True)):
+    counts = np.bincount(placed.numbers, minlength=len(imaged))
+    for name, kept, files in sorted(zip(placed.classes, imaged, counts, strict=True)):
         if not kept:
-            detail = (
-                f"no picture among {files:,} file(s)" if files else "an empty folder"
-            )
-            yield Problem("no pictures", printable(name), detail)
+            detail = f"no image among {files:,} file(s)" if files else "an empty folder"
+            yield Problem("no images", printable(name), detail)
 
 
 def _below(path: str, wrappers: int) -> str:
@@ -218,7 +216,7 @@ def _below(path: str, wrappers: int) -> str:
 
 
 def _layout(source: Path, reader: Reader) -> _Layout:
-    """Find the wrapping folders, then tell the layouts apart. Raises PicturesError."""
+    """Find the wrapping folders, then tell the layouts apart. Raises ImagesError."""
     # As if each held a file.
     folders = [f"{folder}/-" for folder in reader.empty_folders]
     wrappers = 0
@@ -243,12 +241,12 @@ def _layout(source: Path, reader: Reader) -> _Layout:
     )
     if has_train or (tops and tops == named):
         if not has_train:
-            raise PicturesError(
+            raise ImagesError(
                 f"{source} has no train/<class>/ folders; it needs {LAYOUTS}"
             )
         return _Layout(wrappers, sided=True)
     if apart := sorted(named - {"train"}):
-        raise PicturesError(
+        raise ImagesError(
             f"{source} has {apart[0]!r} beside class folders, but no train/<class>/; "
             f"it needs {LAYOUTS}"
         )
@@ -265,7 +263,7 @@ def _side_names(tops: set[str]) -> set[str]:
 
 
 def _misplaced(reader: Reader, outside: list[int], wrappers: int) -> list[Problem]:
-    """The pictures among the files `outside` the class folders; a README or a table is
+    """The images among the files `outside` the class folders; a README or a table is
     welcome there.
     """
     ranks = reader.ranks()
@@ -275,7 +273,7 @@ def _misplaced(reader: Reader, outside: list[int], wrappers: int) -> list[Proble
         try:
             if format_of(reader.read(member, 16)) is not None:
                 problems.append(Problem("misplaced", path, "not in a class folder"))
-        except UnreadablePicture as error:
+        except UnreadableImage as error:
             problems.append(Problem(error.kind, path, error.detail))
     return sorted(problems, key=lambda problem: problem.path)
 
@@ -291,10 +289,10 @@ def check_classes(
     sides: NDArray[np.uint8],
     left_out: Sequence[tuple[int | None, Problem]],
 ) -> None:
-    """Raises PicturesError unless there are two classes, each with two pictures, one of
+    """Raises ImagesError unless there are two classes, each with two images, one of
     them to learn from.
 
-    `labels` and `sides` (pictures,) are those of the pictures at hand; `left_out` says
+    `labels` and `sides` (images,) are those of the images at hand; `left_out` says
     what is missing among them, each with its class if it has one, so that the message
     names the files of the class it is about.
     """
@@ -310,10 +308,10 @@ def check_classes(
         )
 
     if not classes or not len(labels):
-        what = "no readable picture" if classes else "no class folder with pictures"
-        raise PicturesError(f"{source} holds {what}{hint()}; it needs {LAYOUTS}")
+        what = "no readable image" if classes else "no class folder with images"
+        raise ImagesError(f"{source} holds {what}{hint()}; it needs {LAYOUTS}")
     if len(classes) == 1:
-        raise PicturesError(
+        raise ImagesError(
             f"{source} holds one class, {classes[0]!r}{hint()}; "
             "add a second class folder"
         )
@@ -323,13 +321,13 @@ def check_classes(
     )
     for number, name in enumerate(classes):
         if counts[number] < 2:
-            many = "one picture" if counts[number] else "no picture"
-            raise PicturesError(
+            many = "one image" if counts[number] else "no image"
+            raise ImagesError(
                 f"{source}: class {name!r} has {many} that can be used{hint(number)}; "
                 "add some, or remove its folder"
             )
         if not to_learn[number]:
-            raise PicturesError(
-                f"{source}: class {name!r} has no picture in train "
+            raise ImagesError(
+                f"{source}: class {name!r} has no image in train "
                 f"that can be used{hint(number)}; add some, or remove its folders"
             )

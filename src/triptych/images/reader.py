@@ -1,4 +1,4 @@
-"""Where pictures lie: one small interface for a folder and an archive, and the problems
+"""Where images lie: one small interface for a folder and an archive, and the problems
 found there.
 
 A reader lists the files below a source and reads one of them; it decodes nothing. Names
@@ -19,29 +19,29 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.errors import PicturesError, UnreadablePicture
+from triptych.errors import ImagesError, UnreadableImage
 
 MAX_FILE = 500_000_000
 """Bytes. A larger file is no photograph, and would be held in memory whole."""
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-"""What names of pictures end in. The content decides what a file is; its name, what it
+"""What names of images end in. The content decides what a file is; its name, what it
 is meant to be.
 """
 
 PROBLEM_KINDS = {
     "unreadable": "cannot be opened or decoded; left out",
     "empty": "has no bytes; left out",
-    "truncated": "ends before its picture does; left out",
-    "not a picture": "is none of JPEG, PNG, WebP, BMP, GIF, TIFF; left out",
+    "truncated": "ends before its image does; left out",
+    "not an image": "is none of JPEG, PNG, WebP, BMP, GIF, TIFF; left out",
     "too large": "over 100 megapixels or 500 MB; left out",
-    "no pictures": (
-        "a class folder without a file that is, or is named like, a picture; left out"
+    "no images": (
+        "a class folder without a file that is, or is named like, an image; left out"
     ),
-    "misplaced": "a picture outside the class folders; left out",
+    "misplaced": "an image outside the class folders; left out",
     "link": "a link to a folder that is listed already; not followed",
-    "copy": "the pixels of another picture of its class and side; the first is kept",
-    "copy across sides": "the pixels of a picture on another side; kept there only",
+    "copy": "the pixels of another image of its class and side; the first is kept",
+    "copy across sides": "the pixels of an image on another side; kept there only",
     "copy across classes": "the same pixels under two labels; every copy is left out",
 }
 """Every kind of problem, and what is done about it."""
@@ -112,7 +112,7 @@ class Reader(Protocol):
     def read(self, i: int, limit: int = -1) -> bytes:
         """The bytes of file `i`, at most `limit` when that is not negative.
 
-        Raises UnreadablePicture when this file cannot be read, PicturesError when the
+        Raises UnreadableImage when this file cannot be read, ImagesError when the
         whole source cannot.
         """
 
@@ -130,8 +130,8 @@ def is_hidden(name: str) -> bool:
     }
 
 
-def is_named_like_a_picture(name: str) -> bool:
-    """Whether a file of this name is meant to be a picture."""
+def is_named_like_a_image(name: str) -> bool:
+    """Whether a file of this name is meant to be an image."""
     return name.casefold().endswith(ENDINGS)
 
 
@@ -145,18 +145,18 @@ def printable(name: str) -> str:
 
 def read_file(path: Path, limit: int = -1) -> bytes:
     """The bytes of the file at `path`, at most `limit` if that is not negative; raises
-    UnreadablePicture.
+    UnreadableImage.
     """
     try:
         with open(path, "rb", opener=_at_once) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
-                raise UnreadablePicture("not a picture", "a pipe, socket or device")
+                raise UnreadableImage("not an image", "a pipe, socket or device")
             if facts.st_size > MAX_FILE:
-                raise UnreadablePicture("too large", f"{facts.st_size / 1e6:,.0f} MB")
+                raise UnreadableImage("too large", f"{facts.st_size / 1e6:,.0f} MB")
             return file.read(limit)
     except OSError as error:
-        raise UnreadablePicture("unreadable", error.strerror or str(error)) from error
+        raise UnreadableImage("unreadable", error.strerror or str(error)) from error
 
 
 def _at_once(path: str, flags: int) -> int:
@@ -175,7 +175,7 @@ class FolderReader:
         try:
             os.scandir(root).close()
         except OSError as error:
-            raise PicturesError(
+            raise ImagesError(
                 f"cannot list {root}: {error.strerror}; check its permissions"
             ) from error
         self.names = Names.of(self._walk())
@@ -185,7 +185,7 @@ class FolderReader:
         return np.arange(len(self.names), dtype=np.int64)
 
     def read(self, i: int, limit: int = -1) -> bytes:
-        """The bytes of file `i`; raises UnreadablePicture."""
+        """The bytes of file `i`; raises UnreadableImage."""
         return read_file(self.root / self.names[i], limit)
 
     def close(self) -> None:
@@ -218,7 +218,7 @@ class FolderReader:
                 elif entry.is_symlink():
                     self._problem("unreadable", path, "a link to nothing")
                 else:
-                    self._problem("not a picture", path, "a pipe, socket or device")
+                    self._problem("not an image", path, "a pipe, socket or device")
             except OSError as error:
                 self._problem("unreadable", path, error.strerror or str(error))
 

@@ -1,4 +1,4 @@
-"""What is in a store, for people and `pictures.json`: a contact sheet and counts."""
+"""What is in a store, for people and `images.json`: a contact sheet and counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from triptych.errors import PicturesError
+from triptych.errors import ImagesError
 from triptych.images.reader import Problem
 from triptych.images.split import SIDE_NAMES, Split
 from triptych.images.store import Store
@@ -26,14 +26,12 @@ _INK, _SOFT = (28, 32, 38), (122, 130, 140)
 
 
 class ImagesFound(Struct, kw_only=True):
-    """What was found in a place of pictures, and how it was split: the content of
-    pictures.json.
+    """What was found in a place of images, and how it was split: the content of
+    images.json.
     """
 
     source: str
-    key: Annotated[
-        str, Meta(description="Of the store: equal keys are equal pictures.")
-    ]
+    key: Annotated[str, Meta(description="Of the store: equal keys are equal images.")]
     size: tuple[int, int]
     """Height and width to which they were resized."""
     fit: str
@@ -74,10 +72,10 @@ def describe(store: Store, split: Split) -> ImagesFound:
 
 
 def contact_sheet(store: Store, path: Path, per_class: int = 8) -> None:
-    """Write a PNG with a row of pictures for each class, its name and its count, to
+    """Write a PNG with a row of images for each class, its name and its count, to
     `path`.
 
-    The pictures of a row are spread evenly over the class. Raises PicturesError when it
+    The images of a row are spread evenly over the class. Raises ImagesError when it
     cannot be written.
     """
     shown = store.classes[:MAX_CLASSES]
@@ -97,7 +95,7 @@ def contact_sheet(store: Store, path: Path, per_class: int = 8) -> None:
         _font(22),
     )
     facts = (
-        f"{len(store):,} pictures   {len(store.classes):,} classes   "
+        f"{len(store):,} images   {len(store.classes):,} classes   "
         f"{wide} x {height} pixels   {store.fit}"
     )
     draw.text((width - _MARGIN, _MARGIN), facts, _SOFT, _font(13), anchor="ra")
@@ -105,7 +103,7 @@ def contact_sheet(store: Store, path: Path, per_class: int = 8) -> None:
         rows = np.flatnonzero(store.labels == label)
         y = top + label * (_THUMB + _GAP)
         draw.text((_MARGIN, y + 26), _short(name, 20), _INK, _font(17))
-        draw.text((_MARGIN, y + 50), f"{len(rows):,} pictures", _SOFT, _font(13))
+        draw.text((_MARGIN, y + 50), f"{len(rows):,} images", _SOFT, _font(13))
         for place, row in enumerate(_spread(rows, per_class)):
             x = _MARGIN + _LABEL + place * (_THUMB + _GAP)
             _paste(sheet, store.images[row], x, y)
@@ -128,14 +126,14 @@ def _spread(rows: NDArray[np.int64], many: int) -> NDArray[np.int64]:
 
 
 def _paste(sheet: Image.Image, pixels: NDArray[np.uint8], x: int, y: int) -> None:
-    picture = Image.fromarray(np.asarray(pixels))
-    scale = _THUMB / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    # Small pictures keep their pixels visible: what the network sees is what the sheet
+    image = Image.fromarray(np.asarray(pixels))
+    scale = _THUMB / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    # Small images keep their pixels visible: what the network sees is what the sheet
     # shows.
     method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
     sheet.paste(
-        picture.resize(size, method),
+        image.resize(size, method),
         (x + (_THUMB - size[0]) // 2, y + (_THUMB - size[1]) // 2),
     )
 
@@ -157,6 +155,6 @@ def _write(sheet: Image.Image, path: Path) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise PicturesError(
+        raise ImagesError(
             f"cannot write {path}: {error.strerror or error}; choose another place"
         ) from error

@@ -1,4 +1,4 @@
-"""`open_pictures`: from what the user named to a store of decoded pictures."""
+"""`open_images`: from what the user named to a store of decoded images."""
 
 from __future__ import annotations
 
@@ -15,55 +15,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import (
-    PicturesError,
-    UnreadablePicture,
+    ImagesError,
+    UnreadableImage,
     UsageError,
     did_you_mean,
     quote,
 )
 from triptych.images import digits, drawn, sports
 from triptych.images.cache import cache_folder, keep
-from triptych.images.decode import check_fit, prepare, read_picture, way
+from triptych.images.decode import check_fit, prepare, read_image, way
 from triptych.images.folder import Listing, scan
 from triptych.images.store import (
     SCHEMA,
     Contents,
-    Picture,
+    DecodedImage,
     Progress,
     Store,
     write_store,
 )
 
-__all__ = ["BUILT_IN", "class_names", "located", "open_pictures", "read_picture"]
+__all__ = ["BUILT_IN", "class_names", "located", "open_images", "read_image"]
 
 BUILT_IN = {"sports": sports.CLASSES, "digits": digits.CLASSES}
 """The sets that need no files, each with its classes."""
 
 _THREADS = min(4, max(2, os.cpu_count() or 2))
-"""Each holds a picture at full resolution while it works: 50 to 100 MB for 12
+"""Each holds an image at full resolution while it works: 50 to 100 MB for 12
 megapixels.
 """
 _IN_FLIGHT_FILES = 4
 """Files waiting a thread, and no more than ..."""
 _IN_FLIGHT_BYTES = 64_000_000
 """... this many bytes in all (or one file): memory stays flat however many and large
-the pictures are.
+the images are.
 """
 
 
-def located(pictures: str | Path) -> str:
+def located(images: str | Path) -> str:
     """A built-in set by its name, anything else as an absolute path, so that it is
     found from anywhere.
     """
-    if isinstance(pictures, str) and pictures in BUILT_IN:
-        return pictures
-    path = Path(pictures).expanduser()
-    return str(path.resolve()) if os.path.exists(path) else str(pictures)
+    if isinstance(images, str) and images in BUILT_IN:
+        return images
+    path = Path(images).expanduser()
+    return str(path.resolve()) if os.path.exists(path) else str(images)
 
 
 def class_names(source: str | Path) -> tuple[str, ...]:
-    """The classes of what `open_pictures` would open; nothing is decoded. Raises
-    PicturesError.
+    """The classes of what `open_images` would open; nothing is decoded. Raises
+    ImagesError.
     """
     if isinstance(source, str) and source in BUILT_IN:
         return BUILT_IN[source]
@@ -72,7 +72,7 @@ def class_names(source: str | Path) -> tuple[str, ...]:
         return listing.classes
 
 
-def open_pictures(
+def open_images(
     source: str | Path,
     *,
     size: tuple[int, int],
@@ -84,15 +84,15 @@ def open_pictures(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Store:
-    """The pictures of `source` at `size` = (height, width), decoded now or on an
+    """The images of `source` at `size` = (height, width), decoded now or on an
     earlier run.
 
     `source` is a folder, a zip or tar archive, or the name of a built-in set: `sports`
     (drawn from `seed`, in the talk's numbers when `full`) or `digits`. A folder of that
     name is reached as `./sports`, or as a Path. `fit` is one of FITS, `resize` one of
-    RESIZES. `progress(done, total)` is called while pictures are decoded.
+    RESIZES. `progress(done, total)` is called while images are decoded.
 
-    Raises PicturesError when nothing can be learned from it, when `strict` and there is
+    Raises ImagesError when nothing can be learned from it, when `strict` and there is
     any problem, and when the store cannot be written; UsageError for an impossible
     `size`, `fit`, `resize` or `seed`.
     """
@@ -103,18 +103,18 @@ def open_pictures(
     if source == "digits":
         store = _built_in(
             digits.contents(size, fit, resize),
-            lambda: digits.pictures(size, fit, resize),
+            lambda: digits.images(size, fit, resize),
             at,
             progress,
         )
     elif source == "sports":
         plan = drawn.plan(size, seed, full, resize)
-        store = _built_in(plan.contents, plan.pictures, at, progress)
+        store = _built_in(plan.contents, plan.images, at, progress)
     else:
         store = _from_files(_existing(source), size, fit, resize, at, progress)
     if strict and store.problems:
         first = store.problems[0]
-        raise PicturesError(
+        raise ImagesError(
             f"{source}: {len(store.problems):,} problem(s) with strict, "
             f"first {first.path}: {first.kind} ({first.detail}); "
             "mend them or run without strict"
@@ -126,7 +126,7 @@ def _existing(source: str | Path) -> Path:
     path = Path(source).expanduser()
     # Not path.exists(): a name may be too long for any file.
     if not os.path.exists(path):
-        raise PicturesError(
+        raise ImagesError(
             f"there is no folder or archive {quote(str(source))}; "
             "give a folder, a zip or tar archive, "
             f"or a built-in set: {did_you_mean(str(source), BUILT_IN)}"
@@ -136,7 +136,7 @@ def _existing(source: str | Path) -> Path:
 
 def _built_in(
     contents: Contents,
-    pictures: Callable[[], Generator[Picture]],
+    images: Callable[[], Generator[DecodedImage]],
     cache: Path,
     progress: Progress | None,
 ) -> Store:
@@ -144,20 +144,20 @@ def _built_in(
         cache,
         contents.key,
         _bytes(contents),
-        lambda at: _fill(at, contents, pictures(), progress),
+        lambda at: _fill(at, contents, images(), progress),
     )
 
 
 def _fill(
     folder: Path,
     contents: Contents,
-    pictures: Generator[Picture],
+    images: Generator[DecodedImage],
     progress: Progress | None,
 ) -> None:
     # Closed and not left to the collector: threads and processes must end with an
     # error, not after it.
-    with closing(pictures):
-        write_store(folder, contents, pictures, progress)
+    with closing(images):
+        write_store(folder, contents, images, progress)
 
 
 def _bytes(contents: Contents) -> int:
@@ -204,17 +204,17 @@ class _Read:
     """The candidates in the order that is cheapest to read."""
     digests: NDArray[np.uint8]
     """(candidates, 16) of the files' bytes."""
-    failures: dict[int, UnreadablePicture]
+    failures: dict[int, UnreadableImage]
 
     @classmethod
     def of(cls, listing: Listing) -> _Read:
         digests = np.zeros((len(listing.members), 16), np.uint8)
-        failures: dict[int, UnreadablePicture] = {}
+        failures: dict[int, UnreadableImage] = {}
         order = np.argsort(listing.reader.ranks()[listing.members], kind="stable")
         for row in map(int, order):
             try:
                 data = listing.reader.read(int(listing.members[row]))
-            except UnreadablePicture as failure:
+            except UnreadableImage as failure:
                 failures[row], data = failure, str(failure).encode()
             digests[row] = np.frombuffer(_digest(data), np.uint8)
         return cls(listing, order, digests, failures)
@@ -236,16 +236,16 @@ def _digest(data: bytes) -> bytes:
 
 def _decoded(
     read: _Read, size: tuple[int, int], fit: str, resize: str
-) -> Generator[Picture]:
+) -> Generator[DecodedImage]:
     """Every candidate, decoded in threads (Pillow lets go of the interpreter), never
     far ahead of its use.
     """
-    waiting: deque[tuple[Future[Picture], int]] = deque()
+    waiting: deque[tuple[Future[DecodedImage], int]] = deque()
     held = 0
     with ThreadPoolExecutor(_THREADS) as pool:
         for row in map(int, read.order):
             if (failure := read.failures.get(row)) is not None:
-                yield Picture(row, failure=failure)
+                yield DecodedImage(row, failure=failure)
                 continue
             data = _again(read, row)
             while waiting and (
@@ -267,10 +267,10 @@ def _again(read: _Read, row: int) -> bytes:
     listing = read.listing
     try:
         data = listing.reader.read(int(listing.members[row]))
-    except UnreadablePicture:
+    except UnreadableImage:
         data = b""
     if _digest(data) != read.digests[row].tobytes():
-        raise PicturesError(
+        raise ImagesError(
             f"{listing.source}: {listing.names[row]} changed while it was read; "
             "run again when it is at rest"
         )
@@ -279,9 +279,9 @@ def _again(read: _Read, row: int) -> bytes:
 
 def _decode_one(
     row: int, data: bytes, size: tuple[int, int], fit: str, resize: str
-) -> Picture:
+) -> DecodedImage:
     try:
         pixels, digest = prepare(data, size, fit, resize)
-    except UnreadablePicture as failure:
-        return Picture(row, failure=failure)
-    return Picture(row, pixels, digest)
+    except UnreadableImage as failure:
+        return DecodedImage(row, failure=failure)
+    return DecodedImage(row, pixels, digest)

@@ -1,4 +1,4 @@
-"""Train, validation and test: which pictures of a store are on which side.
+"""Train, validation and test: which images of a store are on which side.
 
 A pure function of labels, sides and seed: any process can make the same split again.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from triptych.errors import UsageError
 
 UNDECIDED, TRAIN, VALIDATION, TEST = range(4)
-"""The sides of a picture. Undecided are those from plain class folders, until they are
+"""The sides of an image. Undecided are those from plain class folders, until they are
 shared out.
 """
 SIDE_NAMES = ("undecided", "train", "validation", "test")
@@ -44,12 +44,12 @@ def split(
     `labels` and `sides` have shape (rows,). A side that the author made stays as it is.
     Where there is no test row, the share `test` of each class becomes test; where there
     is no validation row, the share `validation` of what is left becomes validation.
-    Shares are rounded to whole pictures, with two limits: train keeps one picture of
+    Shares are rounded to whole images, with two limits: train keeps one image of
     each class, then test gets one of each class that has two, then validation one of
     each class that still has three. A share of 0 takes nothing.
 
-    The split of one class does not depend on the pictures of another. Copies were left
-    out beforehand, so no picture can be on two sides.
+    The split of one class does not depend on the images of another. Copies were left
+    out beforehand, so no image can be on two sides.
 
     Raises UsageError when the shares are negative or leave nothing for train.
     """
@@ -77,16 +77,16 @@ def split(
     return Split(*(np.flatnonzero(final == side) for side in (TRAIN, VALIDATION, TEST)))
 
 
-def _share(pictures: int, share: float, *, at_least_from: int) -> int:
-    """How many of `pictures` to take: rounded, at least one from `at_least_from`
-    pictures on, never all.
+def _share(images: int, share: float, *, at_least_from: int) -> int:
+    """How many of `images` to take: rounded, at least one from `at_least_from`
+    images on, never all.
     """
     if share == 0:
         return 0
-    taken = int(pictures * share + 0.5)
-    if pictures >= at_least_from:
+    taken = int(images * share + 0.5)
+    if images >= at_least_from:
         taken = max(1, taken)
-    return max(0, min(taken, pictures - 1))
+    return max(0, min(taken, images - 1))
 
 
 def _shuffled(rows: NDArray[np.int64], seed: int, label: int) -> NDArray[np.int64]:

@@ -1,9 +1,9 @@
-"""Pictures decoded once and kept as one memory-mapped array.
+"""Images decoded once and kept as one memory-mapped array.
 
 A store is a folder of files: `images.bin` (uint8, rows x height x width x 3),
-`labels.bin` (int32), `sides.bin` (uint8), `digests.bin` (16 bytes a picture),
+`labels.bin` (int32), `sides.bin` (uint8), `digests.bin` (16 bytes an image),
 `names.bin` with `ends.bin` (see `Names`), and `store.json`, which says what they hold.
-The index costs 5 bytes a picture in memory; names, digests and pixels stay on disk
+The index costs 5 bytes an image in memory; names, digests and pixels stay on disk
 until they are looked at.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from triptych.errors import PicturesError, UnreadablePicture
+from triptych.errors import ImagesError, UnreadableImage
 from triptych.images.copies import find_copies
 from triptych.images.folder import check_classes
 from triptych.images.reader import Names, Problem
@@ -31,7 +31,7 @@ SCHEMA = 2
 """Grows with every change of the files' layout or of how decoding and resizing work."""
 
 Progress = Callable[[int, int], None]
-"""Called with (done, total) pictures."""
+"""Called with (done, total) images."""
 
 _INDEX = ("labels.bin", "sides.bin", "ends.bin", "names.bin")
 
@@ -52,7 +52,7 @@ class Contents:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class DecodedImage:
     """Candidate number `row`, decoded: pixels (height, width, 3) and their digest; or
     why it could not be.
     """
@@ -60,26 +60,26 @@ class Picture:
     row: int
     pixels: NDArray[np.uint8] | None = None
     digest: bytes = bytes(16)
-    failure: UnreadablePicture | None = None
+    failure: UnreadableImage | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """Decoded pictures, open for reading. Every picture is in it once."""
+    """Decoded images, open for reading. Every image is in it once."""
 
     path: Path
     key: str
-    """Hexadecimal; equal keys mean equal pictures, size, fit and resize."""
+    """Hexadecimal; equal keys mean equal images, size, fit and resize."""
     source: str
     size: tuple[int, int]
     fit: str
     images: NDArray[np.uint8] = field(repr=False)
-    """(pictures, height, width, 3), memory-mapped, read-only."""
+    """(images, height, width, 3), memory-mapped, read-only."""
     labels: NDArray[np.int32] = field(repr=False)
     sides: NDArray[np.uint8] = field(repr=False)
     """0 undecided, 1 train, 2 validation, 3 test (see `split`)."""
     digests: NDArray[np.uint8] = field(repr=False)
-    """(pictures, 16), memory-mapped: what a picture is known by wherever it lies (see
+    """(images, 16), memory-mapped: what an image is known by wherever it lies (see
     `pixel_digest`).
     """
     names: Names = field(repr=False)
@@ -91,14 +91,14 @@ class Store:
         return len(self.labels)
 
     def name(self, i: int) -> str:
-        """The path of picture `i` below its source."""
+        """The path of image `i` below its source."""
         return self.names[i]
 
     @classmethod
     def open(cls, path: Path) -> Store:
         """Open the store in the folder `path`.
 
-        Raises PicturesError when it is missing, damaged, or of another version of
+        Raises ImagesError when it is missing, damaged, or of another version of
         Triptych.
         """
         try:
@@ -107,15 +107,15 @@ class Store:
                 raise ValueError(f"schema {facts['schema']}, not {SCHEMA}")
             return cls._open(path, facts)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise PicturesError(
-                f"the picture store {path} cannot be used ({error}); "
+            raise ImagesError(
+                f"the image store {path} cannot be used ({error}); "
                 "clear it and let it be made again"
             ) from error
 
     @classmethod
     def _open(cls, path: Path, facts: dict[str, Any]) -> Store:
         rows, (height, width), classes = (
-            facts["pictures"],
+            facts["images"],
             facts["size"],
             tuple(facts["classes"]),
         )
@@ -155,13 +155,13 @@ class Store:
 def write_store(
     folder: Path,
     contents: Contents,
-    pictures: Iterable[Picture],
+    images: Iterable[DecodedImage],
     progress: Progress | None = None,
 ) -> None:
-    """Fill the empty `folder`; `pictures` come in any order, one for each candidate.
+    """Fill the empty `folder`; `images` come in any order, one for each candidate.
 
     Pixels go through a file and not through a memory map, so that what is written is
-    not counted as this process's memory. Raises PicturesError when too few pictures are
+    not counted as this process's memory. Raises ImagesError when too few images are
     left, OSError when the disk is full.
     """
     total = len(contents.labels)
@@ -170,18 +170,18 @@ def write_store(
     problems = []
     row_bytes = contents.size[0] * contents.size[1] * 3
     with open(folder / "images.bin", "w+b") as file:
-        for done, picture in enumerate(pictures, 1):
-            if picture.pixels is not None:
-                file.seek(picture.row * row_bytes)
-                file.write(np.ascontiguousarray(picture.pixels).data)
-                digests[picture.row] = np.frombuffer(picture.digest, np.uint8)
-                usable[picture.row] = True
-            elif picture.failure is not None:
-                why = picture.failure
+        for done, image in enumerate(images, 1):
+            if image.pixels is not None:
+                file.seek(image.row * row_bytes)
+                file.write(np.ascontiguousarray(image.pixels).data)
+                digests[image.row] = np.frombuffer(image.digest, np.uint8)
+                usable[image.row] = True
+            elif image.failure is not None:
+                why = image.failure
                 problems.append(
                     (
-                        picture.row,
-                        Problem(why.kind, contents.names[picture.row], why.detail),
+                        image.row,
+                        Problem(why.kind, contents.names[image.row], why.detail),
                     )
                 )
             if progress is not None:
@@ -247,7 +247,7 @@ def _write_index(
         "size": list(contents.size),
         "fit": contents.fit,
         "resize": contents.resize,
-        "pictures": len(kept),
+        "images": len(kept),
         "classes": list(contents.classes),
         "index": _index_digest(folder),
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -161,19 +161,19 @@ class Architecture:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of one picture's forward pass; a multiply-add
+        """Floating-point operations of one image's forward pass; a multiply-add
         counts as two.
         """
         return sum(node.layer.flops(*self.input_shapes(node)) for node in self.nodes)
 
     @property
     def training_flops(self) -> int:
-        """Floating-point operations of one picture in a training step, the optimiser's
+        """Floating-point operations of one image in a training step, the optimizer's
         aside.
 
         Each layer's work counts once forward, once more for the gradient of its
         parameters if it has any, and once more for the gradient of its input if
-        anything before it is trained: nobody needs the gradient of the pictures. Where
+        anything before it is trained: nobody needs the gradient of the images. Where
         every layer is trained that is three times `flops`, but for the first layer's.
         """
         trained: set[str] = set()  # the nodes that hold parameters, or come after some
@@ -204,7 +204,7 @@ class Architecture:
 
     @cached_property
     def flattened(self) -> dict[str, tuple[Shape, ...]]:
-        """The nodes whose flat output is made of pictures, and the shapes of these, one
+        """The nodes whose flat output is made of images, and the shapes of these, one
         after another.
 
         (n,) stands for n features in between that were flat before. A framework that
@@ -240,7 +240,7 @@ class Architecture:
     def adapted(
         self, size: tuple[int, int] | None = None, classes: int | None = None
     ) -> Architecture:
-        """The same layers for pictures of `size` (height, width) and that many
+        """The same layers for images of `size` (height, width) and that many
         `classes`.
 
         The last layer must be dense for the number of classes to change; raises
@@ -252,7 +252,7 @@ class Architecture:
                 raise ArchitectureError(
                     f"{self.name}: layer {last.name!r} ({last.layer.kind}) "
                     f"gives {self.classes} numbers, "
-                    f"but the pictures have {classes} classes; end with a dense layer"
+                    f"but the images have {classes} classes; end with a dense layer"
                 )
             last = dataclasses.replace(
                 last, layer=dataclasses.replace(last.layer, units=classes)

@@ -13,7 +13,7 @@ OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 Precision = Literal["float64", "float32", "bfloat16"]
 
 PIXEL_SCALE = 255.0
-"""Pictures are uint8; the network sees (pixel / 255 - mean) / std."""
+"""Images are uint8; the network sees (pixel / 255 - mean) / std."""
 
 BATCH_NORM_EPSILON = 1e-5
 """Added to the variance. Keras 1e-3; PyTorch and Flax 1e-5."""
@@ -63,7 +63,7 @@ Keras adds 1e-7 to the root before its correction, which makes it 31.6 times lar
 the first step.
 """
 
-RMSPROP_DECAY = 0.9
+RMSPROP_RHO = 0.9
 """With the epsilon of Adam, added outside the root.
 
 Keras and Optax add it inside by default; PyTorch outside, with decay 0.99.
@@ -88,7 +88,7 @@ SLOTS: dict[OptimizerName, tuple[str, ...]] = {
     "adamw": ("first_moment", "second_moment"),
     "rmsprop": ("mean_square",),
 }
-"""What an optimiser remembers for each parameter, by canonical name."""
+"""What an optimizer remembers for each parameter, by canonical name."""
 
 PRECISIONS: tuple[Precision, ...] = ("float64", "float32", "bfloat16")
 """bfloat16: what has a kernel computes in it; weights, averages, loss and steps stay

@@ -2,7 +2,7 @@
 
 A layer is a frozen dataclass of numbers. It knows the shape it gives, the tensors it
 needs and the work it is; it computes nothing. Shapes are without the batch: (height,
-width, channels) of a picture, (steps, features) of a sequence, or (features,).
+width, channels) of an image, (steps, features) of a sequence, or (features,).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Layer(ABC):
 
     @abstractmethod
     def flops(self, *inputs: Shape) -> int:
-        """Floating-point operations of one picture's forward pass; a multiply-add
+        """Floating-point operations of one image's forward pass; a multiply-add
         counts as two.
         """
 
@@ -111,7 +111,7 @@ def _features(shape: Shape) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class _Window(Layer, ABC):
-    """What slides a window over a picture: convolutions and pools share the arithmetic
+    """What slides a window over an image: convolutions and pools share the arithmetic
     of sizes.
     """
 
@@ -150,7 +150,7 @@ class _Window(Layer, ABC):
         if height < 1 or width < 1:
             raise ArchitectureError(
                 f"its window of {self.window} is larger than its input of {shape}: "
-                "use padding 'same', fewer pools or a larger picture"
+                "use padding 'same', fewer pools or a larger image"
             )
         return height, width
 
@@ -226,7 +226,7 @@ class DepthwiseConv(_Window):
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Batch normalisation over all but the last axis (Ioffe and Szegedy, 2015).
+    """Batch normalization over all but the last axis (Ioffe and Szegedy, 2015).
 
     `momentum` is the share of the running value that is kept.
     """
@@ -246,7 +246,7 @@ class BatchNorm(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) == 2:
             raise ArchitectureError(
-                "normalises pictures or flat features, "
+                "normalizes images or flat features, "
                 f"but gets a sequence of {inputs[0]}"
             )
         return inputs[0]
@@ -340,7 +340,7 @@ class AveragePool(_Pool):
 
 @dataclass(frozen=True)
 class GlobalAveragePool(Layer):
-    """The mean of each channel over the whole picture."""
+    """The mean of each channel over the whole image."""
 
     kind = "global_average_pool"
 
@@ -428,7 +428,7 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class Rows(Layer):
-    """(height, width, channels) to (height, width * channels): a picture as the
+    """(height, width, channels) to (height, width * channels): an image as the
     sequence of its rows.
 
     From top to bottom; in a row the channels run fastest.

@@ -23,7 +23,7 @@ class Layout:
     """Where one canonical tensor stands in a framework.
 
     `axes` are the canonical axes in the framework's order; None leaves them as they
-    are. `flattened` holds the shapes of the pictures that a framework which keeps
+    are. `flattened` holds the shapes of the images that a framework which keeps
     channels first has flattened into the features that the tensor's first axis runs
     over, one after another; (n,) stands for n features that were flat. `gates` are the
     canonical gates of a recurrent layer in the framework's order, if that is another;

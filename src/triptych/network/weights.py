@@ -3,7 +3,7 @@
 The canonical layout: convolution kernels (height, width, in, out), depthwise kernels
 (height, width, channels, 1), dense kernels (in, out), flat features with channels
 running fastest; recurrent kernels (in, gates * units) and (units, gates * units), the
-gates in the order of the conventions. Names are "layer.tensor"; optimiser state is
+gates in the order of the conventions. Names are "layer.tensor"; optimizer state is
 "optimizer.slot.layer.tensor", and "optimizer.step" counts the steps.
 """
 

@@ -1,4 +1,4 @@
-"""The networks that come with Triptych, each a function of the picture's size and the
+"""The networks that come with Triptych, each a function of the image's size and the
 number of classes.
 """
 
@@ -79,14 +79,14 @@ def compact_cnn(size: int = 64, classes: int = 6) -> Architecture:
 
 
 def row_lstm(size: int = 32, classes: int = 10) -> Architecture:
-    """An LSTM of 64 units that reads the picture row by row, from top to bottom, and
+    """An LSTM of 64 units that reads the image row by row, from top to bottom, and
     answers at the end.
     """
     return sequence("row-lstm", (size, size, 3), [Rows(), LSTM(64), Dense(classes)])
 
 
 def row_gru(size: int = 32, classes: int = 10) -> Architecture:
-    """A GRU of 64 units that reads the picture row by row, with three gates and no
+    """A GRU of 64 units that reads the image row by row, with three gates and no
     memory but its state.
     """
     return sequence("row-gru", (size, size, 3), [Rows(), GRU(64), Dense(classes)])
@@ -132,7 +132,7 @@ def find_network(network: str | Path | Architecture) -> Architecture:
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """A built-in network at a glance, for pictures of its usual size."""
+    """A built-in network at a glance, for images of its usual size."""
 
     name: str
     summary: str

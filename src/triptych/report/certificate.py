@@ -26,7 +26,7 @@ MEANINGS: dict[Rule, str] = {
     "loss": "loss",
     "activation_gradient": "gradients of layers' outputs",
     "gradient": "gradients of parameters",
-    "step": "parameters and optimiser after a step",
+    "step": "parameters and optimizer after a step",
     "running": "running statistics",
     "trajectory": "training, step by step",
     "idle": "biases that a batch norm takes away",
@@ -49,7 +49,7 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
     """Every name that the template knows."""
     drawn = pens(
         [
-            (registry.find(name).folder, subject.title, registry.find(name).colour)
+            (registry.find(name).folder, subject.title, registry.find(name).color)
             for name, subject in certificate.frameworks.items()
             if subject.status == "answered"
         ]
@@ -76,8 +76,8 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
         "versions": {
             registry.find(name).folder: of for name, of in certificate.versions.items()
         },
-        "colours": {
-            registry.find(n).folder: registry.find(n).colour
+        "colors": {
+            registry.find(n).folder: registry.find(n).color
             for n in certificate.frameworks
         },
         "pens": drawn,

@@ -19,7 +19,7 @@ line of a name.
 
 @dataclass(frozen=True)
 class Cell:
-    """Test pictures of one class that were taken for one class."""
+    """Test images of one class that were taken for one class."""
 
     count: int
     share: float
@@ -35,7 +35,7 @@ class Confusion:
     said: str
     counts: list[int]
     of: int
-    """Test pictures of the true class."""
+    """Test images of the true class."""
 
 
 def matrix(counts: Sequence[Sequence[int]]) -> list[list[Cell]]:

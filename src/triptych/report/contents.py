@@ -67,7 +67,7 @@ def gather(run: RunFolder) -> dict[str, Any]:
         "certificate": (run.path / CERTIFICATE).exists(),
         "result": result,
         "views": views,
-        "colours": {view.name: view.entry.colour for view in views},
+        "colors": {view.name: view.entry.color for view in views},
         "done": [view for view in views if view.done],
         "scale": _scale(views),
         "version": version("triptych"),
@@ -107,7 +107,7 @@ def _drawable(loss: float | None) -> float:
 def _figures(result: Result, views: list[View]) -> dict[str, Any]:
     """Plots and confusion tables."""
     started = [view for view in views if view.one.epochs]
-    drawn = pens([(view.name, view.entry.title, view.entry.colour) for view in started])
+    drawn = pens([(view.name, view.entry.title, view.entry.color) for view in started])
     losses, accuracies = [], []
     for pen, view in zip(drawn, started, strict=True):
         steps = [loss for epoch in view.one.epochs for loss in epoch.step_losses]
@@ -120,7 +120,7 @@ def _figures(result: Result, views: list[View]) -> dict[str, Any]:
         for view in views
         if view.one.confusion is not None
     }
-    classes = result.pictures.classes
+    classes = result.images.classes
     few = len(classes) <= confusions.MOST_CLASSES
     shown = matrices if few else {}
     return {
@@ -137,15 +137,15 @@ def _figures(result: Result, views: list[View]) -> dict[str, Any]:
 
 def _predictions(run: RunFolder, result: Result, views: list[View]) -> dict[str, Any]:
     answers = Answers.read(run, [view.entry for view in views if view.done])
-    store = find_store(result.pictures.key)
+    store = find_store(result.images.key)
     shown = None
     if answers and store:
-        shown = groups(answers, store, result.pictures.classes)
+        shown = groups(answers, store, result.images.classes)
     return {"answers": answers is not None, "groups": shown}
 
 
 def _problems(result: Result) -> dict[str, Any]:
-    problems = result.pictures.problems
+    problems = result.images.problems
     counts = Counter(problem.kind for problem in problems)
     return {
         "problem_kinds": [

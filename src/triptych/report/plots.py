@@ -1,10 +1,10 @@
 """Curves over each other, as SVG to set into the page.
 
 Equal curves are the rule here, so each framework has a width of its own besides its
-colour and its dashes: they are drawn from wide to narrow, and those that coincide are
+color and its dashes: they are drawn from wide to narrow, and those that coincide are
 seen lying on each other.
 
-The SVG is written without fixed colours: ink, grid and frameworks are CSS variables of
+The SVG is written without fixed colors: ink, grid and frameworks are CSS variables of
 the page, so a plot follows it into the dark.
 """
 
@@ -51,7 +51,7 @@ class Pen:
 
     name: str
     title: str
-    colour: str
+    color: str
     width: float
     dashes: str
     """As in SVG's stroke-dasharray."""
@@ -77,14 +77,14 @@ class Plot:
 
 
 def pens(frameworks: Sequence[tuple[str, str, str]]) -> list[Pen]:
-    """A pen for each (name, title, colour), the first the widest."""
+    """A pen for each (name, title, color), the first the widest."""
     dashes = ("none", "12 6", "6 6", "5 2")
     narrowest, widest = 1.8, min(7.0, 1.8 + 2.2 * (len(frameworks) - 1))
     widths = np.linspace(widest, narrowest, len(frameworks))
     drawn = enumerate(zip(frameworks, widths, strict=True))
     return [
-        Pen(name, title, colour, float(width), dashes[i % 4], "osD^"[i % 4])
-        for i, ((name, title, colour), width) in drawn
+        Pen(name, title, color, float(width), dashes[i % 4], "osD^"[i % 4])
+        for i, ((name, title, color), width) in drawn
     ]
 
 
@@ -186,7 +186,7 @@ def drift_plot(
         axes.plot(
             steps,
             np.maximum(curve.values, 1e-17),
-            color=curve.pen.colour,
+            color=curve.pen.color,
             linewidth=1,
             linestyle=":",
         )
@@ -215,15 +215,15 @@ class Step:
     every: Sequence[float]
 
 
-def walk_plot(name: str, colour: str, steps: Sequence[Step], blind: float) -> Plot:
+def walk_plot(name: str, color: str, steps: Sequence[Step], blind: float) -> Plot:
     """The accuracy after each step of a walk, from top to bottom; `blind` is what needs
     no network.
     """
-    pen = Pen(name, name, colour, 2.2, "none", "o")
+    pen = Pen(name, name, color, 2.2, "none", "o")
     figure, axes = _axes("test accuracy", "", height=1.2 + 0.62 * len(steps))
     places = range(len(steps))
     axes.plot(
-        [step.mean for step in steps], places, color=colour, linewidth=1, linestyle=":"
+        [step.mean for step in steps], places, color=color, linewidth=1, linestyle=":"
     )
     for place, step in enumerate(steps):
         if step.interval is not None:
@@ -231,7 +231,7 @@ def walk_plot(name: str, colour: str, steps: Sequence[Step], blind: float) -> Pl
             axes.plot(
                 [low, high],
                 [place, place],
-                color=colour,
+                color=color,
                 linewidth=3,
                 alpha=0.35,
                 solid_capstyle="round",
@@ -244,7 +244,7 @@ def walk_plot(name: str, colour: str, steps: Sequence[Step], blind: float) -> Pl
             marker="|",
             markersize=9,
         )
-        axes.plot([step.mean], [place], color=colour, marker=pen.marker, markersize=8)
+        axes.plot([step.mean], [place], color=color, marker=pen.marker, markersize=8)
         _label(axes, place, step.label)
     axes.axvline(blind, color=_INK, linewidth=1, linestyle=":")
     axes.set_xlim(0, 1)
@@ -294,11 +294,11 @@ def rounds_plot(name: str, across: str, rows: Sequence[Rounds]) -> Plot:
     )
     medians = [float(np.median(row.values)) for row in rows]
     for place, (row, median) in enumerate(zip(rows, medians, strict=True)):
-        colour, ends = row.pen.colour, [min(row.values), max(row.values)]
+        color, ends = row.pen.color, [min(row.values), max(row.values)]
         axes.plot(
             ends,
             [place, place],
-            color=colour,
+            color=color,
             linewidth=3,
             alpha=0.35,
             solid_capstyle="round",
@@ -311,7 +311,7 @@ def rounds_plot(name: str, across: str, rows: Sequence[Rounds]) -> Plot:
             marker="|",
             markersize=9,
         )
-        axes.plot([median], [place], color=colour, marker="o", markersize=8)
+        axes.plot([median], [place], color=color, marker="o", markersize=8)
     words = "; ".join(
         f"{row.pen.title} {median:,.4g}"
         for row, median in zip(rows, medians, strict=True)
@@ -340,7 +340,7 @@ def parts_plot(
                 [value],
                 left=[begin],
                 height=0.5,
-                color=row.pen.colour,
+                color=row.pen.color,
                 alpha=alpha,
             )
     said = []
@@ -393,7 +393,7 @@ def _draw(
     axes.plot(
         across,
         up,
-        color=pen.colour,
+        color=pen.color,
         linewidth=pen.width,
         linestyle=dashes,
         dash_capstyle="butt",
@@ -419,7 +419,7 @@ def _svg(figure: Any, name: str, curves: Sequence[Curve]) -> Markup:
     text = re.sub(r'width="[^"]*" height="[^"]*" viewBox', "viewBox", text, count=1)
     text = re.sub(r"font-family: [^;\"]*(; )?|font: (\S+) [^;\"]*", _font, text)
     for pen in (curve.pen for curve in curves):
-        text = text.replace(pen.colour, f"var(--{pen.name})")
+        text = text.replace(pen.color, f"var(--{pen.name})")
     text = text.replace(_INK, "var(--ink)").replace(_GRID, "var(--line)")
     return Markup(re.sub(r"\s*\n\s*", " ", text))  # safe: Matplotlib escapes its texts
 

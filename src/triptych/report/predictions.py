@@ -1,4 +1,4 @@
-"""A sample of test pictures with what each framework says of them."""
+"""A sample of test images with what each framework says of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from triptych.errors import PicturesError
+from triptych.errors import ImagesError
 from triptych.frameworks.registry import Entry
 from triptych.images.cache import cache_folder
 from triptych.images.store import Store
@@ -19,7 +19,7 @@ from triptych.network.weights import load_tensors
 from triptych.running.folder import RunFolder
 
 SHOWN = 24
-"""Pictures in all, of which ..."""
+"""Images in all, of which ..."""
 MOST_DISAGREED = 8
 MOST_WRONG = 16
 """... at most so many disagreed on, and so many disagreed on or wrong; the others are
@@ -31,7 +31,7 @@ _SIDE = 128  # pixels of a thumbnail; the page shows it in 96 or a little more
 
 @dataclass(frozen=True)
 class Saying:
-    """What one framework says of a picture."""
+    """What one framework says of an image."""
 
     entry: Entry
     label: str
@@ -41,7 +41,7 @@ class Saying:
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture in the page."""
+    """One image in the page."""
 
     name: str
     truth: str
@@ -52,7 +52,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures of one kind: how many the test part has, and those shown."""
+    """Images of one kind: how many the test part has, and those shown."""
 
     title: str
     order: str
@@ -62,7 +62,7 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What finished frameworks said of the test part: logits, (pictures, classes)."""
+    """What finished frameworks said of the test part: logits, (images, classes)."""
 
     entries: list[Entry]
     logits: list[NDArray[np.generic]]
@@ -71,7 +71,7 @@ class Answers:
 
     @classmethod
     def read(cls, run: RunFolder, entries: Sequence[Entry]) -> Answers | None:
-        """From the run folder; None if there is no framework or no test picture."""
+        """From the run folder; None if there is no framework or no test image."""
         parts = [load_tensors(run.panel(entry).logits) for entry in entries]
         if not parts or not len(parts[0]["labels"]):
             return None
@@ -83,17 +83,17 @@ class Answers:
         )
 
     def probabilities(self, picks: NDArray[np.int64]) -> NDArray[np.float64]:
-        """By framework for the test pictures `picks`: (frameworks, picks, classes)."""
+        """By framework for the test images `picks`: (frameworks, picks, classes)."""
         logits = np.stack([each[picks].astype(np.float64) for each in self.logits])
         powers = np.exp(logits - logits.max(axis=2, keepdims=True))
         return np.asarray(powers / powers.sum(axis=2, keepdims=True))
 
 
 def find_store(key: str) -> Store | None:
-    """The run's pictures, if they are still in the cache."""
+    """The run's images, if they are still in the cache."""
     try:
-        return Store.open(cache_folder() / "pictures" / key)
-    except PicturesError:
+        return Store.open(cache_folder() / "images" / key)
+    except ImagesError:
         return None
 
 
@@ -101,7 +101,7 @@ def groups(answers: Answers, store: Store, classes: Sequence[str]) -> list[Group
     """The sample: what the frameworks disagree on, what all get wrong, what all get
     right.
 
-    The choice is a function of the figures alone: the same run shows the same pictures.
+    The choice is a function of the figures alone: the same run shows the same images.
     """
     said = np.stack([logits.argmax(axis=1) for logits in answers.logits])
     alike = (said == said[0]).all(axis=0)
@@ -171,10 +171,10 @@ def _show(answers: Answers, store: Store, classes: Sequence[str], pick: int) -> 
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> str:
-    picture = Image.fromarray(np.asarray(pixels))
-    picture.thumbnail((_SIDE, _SIDE))
+    image = Image.fromarray(np.asarray(pixels))
+    image.thumbnail((_SIDE, _SIDE))
     target = io.BytesIO()
-    picture.save(target, "PNG", optimize=True)
+    image.save(target, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(target.getvalue()).decode(
         "ascii"
     )

@@ -49,7 +49,7 @@ def render(template: str, **facts: Any) -> str:
 
 
 def code(text: str, language: str) -> Markup:
-    """Highlighted text: spans with the classes that report.css colours, and one around
+    """Highlighted text: spans with the classes that report.css colors, and one around
     each line.
     """
     lines = (
@@ -82,9 +82,9 @@ def parted(name: str) -> Markup:
     return Markup(str(escape(name)).replace(".", ".<wbr>"))
 
 
-def lighter(colour: str) -> str:
-    """A colour for dark ground: 35 % on its way to white."""
-    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+def lighter(color: str) -> str:
+    """A color for dark ground: 35 % on its way to white."""
+    channels = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(
         f"{round(channel + 0.35 * (255 - channel)):02x}" for channel in channels
     )

@@ -102,7 +102,7 @@ def gap(number: float) -> str:
 
 
 def spacing(value: float, precision: str) -> float:
-    """How far apart neighbouring numbers of that precision lie near `value`."""
+    """How far apart neighboring numbers of that precision lie near `value`."""
     return float(2.0 ** (math.frexp(value)[1] - 1 - _FRACTION_BITS[precision]))
 
 
@@ -158,9 +158,9 @@ def _accuracies(done: list[FrameworkResult], result: Result) -> str:
                 if len(known) > 1 and percent(min(known)) == percent(max(known))
                 else ""
             )
-            pictures = count(getattr(result.pictures, side))
+            images = count(getattr(result.images, side))
             return (
                 f"{side} accuracy {span(min(known), max(known))}{each} "
-                f"on {pictures} pictures"
+                f"on {images} images"
             )
-    return "trained, with no pictures set aside to test it on"
+    return "trained, with no images set aside to test it on"

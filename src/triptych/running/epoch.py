@@ -19,14 +19,14 @@ class Epoch(Struct, kw_only=True):
     ]
     accuracy: Annotated[
         float,
-        Meta(description="Share of the training pictures right, dropout active."),
+        Meta(description="Share of the training images right, dropout active."),
     ]
     validation_loss: float | None = None
     validation_accuracy: float | None = None
     train_seconds: Annotated[
         float, Meta(description="Training steps only, compilation included.")
     ]
-    pictures_per_second: float
+    images_per_second: float
     step_losses: Annotated[
         list[float | None],
         Meta(description="The loss of every step; null where it is no finite number."),

@@ -335,7 +335,7 @@ def recorded(
 
 
 def _after(framework: Framework, state: State, number: int, correct: Any) -> Weights:
-    """All tensors after a step, and how many pictures were right before it."""
+    """All tensors after a step, and how many images were right before it."""
     return _named(f"{number}", framework.dump_weights(state)) | {
         f"{number}/correct": np.array(int(correct))
     }

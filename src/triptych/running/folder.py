@@ -4,12 +4,12 @@
 
     runs/<name>/
       recipe.toml  network.toml           what was asked
-      pictures.json                       of which pictures
-      pictures.safetensors                what they are known by, part by part
+      images.json                       of which images
+      images.safetensors                what they are known by, part by part
       result.json  report.html            all figures; the page
       <framework>/network.py  facts.json  the source that ran; what ran it
       <framework>/weights.safetensors     the best epoch's
-      <framework>/checkpoint.safetensors  the last epoch's, optimiser included
+      <framework>/checkpoint.safetensors  the last epoch's, optimizer included
       <framework>/logits.safetensors      the test part's
       <framework>/first_step.safetensors  everything before and after the first step
       certificate.json                    whether all compute the same, by that step
@@ -98,7 +98,7 @@ class Panel:
 
     @property
     def checkpoint(self) -> Path:
-        """Canonical tensors after the last finished epoch, optimiser and progress
+        """Canonical tensors after the last finished epoch, optimizer and progress
         included.
         """
         return self.path / "checkpoint.safetensors"
@@ -162,7 +162,7 @@ class RunFolder:
         """
         sides = split(store.labels, store.sides, recipe.seed)
         if path is None:
-            stem = Path(recipe.pictures).name.split(".")[0] or "pictures"
+            stem = Path(recipe.images).name.split(".")[0] or "images"
             path = new_folder(f"{stem}-{architecture.name}")
         folder = cls(path)
         with writing(path):
@@ -173,12 +173,12 @@ class RunFolder:
                 )
             with _made(path) as place:
                 write_atomic(place / "network.toml", architecture.to_toml())
-                write_json(place / "pictures.json", describe(store, sides))
+                write_json(place / "images.json", describe(store, sides))
                 digests = {
                     name: np.asarray(store.digests)[rows]
                     for name, rows in vars(sides).items()
                 }
-                save_tensors(place / "pictures.safetensors", digests)
+                save_tensors(place / "images.safetensors", digests)
                 # Last: it makes it a run folder.
                 write_atomic(place / "recipe.toml", recipe.to_toml())
         return folder
@@ -222,28 +222,28 @@ class RunFolder:
         return make_recipe(read_toml(self.path / "recipe.toml", RunFolderError))
 
     def architecture(self) -> Architecture:
-        """The network as it ran, with the pictures' size and classes."""
+        """The network as it ran, with the images' size and classes."""
         return from_toml(self.path / "network.toml")
 
-    def pictures(self) -> ImagesFound:
-        """What was found in the pictures."""
-        return read_record(self.path / "pictures.json", ImagesFound)
+    def images(self) -> ImagesFound:
+        """What was found in the images."""
+        return read_record(self.path / "images.json", ImagesFound)
 
     def classes(self) -> list[str]:
         """The names of the classes in the network's order; raises RunFolderError if
         they do not fit it.
         """
-        found, wanted = self.pictures().classes, self.architecture().classes
+        found, wanted = self.images().classes, self.architecture().classes
         if not len(found) == len(set(found)) == wanted:
             raise RunFolderError(
-                f"{self.path / 'pictures.json'}: "
+                f"{self.path / 'images.json'}: "
                 f"its classes are not the {wanted} of the network"
             )
         return found
 
     def sides(self) -> dict[bytes, int]:
-        """The side that each of its pictures is on, by the picture's digest."""
-        path = self.path / "pictures.safetensors"
+        """The side that each of its images is on, by the image's digest."""
+        path = self.path / "images.safetensors"
         known: dict[bytes, int] = {}
         for name, digests in load_tensors(path).items():
             if (
@@ -251,7 +251,7 @@ class RunFolder:
                 or digests.dtype != np.uint8
                 or digests.shape[1:] != (16,)
             ):
-                raise RunFolderError(f"{path}: {name!r} holds no digests of pictures")
+                raise RunFolderError(f"{path}: {name!r} holds no digests of images")
             known |= {digest.tobytes(): SIDE_NAMES.index(name) for digest in digests}
         return known
 

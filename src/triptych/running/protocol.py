@@ -29,7 +29,7 @@ class TrainingDone(Reply, frozen=True, tag="training done"):
 
 
 class Opened(Reply, frozen=True, tag="opened"):
-    """A network is built and waits for pictures."""
+    """A network is built and waits for images."""
 
 
 class Predicted(Reply, frozen=True, tag="predicted"):
@@ -53,7 +53,7 @@ class Startup(Struct, kw_only=True):
         ),
     ]
     build_seconds: Annotated[
-        float, Meta(description="The network and its optimiser, nothing computed yet.")
+        float, Meta(description="The network and its optimizer, nothing computed yet.")
     ]
     first_step_seconds: Annotated[
         float, Meta(description="The first training step, compilation included.")
@@ -85,18 +85,18 @@ class Round(Struct, kw_only=True):
     began: Annotated[float, Meta(description="Seconds since 1970.")]
     ended: float
     steps: Annotated[
-        int, Meta(description="Training steps, on noise and on pictures alike.")
+        int, Meta(description="Training steps, on noise and on images alike.")
     ]
     train_seconds: Annotated[
         float, Meta(description="Of these steps on one batch of noise, in memory.")
     ]
     real_seconds: Annotated[
-        float, Meta(description="Of as many steps on pictures, prepared meanwhile.")
+        float, Meta(description="Of as many steps on images, prepared meanwhile.")
     ]
     predictions: Annotated[int, Meta(description="Batches that were predicted.")]
     predict_seconds: float
     latencies: Annotated[
-        list[float], Meta(description="Of predicting single pictures, each by itself.")
+        list[float], Meta(description="Of predicting single images, each by itself.")
     ]
     joules: Annotated[
         float | None,
@@ -169,7 +169,7 @@ class Train(Job[TrainingDone], frozen=True, tag="train"):
     run: str
     """The run folder."""
     store: str
-    """The folder of the decoded pictures."""
+    """The folder of the decoded images."""
 
 
 class Open(Job[Opened], frozen=True, tag="open"):
@@ -184,9 +184,9 @@ class Predict(Job[Predicted], frozen=True, tag="predict"):
     """Logits of some rows of a file of pixels, by the network opened before."""
 
     images: str
-    """uint8 pixels, one picture after another."""
+    """uint8 pixels, one image after another."""
     shape: tuple[int, ...]
-    """(pictures, height, width, channels) of that file."""
+    """(images, height, width, channels) of that file."""
     rows: str
     """The file that says which, as the tensor `rows`."""
     logits: str
@@ -206,10 +206,10 @@ class Load(Struct, frozen=True, kw_only=True):
 
     network: str
     """The architecture file."""
-    batch: int
+    batch_size: int
     precision: Precision
     store: str
-    """The folder of the decoded pictures."""
+    """The folder of the decoded images."""
     seconds: float
     """How long a measurement lasts, unless the fewest steps take longer."""
 
@@ -258,7 +258,7 @@ class StepDone(_Event, frozen=True, tag="step"):
     """Of the epoch that is done, 0 to 1."""
     loss: float | None
     """None if it is no finite number."""
-    pictures_per_second: float
+    images_per_second: float
 
 
 class EpochDone(_Event, frozen=True, tag="epoch"):
@@ -302,7 +302,7 @@ class Missing(_Event, frozen=True, tag="missing"):
 
 
 class ImagesPrepared(_Event, frozen=True, tag="images"):
-    """How many pictures are decoded."""
+    """How many images are decoded."""
 
     done: int
     total: int

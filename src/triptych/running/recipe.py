@@ -2,7 +2,7 @@
 
 A recipe file may hold any part of it; the command line's options come on top::
 
-    pictures = "photos"
+    images = "photos"
     network = "compact-cnn"
     epochs = 20
 
@@ -49,26 +49,26 @@ LEARNING_RATES: dict[OptimizerName, float] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a run; two runs of equal recipes on equal pictures are
+    """Everything that decides a run; two runs of equal recipes on equal images are
     equal runs.
     """
 
-    pictures: str = "sports"
+    images: str = "sports"
     network: str = "sports-cnn"
     """A name of the zoo or an architecture file."""
     frameworks: tuple[str, ...] = registry.DEFAULT
     epochs: int = 15
-    batch: int = 32
-    size: int | tuple[int, int] = 64
-    """Side of the pictures in pixels, or [height, width]."""
+    batch_size: int = 32
+    image_size: int | tuple[int, int] = 64
+    """Side of the images in pixels, or [height, width]."""
     fit: Fit = "squash"
     resize: Resize = "bilinear"
     full: bool = False
-    """The built-in sports set at the talk's size: 7,096 and 1,775 pictures instead of
+    """The built-in sports set at the talk's size: 7,096 and 1,775 images instead of
     1,800 and 450.
     """
     strict: bool = False
-    """Whether any problem with the pictures ends the run."""
+    """Whether any problem with the images ends the run."""
     seed: int = 0
     precision: Precision = "float32"
     optimizer: Optimizer = field(default_factory=lambda: make_optimizer({}))
@@ -80,14 +80,15 @@ class Recipe:
     """
 
     def __post_init__(self) -> None:
-        for name, least in {"epochs": 1, "batch": 1, "seed": 0}.items():
+        for name, least in {"epochs": 1, "batch_size": 1, "seed": 0}.items():
             if getattr(self, name) < least:
                 raise RecipeError(
                     f"{name} is {getattr(self, name)}, but must be {least} or more"
                 )
-        if not all(4 <= side <= 1024 for side in pair(self.size)):
+        if not all(4 <= side <= 1024 for side in pair(self.image_size)):
             raise RecipeError(
-                f"size is {self.size}, but must lie between 4 and 1024 pixels"
+                f"image_size is {self.image_size}, "
+                "but must lie between 4 and 1024 pixels"
             )
         if not self.frameworks:
             raise RecipeError("frameworks: name one or more")
@@ -102,7 +103,7 @@ class Recipe:
 
     def summary(self) -> str:
         """What decides the run, in a line."""
-        height, width = pair(self.size)
+        height, width = pair(self.image_size)
         optimizer, schedule, moved = self.optimizer, self.schedule, self.augmentation
         changed = (
             f"{'flips and ' * moved.flip}shifts of {moved.shift:.3g}"
@@ -110,9 +111,9 @@ class Recipe:
             else "no augmentation"
         )
         return (
-            f"{self.network} on {self.pictures}{', full' * self.full}, "
+            f"{self.network} on {self.images}{', full' * self.full}, "
             f"{width} x {height} pixels ({self.fit}), {self.epochs} epoch(s) "
-            f"in batches of {self.batch}, {optimizer.name} with {schedule.name} "
+            f"in batches of {self.batch_size}, {optimizer.name} with {schedule.name} "
             f"{schedule.learning_rate:g}, {changed}, {self.precision}, seed {self.seed}"
         )
 
@@ -132,9 +133,9 @@ class Options(TypedDict, total=False):
     network: str | Path | Architecture | None
     """A name of the zoo, an architecture file, or an architecture."""
     epochs: int | None
-    size: int | tuple[int, int] | None
-    """Side of the pictures in pixels, or (height, width)."""
-    batch: int | None
+    image_size: int | tuple[int, int] | None
+    """Side of the images in pixels, or (height, width)."""
+    batch_size: int | None
     seed: int | None
     precision: str | None
     optimizer: str | None
@@ -149,15 +150,15 @@ class Options(TypedDict, total=False):
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "sports": {
-        "size": 48,
+        "image_size": 48,
         "epochs": 7,
-        "batch": 30,
+        "batch_size": 30,
         "schedule": {"learning_rate": 1e-3},
         "augmentation": {"shift": 1 / 16},
     },
     "digits": {
         "network": "lenet",
-        "size": 32,
+        "image_size": 32,
         "epochs": 5,
         "augmentation": {"flip": False},
     },
@@ -179,7 +180,7 @@ def make_recipe(*tables: Mapping[str, Any]) -> Recipe:
     for table in tables:
         merge(given, table)
     merged: dict[str, Any] = {}
-    defaults = dict(DEFAULTS.get(str(given.get("pictures", Recipe.pictures)), {}))
+    defaults = dict(DEFAULTS.get(str(given.get("images", Recipe.images)), {}))
     if "name" in given.get("optimizer", {}):
         defaults.pop("schedule", None)  # its learning rate is AdamW's
     merge(merged, defaults)
@@ -203,7 +204,7 @@ def make_recipe(*tables: Mapping[str, Any]) -> Recipe:
 
 
 def make_optimizer(table: Mapping[str, Any]) -> Optimizer:
-    """An optimiser, AdamW by default; AdamW comes with a weight decay, the others
+    """An optimizer, AdamW by default; AdamW comes with a weight decay, the others
     without.
     """
     name = table.get("name", "adamw")
@@ -237,9 +238,13 @@ def make_plan(
     else:
         recipe = make_recipe(tables, given)
         architecture, shipped = find_network(recipe.network), recipe.network in ZOO
-    if not shipped and tables.get("size") is None and given.get("size") is None:
+    if (
+        not shipped
+        and tables.get("image_size") is None
+        and given.get("image_size") is None
+    ):
         height, width, _ = architecture.input_shape
-        recipe = dataclasses.replace(recipe, size=(height, width))
+        recipe = dataclasses.replace(recipe, image_size=(height, width))
     return recipe, architecture
 
 
@@ -302,7 +307,7 @@ def _check_optimizer(optimizer: Optimizer) -> None:
         "momentum": (0, 1),
         "beta1": (0, 1),
         "beta2": (0, 1),
-        "decay": (0, 1),
+        "rho": (0, 1),
         "label_smoothing": (0, 1),
         "epsilon": (0, math.inf),
         "weight_decay": (0, math.inf),

@@ -75,14 +75,14 @@ class FrameworkResult(Attempt, kw_only=True):
         float | None,
         Meta(description="Of the process that finished the training: import to test."),
     ] = None
-    pictures_per_second: Annotated[
+    images_per_second: Annotated[
         float | None,
         Meta(
             description="Training; median over the epochs after the first, "
             "if there are any."
         ),
     ] = None
-    pictures_per_second_range: Annotated[
+    images_per_second_range: Annotated[
         tuple[float, float] | None,
         Meta(
             description="Lowest and highest of these epochs; "
@@ -106,7 +106,7 @@ class FrameworkResult(Attempt, kw_only=True):
     epochs: list[Epoch] = field(default_factory=list)
     confusion: Annotated[
         list[list[int]] | None,
-        Meta(description="Test pictures: rows the true class, columns the predicted."),
+        Meta(description="Test images: rows the true class, columns the predicted."),
     ] = None
 
 
@@ -130,8 +130,7 @@ class Agreement(Struct, kw_only=True):
     same_predictions: Annotated[
         float | None,
         Meta(
-            description="Share of the test pictures on which "
-            "all frameworks say the same."
+            description="Share of the test images on which all frameworks say the same."
         ),
     ] = None
     reference_first_step_loss: Annotated[
@@ -180,10 +179,10 @@ class Result(Struct, kw_only=True):
     recipe: Annotated[
         dict[str, Any], Meta(description="As in recipe.toml, every default filled in.")
     ]
-    pictures: ImagesFound
+    images: ImagesFound
     network: Annotated[
         dict[str, Any],
-        Meta(description="name, parameters, flops of one picture forward."),
+        Meta(description="name, parameters, flops of one image forward."),
     ]
     machine: Machine
     frameworks: dict[str, FrameworkResult]
@@ -235,11 +234,9 @@ def collect(
         if one.epochs:
             one.first_step_loss = one.epochs[0].step_losses[0]
             one.train_seconds = sum(epoch.train_seconds for epoch in one.epochs)
-            speeds = [
-                epoch.pictures_per_second for epoch in one.epochs[1:] or one.epochs
-            ]
-            one.pictures_per_second = float(np.median(speeds))
-            one.pictures_per_second_range = (
+            speeds = [epoch.images_per_second for epoch in one.epochs[1:] or one.epochs]
+            one.images_per_second = float(np.median(speeds))
+            one.images_per_second_range = (
                 (min(speeds), max(speeds)) if len(speeds) > 1 else None
             )
         if name in errors:
@@ -254,7 +251,7 @@ def collect(
         folder=str(run.path),
         started=run.started,
         recipe=msgspec.to_builtins(recipe),
-        pictures=run.pictures(),
+        images=run.images(),
         network={
             "name": architecture.name,
             "parameters": architecture.parameter_count,
@@ -298,7 +295,7 @@ def _finish(
 
 
 BEST: dict[str, Literal["most", "least"]] = {
-    "pictures_per_second": "most",
+    "images_per_second": "most",
     "total_seconds": "least",
     "peak_memory_mib": "least",
 }
@@ -324,7 +321,7 @@ def _ranking(
 def confusion_matrix(
     labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
 ) -> list[list[int]]:
-    """Counts of pictures: rows the true class, columns the predicted."""
+    """Counts of images: rows the true class, columns the predicted."""
     counts = np.bincount(labels * classes + predicted, minlength=classes**2)
     found: list[list[int]] = counts.reshape(classes, classes).tolist()
     return found

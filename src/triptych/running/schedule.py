@@ -26,7 +26,7 @@ class Schedule:
       1/10,000 of that start, both along half a cosine (Smith and Topin, 2018, in the
       form that PyTorch ships)
     - inverse-time: `learning_rate` / (1 + `decay` step), the `decay` of Keras'
-      optimisers in 2017
+      optimizers in 2017
     """
 
     name: ScheduleName = "one-cycle"

@@ -22,10 +22,10 @@ class Summary(Struct, kw_only=True):
     folder: str
     started: str
     """ISO 8601 in UTC."""
-    pictures: str
+    images: str
     network: str
-    size: tuple[int, int] | None = None
-    """Height and width of the pictures."""
+    image_size: tuple[int, int] | None = None
+    """Height and width of the images."""
     epochs: int | None = None
     verdict: str | None = None
     """Whether the frameworks compute the same; null until the run is finished."""
@@ -46,7 +46,7 @@ def _summary(run: RunFolder) -> Summary:
         return Summary(
             folder=printable(str(run.path)),
             started=run.started,
-            pictures="?",
+            images="?",
             network="?",
             states={"damaged": str(error)},
             test_accuracy={"damaged": None},
@@ -60,9 +60,9 @@ def _read(run: RunFolder) -> Summary:
     summary = Summary(
         folder=printable(str(run.path)),
         started=run.started,
-        pictures=printable(recipe.pictures),
+        images=printable(recipe.images),
         network=printable(recipe.network),
-        size=pair(recipe.size),
+        image_size=pair(recipe.image_size),
         epochs=recipe.epochs,
         verdict=result.equivalence.verdict if result and result.equivalence else None,
         states={},

@@ -33,7 +33,7 @@ TELL_EVERY = 0.25
 
 @dataclass(frozen=True)
 class Parts:
-    """The three parts of the pictures, ready to be asked for batches."""
+    """The three parts of the images, ready to be asked for batches."""
 
     train: Batches
     validation: Batches
@@ -48,7 +48,7 @@ def parts_of(run: RunFolder, store: Store) -> Parts:
     def part(rows: Any, **training: Any) -> Batches:
         labels = np.asarray(store.labels)[rows].astype(np.int64)
         return Batches(
-            store.images, labels, rows, recipe.batch, recipe.seed, **training
+            store.images, labels, rows, recipe.batch_size, recipe.seed, **training
         )
 
     return Parts(
@@ -194,7 +194,7 @@ def _train_epoch(
         loss=float(np.average(step_losses, weights=sizes)),
         accuracy=sum(int(correct) for correct in right) / sum(sizes),
         train_seconds=seconds,
-        pictures_per_second=sum(sizes) / seconds,
+        images_per_second=sum(sizes) / seconds,
         step_losses=list(step_losses),
     )
 
@@ -202,7 +202,7 @@ def _train_epoch(
 def all_logits(
     framework: Framework, state: State, batches: Batches, emit: Emit
 ) -> NDArray[Any]:
-    """Logits for all pictures of a part, (pictures, classes)."""
+    """Logits for all images of a part, (images, classes)."""
     found = []
     for batch in batches.epoch():
         found.append(framework.predict(state, batch.images))

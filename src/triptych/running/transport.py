@@ -209,7 +209,7 @@ def _death(status: int) -> str:
         return f"ended without a result (exit status {status})"
     name = signal.Signals(-status).name
     hint = (
-        ", most likely for lack of memory: try a smaller --batch or --size"
+        ", most likely for lack of memory: try a smaller --batch-size or --image-size"
         if name == "SIGKILL"
         else ""
     )

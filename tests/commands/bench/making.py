@@ -23,7 +23,7 @@ SPEEDS = {
     "pytorch": (500.0, 480.0),
     "keras:jax": (450.0, 490.0),
 }
-"""Pictures a second of each round: PyTorch is first, Keras on JAX faster once."""
+"""Images a second of each round: PyTorch is first, Keras on JAX faster once."""
 
 
 def measured(
@@ -66,12 +66,12 @@ def made_up(ranked: bool, folder: Path = Path("runs/bench")) -> Bench:
     unproved = "nothing proves that they compute the same: triptych verify mlp"
     return Bench(
         folder=str(folder), made="2026-01-02T03:04:05+00:00",
-        asked={"network": "mlp", "batch": BATCH, "precision": "float32", "repeats": 2,
-               "seconds": 1.0, "threads": 2},
+        asked={"network": "mlp", "batch_size": BATCH, "precision": "float32",
+               "repeats": 2, "seconds": 1.0, "threads": 2},
         network={"name": network.name, "input": list(network.input_shape),
                  "classes": 10, "parameters": network.parameter_count,
                  "flops": network.flops, "training_flops": network.training_flops},
-        pictures={"source": '<b>&"x', "key": "0", "trained_on": 64}, machine=machine(),
+        images={"source": '<b>&"x', "key": "0", "trained_on": 64}, machine=machine(),
         peak=peak,
         frameworks={**done, "jax": Measured(status="failed", title="JAX", error=error)},
         certificate="runs/verify/certificate.json" if ranked else None,

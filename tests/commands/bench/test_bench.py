@@ -29,7 +29,7 @@ from triptych.commands.bench.terminal import BenchProgress, bench_parts
 from triptych.equality.certificate import read_certificate
 from triptych.errors import UsageError
 from triptych.frameworks import registry
-from triptych.images.source import open_pictures
+from triptych.images.source import open_images
 from triptych.network.zoo import lenet, mlp
 from triptych.running import energy
 from triptych.running.protocol import (
@@ -53,9 +53,9 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 TINY: dict[str, Any] = {
     "network": "mlp",
-    "size": 8,
-    "batch": 8,
-    "pictures": "digits",
+    "image_size": 8,
+    "batch_size": 8,
+    "images": "digits",
     "repeats": 2,
     "seconds": 0.01,
 }
@@ -83,11 +83,11 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("proved") / "runs" / "verify-mlp"
     package.verify(
         "mlp",
-        size=8,
+        image_size=8,
         precision="float32",
         frameworks=TWO,
         steps=2,
-        batch=4,
+        batch_size=4,
         probes=False,
         out=out,
     ).certificate.check()
@@ -150,7 +150,7 @@ def test_the_file_and_the_page(done: Bench) -> None:
     assert page.count("<svg") > 4
     for words in (
         "Not ranked",
-        "triptych verify mlp --size 8",
+        "triptych verify mlp --image-size 8",
         "Getting ready, and memory",
         "GFLOP/s",
     ):
@@ -167,7 +167,7 @@ def test_the_headline_says_no_more_than_the_rounds() -> None:
     """Keras on JAX was faster once: first by the median only."""
     said = headline(made_up(ranked=True))
     assert said == (
-        "PyTorch trains fastest here by the median: 490 pictures a second; "
+        "PyTorch trains fastest here by the median: 490 images a second; "
         "Keras on JAX at 0.96, Keras at 0.84 of that."
     )
     assert headline(made_up(ranked=False)).endswith("Not ranked.")
@@ -175,10 +175,10 @@ def test_the_headline_says_no_more_than_the_rounds() -> None:
 
 def test_workers_that_wait_sleep(home: Path) -> None:
     """Between its turns a framework takes no time from the others."""
-    store = open_pictures("digits", size=(8, 8))
+    store = open_images("digits", size=(8, 8))
     load = Load(
         network=mlp(8).to_toml(),
-        batch=8,
+        batch_size=8,
         precision="float32",
         store=str(store.path),
         seconds=0.01,
@@ -317,14 +317,24 @@ def test_without_a_certificate_nothing_is_ranked(done: Bench) -> None:
     assert all(one.ratio is None for one in done.frameworks.values())
     assert done.order == TWO
     assert (done.unranked or "").endswith(
-        "triptych verify mlp --size 8 --precision float32 --frameworks pytorch,jax"
+        "triptych verify mlp --image-size 8 --precision float32 "
+        "--frameworks pytorch,jax"
     )
 
 
 def test_the_certificate_that_fits_is_found_and_allows_a_ranking(
     proof: Path, triptych: Command
 ) -> None:
-    words = ["bench", "mlp", "--size", "8", "--batch", "8", "--pictures", "digits"]
+    words = [
+        "bench",
+        "mlp",
+        "--image-size",
+        "8",
+        "--batch-size",
+        "8",
+        "--images",
+        "digits",
+    ]
     words += ["--seconds", "0.01", "--repeats", "2", "--frameworks", "jax,pytorch"]
     words += ["--certificate", str(proof)]
     said = triptych(*words, "--json", "--out", "out")
@@ -364,7 +374,7 @@ def needed(bench: Bench, **other: Any) -> Needed:
         ({"architecture": mlp(8, classes=3)}, None),
         (
             {"architecture": mlp(9)},
-            "is about pictures of 8 x 8 pixels, not of 9 x 9 pixels",
+            "is about images of 8 x 8 pixels, not of 9 x 9 pixels",
         ),
         (
             {"architecture": dataclasses.replace(mlp(8), std=(2.0,) * 3)},
@@ -448,13 +458,13 @@ def test_a_given_certificate_that_does_not_fit_is_an_error(
     proof: Path, home: Path, tmp_path: Path, triptych: Command
 ) -> None:
     """Of the size before anything is started, of the versions once they are known."""
-    words = ["bench", "mlp", "--size", "9", "--frameworks", "jax,pytorch"]
+    words = ["bench", "mlp", "--image-size", "9", "--frameworks", "jax,pytorch"]
     said = triptych(*words, "--certificate", proof)
     assert (said.returncode, said.stdout) == (2, "")
     (line,) = said.stderr.splitlines()
-    assert "is about pictures of 8 x 8 pixels, not of 9 x 9 pixels" in line
+    assert "is about images of 8 x 8 pixels, not of 9 x 9 pixels" in line
     assert line.endswith(
-        "make one with: triptych verify mlp --size 9 --precision float32 "
+        "make one with: triptych verify mlp --image-size 9 --precision float32 "
         "--frameworks jax,pytorch"
     )
     stored = json.loads(proof.read_text())
@@ -488,18 +498,18 @@ def test_a_given_certificate_that_does_not_fit_is_an_error(
             "unknown precision 'float23': did you mean 'float32'?",
         ),
         (("--repeats", "0"), "--repeats is 0, but must be 1 or more"),
-        (("--batch", "0"), "--batch is 0, but must be 1 or more"),
+        (("--batch-size", "0"), "--batch-size is 0, but must be 1 or more"),
         (("--threads", "0"), "--threads is 0, but must be 1 or more"),
         (("--seconds", "nan"), "--seconds is nan"),
-        (("lenet", "--size", "2"), "a larger picture"),
-        (("--pictures", "none"), "there is no folder or archive 'none'"),
+        (("lenet", "--image-size", "2"), "a larger image"),
+        (("--images", "none"), "there is no folder or archive 'none'"),
         (
-            ("mlp", "--size", "8", "--pictures", "digits", "--batch", "5000"),
-            "fewer pictures to train on",
+            ("mlp", "--image-size", "8", "--images", "digits", "--batch-size", "5000"),
+            "fewer images to train on",
         ),
         (("--certificate", "none.json"), "none.json: there is no such file"),
         (
-            ("mlp", "--size", "8", "--pictures", "digits", "--out", "full"),
+            ("mlp", "--image-size", "8", "--images", "digits", "--out", "full"),
             "full: is there already",
         ),
     ],
@@ -515,7 +525,7 @@ def test_wrong_use_is_one_line(
     *progress, line = said.stderr.splitlines()
     assert line.startswith("triptych: ")
     assert says in line
-    assert all(told.startswith("pictures ") for told in progress)
+    assert all(told.startswith("images ") for told in progress)
     assert {path.name for path in tmp_path.iterdir()} == {"full"}
 
 
@@ -573,6 +583,6 @@ def test_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None
         assert progress.render().renderables
     said = capsys.readouterr().err
     assert said.splitlines() == [
-        "pictures  1 of 2 prepared", "JAX is not installed",
+        "images  1 of 2 prepared", "JAX is not installed",
         "PyTorch          is ready, first step after 3 s", "round 1 of 2",
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any
 
 def by_the_library(framework: str, jobs: list[dict[str, Any]]) -> list[list[float]]:
     from triptych.frameworks import registry
-    from triptych.images.source import open_pictures
+    from triptych.images.source import open_images
     from triptych.network.zoo import find_network
     from triptych.running.folder import RunFolder
     from triptych.running.recipe import make_recipe
@@ -28,8 +28,8 @@ def by_the_library(framework: str, jobs: list[dict[str, Any]]) -> list[list[floa
     losses = []
     for job in jobs:
         recipe = make_recipe(job["recipe"])
-        store = open_pictures(
-            recipe.pictures,
+        store = open_images(
+            recipe.images,
             size=(job["size"], job["size"]),
             fit=recipe.fit,
             resize=recipe.resize,
@@ -55,7 +55,7 @@ def by_the_programs(jobs: list[dict[str, Any]]) -> list[list[float]]:
         sys.argv = [
             job["script"],
             "train",
-            job["recipe"]["pictures"],
+            job["recipe"]["images"],
             "--weights",
             str(weights),
         ]

@@ -34,14 +34,14 @@ RECIPES: dict[str, dict[str, Any]] = {
     "sports-cnn": {"optimizer": {"name": "adamw"}, "fit": "crop"},
     "compact-cnn": {"optimizer": {"name": "adam", "weight_decay": 0.1}, "fit": "pad"},
 }  # fmt: skip
-"""Every optimiser and fit, other schedules than usual; else the defaults."""
+"""Every optimizer and fit, other schedules than usual; else the defaults."""
 CHILD = Path(__file__).parent / "child.py"
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of three classes that are not square, with a copy, a broken file and a
+    """Images of three classes that are not square, with a copy, a broken file and a
     hidden one.
     """
     folder = tmp_path_factory.mktemp("photos")
@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "train" / "bees" / "again.bmp").write_bytes(b"BM")
     (folder / "train" / "bees" / ".hidden.png").write_bytes(first.read_bytes())
     (folder / "train" / "checkpoints").mkdir()  # no class: it would be one before cows
-    (folder / "train" / "checkpoints" / "weights.bin").write_bytes(b"no picture")
+    (folder / "train" / "checkpoints" / "weights.bin").write_bytes(b"no image")
     return folder
 
 
@@ -70,8 +70,8 @@ def jobs(
     """
     made = []
     for network in ZOO:
-        recipe = {"pictures": str(folder), "network": network, "precision": precision,
-                  "batch": 16, "epochs": 2, "size": SIZE,
+        recipe = {"images": str(folder), "network": network, "precision": precision,
+                  "batch_size": 16, "epochs": 2, "image_size": SIZE,
                   **RECIPES.get(network, {})}  # fmt: skip
         script = out / f"{network.replace('-', '_')}_{precision}.py"
         triptych.eject(
@@ -127,7 +127,7 @@ def test_a_short_batch_predicts_as_in_the_library_and_compiles_nothing(
     if missing := registry.find(framework).missing():
         pytest.skip(missing)
     script = triptych.eject(
-        "lenet", framework, size=SIZE, out=tmp_path / "mine.py", style="exact"
+        "lenet", framework, image_size=SIZE, out=tmp_path / "mine.py", style="exact"
     ).path
     job = {"script": str(script), "network": "lenet", "size": SIZE, "classes": 10}
     for gap, compiled in losses(framework, ["predictions", framework], [job]):
@@ -227,7 +227,7 @@ layers = [{kind = "flatten"}, {kind = "dense", units = 4}]
 """
 
 
-FOLDERS: dict[Style, str] = {"native": "FOLDER", "exact": "PICTURES"}
+FOLDERS: dict[Style, str] = {"native": "FOLDER", "exact": "IMAGES"}
 """What a notebook's folder of images is called."""
 
 
@@ -236,11 +236,11 @@ FOLDERS: dict[Style, str] = {"native": "FOLDER", "exact": "PICTURES"}
     [
         ("lenet", {}, "digits", 10, (32, 32), 5),
         ("sports-cnn", {}, "sports", 6, (48, 48), 7),
-        ("lenet", {"pictures": "sports"}, "sports", 6, (48, 48), 7),
-        ("lenet", {"pictures": "PHOTOS", "size": 16}, "PHOTOS", 3, (16, 16), 15),
+        ("lenet", {"images": "sports"}, "sports", 6, (48, 48), 7),
+        ("lenet", {"images": "PHOTOS", "image_size": 16}, "PHOTOS", 3, (16, 16), 15),
         (
             "lenet",
-            {"recipe": {"pictures": "digits", "epochs": 2}},
+            {"recipe": {"images": "digits", "epochs": 2}},
             "digits",
             10,
             (32, 32),
@@ -250,7 +250,7 @@ FOLDERS: dict[Style, str] = {"native": "FOLDER", "exact": "PICTURES"}
         ("mine.toml", {}, "photos", 4, (24, 30), 15),
     ],
 )
-def test_classes_size_and_recipe_are_those_of_the_pictures(
+def test_classes_size_and_recipe_are_those_of_the_images(
     network: str,
     given: dict[str, Any],
     folder_of: str,
@@ -263,8 +263,8 @@ def test_classes_size_and_recipe_are_those_of_the_pictures(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text(OWN_NETWORK)
-    if given.get("pictures") == "PHOTOS":
-        given, folder_of = {**given, "pictures": folder}, folder.name
+    if given.get("images") == "PHOTOS":
+        given, folder_of = {**given, "images": folder}, folder.name
     for style, called in FOLDERS.items():
         out = f"{style}.ipynb"
         notebook = triptych.eject(
@@ -278,7 +278,7 @@ def test_classes_size_and_recipe_are_those_of_the_pictures(
         for line in (folder_line, f"SIZE = {size}", f"EPOCHS = {epochs}"):
             alone = rf"^{re.escape(line)}(?: |$)"
             assert re.search(alone, text, flags=re.MULTILINE), line
-        for_what = f"for pictures of {size[0]} x {size[1]} pixels and {classes} classes"
+        for_what = f"for images of {size[0]} x {size[1]} pixels and {classes} classes"
         assert for_what in text
 
 
@@ -326,8 +326,8 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         network="sports-cnn",
         frameworks=["pytorch"],
         epochs=6,
-        size=SIZE,
-        batch=16,
+        image_size=SIZE,
+        batch_size=16,
         out=path,
     )
     return path
@@ -344,10 +344,10 @@ def test_a_runs_weights_go_along_into_any_framework(
     result = json.loads((run / "result.json").read_text())
     wanted = result["frameworks"]["pytorch"]["test_accuracy"]
     assert f"test {wanted:.1%} of 15" in done.stdout, done.stderr
-    picture = folder / "test" / "dogs" / "00.png"
-    (ours,) = triptych.predict(run, [picture]).predictions
+    image = folder / "test" / "dogs" / "00.png"
+    (ours,) = triptych.predict(run, [image]).predictions
     assert ours.label is not None
-    said = command(script, "predict", picture, at=tmp_path, framework=framework).stdout
+    said = command(script, "predict", image, at=tmp_path, framework=framework).stdout
     assert f": {ours.label} ({ours.probabilities[ours.label]:.1%})" in said
     assert "left out" in done.stderr  # the copy and the broken file
 
@@ -358,11 +358,11 @@ def test_a_package_is_installed_and_finds_its_weights(
     triptych.eject(run, "pytorch", "package", out=tmp_path / "mine")
     home = tmp_path / "mine"
     assert (home / "README.md").exists()
-    picture = folder / "test" / "cows" / "01.png"
+    image = folder / "test" / "cows" / "01.png"
     said = command("-c", "import sys; sys.path.insert(0, '.'); sys.argv[0] = 'x'; "
-                   "from mine.command import main; main()", "predict", picture,
+                   "from mine.command import main; main()", "predict", image,
                    at=home, framework="pytorch")  # fmt: skip
-    (ours,) = triptych.predict(run, [picture]).predictions
+    (ours,) = triptych.predict(run, [image]).predictions
     assert f": {ours.label} (" in said.stdout, said.stderr
 
 
@@ -463,9 +463,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         ({"out": "mine.txt"}, r"a script is written to \*\.py"),
         ({"form": "package", "out": "mine.py"}, "a package is written to a folder"),
         ({"out": "torch.py"}, "would hide the package 'torch'"),
-        ({"size": 3}, "between 4 and 1024"),
-        ({"pictures": "digits", "classes": 6}, "digits has 10 classes, not 6"),
-        ({"pictures": "nowhere"}, "there is no folder or archive 'nowhere'"),
+        ({"image_size": 3}, "between 4 and 1024"),
+        ({"images": "digits", "classes": 6}, "digits has 10 classes, not 6"),
+        ({"images": "nowhere"}, "there is no folder or archive 'nowhere'"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -480,7 +480,7 @@ def test_wrong_use_is_one_line(
 
 def test_a_run_decides_for_itself(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="leave these options out"):
-        triptych.eject(run, size=32, out=tmp_path / "mine.py")
+        triptych.eject(run, image_size=32, out=tmp_path / "mine.py")
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunFolderError, match="is no run folder"):
         triptych.eject(tmp_path / "empty", out=tmp_path / "mine.py")

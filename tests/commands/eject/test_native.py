@@ -89,8 +89,8 @@ def runs(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
             "network": network,
             "frameworks": ["pytorch"],
             "epochs": 2,
-            "size": SIZE,
-            "batch": 16,
+            "image_size": SIZE,
+            "batch_size": 16,
         }
         triptych.compare(folder, recipe=recipe | given, out=out / network)
     return {network: out / network for network in RUNS}
@@ -150,7 +150,7 @@ def test_a_script_learns_by_any_recipe(
 ) -> None:
     jobs = []
     for number, recipe in enumerate(RECIPES):
-        given = {"pictures": str(folder), "size": SIZE, "batch": 12, **recipe}
+        given = {"images": str(folder), "image_size": SIZE, "batch_size": 12, **recipe}
         script = triptych.eject(
             str(recipe["network"]),
             framework,

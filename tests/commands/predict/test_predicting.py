@@ -1,4 +1,4 @@
-"""What a run says of files, folders and pictures that it has or has not seen."""
+"""What a run says of files, folders and images that it has or has not seen."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.images.making import fill, noise, pictures, saved
+from tests.images.making import fill, images, noise, saved
 
 import triptych as package
 from triptych.commands.predict.evaluation import PARTS, Evaluation
-from triptych.errors import PicturesError, RunFolderError
-from triptych.images.source import open_pictures
+from triptych.errors import ImagesError, RunFolderError
+from triptych.images.source import open_images
 from triptych.images.split import split
 from triptych.network.weights import save_tensors
 
 Triptych = Callable[..., "subprocess.CompletedProcess[str]"]
 MANY = 20
 SPLIT = {"train": 42, "validation": 6, "test": 12}
-"""Of 20 pictures of each of three classes."""
+"""Of 20 images of each of three classes."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of three classes, and a folder of something else."""
-    files = pictures("a", "b", "c", many=MANY) | {
-        "models/weights.bin": b"no picture at all"
+    """Images of three classes, and a folder of something else."""
+    files = images("a", "b", "c", many=MANY) | {
+        "models/weights.bin": b"no image at all"
     }
-    return fill(tmp_path_factory.mktemp("pictures") / "photos", files)
+    return fill(tmp_path_factory.mktemp("images") / "photos", files)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def run(folder: Path) -> Path:
     """
     out = folder.parent / "run"
     done = package.compare(
-        folder, network="mlp", frameworks=["pytorch"], size=12, epochs=8, out=out
+        folder, network="mlp", frameworks=["pytorch"], image_size=12, epochs=8, out=out
     )
     assert done.frameworks["pytorch"].status == "done"
     return out
@@ -63,7 +63,7 @@ def result(run: Path) -> dict[str, Any]:
 
 def counts(evaluation: Evaluation) -> tuple[int, int, int, int]:
     return (
-        evaluation.pictures,
+        evaluation.images,
         evaluation.trained_on,
         evaluation.left_out,
         evaluation.left_out_trained_on,
@@ -73,17 +73,17 @@ def counts(evaluation: Evaluation) -> tuple[int, int, int, int]:
 def test_a_folder_that_is_no_class_is_noted(
     run: Path, folder: Path, triptych: Triptych
 ) -> None:
-    noted = json.loads((run / "pictures.json").read_text())
+    noted = json.loads((run / "images.json").read_text())
     assert noted["classes"] == ["a", "b", "c"]
     assert noted["problems"] == [
         {
-            "kind": "no pictures",
+            "kind": "no images",
             "path": "models",
-            "detail": "no picture among 1 file(s)",
+            "detail": "no image among 1 file(s)",
         }
     ]
-    said = triptych("pictures", folder, "--size", "12").stdout
-    assert "  no pictures: models" in said
+    said = triptych("images", folder, "--image-size", "12").stdout
+    assert "  no images: models" in said
 
 
 # ---- evaluate ------------------------------------------------------------------------
@@ -115,12 +115,10 @@ def test_each_part_is_the_runs(
         assert evaluation.accuracy == result["validation_accuracy"]
 
 
-def test_all_pictures_are_told_apart_from_those_not_seen(
-    run: Path, folder: Path
-) -> None:
+def test_all_images_are_told_apart_from_those_not_seen(run: Path, folder: Path) -> None:
     parts = {part: package.evaluate(run, folder, part=part) for part in PARTS}
     assert counts(parts["all"]) == (60, 42, 0, 0)
-    right = {part: round(one.accuracy * one.pictures) for part, one in parts.items()}
+    right = {part: round(one.accuracy * one.images) for part, one in parts.items()}
     assert right["all"] == right["train"] + right["validation"] + right["test"]
     assert parts["all"].accuracy_on_others == (right["validation"] + right["test"]) / 18
     # Or there would be nothing to warn of.
@@ -129,7 +127,7 @@ def test_all_pictures_are_told_apart_from_those_not_seen(
 
 
 def renamed(folder: Path, into: Path) -> Path:
-    """The same pictures in another order, under other names, in another format."""
+    """The same images in another order, under other names, in another format."""
     for path in folder.glob("*/*.png"):
         to = into / path.parent.name / f"holiday {99 - int(path.stem)}.bmp"
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +137,7 @@ def renamed(folder: Path, into: Path) -> Path:
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
-def test_pictures_are_known_by_their_content(
+def test_images_are_known_by_their_content(
     run: Path, folder: Path, tmp_path: Path, packed: bool
 ) -> None:
     source = renamed(folder, tmp_path / "elsewhere")
@@ -154,10 +152,10 @@ def test_pictures_are_known_by_their_content(
     assert there.confusion == here.confusion
 
 
-def test_what_the_run_has_trained_on_is_no_test_picture_anywhere(
+def test_what_the_run_has_trained_on_is_no_test_image_anywhere(
     run: Path, folder: Path, tmp_path: Path
 ) -> None:
-    store = open_pictures(folder, size=(12, 12))
+    store = open_images(folder, size=(12, 12))
     known = (
         folder / store.name(int(split(store.labels, store.sides, 0).train[0]))
     ).read_bytes()
@@ -184,21 +182,21 @@ def test_evaluation_on_the_terminal(
     said = triptych("evaluate", run, folder)
     assert said.returncode == 0, said.stderr
     assert f"the test part of {folder}" in said.stdout
-    left_out = "48 pictures of other parts are left out; "
+    left_out = "48 images of other parts are left out; "
     assert f"{left_out}the run has trained on 42 of them." in said.stdout
     said = triptych("evaluate", run, folder, "--part", "all")
-    flattered = "The run has trained on 42 of these 60 pictures, which flatters it; "
+    flattered = "The run has trained on 42 of these 60 images, which flatters it; "
     assert f"{flattered}of the 18 others, " in said.stdout
 
 
-def test_a_part_without_pictures(run: Path, tmp_path: Path) -> None:
+def test_a_part_without_images(run: Path, tmp_path: Path) -> None:
     new = {
         f"{kind}/{i}.png": saved(noise(8000 + 10 * n + i))
         for n, kind in enumerate("ab")
         for i in range(3)
     }
     with pytest.raises(
-        PicturesError, match=r"its train part has no picture .*test 6.*--part"
+        ImagesError, match=r"its train part has no image .*test 6.*--part"
     ):
         package.evaluate(run, fill(tmp_path / "new", new), part="train")
 
@@ -208,7 +206,7 @@ def test_a_part_without_pictures(run: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def mixed(folder: Path, tmp_path: Path) -> Path:
-    """A folder as people have them: 60 pictures, some broken files, other things."""
+    """A folder as people have them: 60 images, some broken files, other things."""
     root = Path(
         shutil.copytree(folder, tmp_path / ("a name of great length " * 6) / "mixed")
     )
@@ -229,8 +227,8 @@ def mixed(folder: Path, tmp_path: Path) -> Path:
 BROKEN = {
     "a/cut.png": "truncated",
     "b/empty.jpg": "empty",
-    "b/saved page.jpg": "not a picture",
-    "c/pipe.png": "not a picture",
+    "b/saved page.jpg": "not an image",
+    "c/pipe.png": "not an image",
 }
 
 
@@ -242,13 +240,13 @@ def test_a_folder_with_bad_files_is_answered(
     assert "triptych: 4 of 64 files cannot be read" in done.stderr
     found = json.loads(done.stdout)
     kinds = {
-        str(Path(one["picture"]).relative_to(mixed)): one["error"].partition(":")[0]
+        str(Path(one["image"]).relative_to(mixed)): one["error"].partition(":")[0]
         for one in found["predictions"]
         if one["error"]
     }
     assert kinds == BROKEN
     assert found["passed_over"] == [str(mixed / "notes.txt")]
-    answered = {one["picture"]: one for one in found["predictions"] if not one["error"]}
+    answered = {one["image"]: one for one in found["predictions"] if not one["error"]}
     assert answered.keys() == {str(path) for path in mixed.glob("?/[0-9]*.png")}
     alone = package.predict(run, [mixed / "c" / "7.png"]).predictions[0]
     assert answered[str(mixed / "c" / "7.png")]["probabilities"] == pytest.approx(
@@ -265,8 +263,8 @@ def test_csv_and_json_lines(
     assert (table.returncode, lines.returncode) == (1, 1)
     rows = list(csv.DictReader(io.StringIO(table.stdout)))
     said = [json.loads(line) for line in lines.stdout.splitlines()]
-    assert [row["picture"] for row in rows] == list(map(str, files[1:]))
-    assert [one["picture"] for one in said] == list(map(str, files[1:]))
+    assert [row["image"] for row in rows] == list(map(str, files[1:]))
+    assert [one["image"] for one in said] == list(map(str, files[1:]))
     for row, one in zip(rows, said, strict=True):
         assert (row["label"], row["error"]) == (one["label"] or "", one["error"] or "")
         shares = {name: float(row[f"p({name})"]) for name in "abc" if row["label"]}
@@ -327,7 +325,7 @@ def test_weights_of_one_framework_answer_in_another(run: Path, folder: Path) -> 
         (["nowhere.png"], "nowhere.png: unreadable: No such file or directory"),
         (
             ["text.png", "nowhere.png"],
-            "none of 2 files is a readable picture, first text.png: not a picture",
+            "none of 2 files is a readable image, first text.png: not an image",
         ),
         (["empty folder"], "there is no file in what was named"),
     ],
@@ -346,34 +344,34 @@ def test_nothing_to_answer(
 # ---- run folders that somebody has changed -------------------------------------------
 
 TAMPERED: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "no classes": ("pictures.json", lambda path: path.write_text("{}")),
+    "no classes": ("images.json", lambda path: path.write_text("{}")),
     "other classes": (
-        "pictures.json",
+        "images.json",
         lambda path: path.write_text('{"classes": ["a", "b"]}'),
     ),
     "classes twice": (
-        "pictures.json",
+        "images.json",
         lambda path: path.write_text('{"classes": ["a", "b", "b"]}'),
     ),
     "a class too many": (
-        "pictures.json",
+        "images.json",
         lambda path: path.write_text('{"classes": ["a", "b", "c", "c"]}'),
     ),
     "classes of no text": (
-        "pictures.json",
+        "images.json",
         lambda path: path.write_text('{"classes": [["a"], {}, 3]}'),
     ),
-    "no digests": ("pictures.safetensors", lambda path: path.unlink()),
+    "no digests": ("images.safetensors", lambda path: path.unlink()),
     "digests of a number": (
-        "pictures.safetensors",
+        "images.safetensors",
         lambda path: save_tensors(path, {"train": np.array(3, np.uint8)}),
     ),
     "digests of floats": (
-        "pictures.safetensors",
+        "images.safetensors",
         lambda path: save_tensors(path, {"train": np.zeros((4, 16))}),
     ),
     "digests of a part there is not": (
-        "pictures.safetensors",
+        "images.safetensors",
         lambda path: save_tensors(path, {"x": np.zeros((4, 16), np.uint8)}),
     ),
     "weights cut": (
@@ -410,11 +408,15 @@ def test_runs_are_listed_with_what_they_were(
     shutil.copytree(run, tmp_path / name)
     (listed,) = json.loads(triptych("runs", "--json").stdout)
     assert listed["folder"] == name
-    assert listed["pictures"] == str(folder)
-    assert (listed["network"], listed["size"], listed["epochs"]) == ("mlp", [12, 12], 8)
+    assert listed["images"] == str(folder)
+    assert (listed["network"], listed["image_size"], listed["epochs"]) == (
+        "mlp",
+        [12, 12],
+        8,
+    )
     assert listed["verdict"] == "equal"
     assert listed["started"][:2] == "20"
     lines = triptych("runs", COLUMNS="40").stdout.splitlines()
     assert lines[0] == name
     assert "mlp, 12 x 12 pixels, 8 epoch(s)  equal: pytorch" in lines[1]
-    assert lines[2] == f"  pictures: {folder}"
+    assert lines[2] == f"  images: {folder}"

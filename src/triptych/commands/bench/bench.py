@@ -27,7 +27,7 @@ from triptych.equality.certificate import read_certificate
 from triptych.errors import RunFolderError, UsageError, WorkerFailed, did_you_mean
 from triptych.files import writing
 from triptych.frameworks import registry
-from triptych.images.source import located, open_pictures
+from triptych.images.source import located, open_images
 from triptych.images.store import Store
 from triptych.interruption import noting
 from triptych.network.architecture import Architecture
@@ -35,7 +35,7 @@ from triptych.network.conventions import PRECISIONS, Precision
 from triptych.network.zoo import find_network
 from triptych.running.exam import REFERENCE
 from triptych.running.folder import RunFolder, make_folder, new_folder, write_json
-from triptych.running.images import of_pictures
+from triptych.running.images import of_images
 from triptych.running.machine import cores, machine
 from triptych.running.protocol import (
     BenchPlanned,
@@ -56,7 +56,7 @@ from triptych.running.protocol import (
 )
 from triptych.running.transport import LOCAL, TIMEOUT, Worker
 
-PICTURES = "sports"
+IMAGES = "sports"
 """Where real input comes from unless something else is said."""
 
 R = TypeVar("R", bound=Reply)
@@ -71,17 +71,17 @@ class Asked:
 
     network: str
     frameworks: tuple[str, ...]
-    size: int | None
+    image_size: int | None
     """None for the network's own."""
-    batch: int
+    batch_size: int
     precision: Precision
-    pictures: str | None
+    images: str | None
     repeats: int
     seconds: float
     threads: int
 
     def __post_init__(self) -> None:
-        for name in ("batch", "repeats", "threads"):
+        for name in ("batch_size", "repeats", "threads"):
             if getattr(self, name) < 1:
                 raise UsageError(
                     f"--{name} is {getattr(self, name)}, but must be 1 or more"
@@ -112,10 +112,10 @@ def bench(
     network: str | Path = "sports-cnn",
     *,
     frameworks: Sequence[str] | None = None,
-    size: int | None = None,
-    batch: int = 32,
+    image_size: int | None = None,
+    batch_size: int = 32,
     precision: str = "float32",
-    pictures: str | Path | None = None,
+    images: str | Path | None = None,
     repeats: int = 5,
     seconds: float = 1.0,
     threads: int | None = None,
@@ -129,8 +129,8 @@ def bench(
     Each of `frameworks` gets a process of its own and as many `threads` (all cores).
     They get ready one after the other, which gives the time to import, to compile and
     to the first step. Then they are measured in turn, `repeats` times, while all others
-    sleep: training on noise in memory and on `pictures` (the built-in sports),
-    prediction in batches and of single pictures, each for about `seconds`. What the
+    sleep: training on noise in memory and on `images` (the built-in sports),
+    prediction in batches and of single images, each for about `seconds`. What the
     machine can do at most is measured in turn with them.
 
     They are ranked only with a proof that they compute the same: the `certificate` that
@@ -141,22 +141,22 @@ def bench(
     asked = Asked(
         network=str(network),
         frameworks=tuple(frameworks if frameworks is not None else registry.DEFAULT),
-        size=size,
-        batch=batch,
+        image_size=image_size,
+        batch_size=batch_size,
         precision=precision,  # type: ignore[arg-type]
-        pictures=None if pictures is None else located(pictures),
+        images=None if images is None else located(images),
         repeats=repeats,
         seconds=seconds,
         threads=cores() if threads is None else threads,
     )
     given = None if certificate is None else Path(certificate)
     architecture = find_network(asked.network)
-    if size is not None:
-        architecture = architecture.adapted((size, size))
+    if image_size is not None:
+        architecture = architecture.adapted((image_size, image_size))
     there = [name for name in asked.frameworks if registry.find(name).missing() is None]
     _check(given, asked, Needed(architecture, asked.precision, dict.fromkeys(there)))
     store = _open(asked, architecture, callback)
-    if asked.pictures is not None or len(store.classes) > architecture.classes:
+    if asked.images is not None or len(store.classes) > architecture.classes:
         architecture = architecture.adapted(classes=len(store.classes))
     folder = Path(out) if out else new_folder(f"bench-{architecture.name}")
     with noting("nothing is kept of a bench that did not end"), _new(folder):
@@ -169,15 +169,15 @@ def bench(
 
 
 def _open(asked: Asked, architecture: Architecture, callback: Callback) -> Store:
-    """The pictures of real input; raises UsageError if they do not fill a batch."""
+    """The images of real input; raises UsageError if they do not fill a batch."""
     height, width, _ = architecture.input_shape
-    store = open_pictures(
-        asked.pictures or PICTURES, size=(height, width), progress=of_pictures(callback)
+    store = open_images(
+        asked.images or IMAGES, size=(height, width), progress=of_images(callback)
     )
-    if not len(training_rows(store, asked.batch)):
+    if not len(training_rows(store, asked.batch_size)):
         raise UsageError(
-            f"--batch is {asked.batch}, "
-            f"but {store.source} has fewer pictures to train on"
+            f"--batch-size is {asked.batch_size}, "
+            f"but {store.source} has fewer images to train on"
         )
     return store
 
@@ -206,7 +206,7 @@ def _check(given: Path | None, asked: Asked, needed: Needed) -> None:
         given is not None
         and (wrong := needed.mismatch(given, read_certificate(given))) is not None
     ):
-        command = verify_command(asked.network, asked.size, needed)
+        command = verify_command(asked.network, asked.image_size, needed)
         raise UsageError(f"{given}: {wrong}; make one with: {command}")
 
 
@@ -311,7 +311,7 @@ class Race:
     def _load(self) -> Load:
         return Load(
             network=self.architecture.to_toml(),
-            batch=self.asked.batch,
+            batch_size=self.asked.batch_size,
             precision=self.asked.precision,
             store=str(self.store.path),
             seconds=self.asked.seconds,
@@ -328,7 +328,7 @@ def _conclude(race: Race, given: Path | None) -> Bench:
     if race.peak.rounds:
         race.peak.flops = spread(one.flops for one in race.peak.rounds)
     for one in alive.values():
-        sum_up(one, asked.batch, architecture.training_flops, race.peak)
+        sum_up(one, asked.batch_size, architecture.training_flops, race.peak)
     proof, unranked = _proof(race, given)
     result = Bench(
         folder=str(race.folder),
@@ -336,7 +336,7 @@ def _conclude(race: Race, given: Path | None) -> Bench:
         asked={
             **msgspec.to_builtins(asked),
             "frameworks": list(asked.frameworks),
-            "pictures": race.store.source,
+            "images": race.store.source,
         },
         network={
             "name": architecture.name,
@@ -346,16 +346,16 @@ def _conclude(race: Race, given: Path | None) -> Bench:
             "flops": architecture.flops,
             "training_flops": architecture.training_flops,
         },
-        pictures={
+        images={
             "source": race.store.source,
             "key": race.store.key,
-            "trained_on": len(training_rows(race.store, asked.batch)),
+            "trained_on": len(training_rows(race.store, asked.batch_size)),
         },
         machine=machine(),
         peak=race.peak,
         frameworks=race.frameworks,
         certificate=None if proof is None else str(proof),
-        ranking=None if proof is None else rank(alive, asked.batch),
+        ranking=None if proof is None else rank(alive, asked.batch_size),
         unranked=unranked,
     )
     with writing(race.folder):
@@ -376,7 +376,7 @@ def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:
         return given, None
     if (found := find_certificate(needed)) is not None:
         return found, None
-    command = verify_command(race.asked.network, race.asked.size, needed)
+    command = verify_command(race.asked.network, race.asked.image_size, needed)
     return (
         None,
         "nothing proves that they compute the same; "

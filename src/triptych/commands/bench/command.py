@@ -21,18 +21,18 @@ from triptych.command_line import (
 @click.command(cls=Command)
 @click.argument("network", default="sports-cnn", metavar="[NETWORK|FILE]")
 @click.option(
-    "--size",
+    "--image-size",
     type=int,
     metavar="PX",
-    help="Height and width of the pictures; the network's own.",
+    help="Height and width of the images; the network's own.",
 )
 @click.option(
-    "--batch",
+    "--batch-size",
     type=int,
     default=32,
     show_default=True,
     metavar="N",
-    help="Pictures a step.",
+    help="Images a step.",
 )
 @click.option(
     "--precision",
@@ -42,7 +42,7 @@ from triptych.command_line import (
     help="float32, float64 or bfloat16.",
 )
 @FRAMEWORKS
-@click.option("--pictures", metavar=IMAGES, help="Real input; sports otherwise.")
+@click.option("--images", metavar=IMAGES, help="Real input; sports otherwise.")
 @click.option(
     "--repeats", type=int, default=5, show_default=True, metavar="N", help="Rounds."
 )

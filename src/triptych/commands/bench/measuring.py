@@ -39,7 +39,7 @@ slow with them.
 """
 
 SINGLES = 30
-"""How many pictures are predicted one by one in a turn."""
+"""How many images are predicted one by one in a turn."""
 
 LEAST = 3
 """Steps or predictions that are measured, however long one takes."""
@@ -65,9 +65,9 @@ class ReadyFramework:
         imported, memory = process_age(), peak_memory_mib()
         self.framework, self.load, self.emit = framework, load, emit
         self.architecture = from_toml(load.network)
-        self.batch = synthetic(self.architecture, load.batch)
+        self.batch = synthetic(self.architecture, load.batch_size)
         self.batches = training_batches(
-            Store.open(Path(load.store)), self.architecture, load.batch
+            Store.open(Path(load.store)), self.architecture, load.batch_size
         )
         self.counters = energy.counters()
         built = self._build()
@@ -80,7 +80,7 @@ class ReadyFramework:
         self.predictions, prediction = _steady(self._predict, load.seconds)
         self._start_singles()
         self._tell("real input")
-        self._real()  # so that the pictures come from memory from now on
+        self._real()  # so that the images come from memory from now on
         self.startup = Startup(
             import_seconds=imported,
             build_seconds=built,
@@ -104,7 +104,7 @@ class ReadyFramework:
         real_seconds = self._real()
         self._tell("prediction")
         predict_seconds = _timed(lambda: self._predict(self.predictions))
-        self._tell("single pictures")
+        self._tell("single images")
         for _ in range(AROUND):
             self._predict_single()
         latencies = [_timed(self._predict_single) for _ in range(SINGLES)]
@@ -133,10 +133,10 @@ class ReadyFramework:
         return time.perf_counter() - began
 
     def _start_singles(self) -> None:
-        """A network for single pictures alone: some fill up to the largest batch that
+        """A network for single images alone: some fill up to the largest batch that
         they have seen.
         """
-        self._tell("single pictures, to warm up")
+        self._tell("single images, to warm up")
         weights = initial_weights(self.architecture, 0)
         self.single = self.framework.build(
             self.architecture, weights, self.load.precision
@@ -156,7 +156,7 @@ class ReadyFramework:
         return time.perf_counter() - began
 
     def _real(self) -> float:
-        """Seconds of as many steps on stored pictures, prepared ahead before and after
+        """Seconds of as many steps on stored images, prepared ahead before and after
         them alike.
         """
         count = len(self.batches)
@@ -183,7 +183,7 @@ class ReadyFramework:
 
 
 def synthetic(architecture: Architecture, size: int) -> Batch:
-    """A batch of noise, with the dropout masks that a batch of pictures has."""
+    """A batch of noise, with the dropout masks that a batch of images has."""
     generator = stream(0, "bench")
     images = generator.integers(
         0, 256, (size, *architecture.input_shape), dtype=np.uint8
@@ -203,7 +203,7 @@ def training_rows(store: Store, batch: int) -> Any:
 
 
 def training_batches(store: Store, architecture: Architecture, batch: int) -> Batches:
-    """Pictures as a training gets them: drawn order, flipped, shifted, with masks."""
+    """Images as a training gets them: drawn order, flipped, shifted, with masks."""
     rows = training_rows(store, batch)
     labels = np.asarray(store.labels)[rows].astype(np.int64)
     return Batches(

@@ -37,7 +37,7 @@ def write_page(folder: Path, bench: Bench) -> Path:
 def _gather(folder: Path, bench: Bench) -> dict[str, Any]:
     """Every name that the template knows."""
     entries = [registry.find(name) for name in bench.order]
-    drawn = pens([(entry.folder, entry.title, entry.colour) for entry in entries])
+    drawn = pens([(entry.folder, entry.title, entry.color) for entry in entries])
     done = {
         pen: bench.frameworks[name]
         for pen, name in zip(drawn, bench.order, strict=True)
@@ -47,11 +47,11 @@ def _gather(folder: Path, bench: Bench) -> dict[str, Any]:
         "run_name": folder.resolve().name,
         "headline": headline(bench),
         "version": version("triptych"),
-        "colours": {entry.folder: entry.colour for entry in entries},
+        "colors": {entry.folder: entry.color for entry in entries},
         "bench": bench,
         "done": {pen.name: one for pen, one in done.items()},
         "others": [one for one in bench.frameworks.values() if one.status != "done"],
-        "plots": _plots(done, bench.asked["batch"]) if done else [],
+        "plots": _plots(done, bench.asked["batch_size"]) if done else [],
         "machine": bench.machine,
     }
 
@@ -67,14 +67,12 @@ def _plots(done: dict[Pen, Measured], batch: int) -> list[Plot]:
 
     return [
         rounds_plot(
-            "training", "pictures/s in training, from memory", speeds(training_speeds)
+            "training", "images/s in training, from memory", speeds(training_speeds)
         ),
         rounds_plot(
-            "real", "pictures/s in training, from the store", speeds(real_speeds)
+            "real", "images/s in training, from the store", speeds(real_speeds)
         ),
-        rounds_plot(
-            "prediction", "pictures/s in prediction", speeds(prediction_speeds)
-        ),
+        rounds_plot("prediction", "images/s in prediction", speeds(prediction_speeds)),
         parts_plot(
             "start",
             "seconds to the first step",
@@ -99,7 +97,7 @@ def headline(bench: Bench) -> str:
             for title, one in done
             if one.training
         )
-        return f"Training, pictures a second: {each}. Not ranked."
+        return f"Training, images a second: {each}. Not ranked."
     first, *others = done
     assert first[1].training is not None
     rest = ", ".join(
@@ -109,5 +107,5 @@ def headline(bench: Bench) -> str:
     speed = rate(first[1].training.median)
     return (
         f"{first[0]} trains fastest here{measure}: "
-        f"{speed} pictures a second; {rest} of that."
+        f"{speed} images a second; {rest} of that."
     )

@@ -49,7 +49,7 @@ class Needed:
             network.adapted(classes=self.architecture.classes),
         )
         if theirs.input_shape != ours.input_shape:
-            return f"is about pictures of {_size(theirs)}, not of {_size(ours)}"
+            return f"is about images of {_size(theirs)}, not of {_size(ours)}"
         if (theirs.nodes, theirs.mean, theirs.std) != (ours.nodes, ours.mean, ours.std):
             return (
                 f"is about another network than {ours.name}, though maybe of that name"
@@ -109,10 +109,10 @@ def find_certificate(needed: Needed, root: Path = RUNS) -> Path | None:
     return max(found)[1] if found else None
 
 
-def verify_command(network: str, size: int | None, needed: Needed) -> str:
+def verify_command(network: str, image_size: int | None, needed: Needed) -> str:
     """What makes the certificate that is needed."""
     words = ["triptych", "verify", network]
-    words += ["--size", str(size)] if size is not None else []
+    words += ["--image-size", str(image_size)] if image_size is not None else []
     words += ["--precision", needed.precision]
     if set(needed.frameworks) != set(registry.DEFAULT):
         words += ["--frameworks", ",".join(needed.frameworks)]

@@ -38,29 +38,26 @@ class Measured(Attempt, kw_only=True):
     rounds: list[Round] = field(default_factory=list)
     training: Annotated[
         Spread | None,
-        Meta(description="Pictures a second, on one batch of noise held in memory."),
+        Meta(description="Images a second, on one batch of noise held in memory."),
     ] = None
     real: Annotated[
         Spread | None,
-        Meta(
-            description="Pictures a second in training, on pictures prepared meanwhile."
-        ),
+        Meta(description="Images a second in training, on images prepared meanwhile."),
     ] = None
     input_cost: Annotated[
         Spread | None,
         Meta(
-            description="How much longer a step is on pictures than on noise: "
+            description="How much longer a step is on images than on noise: "
             "0.1 is a tenth."
         ),
     ] = None
     prediction: Annotated[
-        Spread | None, Meta(description="Pictures a second, in whole batches.")
+        Spread | None, Meta(description="Images a second, in whole batches.")
     ] = None
     latency_p50: Annotated[
         float | None,
         Meta(
-            description="Seconds to predict a single picture: "
-            "the median over all rounds."
+            description="Seconds to predict a single image: the median over all rounds."
         ),
     ] = None
     latency_p99: Annotated[
@@ -78,7 +75,7 @@ class Measured(Attempt, kw_only=True):
     )
     joules_per_1000: Annotated[
         Spread | None,
-        Meta(description="Energy of training on 1,000 pictures; null if nobody tells."),
+        Meta(description="Energy of training on 1,000 images; null if nobody tells."),
     ] = None
     peak_memory_mib: float | None = None
     ratio: Annotated[
@@ -112,7 +109,7 @@ class Bench(Struct, kw_only=True):
     asked: Annotated[
         dict[str, Any],
         Meta(
-            description="network, size, batch, precision, pictures, repeats, "
+            description="network, image_size, batch_size, precision, images, repeats, "
             "seconds a measurement, threads."
         ),
     ]
@@ -120,10 +117,10 @@ class Bench(Struct, kw_only=True):
         dict[str, Any],
         Meta(
             description="name, input, classes, parameters, flops and "
-            "training_flops of one picture."
+            "training_flops of one image."
         ),
     ]
-    pictures: Annotated[
+    images: Annotated[
         dict[str, Any], Meta(description="source, key, and how many are trained on.")
     ]
     machine: Machine
@@ -218,17 +215,17 @@ def rank(frameworks: Mapping[str, Measured], batch: int) -> list[str]:
 
 
 def training_speeds(one: Measured, batch: int) -> list[float]:
-    """Pictures a second of each round in training, on noise."""
+    """Images a second of each round in training, on noise."""
     return [batch * r.steps / r.train_seconds for r in one.rounds]
 
 
 def real_speeds(one: Measured, batch: int) -> list[float]:
-    """Pictures a second of each round in training, on pictures."""
+    """Images a second of each round in training, on images."""
     return [batch * r.steps / r.real_seconds for r in one.rounds]
 
 
 def prediction_speeds(one: Measured, batch: int) -> list[float]:
-    """Pictures a second of each round in prediction."""
+    """Images a second of each round in prediction."""
     return [batch * r.predictions / r.predict_seconds for r in one.rounds]
 
 

@@ -99,7 +99,7 @@ class BenchProgress(Progress):
         for name, state in list(self.states.items()):
             entry = registry.REGISTRY.get(name)
             title = (
-                Text(entry.title, style=f"bold {entry.colour}")
+                Text(entry.title, style=f"bold {entry.color}")
                 if entry
                 else Text("The machine itself")
             )
@@ -115,14 +115,14 @@ def bench_parts(done: Bench) -> list[RenderableType]:
     height, width, _ = done.network["input"]
     steady = table(
         title=f"{done.network['name']} in {asked['precision']}, "
-        f"batches of {asked['batch']}, {width} x {height} pixels, "
+        f"batches of {asked['batch_size']}, {width} x {height} pixels, "
         f"{asked['threads']} thread(s): medians of {asked['repeats']} round(s)"
     )
-    start = table(title="once: getting ready; single pictures; memory")
+    start = table(title="once: getting ready; single images; memory")
     for one_table in (steady, start):
         one_table.add_column("framework", overflow="fold")
     headings = [
-        "pictures/s",
+        "images/s",
         *(["of the fastest"] if ranked else []),
         "real input",
         "predicts",
@@ -144,7 +144,7 @@ def bench_parts(done: Bench) -> list[RenderableType]:
         start.add_column(heading, justify="right", overflow="fold")
     for name in done.order:
         one = done.frameworks[name]
-        title = Text(one.title, style=f"bold {registry.find(name).colour}")
+        title = Text(one.title, style=f"bold {registry.find(name).color}")
         if one.status != "done":
             steady.add_row(title, one.status)
             continue

@@ -1,1 +1,1 @@
-"""Compare: one network, one folder of pictures, several frameworks side by side."""
+"""Compare: one network, one folder of images, several frameworks side by side."""

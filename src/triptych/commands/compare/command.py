@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _defaulting(name: str, default: str, words: str, **more: Any) -> Callable[[F], F]:
-    """An option whose default is decided elsewhere, with the pictures: in DEFAULTS."""
+    """An option whose default is decided elsewhere, with the images: in DEFAULTS."""
     return click.option(name, help=f"{words}  [default: {default}]", **more)
 
 
@@ -39,18 +39,20 @@ RECIPE_OPTIONS = options(
     _defaulting(
         "--epochs",
         "15; sports: 7, digits: 5",
-        "How often every picture is seen.",
+        "How often every image is seen.",
         type=int,
         metavar="N",
     ),
     _defaulting(
-        "--size",
+        "--image-size",
         "64; sports: 48, digits: 32; a network file's own",
-        "Height and width the pictures are resized to.",
+        "Height and width the images are resized to.",
         type=int,
         metavar="PX",
     ),
-    _defaulting("--batch", "32; sports: 30", "Pictures a step.", type=int, metavar="N"),
+    _defaulting(
+        "--batch-size", "32; sports: 30", "Images a step.", type=int, metavar="N"
+    ),
     _defaulting("--seed", "0", "Decides all that is random.", type=int, metavar="N"),
     _defaulting(
         "--precision", "float32", "float32, float64 or bfloat16.", metavar="NAME"
@@ -72,7 +74,7 @@ RECIPE_OPTIONS = options(
     _defaulting(
         "--fit",
         "squash",
-        "squash, crop or pad pictures that are not square.",
+        "squash, crop or pad images that are not square.",
         metavar="NAME",
     ),
     _defaulting("--resize", "bilinear", "bilinear or nearest.", metavar="NAME"),
@@ -86,10 +88,10 @@ RECIPE_OPTIONS = options(
         "--full",
         is_flag=True,
         default=None,
-        help="sports with 7,096 and 1,775 pictures.",
+        help="sports with 7,096 and 1,775 images.",
     ),
     click.option(
-        "--strict", is_flag=True, default=None, help="End if any picture has a problem."
+        "--strict", is_flag=True, default=None, help="End if any image has a problem."
     ),
     out("The run folder; a new one below runs/ otherwise."),
     TIMEOUT,
@@ -98,11 +100,11 @@ RECIPE_OPTIONS = options(
 
 
 @click.command(cls=Command)
-@click.argument("pictures", required=False, metavar=f"[{IMAGES}]")
+@click.argument("images", required=False, metavar=f"[{IMAGES}]")
 @FRAMEWORKS
 @RECIPE_OPTIONS
 def compare(as_json: bool, **given: Any) -> None:
-    """Train one network in several frameworks on the same pictures."""
+    """Train one network in several frameworks on the same images."""
     from triptych.commands.compare.comparison import compare
     from triptych.commands.compare.terminal import TrainingProgress
 
@@ -112,7 +114,7 @@ def compare(as_json: bool, **given: Any) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("pictures", metavar=IMAGES)
+@click.argument("images", metavar=IMAGES)
 @click.option(
     "--framework", help="pytorch, unless the recipe names one.", metavar="NAME"
 )

@@ -25,7 +25,7 @@ from triptych.network.weights import initial_weights
 from triptych.report.page import CERTIFICATE, REPORT, write_report
 from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, TrainingFacts
-from triptych.running.images import pictures_of
+from triptych.running.images import images_of
 from triptych.running.launch import Task, run_task
 from triptych.running.protocol import (
     Callback,
@@ -71,7 +71,7 @@ class Comparison(Result):
 
 
 def compare(
-    pictures: str | Path | None = None,
+    images: str | Path | None = None,
     *,
     frameworks: Sequence[str] | None = None,
     recipe: Path | str | Mapping[str, Any] | None = None,
@@ -80,10 +80,10 @@ def compare(
     callback: Callback = silence,
     **options: Unpack[Options],
 ) -> Comparison:
-    """Train one network on one set of pictures in several frameworks, one after the
+    """Train one network on one set of images in several frameworks, one after the
     other.
 
-    `pictures` is a folder, an archive, or a built-in set ("sports", "digits"); `recipe`
+    `images` is a folder, an archive, or a built-in set ("sports", "digits"); `recipe`
     a recipe file or its tables; what is given by name, as `network`, `epochs`,
     `optimizer` and all of `Options`, comes on top of it. `frameworks` are names of the
     registry; one that is not installed or fails is reported in the result and the
@@ -95,12 +95,12 @@ def compare(
     nothing is left behind then.
     """
     tables = read_recipe(recipe)
-    given = {**tables_of(options), "pictures": pictures, "frameworks": frameworks}
+    given = {**tables_of(options), "images": images, "frameworks": frameworks}
     return _start(tables, given, out, timeout, callback)
 
 
 def train(
-    pictures: str | Path | None = None,
+    images: str | Path | None = None,
     *,
     framework: str | None = None,
     recipe: Path | str | Mapping[str, Any] | None = None,
@@ -116,7 +116,7 @@ def train(
     """
     tables = {"frameworks": ["pytorch"], **read_recipe(recipe)}
     named = None if framework is None else [framework]
-    given = {**tables_of(options), "pictures": pictures, "frameworks": named}
+    given = {**tables_of(options), "images": images, "frameworks": named}
     return _start(tables, given, out, timeout, callback)
 
 
@@ -139,14 +139,14 @@ def _start(
     timeout: float,
     callback: Callback,
 ) -> Comparison:
-    """Open the pictures, make the run folder, and fill it."""
+    """Open the images, make the run folder, and fill it."""
     for table in (tables, given):
-        if isinstance(table.get("pictures"), str | Path):
-            table["pictures"] = located(table["pictures"])
+        if isinstance(table.get("images"), str | Path):
+            table["images"] = located(table["images"])
     plan, architecture = make_plan(tables, given)
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
-    store = pictures_of(plan, callback)
-    architecture = architecture.adapted(pair(plan.size), len(store.classes))
+    store = images_of(plan, callback)
+    architecture = architecture.adapted(pair(plan.image_size), len(store.classes))
     run = RunFolder.create(Path(out) if out else None, plan, architecture, store)
     with goes_on_with("resume", run.path):
         return _carry_out(run, store, timeout, callback)
@@ -159,16 +159,16 @@ def resume(
     is.
 
     The weights come out the same to the bit as those of an undisturbed run. Raises
-    RunFolderError if the pictures are no longer the same.
+    RunFolderError if the images are no longer the same.
     """
     folder = RunFolder.open(run)
     plan = folder.recipe()
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
     with goes_on_with("resume", folder.path):
-        store = pictures_of(plan, callback)
-        if store.key != folder.pictures().key:
+        store = images_of(plan, callback)
+        if store.key != folder.images().key:
             raise RunFolderError(
-                f"{folder.path}: its pictures have changed since it began, "
+                f"{folder.path}: its images have changed since it began, "
                 "so it cannot go on; start a new run"
             )
         return _carry_out(folder, store, timeout, callback)
@@ -230,7 +230,7 @@ def _train_or_say(
             raise FrameworkMissing(missing)
         if panel.facts() is None:
             if not store.path.exists():  # the cache was cleared meanwhile
-                store = pictures_of(run.recipe(), callback)
+                store = images_of(run.recipe(), callback)
             job = Train(str(run.path), str(store.path))
             run_task(
                 Task(entry, job, panel.log, lambda event: callback(entry.name, event)),
@@ -264,7 +264,7 @@ def _ask_reference(
         return (
             f"a step of {work / 1e9:,.0f} billion operations is too much "
             "for the NumPy reference in passing; "
-            f"prove it on fewer pictures: triptych verify {run.path} --batch 2"
+            f"prove it on fewer images: triptych verify {run.path} --batch-size 2"
         )
     try:
         ask_reference(exam, [case], run.panel(registry.find(REFERENCE)).log, timeout)

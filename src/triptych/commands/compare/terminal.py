@@ -46,7 +46,7 @@ class Line:
     """What is known of one framework while it trains."""
 
     title: str
-    colour: str
+    color: str
     epochs: int
     epoch: int = 0
     share: float = 0.0
@@ -71,7 +71,7 @@ class Line:
 
     def end_epoch(self, figures: Epoch) -> None:
         """An epoch is over."""
-        self.go_on(figures.epoch, 1.0, figures.loss, figures.pictures_per_second)
+        self.go_on(figures.epoch, 1.0, figures.loss, figures.images_per_second)
         self.accuracy = figures.validation_accuracy
 
     def finish(self) -> None:
@@ -83,12 +83,12 @@ class Line:
         parts = [f"epoch {self.epoch}/{self.epochs}", f"loss {_number(self.loss)}"]
         if self.accuracy is not None:
             parts.append(f"validation {self.accuracy:.1%}")
-        parts += [f"{self.speed:,.0f} pictures/s", f"{clock(self.seconds_left)} left"]
+        parts += [f"{self.speed:,.0f} images/s", f"{clock(self.seconds_left)} left"]
         return f"{self.title:<16} " + "  ".join(parts)
 
     def cells(self) -> list[RenderableType]:
-        """How far it is, as a row of the live picture."""
-        title = Text(self.title, style=f"bold {self.colour}")
+        """How far it is, as a row of the live image."""
+        title = Text(self.title, style=f"bold {self.color}")
         if self.state in ("waits", "starts", "failed"):
             state = Text(self.state, style="dim")
             return [title, ProgressBar(1, 0, width=24), state, *[""] * 4]
@@ -96,8 +96,8 @@ class Line:
             1,
             self.done,
             width=24,
-            complete_style=self.colour,
-            finished_style=self.colour,
+            complete_style=self.color,
+            finished_style=self.color,
         )
         return [
             title,
@@ -105,7 +105,7 @@ class Line:
             f"epoch {self.epoch}/{self.epochs}",
             "" if self.loss is None else f"loss {self.loss:.3f}",
             "" if self.accuracy is None else f"validation {self.accuracy:.1%}",
-            "" if self.speed is None else f"{self.speed:,.0f} pictures/s",
+            "" if self.speed is None else f"{self.speed:,.0f} images/s",
             "done" if self.state == "done" else f"{clock(self.seconds_left)} left",
         ]
 
@@ -136,7 +136,7 @@ class TrainingProgress(Progress):
         """Say what is to come."""
         for name in frameworks:
             entry = registry.find(name)
-            self.lines[name] = Line(entry.title, entry.colour, epochs)
+            self.lines[name] = Line(entry.title, entry.color, epochs)
 
     def __call__(self, who: str, event: Event) -> None:
         """Hear an event of a run."""
@@ -152,7 +152,7 @@ class TrainingProgress(Progress):
                 self.say(f"{self.lines[who].title:<16} starts")
             case StepDone():
                 self.lines[who].go_on(
-                    event.epoch, event.share, event.loss, event.pictures_per_second
+                    event.epoch, event.share, event.loss, event.images_per_second
                 )
             case EpochDone(figures):
                 self.lines[who].end_epoch(figures)
@@ -190,7 +190,7 @@ def _number(loss: float | None) -> str:
 def comparison_parts(result: Result) -> list[RenderableType]:
     """A comparison on the terminal: problems, figures, how far they agree, the page."""
     return [
-        *problem_lines(result.pictures),
+        *problem_lines(result.images),
         result_table(result),
         *agreement_lines(result),
         f"Report: {Path(result.folder) / 'report.html'}",
@@ -201,12 +201,12 @@ def result_table(result: Result) -> Table:
     """The table at the end of a run: test accuracy, times, speed with its reach,
     memory, lines of code.
     """
-    shown = table(title=f"{result.network['name']} on {result.pictures.source}")
+    shown = table(title=f"{result.network['name']} on {result.images.source}")
     shown.add_column("framework", no_wrap=True)
-    for heading in ("test (95 %)", "train", "total", "pictures/s", "MiB", "lines"):
+    for heading in ("test (95 %)", "train", "total", "images/s", "MiB", "lines"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for name, one in result.frameworks.items():
-        title = Text(one.title, style=f"bold {registry.find(name).colour}")
+        title = Text(one.title, style=f"bold {registry.find(name).color}")
         shown.add_row(
             title, *(_figures(name, result) if one.status == "done" else [one.status])
         )
@@ -222,14 +222,14 @@ def _figures(name: str, result: Result) -> list[str | Text]:
         return Text(text, style="bold green" if first else "")
 
     accuracy = "" if one.test_accuracy is None else f"{one.test_accuracy:.1%}"
-    speed = best("pictures_per_second", words.rate(one.pictures_per_second or 0))
+    speed = best("images_per_second", words.rate(one.images_per_second or 0))
     return [
         with_reach(
             accuracy, one.test_accuracy_interval, lambda share: f"{100 * share:.1f}"
         ),
         f"{one.train_seconds:,.0f} s",
         best("total_seconds", f"{one.total_seconds:,.0f} s"),
-        with_reach(speed, one.pictures_per_second_range, words.rate),
+        with_reach(speed, one.images_per_second_range, words.rate),
         best("peak_memory_mib", f"{one.peak_memory_mib:,.0f}"),
         str(one.network_lines),
     ]
@@ -259,6 +259,6 @@ def agreement_lines(result: Result) -> list[str]:
         lines.append(
             "After training, test logits differ by at most "
             f"{agreement.test_logits_gap:.2g}; {agreement.same_predictions:.1%} "
-            "of the test pictures get the same label from all."
+            "of the test images get the same label from all."
         )
     return lines

@@ -41,13 +41,13 @@ from triptych.command_line import IMAGES, JSON, Command, out, print_json
     help="How it is to be trained.",
 )
 @click.option(
-    "--pictures",
+    "--images",
     metavar=IMAGES,
     help="What it is meant for: decides classes, size and recipe.  "
     "[default: the built-in set that the network fits]",
 )
 @click.option(
-    "--size", type=int, metavar="PX", help="Height and width of its pictures."
+    "--image-size", type=int, metavar="PX", help="Height and width of its images."
 )
 @click.option(
     "--classes",

@@ -48,8 +48,8 @@ WEIGHTS: dict[Form, str] = {
 }
 """Where each form looks for its weights."""
 
-OWN_PICTURES = "photos"
-"""Where a notebook looks for pictures that nobody has named."""
+OWN_IMAGES = "photos"
+"""Where a notebook looks for images that nobody has named."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def eject(
     style: Style | None = None,
     out: Path | str | None = None,
     recipe: Path | str | Mapping[str, Any] | None = None,
-    pictures: Path | str | None = None,
-    size: int | None = None,
+    images: Path | str | None = None,
+    image_size: int | None = None,
     classes: int | None = None,
 ) -> Ejected:
     """Write a program that trains, evaluates and predicts without Triptych.
@@ -80,7 +80,7 @@ def eject(
     losses as Triptych, to the bit.
 
     `network` is a name of the zoo, an architecture file, or a run, whose recipe and
-    weights come along. Otherwise size, classes and recipe are those of the `pictures`
+    weights come along. Otherwise size, classes and recipe are those of the `images`
     that it is meant for: a folder, an archive or a built-in set, by default the one
     that has the classes of the zoo's network. `out` is the script, the notebook, or the
     package's folder; by default it is named after network and framework, in the current
@@ -92,7 +92,7 @@ def eject(
             f"there is no form {form!r}: {did_you_mean(form, get_args(Form))}"
         )
     style = _style(form, style)
-    source = _source(network, framework, recipe, pictures, size, classes)
+    source = _source(network, framework, recipe, images, image_size, classes)
     plain = _plain(f"{source.architecture.name}_{source.entry.folder}")
     suffix = {"script": ".py", "notebook": ".ipynb", "package": ""}[form]
     target = Path(out) if out is not None else Path(plain + suffix)
@@ -186,8 +186,8 @@ def _source(
     network: str | Path,
     framework: str,
     recipe: Path | str | Mapping[str, Any] | None,
-    pictures: Path | str | None,
-    size: int | None,
+    images: Path | str | None,
+    image_size: int | None,
     classes: int | None,
 ) -> Source:
     entry = registry.find(framework)
@@ -197,26 +197,26 @@ def _source(
             f"choose one of {', '.join(registry.DEFAULT)}"
         )
     if (run := RunFolder.find(str(network))) is not None:
-        if any(option is not None for option in (recipe, pictures, size, classes)):
+        if any(option is not None for option in (recipe, images, image_size, classes)):
             raise UsageError(
-                "a run has its own recipe, pictures, size and classes; "
+                "a run has its own recipe, images, size and classes; "
                 "leave these options out"
             )
         return _from_run(run, entry)
     tables = read_recipe(recipe)
-    pictures = pictures or tables.get("pictures")
-    if pictures is None:
-        pictures = _built_in(str(network), classes)
+    images = images or tables.get("images")
+    if images is None:
+        images = _built_in(str(network), classes)
     else:
-        classes = _agreed(pictures, classes)
+        classes = _agreed(images, classes)
     given = {
         "network": str(network),
         "frameworks": [framework],
-        "size": size,
-        "pictures": str(pictures),
+        "image_size": image_size,
+        "images": str(images),
     }
     plan, architecture = make_plan(tables, given)
-    architecture = architecture.adapted(pair(plan.size), classes)
+    architecture = architecture.adapted(pair(plan.image_size), classes)
     writer = entry.writer()
     text, layouts = writer.write_network(architecture), writer.layouts(architecture)
     return Source(plan, architecture, entry, text, layouts)
@@ -224,22 +224,22 @@ def _source(
 
 def _built_in(network: str, classes: int | None) -> str:
     """The built-in set with the classes of a network of ours; your own network is for
-    your own pictures.
+    your own images.
     """
     if network in (*ZOO, *NOTEBOOKS):
         wanted = classes or find_network(network).classes
         for name, known in BUILT_IN.items():
             if len(known) == wanted:
                 return name
-    return OWN_PICTURES
+    return OWN_IMAGES
 
 
-def _agreed(pictures: Path | str, classes: int | None) -> int:
-    """How many classes the pictures have; raises UsageError if not those asked for."""
-    found = len(class_names(pictures))
+def _agreed(images: Path | str, classes: int | None) -> int:
+    """How many classes the images have; raises UsageError if not those asked for."""
+    found = len(class_names(images))
     if classes not in (None, found):
         raise UsageError(
-            f"{pictures} has {found} classes, not {classes}; leave --classes out"
+            f"{images} has {found} classes, not {classes}; leave --classes out"
         )
     return found
 
@@ -273,5 +273,5 @@ def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
         }
         for one in trained[0].epochs()
     )
-    known = Trained(weights, tuple(run.pictures().classes), history)
+    known = Trained(weights, tuple(run.images().classes), history)
     return Source(recipe, architecture, entry, text, layouts, known)

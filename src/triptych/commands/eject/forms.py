@@ -79,9 +79,9 @@ def as_notebook(source: Source, name: str) -> Files:
         size=source.architecture.input_shape,
         classes=source.architecture.classes,
         dropouts=source.architecture.dropouts,
-        colour=source.entry.colour,
-        pictures=folder_name(Path(source.recipe.pictures)),
-        built_in=ABOUT_BUILT_IN.get(source.recipe.pictures),
+        color=source.entry.color,
+        images=folder_name(Path(source.recipe.images)),
+        built_in=ABOUT_BUILT_IN.get(source.recipe.images),
         history=source.trained.history if source.trained else (),
         environment=kernel_environment(source),
         imports=f"{_outside(parts)}\nimport matplotlib.pyplot as plt\n",
@@ -108,12 +108,12 @@ ABOUT_BUILT_IN = {
 }
 
 
-def folder_name(pictures: Path) -> str:
-    """What the folder of pictures is called, wherever it lies; that of an archive, when
+def folder_name(images: Path) -> str:
+    """What the folder of images is called, wherever it lies; that of an archive, when
     it is unpacked.
     """
-    name = pictures.name
-    return name.removesuffix("".join(pictures.suffixes)) if pictures.is_file() else name
+    name = images.name
+    return name.removesuffix("".join(images.suffixes)) if images.is_file() else name
 
 
 KERNEL = {
@@ -190,7 +190,7 @@ def about(source: Source) -> str:
     height, width, _ = source.architecture.input_shape
     return (
         f"{source.architecture.name} in {source.title}, "
-        f"for pictures of {height} x {width} pixels "
+        f"for images of {height} x {width} pixels "
         f"and {source.architecture.classes} classes."
     )
 

@@ -59,7 +59,7 @@ _MASKS = (r",\s*masks: dict\[str, [\w.]+\] \| None = None", "")
 DIALECTS = {
     "keras": Dialect(
         ".weights.h5",
-        ("channel_sums", "normalise", "BatchNormalization", "Dropout", "GELU"),
+        ("channel_sums", "normalize", "BatchNormalization", "Dropout", "GELU"),
         (
             (r"(?<![\w.])(BatchNormalization|Dropout)\(", r"layers.\1("),
             (r"(?<![\w.])GELU\(", 'layers.Activation("gelu", '),
@@ -103,9 +103,9 @@ def notebook(source: Source, name: str) -> str:
         "native/notebook.py.j2",
         **facts(source, name, f"Path({name + suffix(source)!r})"),
         title_line=f"{architecture.name} in {source.title}",
-        color=source.entry.colour,
-        folder=folder_name(Path(recipe.pictures)),
-        built_in=ABOUT_BUILT_IN.get(recipe.pictures),
+        color=source.entry.color,
+        folder=folder_name(Path(recipe.images)),
+        built_in=ABOUT_BUILT_IN.get(recipe.images),
         trained=source.trained,
         history=history,
         environment=kernel_environment(source),
@@ -121,7 +121,7 @@ def suffix(source: Source) -> str:
 def facts(source: Source, name: str, weights: str) -> dict[str, object]:
     """What the templates are filled with; `weights` is an expression for a path."""
     recipe, architecture = source.recipe, source.architecture
-    height, width = pair(recipe.size)
+    height, width = pair(recipe.image_size)
     moved = recipe.augmentation
     shift = (int(height * moved.shift), int(width * moved.shift)) if moved else (0, 0)
     imports, network = network_text(source)

@@ -26,7 +26,7 @@ from triptych.running.recipe import Recipe
 
 PARTS = (
     "settings",
-    "pictures",
+    "images",
     "streams",
     "batches",
     "network",
@@ -37,9 +37,9 @@ PARTS = (
 """What every form has, in an order in which each can stand after the others."""
 
 HOMES = {
-    "triptych.images.decode": "pictures",
-    "triptych.images.copies": "pictures",
-    "triptych.images.split": "pictures",
+    "triptych.images.decode": "images",
+    "triptych.images.copies": "images",
+    "triptych.images.split": "images",
     "triptych.network.rng": "streams",
     "triptych.images.augment": "batches",
     "triptych.images.batches": "batches",
@@ -97,7 +97,7 @@ def write_program(source: Source, weights_path: str, *more: str) -> dict[str, Pa
         "recipe": recipe,
         "architecture": architecture,
         "title": source.title,
-        "size": pair(recipe.size),
+        "size": pair(recipe.image_size),
         "classes": architecture.classes,
         "dropouts": dropouts,
         "initial": initial_distributions(architecture),

@@ -1,1 +1,1 @@
-"""What pictures hold before anything learns from them, and what is kept of them."""
+"""What images hold before anything learns from them, and what is kept of them."""

@@ -1,4 +1,4 @@
-"""`triptych pictures` and `cache` on the command line."""
+"""`triptych images` and `cache` on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from triptych.command_line import IMAGES, JSON, Command, print_json
 
 @click.command(cls=Command)
 @click.argument("source", metavar=IMAGES)
-@click.option("--size", type=int, default=96, show_default=True, metavar="PX")
+@click.option("--image-size", type=int, default=96, show_default=True, metavar="PX")
 @click.option(
     "--sheet",
     type=click.Path(path_type=Path),
@@ -32,16 +32,16 @@ from triptych.command_line import IMAGES, JSON, Command, print_json
     "--save-to",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Also write the pictures, as decoded, to a folder of PNG files.",
+    help="Also write the images, as decoded, to a folder of PNG files.",
 )
-@click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 pictures.")
+@click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 images.")
 @click.option(
-    "--strict", is_flag=True, help="End with exit code 2 if any picture has a problem."
+    "--strict", is_flag=True, help="End with exit code 2 if any image has a problem."
 )
 @JSON
-def pictures(
+def images(
     source: str,
-    size: int,
+    image_size: int,
     sheet: Path,
     seed: int,
     save_to: Path | None,
@@ -49,34 +49,34 @@ def pictures(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Check a folder or archive of pictures: problems, counts per class, a contact
+    """Check a folder or archive of images: problems, counts per class, a contact
     sheet.
     """
     import msgspec
 
-    from triptych.commands.images.terminal import pictures_table
-    from triptych.images.export import save_pictures
+    from triptych.commands.images.terminal import images_table
+    from triptych.images.export import save_images
     from triptych.images.sheet import contact_sheet, describe
-    from triptych.images.source import open_pictures
+    from triptych.images.source import open_images
     from triptych.images.split import split
     from triptych.terminal import ImagesProgress, problem_lines, show
 
     with ImagesProgress() as progress:
-        store = open_pictures(
+        store = open_images(
             source,
-            size=(size, size),
+            size=(image_size, image_size),
             full=full,
             strict=strict,
             progress=progress.prepared,
         )
     if save_to is not None:
-        save_pictures(store, save_to)
+        save_images(store, save_to)
     contact_sheet(store, sheet)
     found = describe(store, split(store.labels, store.sides, seed))
     if as_json:
         print_json({**msgspec.to_builtins(found), "sheet": str(sheet)})
     else:
-        show(*problem_lines(found), pictures_table(found), f"Contact sheet: {sheet}")
+        show(*problem_lines(found), images_table(found), f"Contact sheet: {sheet}")
 
 
 @click.command(cls=Command)
@@ -87,7 +87,7 @@ def pictures(
 )
 @JSON
 def cache(clear: bool, as_json: bool) -> None:
-    """Show the decoded pictures that are kept, or clear them."""
+    """Show the decoded images that are kept, or clear them."""
     from triptych.commands.images.terminal import cache_parts
     from triptych.images import cache
     from triptych.terminal import show

@@ -1,4 +1,4 @@
-"""Pictures and the cache on the terminal."""
+"""Images and the cache on the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from triptych.images.sheet import ImagesFound
 from triptych.terminal import table
 
 
-def pictures_table(found: ImagesFound) -> Table:
+def images_table(found: ImagesFound) -> Table:
     """Counts per class and side."""
     shown = table(title=f"{found.source}: {len(found.classes)} classes")
     shown.add_column("class")
@@ -34,12 +34,12 @@ def cache_parts(stores: Sequence[StoreFacts], folder: Path) -> list[RenderableTy
     if not stores:
         return [f"Nothing is kept in {folder}."]
     shown = table(title=str(folder))
-    for heading in ("pictures", "source", "size", "MiB", "made"):
+    for heading in ("images", "source", "size", "MiB", "made"):
         shown.add_column(heading, justify="left" if heading == "source" else "right")
     for store in stores:
         height, width = store.size
         shown.add_row(
-            f"{store.pictures:,}",
+            f"{store.images:,}",
             store.source,
             f"{height} x {width}",
             f"{store.bytes / 2**20:,.1f}",

@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 CELL, ORIENTATIONS = 8, 9
 
 
-def orientations(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How strongly the light changes in each direction: (pictures, rows, columns of
+def orientations(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How strongly the light changes in each direction: (images, rows, columns of
     cells, 9 directions).
 
     A cell is 8 x 8 pixels. Direction k is the angle of (k + 1/2) 20 degrees from the
     horizontal, downwards; a change from dark to bright counts like one from bright to
     dark.
     """
-    light = np.sqrt(pictures.astype(np.float32) / 255)
+    light = np.sqrt(images.astype(np.float32) / 255)
     down, right = np.zeros_like(light), np.zeros_like(light)
     down[:, 1:-1] = light[:, 2:] - light[:, :-2]
     right[:, :, 1:-1] = light[:, :, 2:] - light[:, :, :-2]
-    # Of the three colours the one with the strongest gradient speaks for the pixel.
+    # Of the three colors the one with the strongest gradient speaks for the pixel.
     strongest = np.hypot(down, right).argmax(axis=-1)[..., None]
     down, right = (
         np.take_along_axis(part, strongest, axis=-1)[..., 0] for part in (down, right)
@@ -43,14 +43,14 @@ def orientations(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     return cells
 
 
-def hog(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Histograms of oriented gradients (Dalal and Triggs, 2005): one row of features a
-    picture.
+def hog(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Histograms of oriented gradients (Dalal and Triggs, 2005): one row of features an
+    image.
 
-    Cells are taken in blocks of 2 x 2, each of which is normalised: so light and
+    Cells are taken in blocks of 2 x 2, each of which is normalized: so light and
     contrast hardly matter.
     """
-    cells = orientations(pictures)
+    cells = orientations(images)
     many, rows, columns, _ = cells.shape
     corners = [
         cells[:, i : rows - 1 + i, j : columns - 1 + j] for i in (0, 1) for j in (0, 1)

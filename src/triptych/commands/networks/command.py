@@ -26,7 +26,7 @@ def networks(as_json: bool) -> None:
     help="As in: keras, tensorflow, pytorch, jax, keras:jax.",
 )
 @click.option(
-    "--size", type=int, metavar="PX", help="Height and width of its pictures."
+    "--image-size", type=int, metavar="PX", help="Height and width of its images."
 )
 @click.option(
     "--classes",
@@ -42,7 +42,7 @@ def networks(as_json: bool) -> None:
 def show(
     network: str,
     framework: str | None,
-    size: int | None,
+    image_size: int | None,
     classes: int | None,
     toml: bool,
 ) -> None:
@@ -52,7 +52,7 @@ def show(
     from triptych.network.zoo import find_network
 
     architecture = find_network(network).adapted(
-        None if size is None else (size, size), classes
+        None if image_size is None else (image_size, image_size), classes
     )
     if toml:
         click.echo(architecture.to_toml(), nl=False)

@@ -18,7 +18,7 @@ def networks_table(zoo: Sequence[ZooEntry]) -> Table:
     """Name, size and purpose of each network."""
     shown = table()
     shown.add_column("network", style="bold")
-    for heading in ("pictures", "parameters", "MFLOP a picture"):
+    for heading in ("images", "parameters", "MFLOP an image"):
         shown.add_column(heading, justify="right")
     shown.add_column("what it is")
     for one in zoo:
@@ -60,7 +60,7 @@ def show_sources(texts: dict[str, str]) -> None:
             # Nothing is highlighted in a pipe, where it would take half of the time.
             _highlighted(text, word_wrap=True) if console.is_terminal else Text(text),
             title=registry.find(name).title,
-            border_style=registry.find(name).colour,
+            border_style=registry.find(name).color,
         )
         for name, text in texts.items()
     ]

@@ -22,7 +22,7 @@ from triptych.running.worker import Conversation
 def predict(
     job: protocol.Open, framework: Framework, entry: Entry, emit: Emit
 ) -> Conversation:
-    """Build a run's network; then the logits of whatever pictures follow."""
+    """Build a run's network; then the logits of whatever images follow."""
     run = RunFolder(Path(job.run))
     recipe, architecture = run.recipe(), run.architecture()
     weights = load_tensors(Path(job.weights))
@@ -32,7 +32,9 @@ def predict(
     while isinstance(asked, protocol.Predict):
         images = np.memmap(asked.images, np.uint8, mode="r", shape=asked.shape)
         rows = load_tensors(Path(asked.rows))["rows"].astype(np.int64)
-        batches = Batches(images, np.zeros(len(rows), np.int64), rows, recipe.batch)
+        batches = Batches(
+            images, np.zeros(len(rows), np.int64), rows, recipe.batch_size
+        )
         save_tensors(
             Path(asked.logits), {"logits": all_logits(framework, state, batches, emit)}
         )

@@ -25,17 +25,17 @@ ANSWERING = options(
 
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN")
-@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER...")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE|FOLDER...")
 @ANSWERING
-@click.option("--csv", "form", flag_value="csv", help="Print CSV, a row a picture.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV, a row an image.")
 @click.option(
-    "--jsonl", "form", flag_value="jsonl", help="Print JSON lines, one a picture."
+    "--jsonl", "form", flag_value="jsonl", help="Print JSON lines, one an image."
 )
 @JSON
 def predict(
-    run: str, pictures: tuple[str, ...], form: str | None, as_json: bool, **given: Any
+    run: str, images: tuple[str, ...], form: str | None, as_json: bool, **given: Any
 ) -> None:
-    """Label pictures with what a run has learned.
+    """Label images with what a run has learned.
 
     Exit code 0 if all were read, 1 if some could not be, 2 if none could.
     """
@@ -45,7 +45,7 @@ def predict(
 
     if form is not None and as_json:
         raise click.UsageError(f"--json and --{form}: give one of them")
-    found = predict(run, pictures, **given)
+    found = predict(run, images, **given)
     if as_json:
         print_json(found)
     elif form is not None:
@@ -68,24 +68,24 @@ def predict(
 
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN")
-@click.argument("pictures", metavar=IMAGES)
+@click.argument("images", metavar=IMAGES)
 @click.option(
     "--part",
     type=click.Choice(["test", "validation", "train", "all"]),
     default="test",
     show_default=True,
-    help="Which of the pictures; those that the run knows are in the part that "
+    help="Which of the images; those that the run knows are in the part that "
     "they had there.",
 )
 @ANSWERING
 @JSON
-def evaluate(run: str, pictures: str, as_json: bool, **given: Any) -> None:
-    """Score a run's network on the pictures of a folder that it has not trained on."""
+def evaluate(run: str, images: str, as_json: bool, **given: Any) -> None:
+    """Score a run's network on the images of a folder that it has not trained on."""
     from triptych.commands.predict.evaluation import evaluate
     from triptych.commands.predict.terminal import evaluation_parts
     from triptych.terminal import show
 
-    evaluation = evaluate(run, pictures, **given)
+    evaluation = evaluate(run, images, **given)
     if as_json:
         print_json(evaluation)
     else:

@@ -10,9 +10,9 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from triptych.commands.predict.model import Model, find_model
-from triptych.errors import PicturesError, UsageError, did_you_mean
+from triptych.errors import ImagesError, UsageError, did_you_mean
 from triptych.images.reader import printable
-from triptych.images.source import open_pictures
+from triptych.images.source import open_images
 from triptych.images.split import SIDE_NAMES, TEST, TRAIN, UNDECIDED
 from triptych.images.store import Store
 from triptych.network.layers import pair
@@ -24,23 +24,23 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 class Evaluation(Struct, kw_only=True):
-    """How right a network is on a part of a folder's pictures."""
+    """How right a network is on a part of a folder's images."""
 
     model: Model
     source: str
     part: Part
-    pictures: Annotated[
+    images: Annotated[
         int,
         Meta(
             description="Those of the part: what all figures but the next two are of."
         ),
     ]
-    left_out: Annotated[int, Meta(description="The pictures of the other parts.")]
+    left_out: Annotated[int, Meta(description="The images of the other parts.")]
     left_out_trained_on: Annotated[
         int, Meta(description="Those of them that the run has trained on.")
     ]
     trained_on: Annotated[
-        int, Meta(description="The pictures of the part that the run has trained on.")
+        int, Meta(description="The images of the part that the run has trained on.")
     ]
     accuracy: float
     accuracy_interval: tuple[float, float]
@@ -63,7 +63,7 @@ class Evaluation(Struct, kw_only=True):
 
 def evaluate(
     run: Path | str,
-    pictures: Path | str,
+    images: Path | str,
     *,
     part: Part = "test",
     framework: str | None = None,
@@ -72,18 +72,18 @@ def evaluate(
     """Accuracy and confusion matrix of the run's network on a part of a folder, an
     archive or a built-in set.
 
-    A picture that the run knows, wherever it lies and whatever it is called, is in the
+    An image that the run knows, wherever it lies and whatever it is called, is in the
     part that it had in the run; any other in that of its folder (train, val, test), or
     in the test part if its folder says none. `framework` and `weights` choose what
     answers, as in `predict`. The classes must be among the run's, by name; raises
-    PicturesError if not, or if the part is empty.
+    ImagesError if not, or if the part is empty.
     """
     if part not in PARTS:
         raise UsageError(f"there is no part {part!r}: {did_you_mean(part, PARTS)}")
     folder = RunFolder.open(run)
     model, recipe = find_model(folder, framework, weights), folder.recipe()
-    store = open_pictures(
-        pictures, size=pair(recipe.size), fit=recipe.fit, resize=recipe.resize
+    store = open_images(
+        images, size=pair(recipe.image_size), fit=recipe.fit, resize=recipe.resize
     )
     classes = folder.classes()
     labels = _labels(store, classes)
@@ -98,7 +98,7 @@ def evaluate(
         model=model,
         source=printable(store.source),
         part=part,
-        pictures=len(rows),
+        images=len(rows),
         left_out=len(store) - len(rows),
         left_out_trained_on=int((trained_on & ~chosen).sum()),
         trained_on=int((trained_on & chosen).sum()),
@@ -111,7 +111,7 @@ def evaluate(
 
 
 def _chosen(sides: NDArray[np.uint8], part: Part, source: str) -> NDArray[np.bool_]:
-    """Which pictures a part has. Raises PicturesError if it has none."""
+    """Which images a part has. Raises ImagesError if it has none."""
     if part == "all":
         return np.ones(len(sides), np.bool_)
     chosen = sides == SIDE_NAMES.index(part)
@@ -122,20 +122,20 @@ def _chosen(sides: NDArray[np.uint8], part: Part, source: str) -> NDArray[np.boo
         there = ", ".join(
             f"{name} {count:,}" for name, count in counts if name in PARTS
         )
-        raise PicturesError(
-            f"{source}: its {part} part has no picture ({there}); "
+        raise ImagesError(
+            f"{source}: its {part} part has no image ({there}); "
             "choose another with --part"
         )
     return np.asarray(chosen)
 
 
 def _labels(store: Store, classes: list[str]) -> NDArray[np.int64]:
-    """The class of each picture as the network numbers it. Raises PicturesError for one
+    """The class of each image as the network numbers it. Raises ImagesError for one
     that it lacks.
     """
     unknown = sorted(set(store.classes) - set(classes))
     if unknown:
-        raise PicturesError(
+        raise ImagesError(
             f"{store.source}: the network does not know {', '.join(unknown)}; "
             f"it knows {', '.join(classes)}"
         )
@@ -144,7 +144,7 @@ def _labels(store: Store, classes: list[str]) -> NDArray[np.int64]:
 
 
 def _sides(run: RunFolder, store: Store) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The side that each picture had in the run, UNDECIDED if it is new to it; and the
+    """The side that each image had in the run, UNDECIDED if it is new to it; and the
     one it has here.
     """
     had = run.sides()

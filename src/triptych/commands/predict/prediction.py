@@ -1,4 +1,4 @@
-"""Labels and probabilities for files and folders of pictures."""
+"""Labels and probabilities for files and folders of images."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
 from triptych.commands.predict.model import Model, find_model
-from triptych.errors import PicturesError, UnreadablePicture, UsageError
-from triptych.images.reader import FolderReader, is_named_like_a_picture, printable
-from triptych.images.source import read_picture
+from triptych.errors import ImagesError, UnreadableImage, UsageError
+from triptych.images.reader import FolderReader, is_named_like_a_image, printable
+from triptych.images.source import read_image
 from triptych.network.layers import pair
 from triptych.running.folder import RunFolder
 from triptych.running.recipe import Recipe
 
 _THREADS = min(4, os.cpu_count() or 1)
-"""Each holds a picture at full resolution while it works."""
+"""Each holds an image at full resolution while it works."""
 
 
 @dataclass(frozen=True)
@@ -35,35 +35,37 @@ class _File:
 
     name: str
     path: Path
-    failure: UnreadablePicture | None = None
+    failure: UnreadableImage | None = None
     """Why it cannot be read, if that is known already."""
     was_named: bool = True
     """Whether the user named it, and not a folder that it lies in."""
 
-    def read(self, recipe: Recipe) -> NDArray[np.uint8] | UnreadablePicture:
+    def read(self, recipe: Recipe) -> NDArray[np.uint8] | UnreadableImage:
         """Its pixels as the network sees them, or why there are none."""
         if self.failure is not None:
             return self.failure
         try:
-            return read_picture(self.path, pair(recipe.size), recipe.fit, recipe.resize)
-        except UnreadablePicture as failure:
+            return read_image(
+                self.path, pair(recipe.image_size), recipe.fit, recipe.resize
+            )
+        except UnreadableImage as failure:
             return failure
 
-    def is_something_else(self, failure: UnreadablePicture) -> bool:
-        """Whether nobody takes it for a picture: neither who named it, nor its name,
+    def is_something_else(self, failure: UnreadableImage) -> bool:
+        """Whether nobody takes it for an image: neither who named it, nor its name,
         nor its content.
         """
         return (
-            failure.kind == "not a picture"
+            failure.kind == "not an image"
             and not self.was_named
-            and not is_named_like_a_picture(self.name)
+            and not is_named_like_a_image(self.name)
         )
 
 
 class Prediction(Struct, kw_only=True):
-    """What a network says of one picture, or why it could not be asked."""
+    """What a network says of one image, or why it could not be asked."""
 
-    picture: str
+    image: str
     label: str | None = None
     probabilities: Annotated[
         dict[str, float],
@@ -75,7 +77,7 @@ class Prediction(Struct, kw_only=True):
 
 
 class Predictions(Struct, kw_only=True):
-    """What a network says of several pictures, in the order in which they are named."""
+    """What a network says of several images, in the order in which they are named."""
 
     model: Model
     classes: list[str]
@@ -83,7 +85,7 @@ class Predictions(Struct, kw_only=True):
     passed_over: Annotated[
         list[str],
         Meta(
-            description="Files in the folders that are no pictures, "
+            description="Files in the folders that are no images, "
             "and none by their names."
         ),
     ]
@@ -94,7 +96,7 @@ class Predictions(Struct, kw_only=True):
         return [one for one in self.predictions if one.error is not None]
 
     def to_json_lines(self) -> str:
-        """A JSON table a line and picture, each with what answered."""
+        """A JSON table a line and image, each with what answered."""
         return "".join(
             msgspec.json.encode(msgspec.to_builtins(one) | self._answered()).decode()
             + "\n"
@@ -102,17 +104,17 @@ class Predictions(Struct, kw_only=True):
         )
 
     def to_csv(self) -> str:
-        """A row a picture: its path, label and error, what answered, and the
+        """A row an image: its path, label and error, what answered, and the
         probability of each class.
         """
         into = io.StringIO()
         writer = csv.writer(into, lineterminator="\n")
         heads = [f"p({name})" for name in self.classes]
-        writer.writerow(["picture", "label", "error", *self._answered(), *heads])
+        writer.writerow(["image", "label", "error", *self._answered(), *heads])
         for one in self.predictions:
             shares = [one.probabilities.get(name) for name in self.classes]
             writer.writerow(
-                [one.picture, one.label, one.error, *self._answered().values(), *shares]
+                [one.image, one.label, one.error, *self._answered().values(), *shares]
             )
         return into.getvalue()
 
@@ -131,36 +133,36 @@ class Predictions(Struct, kw_only=True):
 
 def predict(
     run: Path | str,
-    pictures: Sequence[Path | str],
+    images: Sequence[Path | str],
     *,
     framework: str | None = None,
     weights: str | None = None,
 ) -> Predictions:
-    """Label and probabilities of each picture, by the run's network; of a folder, of
-    all pictures below it.
+    """Label and probabilities of each image, by the run's network; of a folder, of
+    all images below it.
 
     A file that cannot be read has its error in the place of an answer. `framework` is
     any that is installed, `weights` names the one whose weights are used: see
-    `find_model`. Raises PicturesError if no file is a picture, RunFolderError for a run
+    `find_model`. Raises ImagesError if no file is an image, RunFolderError for a run
     without weights.
     """
     folder = RunFolder.open(run)
     model = find_model(folder, framework, weights)
-    if not pictures:
-        raise UsageError("name one picture or more")
-    files, classes = list(_files(pictures)), folder.classes()
+    if not images:
+        raise UsageError("name one image or more")
+    files, classes = list(_files(images)), folder.classes()
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
-        images = Path(scratch) / "images.bin"
-        failures = _decode(files, folder.recipe(), images)
+        decoded = Path(scratch) / "images.bin"
+        failures = _decode(files, folder.recipe(), decoded)
         readable = [
             file
             for file, failure in zip(files, failures, strict=True)
             if failure is None
         ]
         if not readable:
-            raise PicturesError(_nothing_readable(files, failures))
-        shape = (len(readable), *pair(folder.recipe().size), 3)
-        rows = iter(_softmax(model.logits(images, shape, np.arange(len(readable)))))
+            raise ImagesError(_nothing_readable(files, failures))
+        shape = (len(readable), *pair(folder.recipe().image_size), 3)
+        rows = iter(_softmax(model.logits(decoded, shape, np.arange(len(readable)))))
     found = Predictions(model=model, classes=classes, predictions=[], passed_over=[])
     for file, failure in zip(files, failures, strict=True):
         if failure is None:
@@ -168,29 +170,27 @@ def predict(
         elif file.is_something_else(failure):
             found.passed_over.append(file.name)
         else:
-            found.predictions.append(Prediction(picture=file.name, error=str(failure)))
+            found.predictions.append(Prediction(image=file.name, error=str(failure)))
     return found
 
 
-def _prediction(
-    picture: str, classes: list[str], row: NDArray[np.float64]
-) -> Prediction:
+def _prediction(image: str, classes: list[str], row: NDArray[np.float64]) -> Prediction:
     probabilities = dict(zip(classes, map(float, row), strict=True))
     return Prediction(
-        picture=picture, label=classes[int(row.argmax())], probabilities=probabilities
+        image=image, label=classes[int(row.argmax())], probabilities=probabilities
     )
 
 
-def _files(pictures: Sequence[Path | str]) -> Iterator[_File]:
+def _files(images: Sequence[Path | str]) -> Iterator[_File]:
     """The files that were named, and those below the folders that were."""
-    for path in map(Path, pictures):
+    for path in map(Path, images):
         if not path.is_dir():
             yield _File(printable(str(path)), path)
             continue
         reader = FolderReader(path)
         for problem in reader.problems:
             if problem.kind != "link":  # it leads to files that are listed already
-                failure = UnreadablePicture(problem.kind, problem.detail)
+                failure = UnreadableImage(problem.kind, problem.detail)
                 yield _File(
                     f"{printable(str(path))}/{problem.path}",
                     path,
@@ -203,36 +203,34 @@ def _files(pictures: Sequence[Path | str]) -> Iterator[_File]:
 
 def _decode(
     files: list[_File], recipe: Recipe, into: Path
-) -> list[UnreadablePicture | None]:
+) -> list[UnreadableImage | None]:
     """Write the pixels of all readable files to one file; says why of the others."""
-    failures: list[UnreadablePicture | None] = []
+    failures: list[UnreadableImage | None] = []
     try:
         with into.open("wb") as written, ThreadPoolExecutor(_THREADS) as pool:
             for found in pool.map(lambda file: file.read(recipe), files):
-                failed = isinstance(found, UnreadablePicture)
+                failed = isinstance(found, UnreadableImage)
                 failures.append(found if failed else None)
                 if not failed:
                     written.write(found.tobytes())
     except OSError as error:
-        raise PicturesError(
-            f"cannot keep decoded pictures in {into}: {error.strerror or error}; "
+        raise ImagesError(
+            f"cannot keep decoded images in {into}: {error.strerror or error}; "
             "make room, or set TMPDIR to another folder"
         ) from None
     return failures
 
 
 def _nothing_readable(
-    files: list[_File], failures: list[UnreadablePicture | None]
+    files: list[_File], failures: list[UnreadableImage | None]
 ) -> str:
     if not files:
-        return (
-            "there is no file in what was named; name pictures, or a folder with some"
-        )
+        return "there is no file in what was named; name images, or a folder with some"
     first = f"{files[0].name}: {failures[0]}"
     return (
         first
         if len(files) == 1
-        else f"none of {len(files):,} files is a readable picture, first {first}"
+        else f"none of {len(files):,} files is a readable image, first {first}"
     )
 
 

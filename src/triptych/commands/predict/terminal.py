@@ -13,25 +13,25 @@ from triptych.terminal import first_few, table
 
 
 def prediction_lines(found: Predictions) -> list[str]:
-    """Label, the three largest probabilities and path of each picture, and what
+    """Label, the three largest probabilities and path of each image, and what
     answered.
 
     The path stands last, so that it is whole however long it is.
     """
-    rows = [("label", "probabilities", "picture")]
+    rows = [("label", "probabilities", "image")]
     for one in found.predictions:
         ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])[:3]
         shares = ", ".join(f"{name} {share:.1%}" for name, share in ranked)
-        rows.append((one.label or "-", one.error or shares, one.picture))
+        rows.append((one.label or "-", one.error or shares, one.image))
     return [*_aligned(rows), *found.model.sentences()]
 
 
 def passed_over_lines(found: Predictions) -> list[str]:
-    """The files in folders that are no pictures: how many, and the first few."""
+    """The files in folders that are no images: how many, and the first few."""
     if not found.passed_over:
         return []
     return [
-        f"{len(found.passed_over):,} file(s) passed over, no pictures: "
+        f"{len(found.passed_over):,} file(s) passed over, no images: "
         f"{first_few(found.passed_over)}"
     ]
 
@@ -55,9 +55,9 @@ def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
         counts.add_column(name, justify="right")
     for name, row in zip(evaluation.classes, evaluation.confusion, strict=True):
         counts.add_row(name, *(str(count) if count else "·" for count in row))
-    part = "all pictures" if evaluation.part == "all" else f"the {evaluation.part} part"
+    part = "all images" if evaluation.part == "all" else f"the {evaluation.part} part"
     return [
-        f"{evaluation.accuracy:.1%} of {evaluation.pictures:,} pictures right "
+        f"{evaluation.accuracy:.1%} of {evaluation.images:,} images right "
         f"(95 % interval {100 * low:.1f} to {100 * high:.1f}): "
         f"{part} of {evaluation.source}",
         *_seen_lines(evaluation),
@@ -69,17 +69,17 @@ def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
 
 
 def _seen_lines(evaluation: Evaluation) -> list[str]:
-    """What the run has seen of the pictures before, be they counted in or left out."""
+    """What the run has seen of the images before, be they counted in or left out."""
     lines = []
     if evaluation.left_out:
         known = evaluation.left_out_trained_on
         seen = f"; the run has trained on {known:,} of them" if known else ""
         lines.append(
-            f"{evaluation.left_out:,} pictures of other parts are left out{seen}. "
+            f"{evaluation.left_out:,} images of other parts are left out{seen}. "
             "See --part."
         )
     if evaluation.trained_on:
-        others = evaluation.pictures - evaluation.trained_on
+        others = evaluation.images - evaluation.trained_on
         rest = (
             f"; of the {others:,} others, {evaluation.accuracy_on_others:.1%} are right"
             if others
@@ -87,6 +87,6 @@ def _seen_lines(evaluation: Evaluation) -> list[str]:
         )
         lines.append(
             f"The run has trained on {evaluation.trained_on:,} of these "
-            f"{evaluation.pictures:,} pictures, which flatters it{rest}."
+            f"{evaluation.images:,} images, which flatters it{rest}."
         )
     return lines

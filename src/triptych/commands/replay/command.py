@@ -10,7 +10,7 @@ from triptych.command_line import IMAGES, JSON, TIMEOUT, Command, names, out, pr
 
 
 @click.command(cls=Command)
-@click.argument("pictures", default="sports", metavar=f"[{IMAGES}|REPLAY]")
+@click.argument("images", default="sports", metavar=f"[{IMAGES}|REPLAY]")
 @click.option(
     "--recipes",
     callback=names,
@@ -41,7 +41,7 @@ from triptych.command_line import IMAGES, JSON, TIMEOUT, Command, names, out, pr
     help="For all recipes alike.",
 )
 @click.option(
-    "--size",
+    "--image-size",
     type=int,
     default=32,
     show_default=True,
@@ -53,7 +53,7 @@ from triptych.command_line import IMAGES, JSON, TIMEOUT, Command, names, out, pr
     is_flag=True,
     help="Each recipe's own epochs and size, as in 2017: days on a CPU.",
 )
-@click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 pictures.")
+@click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 images.")
 @click.option(
     "--worst",
     metavar="NAME",
@@ -66,11 +66,11 @@ from triptych.command_line import IMAGES, JSON, TIMEOUT, Command, names, out, pr
 @TIMEOUT
 @JSON
 def replay(
-    pictures: str,
+    images: str,
     recipes: list[str] | None,
     unscaled: bool,
     epochs: int,
-    size: int,
+    image_size: int,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -87,10 +87,12 @@ def replay(
     if recipes is not None:
         given["recipes"] = recipes
     given |= (
-        {"epochs": None, "size": None} if unscaled else {"epochs": epochs, "size": size}
+        {"epochs": None, "image_size": None}
+        if unscaled
+        else {"epochs": epochs, "image_size": image_size}
     )
     with ReplayProgress() as progress:
-        done = replay(pictures, callback=progress, **given)
+        done = replay(images, callback=progress, **given)
     if as_json:
         print_json(done)
     else:

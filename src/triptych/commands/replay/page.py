@@ -13,7 +13,7 @@ from triptych.report.plots import Step, walk_plot
 from triptych.report.template import render
 from triptych.report.words import percent
 
-COLOURS = {"forwards": "#0b57d0", "backwards": "#c2410c"}
+COLORS = {"forwards": "#0b57d0", "backwards": "#c2410c"}
 
 
 def write_page(folder: Path, replay: Replay) -> Path:
@@ -36,7 +36,7 @@ def _gather(folder: Path, replay: Replay) -> dict[str, Any]:
         "run_name": folder.resolve().name,
         "headline": headline(replay),
         "version": version("triptych"),
-        "colours": COLOURS,
+        "colors": COLORS,
         "replay": replay,
         "seeds": replay.asked["seeds"],
         "things": list(
@@ -45,7 +45,7 @@ def _gather(folder: Path, replay: Replay) -> dict[str, Any]:
         "walks": walks,
         "known": known,
         "plots": [
-            walk_plot(name, COLOURS[name], _steps(walk, replay), replay.largest)
+            walk_plot(name, COLORS[name], _steps(walk, replay), replay.largest)
             for name, walk in walks.items()
         ],
         "machine": replay.machine,

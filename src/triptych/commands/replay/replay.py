@@ -44,14 +44,14 @@ ASKED = "replay.toml"
 class Asked:
     """Everything that decides a replay."""
 
-    pictures: str = "sports"
+    images: str = "sports"
     recipes: tuple[str, ...] = NOTEBOOKS
     """Names of recipes that ship, or recipe files."""
     seeds: int = 3
     framework: str = "pytorch"
     epochs: int | None = None
     """For all recipes alike; None for each recipe's own."""
-    size: int | None = None
+    image_size: int | None = None
     full: bool = False
     worst: str | None = None
     """Where the walk begins; None for the recipe of the lowest test accuracy."""
@@ -73,13 +73,13 @@ class Asked:
 
 
 def replay(
-    pictures: str | Path = "sports",
+    images: str | Path = "sports",
     *,
     recipes: Sequence[str | Path] = NOTEBOOKS,
     seeds: int = 3,
     framework: str = "pytorch",
     epochs: int | None = 12,
-    size: int | None = 32,
+    image_size: int | None = 32,
     full: bool = False,
     worst: str | None = None,
     best: str | None = None,
@@ -87,23 +87,23 @@ def replay(
     timeout: float = TIMEOUT,
     callback: Callback = silence,
 ) -> Replay:
-    """Train several recipes on the same pictures, then walk from the worst to the best,
+    """Train several recipes on the same images, then walk from the worst to the best,
     one thing at a time.
 
     `recipes` are names of recipes that ship (the talk's three notebooks) or recipe
     files. Which things differ between the worst and the best is found by comparing
     them. The walk forwards begins at the worst and takes the best's things one by one;
     backwards it begins at the best and takes the worst's, in the same order. Each step
-    is trained with each seed, in one framework. `epochs` and `size` are those of all
-    recipes; None leaves each its own.
+    is trained with each seed, in one framework. `epochs` and `image_size` are those of
+    all recipes; None leaves each its own.
 
-    `pictures` may also be the folder of a replay that was interrupted: it goes on, and
+    `images` may also be the folder of a replay that was interrupted: it goes on, and
     what is trained is not trained again. Gives the figures that replay.json in the
     folder `out` holds, beside replay.html. Raises TriptychError for what cannot be
     carried out.
     """
-    if os.path.isfile(Path(pictures) / ASKED):
-        folder = Path(pictures)
+    if os.path.isfile(Path(images) / ASKED):
+        folder = Path(images)
         asked = from_table(
             Asked, read_toml(folder / ASKED, RunFolderError), RunFolderError
         )
@@ -111,12 +111,12 @@ def replay(
         names = tuple(_named(one) for one in recipes)
         ends = [None if end is None else _named(end) for end in (worst, best)]
         asked = Asked(
-            located(pictures), names, seeds, framework, epochs, size, full, *ends
+            located(images), names, seeds, framework, epochs, image_size, full, *ends
         )
         folder = (
             Path(out)
             if out
-            else new_folder(f"replay-{Path(pictures).name.split('.')[0]}")
+            else new_folder(f"replay-{Path(images).name.split('.')[0]}")
         )
     entry = registry.find(asked.framework)
     if missing := entry.missing():
@@ -161,13 +161,13 @@ def _subject(name: str, asked: Asked) -> Subject:
     """A recipe to be replayed, in parts; raises TriptychError if it cannot be."""
     given = {
         "epochs": asked.epochs,
-        "size": asked.size,
-        "pictures": asked.pictures,
+        "image_size": asked.image_size,
+        "images": asked.images,
         "full": asked.full,
     }
     recipe = make_recipe(read_recipe(name), given)
     return Subject.of(
-        name, recipe, find_network(recipe.network).adapted(pair(recipe.size))
+        name, recipe, find_network(recipe.network).adapted(pair(recipe.image_size))
     )
 
 
@@ -207,21 +207,21 @@ def _carry_out(
     suspects = _suspects(worst, ranked, subjects)
     crossed = _crossed(subjects[worst], suspects)
     wanted = [
-        *_labelled(f"from {worst}", changed, forwards),
-        *_labelled(f"from {best}", changed, backwards),
+        *_labeled(f"from {worst}", changed, forwards),
+        *_labeled(f"from {best}", changed, backwards),
         *((f"{worst}, crossed", subject) for subject in crossed),
     ]
     found = trainings.run(wanted)
     steps = len(changed)
-    facts, pictures = trainings.facts(), trainings.pictures()
+    facts, images = trainings.facts(), trainings.images()
     return Replay(
         folder=str(trainings.path),
         asked=msgspec.json.decode(msgspec.json.encode(asked)),
-        pictures=pictures,
+        images=images,
         framework=trainings.entry.title,
         versions=facts.versions,
         machine=machine(),
-        chance=1 / len(pictures.classes),
+        chance=1 / len(images.classes),
         largest=trainings.largest_class(),
         trainings=len(trainings.expected),
         seconds=trainings.seconds(),
@@ -249,7 +249,7 @@ def _path(start: Subject, end: Subject, changed: Sequence[Thing]) -> list[Subjec
     return path[1:]
 
 
-def _labelled(
+def _labeled(
     head: str, changed: Sequence[Thing], path: Sequence[Subject]
 ) -> list[tuple[str, Subject]]:
     """Each step with what it is about."""

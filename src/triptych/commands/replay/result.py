@@ -113,7 +113,7 @@ class Replay(Struct, kw_only=True):
     schema: int = SCHEMA
     folder: str
     asked: Annotated[dict[str, Any], Meta(description="As in replay.toml.")]
-    pictures: ImagesFound
+    images: ImagesFound
     framework: Annotated[
         str, Meta(description="Its title, with versions in `versions`.")
     ]

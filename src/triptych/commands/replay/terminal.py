@@ -125,7 +125,7 @@ def replay_parts(done: Replay) -> list[RenderableType]:
     """
     seeds = done.asked["seeds"]
     recipes = table(
-        title=f"{done.pictures.source} in {done.framework}, {seeds} seed(s) each"
+        title=f"{done.images.source} in {done.framework}, {seeds} seed(s) each"
     )
     recipes.add_column("recipe", no_wrap=True)
     for heading in ("test (95 %)", "in training"):

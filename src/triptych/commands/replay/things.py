@@ -1,7 +1,7 @@
 """Recipes and networks taken apart into things that can be changed one at a time.
 
 A thing is what people name when they say how two trainings differ: initial values,
-optimiser, input range. Which things differ between two recipes is found here by
+optimizer, input range. Which things differ between two recipes is found here by
 comparing them; nothing is known of any in advance.
 """
 
@@ -48,7 +48,7 @@ class Subject:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     trunk: tuple[Layer, ...]
-    """The layers that compute, without initial values; what is normalised or dropped
+    """The layers that compute, without initial values; what is normalized or dropped
     between is in `gaps`.
     """
     laws: tuple[tuple[Initial, BiasInitial], ...]
@@ -288,15 +288,15 @@ def _resize(subject: Subject) -> str:
     return recipe.resize if recipe.fit == "squash" else f"{recipe.resize}, {recipe.fit}"
 
 
-def _optimiser(subject: Subject) -> str:
+def _optimizer(subject: Subject) -> str:
     schedule = subject.recipe.schedule
     over_time = "" if schedule.name == "constant" else f", {schedule.name}"
     over_time += f" {schedule.decay:g}" * bool(schedule.decay)
     return f"{subject.recipe.optimizer.name} {schedule.learning_rate:g}{over_time}"
 
 
-_GROUPED = ("fit", "resize", "optimizer", "schedule", "batch", "epochs")
-_GIVEN = ("pictures", "network", "frameworks", "seed", "strict", "full")
+_GROUPED = ("fit", "resize", "optimizer", "schedule", "batch_size", "epochs")
+_GIVEN = ("images", "network", "frameworks", "seed", "strict", "full")
 """What `replay` decides itself, for all trainings alike."""
 
 THINGS: tuple[Thing, ...] = (
@@ -317,9 +317,9 @@ THINGS: tuple[Thing, ...] = (
     Thing("input range", lambda s: (s.mean, s.std), _take("mean", "std"), _range),
     dataclasses.replace(_of_recipe("resize", "fit", "resize"), words=_resize),
     dataclasses.replace(
-        _of_recipe("optimiser", "optimizer", "schedule"), words=_optimiser
+        _of_recipe("optimizer", "optimizer", "schedule"), words=_optimizer
     ),
-    _of_recipe("batch size", "batch"),
+    _of_recipe("batch size", "batch_size"),
     Thing("dropout", lambda s: s.parts("dropouts"), _take_dropout, _dropout),
     _of_recipe("epochs", "epochs"),
     *(

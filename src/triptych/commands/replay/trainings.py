@@ -23,7 +23,7 @@ from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
 from triptych.network.weights import load_tensors
 from triptych.running.folder import Panel, RunFolder, TrainingFacts
-from triptych.running.images import pictures_of
+from triptych.running.images import images_of
 from triptych.running.launch import Task, run_tasks
 from triptych.running.machine import cores
 from triptych.running.protocol import (
@@ -77,10 +77,10 @@ class Trainings:
         return [self._figures(own) for own in names]
 
     def store(self, recipe: Recipe) -> Store:
-        """The pictures of a recipe, decoded once a replay."""
-        way = f"{recipe.size} {recipe.fit} {recipe.resize}"
+        """The images of a recipe, decoded once a replay."""
+        way = f"{recipe.image_size} {recipe.fit} {recipe.resize}"
         if way not in self.stores:
-            self.stores[way] = pictures_of(recipe, self.callback)
+            self.stores[way] = images_of(recipe, self.callback)
         return self.stores[way]
 
     def seconds(self) -> float:
@@ -99,9 +99,9 @@ class Trainings:
             )
         return facts
 
-    def pictures(self) -> ImagesFound:
-        """What was found in the pictures, by the first training."""
-        return self._run(next(iter(self.expected))).pictures()
+    def images(self) -> ImagesFound:
+        """What was found in the images, by the first training."""
+        return self._run(next(iter(self.expected))).images()
 
     def largest_class(self) -> float:
         """The share of the largest class in the test part: what always saying its name
@@ -116,10 +116,12 @@ class Trainings:
             subject.recipe, seed=seed, frameworks=(self.entry.name,), network="replay"
         )
         store = self.store(recipe)
-        return recipe, subject.network.adapted(pair(recipe.size), len(store.classes))
+        return recipe, subject.network.adapted(
+            pair(recipe.image_size), len(store.classes)
+        )
 
     def _name(self, subject: Subject, seed: int) -> str:
-        """Equal for equal trainings: of recipe, network and pictures."""
+        """Equal for equal trainings: of recipe, network and images."""
         recipe, network = self._asked(subject, seed)
         text = recipe.to_toml() + network.to_toml() + self.store(recipe).key
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

@@ -14,9 +14,9 @@ def runs_lines(found: Sequence[Summary]) -> list[str]:
 
 def _run_lines(run: Summary) -> list[str]:
     began = f"{run.started[:16].replace('T', ' ')} UTC"
-    if run.size is None:
+    if run.image_size is None:
         return [run.folder, f"  {began}  damaged: {run.states['damaged']}"]
-    height, width = run.size
+    height, width = run.image_size
     states = [
         f"{name} {accuracy:.1%}"
         if accuracy is not None
@@ -27,5 +27,5 @@ def _run_lines(run: Summary) -> list[str]:
     return [
         run.folder,
         f"  {began}  {asked}  {run.verdict or 'no verdict'}: {', '.join(states)}",
-        f"  pictures: {run.pictures}",
+        f"  images: {run.images}",
     ]

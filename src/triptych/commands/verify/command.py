@@ -51,17 +51,20 @@ from triptych.command_line import (
     metavar="NAMES",
     help="What it is trained by: adamw, adam, sgd, rmsprop.",
 )
-@click.option("--pictures", metavar=IMAGES, help="Instead of seeded noise.")
+@click.option("--images", metavar=IMAGES, help="Instead of seeded noise.")
 @click.option(
-    "--size", type=int, metavar="PX", help="Height and width of the network's pictures."
+    "--image-size",
+    type=int,
+    metavar="PX",
+    help="Height and width of the network's images.",
 )
 @click.option(
-    "--batch",
+    "--batch-size",
     type=int,
     default=8,
     show_default=True,
     metavar="N",
-    help="Pictures a step.",
+    help="Images a step.",
 )
 @click.option(
     "--seed",

@@ -93,7 +93,7 @@ class ProofProgress(Progress):
         grid = Table.grid(padding=(0, 2))
         for name, state in list(self.states.items()):
             entry = registry.find(name)
-            grid.add_row(Text(entry.title, style=f"bold {entry.colour}"), Text(state))
+            grid.add_row(Text(entry.title, style=f"bold {entry.color}"), Text(state))
         return [grid]
 
 
@@ -121,7 +121,7 @@ def certificate_parts(certificate: Certificate) -> list[RenderableType]:
     for name in names:
         entry = registry.find(name)
         shown.add_column(
-            Text(entry.title, style=entry.colour), justify="right", no_wrap=True
+            Text(entry.title, style=entry.color), justify="right", no_wrap=True
         )
     shown.add_column("of the bound", justify="right", no_wrap=True)
     found = {(one.quantity, one.framework): one for one in tightest(certificate)}
@@ -132,8 +132,8 @@ def certificate_parts(certificate: Certificate) -> list[RenderableType]:
                 math.inf if one.gap is None else one.gap / one.bound for one in own
             )
             shown.add_row(quantity, *(_gap(one) for one in own), f"{share:.1%}")
-    colours = {"equal": "green", "different": "red", "inconclusive": "yellow"}
-    style = f"bold {colours[certificate.verdict]}"
+    colors = {"equal": "green", "different": "red", "inconclusive": "yellow"}
+    style = f"bold {colors[certificate.verdict]}"
     return [shown, Text(certificate.sentence(), style=style)]
 
 

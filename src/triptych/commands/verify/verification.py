@@ -32,7 +32,7 @@ from triptych.errors import (
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Facts
 from triptych.images.batches import Batch, Batches
-from triptych.images.source import located, open_pictures
+from triptych.images.source import located, open_images
 from triptych.images.split import split
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import PRECISIONS, OptimizerName, Precision
@@ -40,7 +40,7 @@ from triptych.network.weights import check_weights, load_tensors, weights_hash
 from triptych.network.zoo import find_network
 from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, make_folder, new_folder
-from triptych.running.images import of_pictures
+from triptych.running.images import of_images
 from triptych.running.launch import ask_all
 from triptych.running.protocol import Answer, Callback, ExamDone, ProofPlanned, silence
 from triptych.running.recipe import LEARNING_RATES, make_optimizer
@@ -78,9 +78,9 @@ def verify(
     precision: str = "float64",
     steps: int = 50,
     optimizers: Sequence[str] | None = None,
-    pictures: str | Path | None = None,
-    size: int | None = None,
-    batch: int = 8,
+    images: str | Path | None = None,
+    image_size: int | None = None,
+    batch_size: int = 8,
     seed: int = 0,
     probes: bool = True,
     certificate: Path | str | None = None,
@@ -92,11 +92,11 @@ def verify(
     reference and the others.
 
     `network` is a name of the zoo (sports-cnn), an architecture or its file, or a run,
-    whose trained weights, pictures, seed and optimiser are then taken. It is looked at
+    whose trained weights, images, seed and optimizer are then taken. It is looked at
     layer by layer and trained for `steps` steps with each of `optimizers` (AdamW), in
-    batches of `batch`, on `pictures` or, without any, on seeded noise. Small networks
-    that come along ask what the one at hand may not show: all layers at uneven sizes,
-    all optimisers; without `probes` they are left out.
+    batches of `batch_size`, on `images` or, without any, on seeded noise. Small
+    networks that come along ask what the one at hand may not show: all layers at uneven
+    sizes, all optimizers; without `probes` they are left out.
 
     A stored `certificate` says all that is asked, so all of this is left out: it is
     asked once more, here, with the versions that are here.
@@ -109,7 +109,7 @@ def verify(
     if certificate is not None:
         if any(
             given is not None
-            for given in (network, frameworks, optimizers, pictures, size)
+            for given in (network, frameworks, optimizers, images, image_size)
         ):
             raise UsageError(
                 "certificate says all that is asked; leave out what else says it"
@@ -125,9 +125,9 @@ def verify(
         precision,
         steps,
         optimizers,
-        pictures,
-        size,
-        batch,
+        images,
+        image_size,
+        batch_size,
         seed,
     )
     asked.probes = probes
@@ -161,15 +161,15 @@ def _plan(
     precision: str,
     steps: int,
     optimizers: Sequence[str] | None,
-    pictures: str | Path | None,
-    size: int | None,
-    batch: int,
+    images: str | Path | None,
+    image_size: int | None,
+    batch_size: int,
     seed: int,
 ) -> tuple[Asked, Path | None]:
     """What is asked, every default filled in, and the run folder if it is of a run."""
     for name, value, least in (
         ("steps", steps, 1),
-        ("batch", batch, 2),
+        ("batch_size", batch_size, 2),
         ("seed", seed, 0),
     ):
         if value < least:
@@ -186,12 +186,12 @@ def _plan(
             )
     run = None if isinstance(network, Architecture) else RunFolder.find(str(network))
     architecture = run.architecture() if run else find_network(network)
-    if run and pictures is None:
-        pictures = run.recipe().pictures
-    if size is not None and run:
-        raise UsageError("--size: a run's network has the size of its pictures")
-    if size is not None:
-        architecture = architecture.adapted((size, size))
+    if run and images is None:
+        images = run.recipe().images
+    if image_size is not None and run:
+        raise UsageError("--image-size: a run's network has the size of its images")
+    if image_size is not None:
+        architecture = architecture.adapted((image_size, image_size))
     chosen = [make_optimizer({"name": name}) for name in optimizers or ["adamw"]]
     schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
     if run and not optimizers:
@@ -217,11 +217,11 @@ def _plan(
         optimizers=chosen,
         schedules=schedules,
         seed=run.recipe().seed if run else seed,
-        batch=batch,
+        batch_size=batch_size,
         fit=run.recipe().fit if run else "squash",
         resize=run.recipe().resize if run else "bilinear",
         full=run.recipe().full if run else False,
-        pictures=None if pictures is None else located(pictures),
+        images=None if images is None else located(images),
         weights=str(_trained(run).resolve()) if run else None,
     )
     return asked, run.path if run else None
@@ -242,8 +242,10 @@ def _trained(run: RunFolder) -> Path:
 def _cases(asked: Asked, callback: Callback) -> list[Case]:
     """The questions, the network's own first."""
     architecture = from_toml(asked.network)
-    if asked.pictures is None:
-        batches = questions.noise(architecture, [asked.batch] * BATCHES, asked.seed)
+    if asked.images is None:
+        batches = questions.noise(
+            architecture, [asked.batch_size] * BATCHES, asked.seed
+        )
     else:
         architecture, batches = _real(asked, architecture, callback)
     if asked.weights is None:
@@ -264,16 +266,16 @@ def _cases(asked: Asked, callback: Callback) -> list[Case]:
 def _real(
     asked: Asked, architecture: Architecture, callback: Callback
 ) -> tuple[Architecture, tuple[Batch, ...]]:
-    """First training batches of real pictures, and the network for as many classes."""
-    assert asked.pictures is not None
+    """First training batches of real images, and the network for as many classes."""
+    assert asked.images is not None
     height, width, _ = architecture.input_shape
-    store = open_pictures(
-        asked.pictures,
+    store = open_images(
+        asked.images,
         size=(height, width),
         fit=asked.fit,
         resize=asked.resize,
         full=asked.full,
-        progress=of_pictures(callback),
+        progress=of_images(callback),
     )
     architecture = architecture.adapted(classes=len(store.classes))
     rows = split(store.labels, store.sides, asked.seed).train
@@ -282,7 +284,7 @@ def _real(
         store.images,
         labels,
         rows,
-        asked.batch,
+        asked.batch_size,
         asked.seed,
         dropouts=architecture.dropouts,
     )
@@ -343,7 +345,7 @@ def _carry_out(
 
 
 def _check_same(cases: Sequence[Case], stored: Certificate) -> None:
-    """Raise UsageError if a stored certificate is about other weights or pictures."""
+    """Raise UsageError if a stored certificate is about other weights or images."""
     now = {"weights": weights_hash(cases[0].weights), "batches": batches_hash(cases)}
     for what, value in now.items():
         if getattr(stored, f"{what}_sha256") != value:

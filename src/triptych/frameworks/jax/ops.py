@@ -66,7 +66,7 @@ def batch_norm(
     epsilon: float,
     momentum: float,
 ) -> tuple[jax.Array, Tensors]:
-    """Normalise each channel, in training by the batch; also gives the new averages."""
+    """Normalize each channel, in training by the batch; also gives the new averages."""
     if training:
         axes, n = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
         mean = x.mean(axes)
@@ -282,7 +282,7 @@ def evaluate(
 
 
 def filled_up(images: Images, count: int) -> Images:
-    """`count` pictures, black ones at the end."""
+    """`count` images, black ones at the end."""
     filler = np.zeros((count - len(images), *images.shape[1:]), images.dtype)
     return np.concatenate([images, filler])
 
@@ -294,6 +294,6 @@ def prepare(
     std: tuple[float, ...],
     dtype: Any = np.float32,
 ) -> jax.Array:
-    """Pictures as the network sees them: (pixel / 255 - mean) / std."""
+    """Images as the network sees them: (pixel / 255 - mean) / std."""
     pixels = images.astype(dtype) / PIXEL_SCALE
     return (pixels - np.array(mean, dtype)) / np.array(std, dtype)

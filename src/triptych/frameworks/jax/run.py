@@ -64,7 +64,7 @@ class State:
     """The optimizer's slots, by the names of the conventions."""
     steps: int = 0
     batch: int = 0
-    """The most pictures that `predict` has seen at once."""
+    """The most images that `predict` has seen at once."""
 
     @property
     def dtype(self) -> type[np.floating[Any]]:
@@ -248,7 +248,7 @@ def _differentiated(
 OPTIMIZERS: dict[OptimizerName, Callable[..., optax.GradientTransformation]] = {
     "sgd": lambda o: optax.trace(o.momentum),
     "adam": lambda o: scale_by_adam(o.beta1, o.beta2, o.epsilon),
-    "rmsprop": lambda o: optax.scale_by_rms(o.decay, o.epsilon, eps_in_sqrt=False),
+    "rmsprop": lambda o: optax.scale_by_rms(o.rho, o.epsilon, eps_in_sqrt=False),
 }
 """Without a learning rate: that is an argument of every step."""
 # The decay is decoupled in every optimizer: see `train_step`.
@@ -347,7 +347,7 @@ def _to_canonical(state: State, name: str, tensor: jax.Array) -> Array:
 
 
 def _prepare(state: State, images: Images) -> jax.Array:
-    """Pictures as the network sees them."""
+    """Images as the network sees them."""
     mean, std = state.architecture.mean, state.architecture.std
     return prepare(jnp.array(images), mean, std, state.dtype)
 

@@ -68,7 +68,7 @@ def write_network(architecture: Architecture) -> str:
         "    masks: Tensors | None = None,\n"
         "    training: bool = False,\n"
         ") -> tuple[jax.Array, Tensors]:\n"
-        '    """Logits of NHWC pictures, and the running averages after them."""\n'
+        '    """Logits of NHWC images, and the running averages after them."""\n'
         f"{lines}"
         f"    return {held[architecture.nodes[-1].name]}, averages\n"
     )

@@ -25,7 +25,7 @@ def channel_sums(x: keras.KerasTensor) -> keras.KerasTensor:
     return ops.sum(ops.reshape(summed, (-1, x.shape[-1])), 0)
 
 
-def normalise(*inputs: keras.KerasTensor, epsilon: float) -> keras.KerasTensor:
+def normalize(*inputs: keras.KerasTensor, epsilon: float) -> keras.KerasTensor:
     """Batch norm of (x, scale, offset, mean, variance), the last two those of x.
 
     Its gradient in closed form (Ioffe and Szegedy, 2015) reads the pixels less often
@@ -41,8 +41,8 @@ def normalise(*inputs: keras.KerasTensor, epsilon: float) -> keras.KerasTensor:
             by_offset = channel_sums(g)
             by_scale = (channel_sums(g * x) - mean * by_offset) / deviation
             slope = by_scale / (n * deviation)
-            centred = g - (x * slope + (by_offset / n - mean * slope))
-            by_x = centred * (scale / deviation)
+            centered = g - (x * slope + (by_offset / n - mean * slope))
+            by_x = centered * (scale / deviation)
             return by_x, by_scale, by_offset, ops.zeros_like(mean), ops.zeros_like(mean)
 
         y = ops.batch_normalization(x, mean, variance, -1, offset, scale, epsilon)
@@ -71,7 +71,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         scale, offset = (
             ops.cast(variable, x.dtype) for variable in (self.gamma, self.beta)
         )
-        x = normalise(x, scale, offset, mean, variance, epsilon=self.epsilon)
+        x = normalize(x, scale, offset, mean, variance, epsilon=self.epsilon)
         return ops.cast(x, self.compute_dtype)
 
 
@@ -253,7 +253,7 @@ def run_by_size(
 
 
 def filled_up(images: Images) -> Images:
-    """As many pictures as the next power of two, black ones at the end."""
+    """As many images as the next power of two, black ones at the end."""
     count = 1 << max(len(images) - 1, 0).bit_length()
     filled = np.zeros((count, *images.shape[1:]), images.dtype)
     filled[: len(images)] = images
@@ -263,7 +263,7 @@ def filled_up(images: Images) -> Images:
 def prepare(
     images: Images, mean: tuple[float, ...], std: tuple[float, ...], dtype: str
 ) -> Array:
-    """Pictures as the network sees them: (pixel / 255 - mean) / std."""
+    """Images as the network sees them: (pixel / 255 - mean) / std."""
     pixels: Array = images.astype(dtype) / PIXEL_SCALE
     if any(mean) or set(std) != {1.0}:
         pixels = (pixels - np.array(mean, dtype)) / np.array(std, dtype)

@@ -239,7 +239,7 @@ def _input(one: keras.KerasTensor, batch: int) -> keras.KerasTensor:
 OPTIMIZERS: dict[OptimizerName, Callable[..., keras.Optimizer]] = {
     "sgd": lambda o, **options: SGD(o.momentum, **options),
     "adam": lambda o, **options: Adam(o.beta1, o.beta2, o.epsilon, **options),
-    "rmsprop": lambda o, **options: RMSprop(o.decay, o.epsilon, **options),
+    "rmsprop": lambda o, **options: RMSprop(o.rho, o.epsilon, **options),
 }
 # The decay is decoupled in every optimizer of Keras.
 OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]
@@ -388,13 +388,13 @@ def _to_numpy(state: State, value: keras.KerasTensor) -> Array:
 
 
 def _prepare(state: State, images: Images) -> Array:
-    """Pictures as the network sees them."""
+    """Images as the network sees them."""
     mean, std = state.architecture.mean, state.architecture.std
     return prepare(images, mean, std, state.dtype)
 
 
 def _inputs(state: State, images: Images, masks: Masks) -> list[Any] | Array:
-    """The pictures, with the masks if the network takes any."""
+    """The images, with the masks if the network takes any."""
     pixels = _prepare(state, images)
     dropouts = state.architecture.nodes_of(layers.Dropout)
     if not dropouts:

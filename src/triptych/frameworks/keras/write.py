@@ -148,7 +148,7 @@ def _functional(architecture: Architecture, held: dict[str, str]) -> str:
 
 
 def _inputs(architecture: Architecture, masks: dict[str, str]) -> dict[str, str]:
-    """How the pictures' input and those of the masks are made, by their names."""
+    """How the images' input and those of the masks are made, by their names."""
     made = {INPUT: call("keras.Input", architecture.input_shape, name=quoted(INPUT))}
     for name, mask in masks.items():
         options = {"dtype": quoted("bool"), "name": quoted(mask), "optional": True}

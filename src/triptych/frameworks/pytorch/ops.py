@@ -83,7 +83,7 @@ def prepare(
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:
-    """Pictures as the network sees them: NCHW of (pixel / 255 - mean) / std.
+    """Images as the network sees them: NCHW of (pixel / 255 - mean) / std.
 
     Their channels are last in memory.
     """
@@ -94,11 +94,11 @@ def prepare(
     pixels = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2)
     pixels = pixels.to(dtype) / PIXEL_SCALE
     if any(mean) or set(std) != {1.0}:
-        centre, spread = (
+        center, spread = (
             torch.tensor(values, dtype=dtype, device=device).view(1, -1, 1, 1)
             for values in (mean, std)
         )
-        pixels = (pixels - centre) / spread
+        pixels = (pixels - center) / spread
     return pixels
 
 

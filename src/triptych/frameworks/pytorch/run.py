@@ -193,7 +193,7 @@ OPTIMIZERS: dict[OptimizerName, Callable[..., torch.optim.Optimizer]] = {
         parameters, lr=0.0, betas=(o.beta1, o.beta2), eps=o.epsilon, fused=True
     ),
     "rmsprop": lambda parameters, o: torch.optim.RMSprop(
-        parameters, lr=0.0, alpha=o.decay, eps=o.epsilon
+        parameters, lr=0.0, alpha=o.rho, eps=o.epsilon
     ),
 }
 # The decay is decoupled in every optimizer: see `train_step`.
@@ -320,7 +320,7 @@ def _activation_to_canonical(state: State, name: str, value: Tensor | None) -> A
 
 
 def _prepare(state: State, images: Images) -> Tensor:
-    """Pictures as the network sees them."""
+    """Images as the network sees them."""
     mean, std = state.architecture.mean, state.architecture.std
     return prepare(images, mean, std, state.dtype, state.device)
 

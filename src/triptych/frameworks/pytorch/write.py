@@ -1,4 +1,4 @@
-"""A network in PyTorch: an `nn.Module` that takes NCHW pictures."""
+"""A network in PyTorch: an `nn.Module` that takes NCHW images."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
             return call(f"{x}.mean", dim=(2, 3))
         case layers.Flatten():
             return call("torch.flatten", x, start_dim=1)
-        case layers.Rows():  # a view, since the pictures' channels are last in memory
+        case layers.Rows():  # a view, since the images' channels are last in memory
             return f"{x}.permute(0, 2, 3, 1).flatten(start_dim=2)"
         case layers.Recurrent(sequence=sequence):
             return f"{own}({x})[0]{'' if sequence else '[:, -1]'}"

@@ -40,11 +40,11 @@ def batch_norm(
     momentum: float,
     training: bool,
 ) -> tf.Tensor:
-    """Normalise each channel, in training by the batch.
+    """Normalize each channel, in training by the batch.
 
     Its mean and variance then enter the running ones: the unbiased variance, which is
     n / (n - 1) times that of the forward pass, as in the fused operation. That one
-    knows pictures only, and no float64.
+    knows images only, and no float64.
     """
     if x.shape.rank == 4 and mean.dtype == tf.float32:
         options = {
@@ -244,14 +244,14 @@ class Adam:
 
 
 class RMSprop:
-    """s = decay s + (1 - decay) g^2; w = w - learning_rate g / (sqrt(s) + epsilon)."""
+    """s = rho s + (1 - rho) g^2; w = w - learning_rate g / (sqrt(s) + epsilon)."""
 
     def __init__(
-        self, variables: list[tf.Variable], decay: float, epsilon: float
+        self, variables: list[tf.Variable], rho: float, epsilon: float
     ) -> None:
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.mean_square = slots_for(variables)
-        self.decay, self.epsilon = decay, epsilon
+        self.rho, self.epsilon = rho, epsilon
 
     def apply(
         self, gradients: list[tf.Tensor], variables: list[tf.Variable], rate: tf.Tensor
@@ -259,7 +259,7 @@ class RMSprop:
         """Update `variables` in place; the fused operation has epsilon in the root."""
         self.step.assign_add(1)
         for w, s, g in zip(variables, self.mean_square, gradients, strict=True):
-            s.assign(self.decay * s + (1 - self.decay) * tf.square(g))
+            s.assign(self.rho * s + (1 - self.rho) * tf.square(g))
             w.assign_sub(rate * g / (tf.sqrt(s) + self.epsilon))
 
 
@@ -294,7 +294,7 @@ def prepare(
     std: tuple[float, ...],
     dtype: tf.DType,
 ) -> tf.Tensor:
-    """Pictures as the network sees them: (pixel / 255 - mean) / std."""
+    """Images as the network sees them: (pixel / 255 - mean) / std."""
     pixels = tf.cast(images, dtype) / PIXEL_SCALE
     if any(mean) or set(std) != {1.0}:
         pixels = (pixels - tf.constant(mean, dtype)) / tf.constant(std, dtype)

@@ -170,7 +170,7 @@ def _run_tapped(
 OPTIMIZERS: dict[OptimizerName, Callable[..., SGD | Adam | RMSprop]] = {
     "sgd": lambda variables, o: SGD(variables, o.momentum),
     "adam": lambda variables, o: Adam(variables, o.beta1, o.beta2, o.epsilon),
-    "rmsprop": lambda variables, o: RMSprop(variables, o.decay, o.epsilon),
+    "rmsprop": lambda variables, o: RMSprop(variables, o.rho, o.epsilon),
 }
 # The decay is decoupled in every optimizer: see `train_step`.
 OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]
@@ -201,9 +201,9 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
 
     @cache
     def compiled(masked: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-        pictures, masks = _signature(state)
+        signature, masks = _signature(state)
         labels, rate = tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), state.dtype)
-        return _compile(run, pictures, labels, masks if masked else {}, rate)
+        return _compile(run, signature, labels, masks if masked else {}, rate)
 
     def step(
         state: State,
@@ -227,8 +227,8 @@ def predict(state: State, images: Images) -> Array:
     """In evaluation mode, compiled once for batches of any size."""
     if state.predict is None:
         forward = _forward(state, state.network)
-        pictures, _ = _signature(state)
-        state.predict = _compile(lambda x: forward(x, None, training=False), pictures)
+        signature, _ = _signature(state)
+        state.predict = _compile(lambda x: forward(x, None, training=False), signature)
     logits: Array = state.predict(_prepare(state, images)).numpy()
     return logits
 
@@ -282,7 +282,7 @@ def _averages_kept(state: State) -> Iterator[None]:
 
 
 def _prepare(state: State, images: Images | tf.Tensor) -> tf.Tensor:
-    """Pictures as the network sees them."""
+    """Images as the network sees them."""
     mean, std = state.architecture.mean, state.architecture.std
     return prepare(images, mean, std, state.dtype)
 
@@ -293,7 +293,7 @@ def _masks(masks: Masks) -> dict[str, tf.Tensor]:
 
 
 def _signature(state: State) -> tuple[tf.TensorSpec, dict[str, tf.TensorSpec]]:
-    """Prepared pictures and masks for batches of any size."""
+    """Prepared images and masks for batches of any size."""
     masks = {
         node.name: tf.TensorSpec((None, *state.architecture.shapes[node.name]), tf.bool)
         for node in state.architecture.nodes_of(layers.Dropout)

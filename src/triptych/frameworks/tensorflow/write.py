@@ -44,11 +44,11 @@ ACTIVATIONS: dict[type[layers.Layer], str] = {
 }
 
 OPTIONS = "masks: dict[str, tf.Tensor] | None = None, training: bool = False"
-"""What every network takes besides its pictures."""
+"""What every network takes besides its images."""
 
 
 def write_network(architecture: Architecture) -> str:
-    """A `tf.Module` class `Network`; called with NHWC pictures, it gives logits."""
+    """A `tf.Module` class `Network`; called with NHWC images, it gives logits."""
     held, names = variables(architecture, TAKEN), _names(architecture)
     init, forward = "", ""
     for node in architecture.nodes:

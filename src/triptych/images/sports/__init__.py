@@ -1,8 +1,8 @@
-"""The built-in pictures: six sports, drawn by the program.
+"""The built-in images: six sports, drawn by the program.
 
-They stand in for the photos of a 2017 talk that cannot be passed on. Each picture is a
+They stand in for the photos of a 2017 talk that cannot be passed on. Each image is a
 small scene in space: people posed by their joints, with the gear of their sport, before
-scenery that is the same for all sports, seen by a camera with faults. A picture is a
+scenery that is the same for all sports, seen by a camera with faults. An image is a
 pure function of its key, so the set needs no files.
 """
 
@@ -45,12 +45,12 @@ __all__ = ["CLASSES", "TALK_TEST", "TALK_TRAIN", "counts", "draw"]
 
 
 def counts(total: int, of: tuple[int, ...]) -> tuple[int, ...]:
-    """Pictures per class that sum to `total` in the shares of `of`, at least one a
+    """Images per class that sum to `total` in the shares of `of`, at least one a
     class.
     """
     if total < len(of):
         raise UsageError(
-            f"{total} pictures are too few for {len(of)} classes: "
+            f"{total} images are too few for {len(of)} classes: "
             f"ask for at least {len(of)}"
         )
     # One each first, then largest remainders: a class never vanishes and the sum is
@@ -68,7 +68,7 @@ def counts(total: int, of: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def draw(sport: str, size: int, key: tuple[int, ...]) -> NDArray[np.uint8]:
-    """One picture of `sport`, shape (size, size, 3). Another size of the same key shows
+    """One image of `sport`, shape (size, size, 3). Another size of the same key shows
     the same scene.
     """
     if sport not in _SPORTS:
@@ -92,5 +92,5 @@ def draw(sport: str, size: int, key: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _oversampling(size: int) -> int:
-    """Painted pixels per pixel: thin poles and spokes need more in small pictures."""
+    """Painted pixels per pixel: thin poles and spokes need more in small images."""
     return 4 if size <= 80 else 3 if size <= 128 else 2

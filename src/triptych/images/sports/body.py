@@ -1,7 +1,7 @@
 """A person: joints from a few targets, dressed and put on the stage.
 
 A pose says where pelvis, chest, hands and feet are; elbows and knees follow by two-bone
-inverse kinematics, bent towards a hint. So hands stay on bars, oars and poles whatever
+inverse kinematics, bent toward a hint. So hands stay on bars, oars and poles whatever
 the rest of the body does. Proportions are those of an adult of 1.75 m, 7.5 heads tall.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from .dice import Dice
 from .palette import CLOTH, HAIR, SKIN
-from .stage import Colour, Stage, Vec, brighter, mix, unit, vec
+from .stage import Color, Stage, Vec, brighter, mix, unit, vec
 
 UPPER_ARM, FOREARM, THIGH, SHIN, TORSO = 0.30, 0.29, 0.44, 0.43, 0.50
 UP, DOWN, AHEAD, RIGHT = vec(0, 1, 0), vec(0, -1, 0), vec(1, 0, 0), vec(0, 0, 1)
@@ -24,18 +24,18 @@ class Look:
     wrist or ankle.
     """
 
-    skin: Colour
-    hair: Colour
-    top: Colour
-    bottom: Colour
-    shoes: Colour
-    hat: Colour
+    skin: Color
+    hair: Color
+    top: Color
+    bottom: Color
+    shoes: Color
+    hat: Color
     headgear: str
     tail: float
     sleeves: float
     legs: float
     build: float
-    stripe: Colour | None
+    stripe: Color | None
     gloves: bool
 
 
@@ -91,7 +91,7 @@ def bend(
     root: Vec, target: Vec, upper: float, lower: float, hint: Vec
 ) -> tuple[Vec, Vec]:
     """Middle joint and end of a limb from `root` that reaches for `target` and bends
-    towards `hint`.
+    toward `hint`.
     """
     reach = target - root
     far = math.sqrt(float(reach @ reach)) + 1e-9
@@ -132,7 +132,7 @@ def person(stage: Stage, wears: Look, pose: Pose, subject: bool = True) -> Joint
 
 def _sleeve(
     stage: Stage,
-    colour: Colour,
+    color: Color,
     length: float,
     chain: tuple[Vec, Vec, Vec],
     radii: tuple[float, float, float],
@@ -148,7 +148,7 @@ def _sleeve(
                     (start, radii[bone] * 1.12),
                     (start + part * (end - start), wide * 1.15),
                 ],
-                colour,
+                color,
                 nearer=0.012,
             )
 

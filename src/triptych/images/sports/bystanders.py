@@ -14,7 +14,7 @@ def scatter(dice: Dice, stage: Stage, yaw: float) -> None:
     """A few bystanders and, now and then, the gear of any sport, well behind the middle
     of the stage.
     """
-    # From here x runs across the picture, -z away from the camera.
+    # From here x runs across the image, -z away from the camera.
     with stage.placed(heading=yaw):
         for _ in range(dice.pick((0, 0, 0, 0, 1, 3))):
             with stage.placed(

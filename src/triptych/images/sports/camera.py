@@ -1,4 +1,4 @@
-"""The camera: where it stands, and what lens, sensor and file do to the picture."""
+"""The camera: where it stands, and what lens, sensor and file do to the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .stage import Vec, View
 
 
 def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
-    """A view that shows the subject at 35 to 95 % of the picture, not in the middle,
+    """A view that shows the subject at 35 to 95 % of the image, not in the middle,
     sometimes cut.
     """
     points = np.array(subject)
@@ -36,13 +36,13 @@ def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
     seen = trial.project(points)[:, :2]
     low, high = seen.min(axis=0), seen.max(axis=0)
     scale = fill * size / max(float((high - low).max()), 0.5)
-    centre = []
+    center = []
     for axis in (0, 1):
         extent = scale * float(high[axis] - low[axis])
         free = max(0.0, size - extent)
         # Cut: up to a third of the subject lies outside.
         shift = drift[axis] * (free / 2 + extent / 3 if cut else 0.4 * free)
-        centre.append(size / 2 - scale * float(high[axis] + low[axis]) / 2 + shift)
+        center.append(size / 2 - scale * float(high[axis] + low[axis]) / 2 + shift)
     return View(
         yaw,
         pitch,
@@ -50,7 +50,7 @@ def aim(dice: Dice, yaw: float, subject: list[Vec], size: int) -> View:
         trial.distance,
         middle,
         scale,
-        (centre[0], centre[1]),
+        (center[0], center[1]),
         stretch,
     )
 
@@ -97,11 +97,11 @@ def develop(
     fall = 1 - exposure.vignette * (ramp[:, None] + ramp[None, :]) / 2
     graded = 255 * (linear * exposure.gain * fall[:, :, None]) ** exposure.gamma
     graded = exposure.lift + graded * (1 - exposure.lift / 255)
-    # Noise is as strong in one pixel of a large picture as in one of a small one, as
+    # Noise is as strong in one pixel of a large image as in one of a small one, as
     # with real sensors.
-    grey = exposure.noise * sensor.normal(size, size, 1)
-    coloured = 0.4 * exposure.noise * sensor.normal(size, size, 3)
-    graded += grey + coloured
+    gray = exposure.noise * sensor.normal(size, size, 1)
+    colored = 0.4 * exposure.noise * sensor.normal(size, size, 3)
+    graded += gray + colored
     file = io.BytesIO()
     Image.fromarray(np.clip(graded, 0, 255).astype(np.uint8)).save(
         file, "JPEG", quality=exposure.quality

@@ -1,4 +1,4 @@
-"""Climbing: a figure on a wall of rock or panels with coloured holds, roped or not."""
+"""Climbing: a figure on a wall of rock or panels with colored holds, roped or not."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from . import body
 from .body import Joints, Pose, look, person
 from .dice import Dice
 from .palette import CLOTH, WALLS
-from .stage import Colour, Stage, Vec, brighter, mix, unit, vec
+from .stage import Color, Stage, Vec, brighter, mix, unit, vec
 
-WALL = 0.34  # metres in front of the climber's hips
+WALL = 0.34  # meters in front of the climber's hips
 HATS = ("bare", "bare", "helmet", "helmet", "beanie", "cap")
 
 
@@ -93,7 +93,7 @@ def _climber(dice: Dice, stage: Stage, rock: bool, subject: bool) -> None:
 
 def _rope(dice: Dice, stage: Stage, joints: Joints, pelvis: Vec) -> None:
     """Harness, chalk bag, and a rope from above or from below."""
-    colour = dice.pick(CLOTH)
+    color = dice.pick(CLOTH)
     strap = dice.pick(CLOTH)
     for z in (-0.09, 0.09):
         thigh = pelvis + vec(0, -0.02, z)
@@ -127,14 +127,14 @@ def _rope(dice: Dice, stage: Stage, joints: Joints, pelvis: Vec) -> None:
                 vec(WALL - 0.1, 5, dice.about(0, 0.8)),
             ],
             0.028,
-            colour,
+            color,
         )
     else:
         drop = vec(WALL - 0.15, -5, dice.about(0, 0.8))
         stage.line(
             [tie, (tie + vec(0, -0.7, 0.15)), vec(WALL - 0.1, -1.6, 0.25), drop],
             0.028,
-            colour,
+            color,
             nearer=0.05,
         )
         for height in (-1.6, -3.0):
@@ -146,10 +146,10 @@ def _rope(dice: Dice, stage: Stage, joints: Joints, pelvis: Vec) -> None:
 
 
 def hold(
-    dice: Dice, stage: Stage, at: Vec, rock: bool, colour: Colour | None = None
+    dice: Dice, stage: Stage, at: Vec, rock: bool, color: Color | None = None
 ) -> None:
-    """Something to hold: a knob of any colour on panels, a ledge of rock."""
-    paint = colour or dice.pick(CLOTH)
+    """Something to hold: a knob of any color on panels, a ledge of rock."""
+    paint = color or dice.pick(CLOTH)
     if rock:
         reach = vec(0, dice.about(0, 0.05), dice.between(0.06, 0.16))
         below = at - vec(0, 0.07, 0)
@@ -226,7 +226,7 @@ def wall(dice: Dice, stage: Stage, rock: bool) -> None:
 
 
 def _rock(
-    dice: Dice, stage: Stage, paint: Colour, left: float, right: float, top: float
+    dice: Dice, stage: Stage, paint: Color, left: float, right: float, top: float
 ) -> None:
     """A slab with a broken edge, facets in other tones, and cracks."""
     edge = [vec(WALL + 0.05, -9, left)]

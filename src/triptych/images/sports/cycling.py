@@ -8,7 +8,7 @@ from . import body
 from .body import Pose, look, person
 from .dice import Dice
 from .palette import CLOTH, STEEL
-from .stage import Colour, Stage, Vec, unit, vec
+from .stage import Color, Stage, Vec, unit, vec
 
 WHEEL = 0.34
 REAR, FRONT = vec(-0.5, WHEEL, 0), vec(0.52, WHEEL, 0)
@@ -18,7 +18,7 @@ CRANKS, SADDLE, STEM, FORK = (
     vec(0.36, 0.9, 0),
     vec(0.4, 0.7, 0),
 )
-TYRE: tuple[Colour, ...] = ((20, 20, 22), (26, 26, 28), (36, 34, 34))
+TYRE: tuple[Color, ...] = ((20, 20, 22), (26, 26, 28), (36, 34, 34))
 
 
 def yaw(dice: Dice) -> float:

@@ -1,7 +1,7 @@
 """Chance, in the few shapes that the drawings need.
 
 Everything is built on single uniform numbers: scalars drawn that way cost a tenth of
-NumPy's `choice`, and a picture draws several hundred.
+NumPy's `choice`, and an image draws several hundred.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from PIL import ImageDraw
 
 from .dice import Dice
 from .palette import CLOTH, GROUNDS, WALLS
-from .stage import Colour, brighter, mix
+from .stage import Color, brighter, mix
 
 Brush = ImageDraw.ImageDraw
-Thing = Callable[[Dice, Brush, int, float, Colour], None]
+Thing = Callable[[Dice, Brush, int, float, Color], None]
 
 
 def _ridge(
@@ -43,16 +43,16 @@ def _ridge(
     ]
 
 
-def _mountains(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _mountains(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     for number in range(dice.whole(1, 2)):
         height = dice.between(0.1, 0.4) / (1 + number)
-        colour = mix(
+        color = mix(
             dice.pick(((70, 84, 110), (96, 96, 104), (62, 84, 66), (120, 104, 90))),
             tone,
             0.5 - 0.25 * number,
         )
         peaks = _ridge(dice, size, row, height, 0.8, dice.whole(3, 7))
-        brush.polygon(peaks, fill=colour)
+        brush.polygon(peaks, fill=color)
         if dice.chance(0.5):
             for (ax, ay), (x, y), (bx, by) in zip(
                 peaks[1:-4], peaks[2:-3], peaks[3:-2], strict=True
@@ -67,19 +67,19 @@ def _mountains(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) ->
                     brush.polygon(snow, fill=mix((246, 248, 252), tone, 0.2))
 
 
-def _hills(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
-    colour = mix(dice.pick(GROUNDS), tone, dice.between(0.2, 0.6))
+def _hills(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
+    color = mix(dice.pick(GROUNDS), tone, dice.between(0.2, 0.6))
     for _ in range(dice.whole(1, 3)):
         x, wide, high = (
             dice.between(0, size),
             dice.between(0.4, 1.0) * size,
             dice.between(0.06, 0.25) * size,
         )
-        brush.ellipse((x - wide, row - high, x + wide, row + high), fill=colour)
-        colour = brighter(colour, dice.between(0.85, 1.1))
+        brush.ellipse((x - wide, row - high, x + wide, row + high), fill=color)
+        color = brighter(color, dice.between(0.85, 1.1))
 
 
-def _forest(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _forest(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     leaves = dice.pick(
         (
             (44, 70, 48),
@@ -94,18 +94,18 @@ def _forest(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> No
     high, step = dice.between(0.08, 0.32) * size, size / dice.between(8, 20)
     pointed, x = dice.chance(0.5), -step
     while x < size + step:
-        top, colour = (
+        top, color = (
             row - high * dice.between(0.6, 1),
             brighter(green, dice.between(0.8, 1.15)),
         )
         if pointed:
-            brush.polygon([(x - step, row), (x, top), (x + step, row)], fill=colour)
+            brush.polygon([(x - step, row), (x, top), (x + step, row)], fill=color)
         else:
-            brush.ellipse((x - step, top, x + step, row + step), fill=colour)
+            brush.ellipse((x - step, top, x + step, row + step), fill=color)
         x += step * dice.between(0.6, 1.3)
 
 
-def _city(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _city(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     x = -0.05 * size
     while x < size:
         wide, high = dice.between(0.08, 0.25) * size, dice.between(0.1, 0.5) * size
@@ -123,7 +123,7 @@ def _city(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None
         x += wide
 
 
-def _stands(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _stands(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     """Rows of spectators behind a board."""
     high = dice.between(0.15, 0.45) * size
     base = mix(dice.pick(WALLS), tone, 0.3)
@@ -141,7 +141,7 @@ def _stands(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> No
         x += wide
 
 
-def _hall(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _hall(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     """A wall with beams, windows or lamps."""
     wall = dice.pick(WALLS)
     brush.rectangle((0, -1, size, row), fill=wall)
@@ -164,7 +164,7 @@ def _hall(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None
     )
 
 
-def _lake(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _lake(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     """A band of water, seen beyond the near ground."""
     water = mix(dice.pick(GROUNDS), tone, 0.4)
     high = dice.between(0.04, 0.14) * size
@@ -182,7 +182,7 @@ def _lake(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None
         )
 
 
-def _clouds(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _clouds(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     for _ in range(dice.whole(1, 4)):
         x, y, r = (
             dice.between(0, size),
@@ -202,12 +202,12 @@ def _clouds(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> No
             )
 
 
-def _nothing(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _nothing(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     pass
 
 
-def _cliff(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
-    """A rock face from the ground to above the picture."""
+def _cliff(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
+    """A rock face from the ground to above the image."""
     rock, left = dice.pick(WALLS), dice.about(0.2, 0.8) * size
     wide = dice.between(0.5, 1.4) * size
     edge = [
@@ -232,8 +232,8 @@ def _cliff(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> Non
         brush.polygon(spots, fill=brighter(rock, dice.pick((0.72, 0.84, 1.1, 1.2))))
 
 
-def _board(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
-    """A panelled wall with coloured patches: posters, holds, signs."""
+def _board(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
+    """A panelled wall with colored patches: posters, holds, signs."""
     wall, left = dice.pick(WALLS), dice.about(0.1, 0.6) * size
     right = left + dice.between(0.5, 1.4) * size
     top = row - dice.between(0.5, 1.3) * size

@@ -1,7 +1,7 @@
 """Ground and what stands on it: water, lanes and tufts; trees, lamps, fences and
 banners.
 
-Every function paints one of them from `row`, where the ground ends, towards the camera.
+Every function paints one of them from `row`, where the ground ends, toward the camera.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from .dice import Dice
 from .distance import Brush, Thing
 from .palette import CLOTH, GROUNDS, WALLS
-from .stage import Colour, brighter, mix
+from .stage import Color, brighter, mix
 
 
-def ripples(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> None:
+def ripples(dice: Dice, brush: Brush, size: int, row: float, ground: Color) -> None:
     """Open water: short level waves, dark with a glint above, wider apart when near."""
     glint, trough = (
         mix(ground, (255, 255, 255), dice.between(0.6, 0.9)),
@@ -29,7 +29,7 @@ def ripples(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> 
         brush.line((x + 0.2 * long, y, x + 0.8 * long, y), fill=glint, width=wide)
 
 
-def _lanes(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> None:
+def _lanes(dice: Dice, brush: Brush, size: int, row: float, ground: Color) -> None:
     """Lines that meet at the horizon: a road, a track, a floor of boards."""
     at = dice.between(-0.2, 1.2) * size
     paint = mix(
@@ -43,7 +43,7 @@ def _lanes(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> N
         brush.polygon([(at, row), (foot - wide, size), (foot + wide, size)], fill=paint)
 
 
-def _tufts(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> None:
+def _tufts(dice: Dice, brush: Brush, size: int, row: float, ground: Color) -> None:
     for _ in range(dice.whole(15, 60)):
         near = dice.between(0, 1)
         x, y, r = (
@@ -55,11 +55,11 @@ def _tufts(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> N
         brush.ellipse((x - 2 * r, y - r * 0.6, x + 2 * r, y + r * 0.6), fill=tone)
 
 
-def _plain(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> None:
+def _plain(dice: Dice, brush: Brush, size: int, row: float, ground: Color) -> None:
     pass
 
 
-def _bands(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> None:
+def _bands(dice: Dice, brush: Brush, size: int, row: float, ground: Color) -> None:
     """Another surface begins: a bank, a path, the edge of a mat."""
     y = row + dice.between(0.1, 0.7) * (size - row)
     tilt, other = dice.about(0, 0.08) * size, dice.pick(GROUNDS)
@@ -69,7 +69,7 @@ def _bands(dice: Dice, brush: Brush, size: int, row: float, ground: Colour) -> N
     )
 
 
-def _tree(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _tree(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     x, foot, high = (
         dice.between(0, size),
         row + dice.between(0, 0.12) * size,
@@ -104,18 +104,18 @@ def _tree(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None
             )
 
 
-def _lamp(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _lamp(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     x, foot, high = (
         dice.between(0, size),
         row + dice.between(0, 0.2) * size,
         dice.between(0.4, 1) * size,
     )
-    wide, colour = 0.012 * size, dice.pick(((60, 62, 66), (170, 172, 176), *CLOTH))
-    brush.rectangle((x - wide / 2, foot - high, x + wide / 2, foot), fill=colour)
+    wide, color = 0.012 * size, dice.pick(((60, 62, 66), (170, 172, 176), *CLOTH))
+    brush.rectangle((x - wide / 2, foot - high, x + wide / 2, foot), fill=color)
     if dice.chance(0.6):
         arm = dice.sign() * 0.1 * size
         brush.line(
-            (x, foot - high, x + arm, foot - high), fill=colour, width=max(1, int(wide))
+            (x, foot - high, x + arm, foot - high), fill=color, width=max(1, int(wide))
         )
         brush.ellipse(
             (
@@ -128,33 +128,33 @@ def _lamp(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None
         )
 
 
-def _fence(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _fence(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     y, high = row + dice.between(0, 0.15) * size, dice.between(0.06, 0.16) * size
-    colour, wide = (
+    color, wide = (
         dice.pick((*WALLS, *CLOTH)),
         max(1, int(dice.between(0.006, 0.014) * size)),
     )
     for rail in range(dice.whole(1, 3)):
         brush.line(
             (0, y - high * (1 - 0.35 * rail), size, y - high * (1 - 0.35 * rail)),
-            fill=colour,
+            fill=color,
             width=wide,
         )
     step = dice.between(0.06, 0.25) * size
     for number in range(int(size / step) + 2):
         brush.line(
-            (number * step, y - high * 1.05, number * step, y), fill=colour, width=wide
+            (number * step, y - high * 1.05, number * step, y), fill=color, width=wide
         )
 
 
-def _banner(dice: Dice, brush: Brush, size: int, row: float, tone: Colour) -> None:
+def _banner(dice: Dice, brush: Brush, size: int, row: float, tone: Color) -> None:
     x, y = dice.between(-0.2, 0.8) * size, row + dice.about(0, 0.2) * size
-    wide, high, colour = (
+    wide, high, color = (
         dice.between(0.2, 0.7) * size,
         dice.between(0.05, 0.14) * size,
         dice.pick(CLOTH),
     )
-    brush.rectangle((x, y - high, x + wide, y), fill=colour)
+    brush.rectangle((x, y - high, x + wide, y), fill=color)
     letters = mix(dice.pick(CLOTH), (255, 255, 255), 0.5)
     left = x + 0.06 * wide
     while left < x + 0.85 * wide:  # strokes that look like writing from afar

@@ -8,10 +8,10 @@ from . import body, moves
 from .body import Pose, look, person
 from .dice import Dice
 from .palette import CLOTH, STEEL, WOOD
-from .stage import Colour, Stage, unit, vec
+from .stage import Color, Stage, unit, vec
 
-CHALK: Colour = (246, 246, 242)
-MATS: tuple[Colour, ...] = (
+CHALK: Color = (246, 246, 242)
+MATS: tuple[Color, ...] = (
     (40, 140, 80),
     (120, 56, 164),
     (30, 160, 190),
@@ -45,13 +45,13 @@ def _gymnast(dice: Dice, stage: Stage, pose: Pose) -> None:
 
 
 def _mats(dice: Dice, stage: Stage) -> None:
-    """Mats of one colour, laid side by side; their white borders make a grid."""
-    colour, side = dice.pick(MATS), dice.between(0.8, 1.2)
+    """Mats of one color, laid side by side; their white borders make a grid."""
+    color, side = dice.pick(MATS), dice.between(0.8, 1.2)
     for row in (-1, 0, 1):
         for column in (-2, -1, 0, 1, 2):
             for half, paint, over in (
                 (side / 2, CHALK, 0.0),
-                (0.44 * side, colour, 0.01),
+                (0.44 * side, color, 0.01),
             ):
                 x, z = column * side, row * side
                 corners = (

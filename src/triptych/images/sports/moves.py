@@ -64,7 +64,7 @@ def _held(
 
 
 def straight(pose: Pose) -> Pose:
-    """Toes pointed along the legs, knees towards where the chest faces."""
+    """Toes pointed along the legs, knees toward where the chest faces."""
     legs = [unit(foot - pose.pelvis) for foot in pose.feet]
     pose.toes = (legs[0], legs[1])
     return pose

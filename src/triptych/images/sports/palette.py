@@ -1,32 +1,32 @@
-"""Colours, shared by all sports, so no colour gives a sport away: none belongs to one.
+"""Colors, shared by all sports, so no color gives a sport away: none belongs to one.
 
-For the same reason what they paint is drawn apart from the colour itself: white ground
+For the same reason what they paint is drawn apart from the color itself: white ground
 may be snow or a lake in fog, blue ground water or a hall's floor.
 """
 
 from __future__ import annotations
 
-from .stage import Colour
+from .stage import Color
 
-SKIN: tuple[Colour, ...] = (
+SKIN: tuple[Color, ...] = (
     (247, 214, 190), (238, 193, 160), (224, 172, 136), (198, 140, 104), (160, 106, 74),
     (117, 76, 52), (84, 56, 42),
 )  # fmt: skip
-HAIR: tuple[Colour, ...] = (
+HAIR: tuple[Color, ...] = (
     (34, 28, 26), (62, 42, 30), (104, 68, 40), (168, 120, 66), (214, 184, 122),
     (150, 150, 150),
 )  # fmt: skip
-CLOTH: tuple[Colour, ...] = (
+CLOTH: tuple[Color, ...] = (
     (208, 44, 48), (232, 110, 40), (244, 196, 52), (72, 162, 78), (32, 108, 84),
     (44, 150, 190), (36, 74, 160), (24, 32, 70), (112, 60, 150), (222, 92, 146),
     (238, 238, 236), (150, 156, 162), (42, 42, 46), (120, 30, 50), (150, 206, 222),
     (96, 100, 60),
 )  # fmt: skip
-STEEL: Colour = (188, 190, 194)
-WOOD: tuple[Colour, ...] = (
+STEEL: Color = (188, 190, 194)
+WOOD: tuple[Color, ...] = (
     (222, 190, 140), (196, 150, 96), (236, 220, 188), (150, 110, 70),
 )  # fmt: skip
-SKIES: tuple[tuple[Colour, Colour], ...] = (
+SKIES: tuple[tuple[Color, Color], ...] = (
     ((88, 150, 220), (204, 224, 240)), ((120, 170, 222), (236, 236, 226)),
     ((168, 178, 190), (222, 224, 226)), ((96, 108, 128), (190, 186, 180)),
     ((226, 230, 234), (244, 244, 242)), ((70, 84, 140), (244, 176, 120)),
@@ -35,13 +35,13 @@ SKIES: tuple[tuple[Colour, Colour], ...] = (
     ((150, 156, 160), (196, 198, 198)), ((84, 110, 140), (130, 150, 170)),
     ((70, 66, 64), (112, 104, 96)), ((130, 146, 120), (186, 194, 170)),
 )  # fmt: skip
-GROUNDS: tuple[Colour, ...] = (
+GROUNDS: tuple[Color, ...] = (
     (236, 240, 246), (216, 226, 238), (196, 214, 230), (226, 222, 214), (122, 124, 128),
     (86, 88, 94), (160, 158, 152), (96, 140, 70), (124, 150, 84), (70, 98, 62),
     (70, 112, 152), (56, 86, 120), (100, 150, 180), (44, 62, 82), (94, 122, 112),
     (190, 168, 130), (150, 122, 90), (206, 176, 132), (200, 170, 150), (120, 130, 150),
 )  # fmt: skip
-WALLS: tuple[Colour, ...] = (
+WALLS: tuple[Color, ...] = (
     (204, 198, 188), (176, 170, 160), (150, 128, 106), (186, 150, 116), (128, 126, 126),
     (98, 92, 90), (224, 214, 190), (212, 178, 128), (120, 140, 160), (70, 90, 120),
     (160, 170, 170), (190, 120, 90), (232, 232, 228), (110, 130, 100),

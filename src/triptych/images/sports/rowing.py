@@ -9,17 +9,17 @@ from . import body
 from .body import Pose, look, person
 from .dice import Dice
 from .palette import CLOTH
-from .stage import Colour, Stage, Vec, brighter, mix, unit, vec
+from .stage import Color, Stage, Vec, brighter, mix, unit, vec
 
 SEAT, SPACING = 0.16, 1.3
-BLADES: tuple[Colour, ...] = (
+BLADES: tuple[Color, ...] = (
     (208, 40, 44),
     (36, 74, 160),
     (32, 120, 84),
     (240, 196, 40),
     (30, 32, 60),
 )
-HULLS: tuple[Colour, ...] = (
+HULLS: tuple[Color, ...] = (
     (244, 244, 240),
     (236, 236, 232),
     (226, 190, 118),
@@ -42,7 +42,7 @@ def yaw(dice: Dice) -> float:
 
 
 def play(dice: Dice, stage: Stage) -> None:
-    """A crew in time with itself. Rowers face +x; the boat travels towards -x."""
+    """A crew in time with itself. Rowers face +x; the boat travels toward -x."""
     crew = dice.pick((1, 1, 1, 2, 2, 4, 4, 8))
     sculling = crew == 1 or (crew < 8 and dice.chance(0.5))
     phase = dice.between(0, 1)
@@ -85,7 +85,7 @@ def _rower(
     stroke: float,
     recovery: bool,
     sides: tuple[float, ...],
-    blade: Colour,
+    blade: Color,
     subject: bool,
 ) -> None:
     """`stroke` runs from the catch (0: knees bent, arms out) to the finish (1: legs
@@ -129,7 +129,7 @@ def _oar(
     grips: list[Vec],
     side: float,
     recovery: bool,
-    blade: Colour,
+    blade: Color,
     scull: bool,
 ) -> None:
     """From the hands through the oarlock to the blade: in the water on the drive, above
@@ -137,7 +137,7 @@ def _oar(
     """
     grip = grips[side > 0] if scull else (grips[0] + grips[1]) / 2
     lock = vec(0.3, SEAT + 0.2, 0.78 * side)
-    steel: Colour = (170, 174, 180)
+    steel: Color = (170, 174, 180)
     stage.line(
         [vec(0.05, SEAT, 0.2 * side), lock, vec(0.55, SEAT, 0.2 * side)], 0.025, steel
     )

@@ -1,7 +1,7 @@
 """What stands behind the sport: sky, far things, ground, and things by the way.
 
 Nothing here is told which sport it is painted for (rowing asks for water, of any
-colour), so nothing here can give the sport away.
+color), so nothing here can give the sport away.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .dice import Dice
 from .distance import BACKDROPS, FAR, Thing
 from .ground import SURFACES, WAYSIDE, ripples
 from .palette import GROUNDS, SKIES, WALLS
-from .stage import Colour, Light, brighter, mix
+from .stage import Color, Light, brighter, mix
 
 
 def light(dice: Dice) -> Light:
@@ -89,7 +89,7 @@ def grain(dice: Dice, image: Image.Image) -> Image.Image:
     return ImageChops.overlay(image, Image.merge("RGB", (cover, cover, cover)))
 
 
-def _gradient(size: int, top: Colour, bottom: Colour) -> Image.Image:
+def _gradient(size: int, top: Color, bottom: Color) -> Image.Image:
     ends = Image.fromarray(np.array([[top], [bottom]], np.uint8))
     return ends.resize((size, size), Image.Resampling.BILINEAR)
 

@@ -8,7 +8,7 @@ from . import body
 from .body import Joints, Pose, look, person
 from .dice import Dice
 from .palette import CLOTH
-from .stage import Colour, Stage, Vec, brighter, unit, vec
+from .stage import Color, Stage, Vec, brighter, unit, vec
 
 ANKLE = 0.17  # boots stand high: blade, holder, sole
 HATS = ("bare", "bare", "bare", "helmet", "beanie")
@@ -173,7 +173,7 @@ def _sided(side: float, pair: tuple[Vec, Vec]) -> tuple[Vec, Vec]:
 
 
 def _skates(dice: Dice, stage: Stage, joints: Joints, pose: Pose) -> None:
-    steel: Colour = dice.pick(((240, 244, 250), (214, 222, 232)))
+    steel: Color = dice.pick(((240, 244, 250), (214, 222, 232)))
     boots = dice.pick(
         (
             (246, 246, 246),
@@ -226,7 +226,7 @@ def _rink(dice: Dice, stage: Stage) -> None:
     """Lines and a circle under most rinks' ice, red or blue with white borders."""
     if dice.chance(0.15):
         return
-    paint: Colour = dice.pick(((206, 40, 48), (34, 84, 190)))
+    paint: Color = dice.pick(((206, 40, 48), (34, 84, 190)))
     x, z, radius, turn = (
         dice.about(0, 0.8),
         dice.about(0, 0.8),

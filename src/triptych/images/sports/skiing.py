@@ -8,11 +8,11 @@ from . import body
 from .body import Joints, Pose, look, person
 from .dice import Dice
 from .palette import CLOTH
-from .stage import Colour, Stage, Vec, unit, vec
+from .stage import Color, Stage, Vec, unit, vec
 
 HATS = ("beanie", "beanie", "cap", "bare", "helmet")
 ANKLE = 0.1
-SKIS: tuple[Colour, ...] = (
+SKIS: tuple[Color, ...] = (
     (214, 38, 44),
     (226, 84, 30),
     (240, 196, 40),
@@ -186,7 +186,7 @@ def _gear(
         )
 
 
-def ski(stage: Stage, middle: Vec, turn: float, tilt: float, colour: Colour) -> None:
+def ski(stage: Stage, middle: Vec, turn: float, tilt: float, color: Color) -> None:
     """A ski with its tip bent up; `tilt` lifts the tail."""
     along = vec(
         math.cos(turn) * math.cos(tilt),
@@ -194,7 +194,7 @@ def ski(stage: Stage, middle: Vec, turn: float, tilt: float, colour: Colour) -> 
         -math.sin(turn) * math.cos(tilt),
     )
     tip, tail = middle + 0.9 * along, middle - 0.85 * along
-    stage.solid([(tail, 0.048), (tip, 0.05)], colour)
+    stage.solid([(tail, 0.048), (tip, 0.05)], color)
     for end in (tail, tip):  # white ends, as makers paint them
         stage.solid(
             [(end, 0.049), (end - 0.3 * unit(end - middle), 0.049)],
@@ -206,12 +206,10 @@ def ski(stage: Stage, middle: Vec, turn: float, tilt: float, colour: Colour) -> 
     )
 
 
-def pole(
-    stage: Stage, hand: Vec, direction: Vec, length: float, colour: Colour
-) -> None:
+def pole(stage: Stage, hand: Vec, direction: Vec, length: float, color: Color) -> None:
     """A pole with grip and basket."""
     tip = hand + length * direction
-    stage.line([hand - 0.08 * direction, tip], 0.045, colour)
+    stage.line([hand - 0.08 * direction, tip], 0.045, color)
     stage.line(
         [hand - 0.1 * direction, hand + 0.06 * direction],
         0.05,

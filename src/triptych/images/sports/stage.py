@@ -1,6 +1,6 @@
 """The stage: solids placed in space, seen by a camera, painted from far to near.
 
-Space is measured in metres. A figure faces +x, +y is up, +z is the figure's right. A
+Space is measured in meters. A figure faces +x, +y is up, +z is the figure's right. A
 camera with yaw 0 stands on the right side of the figure, at +90 degrees it looks the
 figure in the face. Because bodies and gear are built in space, one pose gives every
 view, and what is nearer hides what is farther.
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-Colour = tuple[int, int, int]
-Fill = tuple[int, ...]  # a colour, with its opacity if it lets the ground through
+Color = tuple[int, int, int]
+Fill = tuple[int, ...]  # a color, with its opacity if it lets the ground through
 Vec = NDArray[np.float64]
 Pixel = tuple[float, float]
 
@@ -33,7 +33,7 @@ def unit(direction: Vec) -> Vec:
     return direction / math.sqrt(float(direction @ direction) + 1e-12)
 
 
-def mix(one: Colour, other: Colour, share: float) -> Colour:
+def mix(one: Color, other: Color, share: float) -> Color:
     """`one` with a `share` of `other` in it."""
     keep = 1 - share
     return (
@@ -43,12 +43,12 @@ def mix(one: Colour, other: Colour, share: float) -> Colour:
     )
 
 
-def brighter(colour: Colour, factor: float) -> Colour:
-    """The colour under more light, or under less for a factor below 1."""
+def brighter(color: Color, factor: float) -> Color:
+    """The color under more light, or under less for a factor below 1."""
     return (
-        min(255, int(colour[0] * factor)),
-        min(255, int(colour[1] * factor)),
-        min(255, int(colour[2] * factor)),
+        min(255, int(color[0] * factor)),
+        min(255, int(color[1] * factor)),
+        min(255, int(color[2] * factor)),
     )
 
 
@@ -61,13 +61,13 @@ class Light:
     x: float
     y: float
     shade: float
-    haze: Colour
+    haze: Color
     thickness: float
 
 
 @dataclass(frozen=True)
 class View:
-    """A camera: angles in radians, `distance` in metres, and where the picture shows
+    """A camera: angles in radians, `distance` in meters, and where the image shows
     what it aims at.
     """
 
@@ -77,7 +77,7 @@ class View:
     distance: float
     aim: Vec
     scale: float
-    centre: Pixel
+    center: Pixel
     stretch: float = 1.0
 
     def axes(self) -> NDArray[np.float64]:
@@ -93,7 +93,7 @@ class View:
         )
 
     def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pixel x, pixel y, pixels per metre and depth of each point."""
+        """Pixel x, pixel y, pixels per meter and depth of each point."""
         seen = (points - self.aim) @ self.axes().T
         # Nothing comes nearer than a quarter of the distance: it would fill the frame.
         zoom = (
@@ -105,8 +105,8 @@ class View:
         c, s = math.cos(self.roll), math.sin(self.roll)
         return np.stack(
             (
-                self.centre[0] + c * x - s * y,
-                self.centre[1] + s * x + c * y,
+                self.center[0] + c * x - s * y,
+                self.center[1] + s * x + c * y,
                 zoom,
                 seen[:, 2],
             ),
@@ -115,7 +115,7 @@ class View:
 
     def horizon(self) -> float:
         """The pixel row on which level ground ends."""
-        return self.centre[1] - self.scale * self.distance * math.tan(self.pitch)
+        return self.center[1] - self.scale * self.distance * math.tan(self.pitch)
 
 
 @dataclass(slots=True)
@@ -125,7 +125,7 @@ class Shape:
     form: str
     points: NDArray[np.float64]
     radii: Sequence[float]
-    colour: Colour
+    color: Color
     nearer: float
     scenery: bool
     opacity: float = 1.0
@@ -172,25 +172,25 @@ class Stage:
         form: str,
         points: Sequence[Vec] | NDArray[np.float64],
         radii: Sequence[float],
-        colour: Colour,
+        color: Color,
         nearer: float,
         scenery: bool,
         opacity: float = 1.0,
     ) -> None:
         placed = np.asarray(points) @ self._turn.T + self._move
-        self.shapes.append(Shape(form, placed, radii, colour, nearer, scenery, opacity))
+        self.shapes.append(Shape(form, placed, radii, color, nearer, scenery, opacity))
 
     def solid(
-        self, discs: Sequence[tuple[Vec, float]], colour: Colour, nearer: float = 0
+        self, discs: Sequence[tuple[Vec, float]], color: Color, nearer: float = 0
     ) -> None:
-        """The hull of balls (centre, radius), shaded. `nearer` lifts it over what it
+        """The hull of balls (center, radius), shaded. `nearer` lifts it over what it
         lies on.
         """
         self._add(
             "solid",
-            [centre for centre, _ in discs],
+            [center for center, _ in discs],
             [r for _, r in discs],
-            colour,
+            color,
             nearer,
             False,
         )
@@ -199,33 +199,33 @@ class Stage:
         self,
         points: Sequence[Vec] | NDArray[np.float64],
         width: float,
-        colour: Colour,
+        color: Color,
         nearer: float = 0,
         scenery: bool = False,
     ) -> None:
-        """A line through the points, `width` metres wide."""
-        self._add("line", points, (width,), colour, nearer, scenery)
+        """A line through the points, `width` meters wide."""
+        self._add("line", points, (width,), color, nearer, scenery)
 
     def flat(
         self,
         points: Sequence[Vec] | NDArray[np.float64],
-        colour: Colour,
+        color: Color,
         nearer: float = 0,
         scenery: bool = False,
     ) -> None:
         """A flat polygon."""
-        self._add("flat", points, (), colour, nearer, scenery)
+        self._add("flat", points, (), color, nearer, scenery)
 
     def ring(
         self,
-        centre: Vec,
+        center: Vec,
         radius: float,
         width: float,
-        colour: Colour,
+        color: Color,
         nearer: float = 0,
     ) -> None:
         """An upright circle in the plane of x and y: a wheel."""
-        self.line(centre + radius * _CIRCLE, width, colour, nearer)
+        self.line(center + radius * _CIRCLE, width, color, nearer)
 
     def trace(
         self,
@@ -275,7 +275,7 @@ class Stage:
                         shape.form,
                         below,
                         shape.radii,
-                        shape.colour,
+                        shape.color,
                         shape.nearer,
                         True,
                         opacity,
@@ -311,10 +311,8 @@ class Stage:
                 continue
             shape = shapes[index]
             fade = min(0.75, max(0.0, depths[index]) * light.thickness)
-            colour = mix(shape.colour, light.haze, fade)
-            fill = (
-                colour if shape.opacity == 1 else (*colour, round(255 * shape.opacity))
-            )
+            color = mix(shape.color, light.haze, fade)
+            fill = color if shape.opacity == 1 else (*color, round(255 * shape.opacity))
             _FORMS[shape.form](
                 brush, rows[starts[index] : ends[index]], shape.radii, fill, light
             )
@@ -375,13 +373,13 @@ def _paint_solid(
     brush: ImageDraw.ImageDraw,
     rows: list[list[float]],
     radii: Sequence[float],
-    colour: Fill,
+    color: Fill,
     light: Light,
 ) -> None:
     discs = [(row[0], row[1], r * row[2]) for row, r in zip(rows, radii, strict=True)]
     brush.polygon(
         _around(discs),
-        fill=(*brighter((colour[0], colour[1], colour[2]), light.shade), *colour[3:]),
+        fill=(*brighter((color[0], color[1], color[2]), light.shade), *color[3:]),
     )
     # In pixels: the lit side of a thinner limb cannot be seen.
     if max(r for _, _, r in discs) > 1.2:
@@ -389,14 +387,14 @@ def _paint_solid(
             (x + 0.34 * r * light.x, y + 0.34 * r * light.y, 0.66 * r)
             for x, y, r in discs
         ]
-        brush.polygon(_around(lit), fill=colour)
+        brush.polygon(_around(lit), fill=color)
 
 
 def _paint_line(
     brush: ImageDraw.ImageDraw,
     rows: list[list[float]],
     radii: Sequence[float],
-    colour: Fill,
+    color: Fill,
     light: Light,
 ) -> None:
     # As wide as in its middle: the ends of a long line may lie far off or at the
@@ -404,7 +402,7 @@ def _paint_line(
     width = max(1, round(radii[0] * rows[len(rows) // 2][2]))
     brush.line(
         [(row[0], row[1]) for row in rows],
-        fill=colour,
+        fill=color,
         width=width,
         joint="curve" if width > 2 else None,
     )
@@ -414,10 +412,10 @@ def _paint_flat(
     brush: ImageDraw.ImageDraw,
     rows: list[list[float]],
     radii: Sequence[float],
-    colour: Fill,
+    color: Fill,
     light: Light,
 ) -> None:
-    brush.polygon([(row[0], row[1]) for row in rows], fill=colour)
+    brush.polygon([(row[0], row[1]) for row in rows], fill=color)
 
 
 _FORMS = {"solid": _paint_solid, "line": _paint_line, "flat": _paint_flat}

@@ -1,12 +1,12 @@
-"""From files to pictures, and how large a set may grow.
+"""From files to images, and how large a set may grow.
 
-- First pass: `open_pictures(folder, size=(224, 224))` on JPEG files of 224 px with an
+- First pass: `open_images(folder, size=(224, 224))` on JPEG files of 224 px with an
   empty cache: listing, hashing, decoding, looking for copies, writing the store. Each
   pass is a fresh process; its imports do not count. The files were read before, so the
   disk does not count.
-- A store of 1,000,000 pictures at 64 px, whose pixels are a hole in a file: how long a
+- A store of 1,000,000 images at 64 px, whose pixels are a hole in a file: how long a
   fresh process takes to open it, and by how much the process's memory has grown
-  afterwards, for each picture: by opening it, and with the split and the order, flips
+  afterwards, for each image: by opening it, and with the split and the order, flips
   and shifts of an epoch, as in training.
 
 First pass: median of 3; opening: median of 5. Budget: 90 seconds.
@@ -38,7 +38,7 @@ from triptych.images import store as stores
 from triptych.images.augment import Augmentation
 from triptych.images.batches import Batches
 from triptych.images.reader import Names
-from triptych.images.source import open_pictures
+from triptych.images.source import open_images
 from triptych.images.split import SIDE_NAMES, TEST, TRAIN, split
 from triptych.images.store import Contents, Store
 from triptych.running.machine import peak_memory_mib
@@ -56,13 +56,13 @@ def first_pass(order: Values) -> Values:
     """In a fresh process: the first pass over `folder`, and its most memory."""
     before = peak_memory_mib()
     started = time.perf_counter()
-    store = open_pictures(
+    store = open_images(
         Path(order["folder"]), size=(order["size"],) * 2, cache=Path(order["cache"])
     )
     seconds = time.perf_counter() - started
     return {
         "seconds": seconds,
-        "pictures": len(store),
+        "images": len(store),
         "peak_mib": peak_memory_mib(),
         "import_mib": before,
     }
@@ -70,13 +70,13 @@ def first_pass(order: Values) -> Values:
 
 def passes(settings: Settings) -> Values:
     """Several first passes, each with an empty cache."""
-    pictures = settings.pictures()
-    of = sum(len(files_of(pictures.folder, side)) for side in (TRAIN, TEST))
+    images = settings.images()
+    of = sum(len(files_of(images.folder, side)) for side in (TRAIN, TEST))
     if of < FEWEST and not settings.quick:
-        say(f"  only {of:,} pictures: {FEWEST:,} would be better")
+        say(f"  only {of:,} images: {FEWEST:,} would be better")
     cache = settings.scratch / "first-pass"
     order = {
-        "folder": str(pictures.folder),
+        "folder": str(images.folder),
         "size": QUICK_SIZE if settings.quick else SIZE,
         "cache": str(cache),
     }
@@ -88,7 +88,7 @@ def passes(settings: Settings) -> Values:
 
 
 def write_many(folder: Path, count: int, size: int) -> None:
-    """A store of `count` pictures that takes no room: images.bin is one hole."""
+    """A store of `count` images that takes no room: images.bin is one hole."""
     folder.mkdir()
     numbers = np.arange(count)
     labels = (numbers % len(CLASSES)).astype(np.int32)
@@ -121,7 +121,7 @@ def open_many(order: Values) -> Values:
     batches.batch(0, 0)
     ready = process.memory_info().rss
     return {
-        "seconds": seconds, "pictures": len(store), "opened_bytes": opened - before,
+        "seconds": seconds, "images": len(store), "opened_bytes": opened - before,
         "ready_bytes": ready - before, "peak_bytes": peak_memory_mib() * 2**20 - before,
     }  # fmt: skip
 
@@ -144,21 +144,21 @@ def measure(settings: Settings) -> Values:
 
 
 def rows(values: Values) -> list[Row]:
-    """Pictures a second; seconds; bytes a picture."""
+    """Images a second; seconds; bytes an image."""
     first, many = values["first"], values["many"]
     found, openings = first.get("passes", []), many.get("openings", [])
     of = (
-        f"{found[0]['pictures']:,} JPEG files at {first['size']} px"
+        f"{found[0]['images']:,} JPEG files at {first['size']} px"
         if found
         else "JPEG files"
     )
-    count = f"{openings[0]['pictures']:,}" if openings else "1,000,000"
+    count = f"{openings[0]['images']:,}" if openings else "1,000,000"
 
     def row(what: str, key: str, bound: float | None) -> Row:
-        each = [one[key] / one["pictures"] for one in openings]
+        each = [one[key] / one["images"] for one in openings]
         target = at_most(bound) if bound is not None else None
         return Row(
-            f"memory a picture, {what}",
+            f"memory an image, {what}",
             each,
             "bytes",
             target,
@@ -169,8 +169,8 @@ def rows(values: Values) -> list[Row]:
     return [
         Row(
             f"first pass over {of}",
-            [one["pictures"] / one["seconds"] for one in found],
-            "pictures/s",
+            [one["images"] / one["seconds"] for one in found],
+            "images/s",
             at_least(1200),
             first.get("failed"),
             headline=True,
@@ -182,7 +182,7 @@ def rows(values: Values) -> list[Row]:
             failed=first.get("failed"),
         ),
         Row(
-            f"opening a store of {count} pictures",
+            f"opening a store of {count} images",
             [one["seconds"] for one in openings],
             "s",
             at_most(1),
@@ -195,4 +195,4 @@ def rows(values: Values) -> list[Row]:
     ]
 
 
-PART = Part("pictures", "Pictures", 90, measure, rows)
+PART = Part("images", "Images", 90, measure, rows)

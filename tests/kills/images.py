@@ -1,4 +1,4 @@
-"""Hostile picture files: damaged, enormous, odd, special, badly named, and programs."""
+"""Hostile image files: damaged, enormous, odd, special, badly named, and programs."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ FORMATS = [
     ("TGA", "RGB"), ("ICO", "RGBA"), ("PCX", "RGB"), ("SGI", "RGB"), ("EPS", "RGB"),
     ("PDF", "RGB"), ("JPEG2000", "RGB"), ("DDS", "RGBA"),
 ]  # fmt: skip
-"""Formats and modes that Pillow writes; not all are pictures to this project."""
+"""Formats and modes that Pillow writes; not all are images to this project."""
 
 
-def picture(rng: random.Random, form: str = "PNG", mode: str = "RGB") -> bytes:
-    """A good picture file of that format and mode."""
+def image_file(rng: random.Random, form: str = "PNG", mode: str = "RGB") -> bytes:
+    """A good image file of that format and mode."""
     draw = np.random.default_rng(rng.randrange(2**32))
     width, height = rng.randint(1, 40), rng.randint(1, 40)
     plain = Image.fromarray(draw.integers(0, 256, (height, width, 3), dtype=np.uint8))
     if mode in ("I;16", "I", "F"):
         kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
-        image = Image.fromarray(draw.integers(0, 2**16, (height, width)).astype(kind))
+        drawn = Image.fromarray(draw.integers(0, 2**16, (height, width)).astype(kind))
     else:
-        image = plain.convert("RGB" if mode == "LAB" else mode)
+        drawn = plain.convert("RGB" if mode == "LAB" else mode)
     into = io.BytesIO()
-    image.save(into, form)
+    drawn.save(into, form)
     return into.getvalue()
 
 
 def of_any_format(rng: random.Random) -> bytes:
-    return picture(rng, *rng.choice(FORMATS))
+    return image_file(rng, *rng.choice(FORMATS))
 
 
 def truncated(rng: random.Random, at: Path) -> None:
@@ -78,7 +78,7 @@ def _zeros() -> bytes:
 
 
 def bomb(rng: random.Random, at: Path) -> None:
-    """Small files that claim to be, or are, enormous pictures."""
+    """Small files that claim to be, or are, enormous images."""
     side = rng.choice((10_001, 65_535, 2**31 - 1))
 
     def chunk(name: bytes, data: bytes) -> bytes:
@@ -138,7 +138,7 @@ def special(rng: random.Random, at: Path) -> None:
     elif kind == 7:
         at.mkdir()
     else:
-        at.write_bytes(picture(rng))
+        at.write_bytes(image_file(rng))
         at.chmod(0)
 
 
@@ -159,7 +159,7 @@ def bad_name(rng: random.Random, at: Path) -> None:
     spot = at.with_name(name)
     if spot.exists() and len(name) < 200:
         spot = at.with_name(f"{rng.randrange(1000)}{name}")
-    spot.write_bytes(picture(rng) if rng.random() < 0.5 else b"no picture")
+    spot.write_bytes(image_file(rng) if rng.random() < 0.5 else b"no image")
 
 
 def program(rng: random.Random, at: Path) -> None:
@@ -199,15 +199,15 @@ def garbage(rng: random.Random, at: Path) -> None:
 
 
 def marked(rng: random.Random, at: Path) -> None:
-    """A good picture with marks of a camera that make no sense."""
-    image = Image.open(io.BytesIO(picture(rng)))
+    """A good image with marks of a camera that make no sense."""
+    drawn = Image.open(io.BytesIO(image_file(rng)))
     exif = Image.Exif()
     exif[0x0112] = rng.choice((0, 9, 65_535, 6, 3))
     exif[0x010F] = "\x1b[31m" * rng.choice((1, 1000))
     form, mark = rng.choice(("JPEG", "PNG", "TIFF", "WEBP")), exif.tobytes()
     if form != "TIFF":  # of which Pillow writes no other marks than right ones
         mark = mark[: rng.choice((7, 20, len(mark)))]
-    image.save(at, form, exif=mark)
+    drawn.save(at, form, exif=mark)
 
 
 KINDS: tuple[Callable[[random.Random, Path], None], ...] = (
@@ -217,7 +217,7 @@ KINDS: tuple[Callable[[random.Random, Path], None], ...] = (
 
 
 def make_folder(rng: random.Random, at: Path, hostile: int) -> set[str]:
-    """A folder of two classes with good pictures and `hostile` other files; gives the
+    """A folder of two classes with good images and `hostile` other files; gives the
     good ones' paths.
     """
     good = set()
@@ -242,14 +242,14 @@ def campaign(seed: int, trials: int, watched: Watched) -> Tally:
     """Folders with good and hostile files: the good are all kept, the others counted or
     decoded.
     """
-    tally = Tally("picture files")
+    tally = Tally("image files")
     for number in range(-(-trials // A_FOLDER)):
-        rng = random.Random(f"{seed} pictures {number}")
-        at = watched.home / f"pictures {number}" / "photos"
+        rng = random.Random(f"{seed} images {number}")
+        at = watched.home / f"images {number}" / "photos"
         hostile = min(A_FOLDER, trials - number * A_FOLDER)
         good = make_folder(rng, at, hostile)
         before = tree(at)
-        said = watched.run(at.parent, "pictures", "photos", "--size", 8, "--json")
+        said = watched.run(at.parent, "images", "photos", "--image-size", 8, "--json")
         what = f"folder {number}"
         if watched.judge(tally, what, said, codes=(0,)):
             _account(
@@ -262,7 +262,7 @@ def campaign(seed: int, trials: int, watched: Watched) -> Tally:
         watched.judge(
             tally,
             what,
-            watched.run(at.parent, "pictures", "photos", "--size", 8),
+            watched.run(at.parent, "images", "photos", "--image-size", 8),
             codes=(0,),
         )
         for name in gone(before, tree(at)):
@@ -281,7 +281,7 @@ def _account(
         tally.fault("lost", f"{what}: {name} is left out: {problems[name]}")
     used = sum(found.get(side, 0) for side in ("train", "validation", "test"))
     if used < len(good):
-        tally.fault("lost", f"{what}: {used} of {len(good)} good pictures are used")
+        tally.fault("lost", f"{what}: {used} of {len(good)} good images are used")
     for kind in problems.values():
         tally.count(kind)
     for _ in range(hostile - len(problems)):
