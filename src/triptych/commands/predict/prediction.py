@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from triptych.commands.predict.model import Model, find_model
 from triptych.errors import ImagesError, UnreadableImage, UsageError
-from triptych.images.reader import FolderReader, is_named_like_a_image, printable
+from triptych.images.reader import FolderReader, is_named_like_an_image, printable
 from triptych.images.source import read_image
 from triptych.network.layers import pair
 from triptych.running.folder import RunFolder
@@ -58,7 +58,7 @@ class _File:
         return (
             failure.kind == "not an image"
             and not self.was_named
-            and not is_named_like_a_image(self.name)
+            and not is_named_like_an_image(self.name)
         )
 
 
