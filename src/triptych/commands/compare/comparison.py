@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import filelock
 import msgspec
@@ -74,7 +74,7 @@ def compare(
     images: ImageSource | None = None,
     *,
     frameworks: Sequence[str] | None = None,
-    recipe: Path | str | Mapping[str, Any] | None = None,
+    recipe: Path | str | Mapping[str, object] | None = None,
     out: Path | str | None = None,
     timeout: float = TIMEOUT,
     callback: Callback = silence,
@@ -104,7 +104,7 @@ def train(
     images: ImageSource | None = None,
     *,
     framework: str | None = None,
-    recipe: Path | str | Mapping[str, Any] | None = None,
+    recipe: Path | str | Mapping[str, object] | None = None,
     out: Path | str | None = None,
     timeout: float = TIMEOUT,
     callback: Callback = silence,
@@ -134,16 +134,16 @@ def _comparison(result: Result) -> Comparison:
 
 
 def _start(
-    tables: dict[str, Any],
-    given: dict[str, Any],
+    tables: dict[str, object],
+    given: dict[str, object],
     out: Path | str | None,
     timeout: float,
     callback: Callback,
 ) -> Comparison:
     """Open the images, make the run folder, and fill it."""
     for table in (tables, given):
-        if isinstance(table.get("images"), str | Path | tuple):
-            table["images"] = located(table["images"])
+        if isinstance(images := table.get("images"), str | Path | tuple):
+            table["images"] = located(images)
     plan, architecture = make_plan(tables, given)
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
     store = images_of(plan, callback)
