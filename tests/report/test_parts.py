@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from triptych.commands.compare import confusions
+from triptych.commands.compare.predictions import SHOWN, Answers, find_store, groups
 from triptych.frameworks import registry
 from triptych.images.store import Store
-from triptych.report import confusions, words
+from triptych.report import words
 from triptych.report.plots import Curve, Step, accuracy_plot, loss_plot, pens, walk_plot
-from triptych.report.predictions import SHOWN, Answers, find_store, groups
 from triptych.running.folder import RunFolder
 from triptych.running.result import read_result
 

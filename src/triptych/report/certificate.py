@@ -12,10 +12,9 @@ from triptych.equality.certificate import Certificate, Quantity, tightest
 from triptych.equality.questions import NETWORK, PROBES
 from triptych.files import write_atomic, writing
 from triptych.frameworks import registry
-from triptych.report import words
-from triptych.report.page import CERTIFICATE
+from triptych.report import CERTIFICATE, words
 from triptych.report.plots import Curve, Pen, Plot, drift_plot, gaps_plot, pens
-from triptych.report.template import render
+from triptych.report.template import SHARED, render
 from triptych.running.folder import write_json
 
 MEANINGS: dict[Rule, str] = {
@@ -38,7 +37,7 @@ def write_page(folder: Path, certificate: Certificate) -> Path:
     page = folder / CERTIFICATE
     with writing(folder):
         write_atomic(
-            page, render("certificate.html.j2", **_gather(folder, certificate))
+            page, render(SHARED / "certificate.html.j2", **_gather(folder, certificate))
         )
         write_json(folder / "certificate.json", certificate)
     return page

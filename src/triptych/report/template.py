@@ -16,10 +16,14 @@ from triptych.report import words
 _LEXERS = {"python": PythonLexer, "toml": TOMLLexer}
 
 
-def render(template: str, **facts: object) -> str:
-    """A page as HTML; whatever comes from outside is escaped."""
+SHARED = Path(__file__).parent / "templates"
+"""Layout, style and macros; what a page is made of besides lies with its command."""
+
+
+def render(template: Path, **facts: object) -> str:
+    """The page of a template as HTML; whatever comes from outside is escaped."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader([template.parent, SHARED]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -44,7 +48,7 @@ def render(template: str, **facts: object) -> str:
         "span": words.span,
         "spacing": words.spacing,
     }
-    return environment.get_template(template).render(facts)
+    return environment.get_template(template.name).render(facts)
 
 
 def code(text: str, language: str) -> Markup:

@@ -10,6 +10,7 @@ from typing import Unpack
 import filelock
 import msgspec
 
+from triptych.commands.compare.page import REPORT, write_report
 from triptych.equality.asking import ask_reference, gathered
 from triptych.equality.certificate import Subject, device_of, subject_of
 from triptych.equality.certify import certify
@@ -22,7 +23,7 @@ from triptych.images.store import Store
 from triptych.interruption import goes_on_with
 from triptych.network.layers import pair
 from triptych.network.weights import initial_weights
-from triptych.report.page import CERTIFICATE, REPORT, write_report
+from triptych.report import CERTIFICATE
 from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, TrainingFacts
 from triptych.running.images import images_of

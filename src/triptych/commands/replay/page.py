@@ -12,6 +12,8 @@ from triptych.report.plots import Step, walk_plot
 from triptych.report.template import render
 from triptych.report.words import percent
 
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+
 COLORS = {"forwards": "#0b57d0", "backwards": "#c2410c"}
 
 
@@ -19,7 +21,7 @@ def write_page(folder: Path, replay: Replay) -> Path:
     """Write replay.html into `folder`; gives its path."""
     page = folder / "replay.html"
     try:
-        write_atomic(page, render("replay.html.j2", **_gather(folder, replay)))
+        write_atomic(page, render(TEMPLATE, **_gather(folder, replay)))
     except OSError as reason:
         raise RunFolderError(
             f"{folder}: cannot be written ({reason.strerror})"

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 
+from triptych.commands.compare import confusions
+from triptych.commands.compare.predictions import Answers, find_store, groups
 from triptych.frameworks import registry
 from triptych.images.reader import PROBLEM_KINDS
 from triptych.network.zoo import ZOO
-from triptych.report import confusions, words
-from triptych.report.page import CERTIFICATE
+from triptych.report import CERTIFICATE, words
 from triptych.report.plots import Curve, accuracy_plot, loss_plot, pens
-from triptych.report.predictions import Answers, find_store, groups
 from triptych.running.folder import RunFolder
 from triptych.running.result import FrameworkResult, Result, read_result
 
