@@ -236,7 +236,7 @@ def test_canonical_shapes() -> None:
         (
             Add(),
             [(4, 4, 8), (4, 4, 9)],
-            r"adds inputs of one shape, but gets \(4, 4, 8\), \(4, 4, 9\)",
+            r"adds inputs of the same shape, but gets \(4, 4, 8\), \(4, 4, 9\)",
         ),
         (Rows(), [(8,)], "needs an input of"),
         (Rows(), [(4, 8)], "needs an input of"),
@@ -268,11 +268,11 @@ def test_canonical_shapes() -> None:
                 GlobalAveragePool(),
             )
         ),
-        (Add(), [(4, 8), (4, 9)], "adds inputs of one shape"),
+        (Add(), [(4, 8), (4, 9)], "adds inputs of the same shape"),
         (Concat(), [(4, 8), (5, 8)], "or of one number of steps"),
         (Concat(), [(4, 8), (8,)], "or of one number of steps"),
-        (Concat(), [(4, 4, 8), (4, 5, 8)], "joins inputs of one height and width"),
-        (Concat(), [(4, 4, 8), (128,)], "joins inputs of one height and width"),
+        (Concat(), [(4, 4, 8), (4, 5, 8)], "joins inputs of the same height and width"),
+        (Concat(), [(4, 4, 8), (128,)], "joins inputs of the same height and width"),
     ],
 )
 def test_what_a_layer_cannot_take(

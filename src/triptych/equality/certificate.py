@@ -232,7 +232,7 @@ class Certificate(Struct, kw_only=True):
             return "; ".join(reasons) or "nothing was compared"
         reach = self._vague_from()
         vague = (
-            f"; from step {reach} on rounding has grown too large to tell"
+            f"; from step {reach} on, rounding has grown too large to tell"
             if reach
             else ""
         )
@@ -324,10 +324,10 @@ def first_of(quantities: list[Quantity]) -> Difference | None:
 
 def describe(one: Difference) -> str:
     """A difference in words: who, what, where, how far, and since when."""
-    size = one.note or "no number"
+    size = one.note or "not a number"
     if one.gap is not None:
-        size = f"{one.gap:.1e} apart, where {one.bound:.1e} is allowed"
-    where = one.where + (f" of the probe '{one.case}'" if one.case in PROBES else "")
+        size = f"gap {one.gap:.1e}, bound {one.bound:.1e}"
+    where = one.where + (f" in probe '{one.case}'" if one.case in PROBES else "")
     since = f", first after step {one.step}" if one.step else ""
     return (
         f"{one.framework} against {one.against}: "
@@ -342,12 +342,12 @@ def read_certificate(path: Path) -> Certificate:
     try:
         stored = msgspec.convert(read_json(path), Certificate)
     except msgspec.ValidationError as reason:
-        raise UsageError(f"{path}: is no certificate ({reason})") from None
+        raise UsageError(f"{path}: is not a certificate ({reason})") from None
     asked = stored.asked
     if stored.schema != SCHEMA or (
         asked and len(asked.optimizers) != len(asked.schedules)
     ):
-        raise UsageError(f"{path}: is no certificate of this version of Triptych")
+        raise UsageError(f"{path}: is not a certificate of this version of Triptych")
     return stored
 
 

@@ -376,7 +376,7 @@ def judge(answered: Answered) -> list[Difference]:
     for name, answers in answered.frameworks.items():
         for place, key in compared:
             may = bounds[name][key]
-            far, note = math.inf, "gives no answer here"
+            far, note = math.inf, "gave no answer here"
             if key in answers:
                 spared = _spared(answered, place, bounds[name])
                 far, note = gap(answers[key], truths[name][key], size[key], spared)
@@ -386,7 +386,7 @@ def judge(answered: Answered) -> list[Difference]:
         for key in sorted(set(answers) - set(answered.reference)):
             place, note = (
                 Place("forward", answered.case.name, key),
-                "nobody asked for it",
+                "was not asked for",
             )
             found.append(
                 Difference(place, name, REFERENCE, math.inf, 0.0, "forward", note)

@@ -47,7 +47,7 @@ SIDE_FOLDERS = {
     "validation": VALIDATION,
     "test": TEST,
 }
-LAYOUTS = "one folder a class (cats/, dogs/), or train/<class>/ and test/<class>/"
+LAYOUTS = "one folder per class (cats/, dogs/), or train/<class>/ and test/<class>/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -321,13 +321,13 @@ def check_classes(
     )
     for number, name in enumerate(classes):
         if counts[number] < 2:
-            many = "one image" if counts[number] else "no image"
+            many = "one usable image" if counts[number] else "no usable image"
             raise ImagesError(
-                f"{source}: class {name!r} has {many} that can be used{hint(number)}; "
+                f"{source}: class {name!r} has {many}{hint(number)}; "
                 "add some, or remove its folder"
             )
         if not to_learn[number]:
             raise ImagesError(
-                f"{source}: class {name!r} has no image in train "
-                f"that can be used{hint(number)}; add some, or remove its folders"
+                f"{source}: class {name!r} has no usable image in train"
+                f"{hint(number)}; add some, or remove its folders"
             )

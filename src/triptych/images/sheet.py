@@ -156,5 +156,5 @@ def _write(sheet: Image.Image, path: Path) -> None:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise ImagesError(
-            f"cannot write {path}: {error.strerror or error}; choose another place"
+            f"cannot write {path}: {error.strerror or error}; choose another path"
         ) from error

@@ -76,7 +76,7 @@ class Architecture:
             )
         if not (len(self.mean) == len(self.std) == self.input_shape[2]):
             raise ArchitectureError(
-                f"{self.name}: mean and std need one number a channel"
+                f"{self.name}: mean and std need one number per channel"
             )
         if not all(map(math.isfinite, self.mean)):
             raise ArchitectureError(f"{self.name}: mean must be finite")
@@ -100,13 +100,14 @@ class Architecture:
         if len(self.shapes[self.nodes[-1].name]) != 1:
             raise ArchitectureError(
                 f"{self.name}: layer {self.nodes[-1].name!r}: "
-                "the last layer must give one number a class; end with a dense layer"
+                "the last layer must output one number per class; "
+                "end with a dense layer"
             )
         numbers = max(self.parameter_count, *map(math.prod, self.shapes.values()))
         if numbers > LARGEST:
             raise ArchitectureError(
-                f"{self.name}: holds {numbers:,} numbers at once; "
-                f"{LARGEST:,} is the limit"
+                f"{self.name}: holds {numbers:,} numbers at once, "
+                f"but the limit is {LARGEST:,}"
             )
         _ = self.flattened  # raises if flattened features meet others in an add
 
@@ -251,7 +252,7 @@ class Architecture:
             if not isinstance(last.layer, Dense):
                 raise ArchitectureError(
                     f"{self.name}: layer {last.name!r} ({last.layer.kind}) "
-                    f"gives {self.classes} numbers, "
+                    f"outputs {self.classes} numbers, "
                     f"but the images have {classes} classes; end with a dense layer"
                 )
             last = dataclasses.replace(
@@ -312,14 +313,14 @@ def from_toml(text_or_path: str | Path) -> Architecture:
             table = tomllib.loads(text_or_path)
         except (ValueError, RecursionError) as reason:
             raise ArchitectureError(
-                f"the network is no valid TOML ({reason})"
+                f"the network is not valid TOML ({reason})"
             ) from None
         name = "network"
     known = ("name", "input", "mean", "std", "layers")
     given = table.get("name", name)
     if not isinstance(given, str):
         raise ArchitectureError(
-            f"the network's name is {quote(given)}, but must be a text"
+            f"the network's name is {quote(given)}, but must be a string"
         )
     name = given
     check_network_name(name)  # before any message begins with it
@@ -374,7 +375,7 @@ def _layer(network: str, number: int, table: Mapping[str, object]) -> _Unnamed:
         hint = did_you_mean(str(kind), VOCABULARY)
         raise ArchitectureError(f"{label}: unknown kind {quote(kind)}: {hint}")
     if given is not None and not isinstance(given, str):
-        raise ArchitectureError(f"{label}: its name must be a text")
+        raise ArchitectureError(f"{label}: its name must be a string")
     if inputs is not None and not (
         isinstance(inputs, list) and all(isinstance(i, str) for i in inputs)
     ):
@@ -423,15 +424,14 @@ def _check_node(network: str, node: Node, known: set[str]) -> None:
     for name in node.inputs:
         if name not in known:
             raise ArchitectureError(
-                f"{label}: reads {quote(name)}, which is no layer above it: "
+                f"{label}: reads {quote(name)}, which is not a layer above it: "
                 f"{did_you_mean(name, known)}"
             )
     if node.layer.merges and len(node.inputs) < 2:
         raise ArchitectureError(
-            f"{label} ({node.layer.kind}): needs two inputs or more"
+            f"{label} ({node.layer.kind}): needs two or more inputs"
         )
     if not node.layer.merges and len(node.inputs) != 1:
         raise ArchitectureError(
-            f"{label} ({node.layer.kind}): "
-            f"takes one input, but is given {len(node.inputs)}"
+            f"{label} ({node.layer.kind}): takes one input, but gets {len(node.inputs)}"
         )

@@ -89,7 +89,7 @@ def _sequence(shape: Shape) -> Shape:
         raise ArchitectureError(
             f"needs a sequence of (steps, features), but gets {shape}: "
             "put a rows layer before it, "
-            "and give every recurrent layer but the last one sequence = true"
+            "and set sequence = true in every recurrent layer but the last"
         )
     return shape
 
@@ -99,7 +99,7 @@ def _features(shape: Shape) -> int:
         raise ArchitectureError(
             f"needs a flat input, but gets a sequence of {shape}: "
             "put a flatten before it, "
-            "or let the recurrent layer before it give its last state only"
+            "or have the recurrent layer before it output its last state only"
         )
     if len(shape) != 1:
         raise ArchitectureError(
@@ -240,7 +240,7 @@ class BatchNorm(Layer):
             raise ArchitectureError(f"epsilon is {self.epsilon}, but must be above 0")
         if not 0 <= self.momentum <= 1:
             raise ArchitectureError(
-                f"momentum is {self.momentum}, but must lie in [0, 1]"
+                f"momentum is {self.momentum}, but must be in [0, 1]"
             )
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -405,7 +405,7 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate < 1:
-            raise ArchitectureError(f"rate is {self.rate}, but must lie in [0, 1)")
+            raise ArchitectureError(f"rate is {self.rate}, but must be in [0, 1)")
 
     def flops(self, *inputs: Shape) -> int:
         return 0  # in evaluation it does nothing
@@ -539,7 +539,7 @@ class Add(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(set(inputs)) != 1:
             raise ArchitectureError(
-                f"adds inputs of one shape, but gets {', '.join(map(str, inputs))}"
+                f"adds inputs of the same shape, but gets {', '.join(map(str, inputs))}"
             )
         return inputs[0]
 
@@ -557,7 +557,7 @@ class Concat(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         if len({shape[:-1] for shape in inputs}) != 1:
             raise ArchitectureError(
-                "joins inputs of one height and width, or of one number of steps, "
+                "joins inputs of the same height and width, or number of steps, "
                 f"but gets {', '.join(map(str, inputs))}"
             )
         return (*inputs[0][:-1], sum(shape[-1] for shape in inputs))

@@ -88,7 +88,7 @@ class Asked:
                 )
         if not 0 < self.seconds <= 600:
             raise UsageError(
-                f"--seconds is {self.seconds:g}, but must be above 0 and 600 at most"
+                f"--seconds is {self.seconds:g}, but must be above 0 and at most 600"
             )
         if self.precision not in PRECISIONS:
             raise UsageError(
@@ -98,7 +98,7 @@ class Asked:
         if not self.frameworks:
             raise UsageError("--frameworks: name one or more")
         if len(set(self.frameworks)) < len(self.frameworks):
-            raise UsageError("--frameworks: each can be named once")
+            raise UsageError("--frameworks: name each only once")
         for name in self.frameworks:
             registry.find(name)
         if REFERENCE in self.frameworks:
@@ -177,7 +177,7 @@ def _open(asked: Asked, architecture: Architecture, callback: Callback) -> Store
     if not len(training_rows(store, asked.batch_size)):
         raise UsageError(
             f"--batch-size is {asked.batch_size}, "
-            f"but {store.source} has fewer images to train on"
+            f"but {store.source} has fewer training images"
         )
     return store
 
@@ -189,7 +189,7 @@ def _new(folder: Path) -> Iterator[None]:
     """
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunFolderError(f"{folder}: is there already; choose another --out")
+            raise RunFolderError(f"{folder}: already exists; choose another --out")
     make_folder(folder)
     try:
         yield
@@ -368,7 +368,7 @@ def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:
     """The certificate by which they may be ranked, or why there is no ranking."""
     alive, needed = race.alive(), race.needed()
     if len(alive) < 2:
-        return None, "there are not two to be ranked"
+        return None, "there are fewer than two to rank"
     if len({one.threads for one in alive.values()}) > 1:
         each = ", ".join(f"{one.title} {one.threads}" for one in alive.values())
         return None, f"they had different numbers of threads: {each}"
@@ -380,5 +380,5 @@ def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:
     return (
         None,
         "nothing proves that they compute the same; "
-        f"prove it, then run this once more: {command}",
+        f"run this first, then repeat the benchmark: {command}",
     )

@@ -51,7 +51,7 @@ class BenchProgress(Progress):
         """Hear an event of a bench."""
         match event:
             case BenchPlanned(frameworks, rounds):
-                self.states, self.rounds = dict.fromkeys(frameworks, "waits"), rounds
+                self.states, self.rounds = dict.fromkeys(frameworks, "waiting"), rounds
             case ImagesPrepared(done, total):
                 self.prepared(done, total)
             case Missing(message):
@@ -61,20 +61,20 @@ class BenchProgress(Progress):
                 self.states[who] = "failed"
                 self.warn(message)
             case Started():
-                self.states[who] = "starts"
+                self.states[who] = "starting"
             case Measuring(what):
                 self.states[who] = what
             case FirstStepDone(seconds):
-                self.states[who] = "is ready"
+                self.states[who] = "ready"
                 self.say(
-                    f"{registry.find(who).title:<16} is ready, "
+                    f"{registry.find(who).title:<16} ready, "
                     f"first step after {clock(seconds)}"
                 )
             case TurnBegins(number):
                 self._begin(number)
-                self.states[who] = "starts its turn"
+                self.states[who] = "measuring"
             case TurnEnds(number):
-                self.states[who] = f"waits, {number} of {self.rounds} rounds done"
+                self.states[who] = f"waiting, {number} of {self.rounds} rounds done"
             case (
                 StepDone()
                 | EpochDone()
@@ -101,7 +101,7 @@ class BenchProgress(Progress):
             title = (
                 Text(entry.title, style=f"bold {entry.color}")
                 if entry
-                else Text("The machine itself")
+                else Text("Machine's peak")
             )
             grid.add_row(title, Text(state))
         return [f"Round {self.round} of {self.rounds}", grid] if self.round else [grid]
@@ -118,14 +118,14 @@ def bench_parts(done: Bench) -> list[RenderableType]:
         f"batches of {asked['batch_size']}, {width} x {height} pixels, "
         f"{asked['threads']} thread(s): medians of {asked['repeats']} round(s)"
     )
-    start = table(title="once: getting ready; single images; memory")
+    start = table(title="startup, single images, memory")
     for one_table in (steady, start):
         one_table.add_column("framework", overflow="fold")
     headings = [
         "images/s",
         *(["of the fastest"] if ranked else []),
         "real input",
-        "predicts",
+        "prediction",
         "of peak",
     ]
     for heading in headings:
@@ -158,26 +158,26 @@ def bench_parts(done: Bench) -> list[RenderableType]:
     if done.peak.flops is not None:
         lines.append(
             f"The machine's peak: {done.peak.flops.median / 1e9:,.0f} GFLOP/s, "
-            f"NumPy's matrix product in {done.peak.precision} with as many threads."
+            f"NumPy's matrix product in {done.peak.precision}, same number of threads."
         )
     reasons = {
         one.share_missing for one in done.frameworks.values() if one.share_missing
     }
     lines += [f"No share of the peak: {reason}." for reason in sorted(reasons)]
     if not energy and done.done:
-        lines.append("Energy: the machine does not tell.")
+        lines.append("Energy: not reported by this machine.")
     if ranked:
         lines.append(f"Ranked: {done.certificate} proves that they compute the same.")
         if done.close:
             lines.append(
-                "In some rounds as fast as the first, or faster: "
+                "As fast as the first in some rounds, or faster: "
                 f"{', '.join(done.close)}."
             )
     else:
         lines.append(f"Not ranked: {done.unranked}")
     return [
         *lines,
-        f"Figures: {done.folder}/bench.json, to look at: {done.folder}/bench.html",
+        f"Figures: {done.folder}/bench.json; page: {done.folder}/bench.html",
     ]
 
 

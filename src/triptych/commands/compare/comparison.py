@@ -170,8 +170,8 @@ def resume(
         store = images_of(plan, callback)
         if store.key != folder.images().key:
             raise RunFolderError(
-                f"{folder.path}: its images have changed since it began, "
-                "so it cannot go on; start a new run"
+                f"{folder.path}: its images have changed since it started, "
+                "so it cannot be resumed; start a new run"
             )
         return _carry_out(folder, store, timeout, callback)
 
@@ -185,7 +185,7 @@ def _carry_out(
         lock.acquire()
     except filelock.Timeout:
         raise RunFolderError(
-            f"{run.path}: another process is at work on this run"
+            f"{run.path}: another process is working on this run"
         ) from None
     try:
         summary = run.recipe().summary()

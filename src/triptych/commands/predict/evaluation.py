@@ -123,7 +123,7 @@ def _chosen(sides: NDArray[np.uint8], part: Part, source: str) -> NDArray[np.boo
             f"{name} {count:,}" for name, count in counts if name in PARTS
         )
         raise ImagesError(
-            f"{source}: its {part} part has no image ({there}); "
+            f"{source}: its {part} split has no images ({there}); "
             "choose another with --part"
         )
     return np.asarray(chosen)
@@ -136,8 +136,8 @@ def _labels(store: Store, classes: list[str]) -> NDArray[np.int64]:
     unknown = sorted(set(store.classes) - set(classes))
     if unknown:
         raise ImagesError(
-            f"{store.source}: the network does not know {', '.join(unknown)}; "
-            f"it knows {', '.join(classes)}"
+            f"{store.source}: the network has no class {', '.join(unknown)}; "
+            f"its classes are {', '.join(classes)}"
         )
     ours = np.array([classes.index(name) for name in store.classes])
     return np.asarray(ours[np.asarray(store.labels)])

@@ -46,13 +46,15 @@ class Model(Struct, kw_only=True, frozen=True):
             if self.weights != self.framework
             else ""
         )
-        epoch = "" if self.epoch is None else f" of epoch {self.epoch} of {self.epochs}"
-        said = [f"Answered by {title}, with {owner or 'the '}weights{epoch}."]
+        epoch = (
+            "" if self.epoch is None else f" from epoch {self.epoch} of {self.epochs}"
+        )
+        said = [f"Computed by {title}, with {owner or 'the '}weights{epoch}."]
         if not self.finished:
             said.append(
                 f"The run is not finished "
-                f"({self.trained} of {self.epochs} epochs are trained); "
-                f"go on with: triptych resume {shlex.quote(self.run)}"
+                f"({self.trained} of {self.epochs} epochs trained); "
+                f"resume it with: triptych resume {shlex.quote(self.run)}"
             )
         return said
 
@@ -89,10 +91,10 @@ def find_model(run: RunFolder, framework: str | None, weights: str | None) -> Mo
     found = _learned(run)
     if not found or (weights is not None and weights not in found):
         whose = registry.find(weights).title if weights else "any framework"
-        there = f"there are those of {', '.join(found)}, or " if found else ""
+        there = f"use those of {', '.join(found)}, or " if found else ""
         raise RunFolderError(
             f"{run.path}: there are no weights of {whose} yet; "
-            f"{there}go on with: triptych resume {run.path}"
+            f"{there}resume it with: triptych resume {run.path}"
         )
     owner = weights or (
         framework if framework in found else max(found, key=lambda name: found[name])

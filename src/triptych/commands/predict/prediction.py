@@ -150,7 +150,7 @@ def predict(
     folder = RunFolder.open(run)
     model = find_model(folder, framework, weights)
     if not images:
-        raise UsageError("name one image or more")
+        raise UsageError("name one or more images")
     files, classes = list(_files(images)), folder.classes()
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
         decoded = Path(scratch) / "images.bin"

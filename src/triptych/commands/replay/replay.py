@@ -65,10 +65,11 @@ class Asked:
         for end in (self.worst, self.best):
             if end is not None and end not in self.recipes:
                 raise UsageError(
-                    f"{end!r} is none of the recipes: {did_you_mean(end, self.recipes)}"
+                    f"{end!r} is not one of the recipes: "
+                    f"{did_you_mean(end, self.recipes)}"
                 )
         if self.worst is not None and self.worst == self.best:
-            raise UsageError(f"the walk would begin and end at {self.worst}")
+            raise UsageError(f"worst and best are both {self.worst}")
         registry.find(self.framework)
 
 
@@ -128,7 +129,7 @@ def replay(
         lock.acquire()
     except filelock.Timeout:
         raise RunFolderError(
-            f"{folder}: another process is at work on this replay"
+            f"{folder}: another process is working on this replay"
         ) from None
     try:
         with goes_on_with("replay", folder):
@@ -180,7 +181,7 @@ def _write_asked(folder: Path, asked: Asked) -> None:
             )
     elif any(folder.iterdir()):
         raise RunFolderError(
-            f"{folder}: is there already and no replay; choose another --out"
+            f"{folder}: already exists and is not a replay; choose another --out"
         )
     else:
         write_atomic(folder / ASKED, text)
@@ -197,7 +198,7 @@ def _carry_out(
     changed = differences(subjects[worst], subjects[best])
     if not changed:
         raise UsageError(
-            f"{worst} and {best} do not differ in anything that decides a training"
+            f"{worst} and {best} do not differ in anything that affects training"
         )
     forwards = _path(subjects[worst], subjects[best], changed)
     backwards = _path(subjects[best], subjects[worst], changed)

@@ -102,7 +102,7 @@ class Crossing(Struct, kw_only=True):
         alone = [change("", "", "", was, one) for one in (first, second, both)]
         parts = [one.points() for one in alone]
         return (
-            f"Changing {self.things[0]} alone is worth {parts[0]} points, "
+            f"Changing {self.things[0]} alone has an effect of {parts[0]} points, "
             f"{self.things[1]} alone {parts[1]}, both {parts[2]}."
         )
 

@@ -68,7 +68,7 @@ class Subject:
             node.inputs != (before,) for node, before in zip(nodes, above, strict=False)
         ):
             raise RecipeError(
-                f"{name}: its network has branches; replay takes chains of layers"
+                f"{name}: its network has branches; replay needs a chain of layers"
             )
         trunk: list[Layer] = []
         laws: list[tuple[Initial, BiasInitial]] = []

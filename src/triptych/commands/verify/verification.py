@@ -112,7 +112,8 @@ def verify(
             for given in (network, frameworks, optimizers, images, image_size)
         ):
             raise UsageError(
-                "certificate says all that is asked; leave out what else says it"
+                "a certificate already says what to check; "
+                "leave out the other arguments"
             )
         stored = _stored(Path(certificate))
         assert stored.asked is not None
@@ -149,8 +150,8 @@ def _stored(path: Path) -> Certificate:
         raise NotEqual(f"{path}: contradicts its own figures: {contradictions[0]}")
     if stored.asked is None:
         raise UsageError(
-            f"{path}: is the short certificate of a comparison; "
-            "for one that can be asked again: triptych verify RUN"
+            f"{path}: is the short certificate of a comparison, "
+            "which cannot be repeated; for one that can: triptych verify RUN"
         )
     return stored
 
@@ -189,7 +190,9 @@ def _plan(
     if run and images is None:
         images = run.recipe().images
     if image_size is not None and run:
-        raise UsageError("--image-size: a run's network has the size of its images")
+        raise UsageError(
+            "--image-size: a run's network already has the size of its images"
+        )
     if image_size is not None:
         architecture = architecture.adapted((image_size, image_size))
     chosen = [make_optimizer({"name": name}) for name in optimizers or ["adamw"]]
@@ -201,10 +204,10 @@ def _plan(
         ("optimizer", optimizers or ()),
     ):
         if len(set(names)) < len(names):
-            raise UsageError(f"--{option}: each can be named once")
+            raise UsageError(f"--{option}: name each only once")
     if REFERENCE in (frameworks or ()):
         raise UsageError(
-            "--frameworks: the reference is what every other is held against; "
+            "--frameworks: every framework is checked against the reference already; "
             "leave it out"
         )
     asked = Asked(
@@ -235,7 +238,7 @@ def _trained(run: RunFolder) -> Path:
             return weights
     raise RunFolderError(
         f"{run.path}: no framework has weights yet; "
-        f"go on with: triptych resume {run.path}"
+        f"resume it with: triptych resume {run.path}"
     )
 
 
@@ -350,8 +353,8 @@ def _check_same(cases: Sequence[Case], stored: Certificate) -> None:
     for what, value in now.items():
         if getattr(stored, f"{what}_sha256") != value:
             raise UsageError(
-                f"the certificate's {what} are no longer the same, "
-                "so it cannot be checked"
+                f"the certificate's {what} have changed, "
+                "so its checks cannot be repeated"
             )
 
 
