@@ -54,11 +54,11 @@ would stand it.
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network's layers in an order in which they can be computed; the last one gives
-    the logits.
+    """A network's layers, in an order in which they can be computed; the last one
+    outputs the logits.
 
     `input_shape` is (height, width, channels); the network sees (pixel / 255 - mean) /
-    std, with one number a channel. Raises ArchitectureError, naming the layer, if
+    std, with one number per channel. Raises ArchitectureError, naming the layer, if
     anything does not fit.
     """
 
@@ -132,7 +132,7 @@ class Architecture:
 
     @property
     def classes(self) -> int:
-        """How many classes it tells apart."""
+        """The number of classes."""
         return self.shapes[self.nodes[-1].name][0]
 
     @cached_property
@@ -157,7 +157,7 @@ class Architecture:
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers are trained."""
+        """The number of trainable parameters."""
         return sum(math.prod(shape) for shape in self.parameters.values())
 
     @property
@@ -169,13 +169,13 @@ class Architecture:
 
     @property
     def training_flops(self) -> int:
-        """Floating-point operations of one image in a training step, the optimizer's
-        aside.
+        """Floating-point operations of one image in a training step, without the
+        optimizer's.
 
-        Each layer's work counts once forward, once more for the gradient of its
-        parameters if it has any, and once more for the gradient of its input if
-        anything before it is trained: nobody needs the gradient of the images. Where
-        every layer is trained that is three times `flops`, but for the first layer's.
+        Each layer's work counts once forward, again for the gradient of its parameters
+        if it has any, and again for the gradient of its input if anything before it is
+        trained: nothing needs the gradient of the images. If every layer is trained,
+        that is three times `flops`, except for the first layer.
         """
         trained: set[str] = set()  # the nodes that hold parameters, or come after some
         total = 0
@@ -192,7 +192,7 @@ class Architecture:
 
     @property
     def dropouts(self) -> dict[str, tuple[float, Shape]]:
-        """The rate of each dropout layer, and the shape of what it masks."""
+        """The rate of each dropout layer, and the shape that it masks."""
         return {
             node.name: (node.layer.rate, self.shapes[node.name])
             for node in self.nodes

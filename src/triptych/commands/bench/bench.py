@@ -126,17 +126,17 @@ def bench(
 ) -> Bench:
     """Measure what training and predicting with one network costs in each framework.
 
-    Each of `frameworks` gets a process of its own and as many `threads` (all cores).
-    They get ready one after the other, which gives the time to import, to compile and
-    to the first step. Then they are measured in turn, `repeats` times, while all others
-    sleep: training on noise in memory and on `images` (the built-in sports),
-    prediction in batches and of single images, each for about `seconds`. What the
-    machine can do at most is measured in turn with them.
+    Each of `frameworks` gets a process of its own and the same number of `threads` (all
+    cores by default). They start one after another, which gives the time to import, to
+    compile and to the first step. Then they are measured in turn, `repeats` times,
+    while all others sleep: training on noise in memory and on `images` (by default the
+    built-in sports), and prediction in batches and of single images, each for about
+    `seconds`. The machine's peak is measured in turn with them.
 
-    They are ranked only with a proof that they compute the same: the `certificate` that
-    `verify` has left, or the newest below runs/ that fits. Gives the figures that
-    bench.json in the folder `out` holds, beside bench.html. Raises TriptychError for
-    what cannot be carried out; nothing is left behind then.
+    They are ranked only with a proof that they compute the same: the given
+    `certificate` of `verify`, or the newest below runs/ that fits. Returns the figures,
+    which are also in bench.json in the folder `out`, next to bench.html. Raises
+    TriptychError if the benchmark cannot be run, and leaves nothing behind.
     """
     asked = Asked(
         network=str(network),

@@ -101,7 +101,7 @@ class Peak(Struct, kw_only=True):
 
 
 class Bench(Struct, kw_only=True):
-    """All that a bench found: the content of bench.json and of what --json prints."""
+    """The result of a benchmark: the content of bench.json and of the --json output."""
 
     schema: int = SCHEMA
     folder: str
@@ -143,13 +143,13 @@ class Bench(Struct, kw_only=True):
 
     @property
     def order(self) -> list[str]:
-        """The frameworks as they are shown: ranked if they are, else as asked."""
+        """The frameworks in the order shown: by rank if ranked, otherwise as given."""
         first = self.ranking or []
         return [*first, *(name for name in self.frameworks if name not in first)]
 
     @property
     def close(self) -> list[str]:
-        """The titles of those who were no slower than the first in some round."""
+        """The titles of those that were no slower than the first in some round."""
         ratios = [
             (self.frameworks[name].title, self.frameworks[name].ratio)
             for name in self.order[1:]

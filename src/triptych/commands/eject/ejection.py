@@ -75,9 +75,9 @@ def eject(
 ) -> Ejected:
     """Write a program that trains, evaluates and predicts without Triptych.
 
-    In the `native` style, the default but for packages, it is what a fluent user of the
-    framework would write around the network; in the `exact` style it trains to the same
-    losses as Triptych, to the bit.
+    In the `native` style, the default except for packages, it is what a fluent user of
+    the framework would write around the network; in the `exact` style it trains to the
+    same losses as Triptych, to the bit.
 
     `network` is a name of the zoo, an architecture file, or a run, whose recipe and
     weights come along. Otherwise size, classes and recipe are those of the `images`

@@ -24,7 +24,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 class Evaluation(Struct, kw_only=True):
-    """How right a network is on a part of a folder's images."""
+    """How accurate a network is on one part of some images."""
 
     model: Model
     source: str
@@ -69,13 +69,13 @@ def evaluate(
     framework: str | None = None,
     weights: str | None = None,
 ) -> Evaluation:
-    """Accuracy and confusion matrix of the run's network on a part of some images: a
+    """Accuracy and confusion matrix of the run's network on one part of some images: a
     folder, an archive, a built-in set or arrays (images, labels).
 
-    An image that the run knows, wherever it lies and whatever it is called, is in the
-    part that it had in the run; any other in that of its folder (train, val, test), or
-    in the test part if its folder says none. `framework` and `weights` choose what
-    answers, as in `predict`. The classes must be among the run's, by name; raises
+    An image that the run has seen, wherever it is and whatever it is called, belongs to
+    the part that it had in the run; any other to that of its folder (train, val, test),
+    or to the test part if its folder does not say. `framework` and `weights` choose
+    what computes, as in `predict`. The classes must be among the run's, by name; raises
     ImagesError if not, or if the part is empty.
     """
     if part not in PARTS:

@@ -108,7 +108,7 @@ class Crossing(Struct, kw_only=True):
 
 
 class Replay(Struct, kw_only=True):
-    """All that a replay found: the content of replay.json and of what --json prints."""
+    """The result of a replay: the content of replay.json and of what --json prints."""
 
     schema: int = SCHEMA
     folder: str

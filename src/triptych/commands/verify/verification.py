@@ -54,7 +54,7 @@ BATCHES = 4
 
 @dataclass(frozen=True)
 class Verification:
-    """A certificate, and the folder that it and its page lie in, if they are kept."""
+    """A certificate, and the folder with it and its page, if they are kept."""
 
     certificate: Certificate
     folder: Path | None
@@ -91,20 +91,20 @@ def verify(
     """Prove that `frameworks` compute the same network, each against the NumPy
     reference and the others.
 
-    `network` is a name of the zoo (sports-cnn), an architecture or its file, or a run,
-    whose trained weights, images, seed and optimizer are then taken. It is looked at
-    layer by layer and trained for `steps` steps with each of `optimizers` (AdamW), in
-    batches of `batch_size`, on `images` or, without any, on seeded noise. Small
-    networks that come along ask what the one at hand may not show: all layers at uneven
-    sizes, all optimizers; without `probes` they are left out.
+    `network` is a name from the zoo (sports-cnn), an architecture or its file, or a
+    run, whose trained weights, images, seed and optimizer are then used. It is checked
+    layer by layer and trained for `steps` steps with each of `optimizers` (AdamW by
+    default), in batches of `batch_size`, on `images` or, without any, on seeded noise.
+    Small probe networks check what the given one may not show: all layers at uneven
+    sizes, all optimizers; with `probes` false they are left out.
 
-    A stored `certificate` says all that is asked, so all of this is left out: it is
-    asked once more, here, with the versions that are here.
+    A stored `certificate` already says what to check, so all of these arguments are
+    left out: its checks are repeated on this machine, with the installed versions.
 
-    Gives the certificate, which the folder `out` holds as certificate.json with a page
-    of plots; its verdict is "equal", "different" or "inconclusive". Raises
-    TriptychError for what cannot be asked, NotEqual if a stored certificate contradicts
-    its own figures.
+    Returns the certificate, which is also in the folder `out`, as certificate.json with
+    a page of plots; its verdict is "equal", "different" or "inconclusive". Raises
+    TriptychError if the checks cannot be made, NotEqual if a stored certificate
+    contradicts its own figures.
     """
     if certificate is not None:
         if any(
