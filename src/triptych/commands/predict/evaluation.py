@@ -31,24 +31,20 @@ class Evaluation(Struct, kw_only=True):
     part: Part
     images: Annotated[
         int,
-        Meta(
-            description="Those of the part: what all figures but the next two are of."
-        ),
+        Meta(description="Number of images in this part; most figures are about them."),
     ]
-    left_out: Annotated[int, Meta(description="The images of the other parts.")]
+    left_out: Annotated[int, Meta(description="Number of images in the other parts.")]
     left_out_trained_on: Annotated[
-        int, Meta(description="Those of them that the run has trained on.")
+        int, Meta(description="How many of those the run was trained on.")
     ]
     trained_on: Annotated[
-        int, Meta(description="The images of the part that the run has trained on.")
+        int, Meta(description="How many images of this part the run was trained on.")
     ]
     accuracy: float
     accuracy_interval: tuple[float, float]
     accuracy_on_others: Annotated[
         float | None,
-        Meta(
-            description="On those that it has not trained on; null if there are none."
-        ),
+        Meta(description="Accuracy on the images it was not trained on; null if none."),
     ]
     classes: list[str]
     confusion: list[list[int]]

@@ -26,17 +26,17 @@ class Model(Struct, kw_only=True, frozen=True):
     """
 
     run: Annotated[str, Meta(description="The run folder.")]
-    framework: Annotated[str, Meta(description="In which it is computed.")]
+    framework: Annotated[str, Meta(description="The framework that computes.")]
     weights: Annotated[str, Meta(description="The framework that learned the weights.")]
     epoch: Annotated[
         int | None,
-        Meta(description="The epoch that the weights are of, counted from 1."),
+        Meta(description="The epoch of the weights, counted from 1."),
     ]
-    epochs: Annotated[int, Meta(description="How many the recipe asks for.")]
-    trained: Annotated[int, Meta(description="How many are trained so far.")]
-    finished: Annotated[
-        bool, Meta(description="Whether the training of these weights is.")
+    epochs: Annotated[int, Meta(description="The number of epochs in the recipe.")]
+    trained: Annotated[
+        int, Meta(description="How many epochs have been trained so far.")
     ]
+    finished: Annotated[bool, Meta(description="Whether their training is finished.")]
 
     def sentences(self) -> list[str]:
         """What answered, and whether there is more to come."""

@@ -85,10 +85,7 @@ class Predictions(Struct, kw_only=True):
     predictions: list[Prediction]
     passed_over: Annotated[
         list[str],
-        Meta(
-            description="Files in the folders that are no images, "
-            "and none by their names."
-        ),
+        Meta(description="Files in the folders that are not images, not even by name."),
     ]
 
     @property
