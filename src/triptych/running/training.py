@@ -74,6 +74,15 @@ class Progress:
     """Counted from 1; 0 before the first."""
     best_accuracy: float = -1.0
 
+    def is_best(self, accuracy: float | None) -> bool:
+        """Whether no epoch before was as accurate; without images to score, each is."""
+        return accuracy is None or accuracy > self.best_accuracy
+
+    def take(self, accuracy: float | None) -> None:
+        """The epoch just finished is the best."""
+        self.best_epoch = self.epochs
+        self.best_accuracy = -1.0 if accuracy is None else accuracy
+
     def as_weights(self) -> Weights:
         """As tensors of a checkpoint."""
         return {
@@ -122,27 +131,13 @@ def train(
             step, state, recipe, parts.train, epoch, emit, aside
         )
         release_memory()
-        started = time.perf_counter()
-        accuracy, loss = _score(
-            all_logits(framework, state, parts.validation, emit),
-            parts.validation.labels,
-        )
-        figures.validation_accuracy, figures.validation_loss = accuracy, loss
-        figures.validation_seconds = time.perf_counter() - started
+        _validate(framework, state, parts.validation, figures, emit)
         weights = framework.dump_weights(state)
         progress.epochs = epoch + 1
-        if (
-            accuracy is None
-            or accuracy > progress.best_accuracy
-            or recipe.keep == "last"
-        ):
-            progress.best_epoch = progress.epochs
-            progress.best_accuracy = -1.0 if accuracy is None else accuracy
-            save_tensors(
-                panel.weights,
-                _without_optimizer(weights),
-                {"epoch": str(progress.epochs)},
-            )
+        if recipe.keep == "last" or progress.is_best(figures.validation_accuracy):
+            progress.take(figures.validation_accuracy)
+            about = {"epoch": str(progress.epochs)}
+            save_tensors(panel.weights, _without_optimizer(weights), about)
         epochs.append(figures)
         panel.write_epochs(epochs)
         save_tensors(panel.checkpoint, weights | progress.as_weights())
@@ -155,6 +150,16 @@ def train(
         tested | {"logits": all_logits(framework, state, parts.test, emit)},
     )
     return progress
+
+
+def _validate(
+    framework: Framework, state: State, part: Batches, figures: Epoch, emit: Emit
+) -> None:
+    """Score the validation part, and write that into an epoch's figures."""
+    started = time.perf_counter()
+    logits = all_logits(framework, state, part, emit)
+    figures.validation_accuracy, figures.validation_loss = _score(logits, part.labels)
+    figures.validation_seconds = time.perf_counter() - started
 
 
 def _train_epoch(

@@ -338,14 +338,7 @@ def _conclude(race: Race, given: Path | None) -> Bench:
             "frameworks": list(asked.frameworks),
             "images": race.store.source,
         },
-        network={
-            "name": architecture.name,
-            "input": list(architecture.input_shape),
-            "classes": architecture.classes,
-            "parameters": architecture.parameter_count,
-            "flops": architecture.flops,
-            "training_flops": architecture.training_flops,
-        },
+        network=_facts_of(architecture),
         images={
             "source": race.store.source,
             "key": race.store.key,
@@ -362,6 +355,17 @@ def _conclude(race: Race, given: Path | None) -> Bench:
         write_json(race.folder / FILE, result)
         write_page(race.folder, result)
     return result
+
+
+def _facts_of(architecture: Architecture) -> dict[str, object]:
+    return {
+        "name": architecture.name,
+        "input": list(architecture.input_shape),
+        "classes": architecture.classes,
+        "parameters": architecture.parameter_count,
+        "flops": architecture.flops,
+        "training_flops": architecture.training_flops,
+    }
 
 
 def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:

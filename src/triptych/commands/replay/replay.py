@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
 import msgspec
 
 from triptych.commands.replay import things
@@ -30,7 +29,7 @@ from triptych.images.source import ImageSource, located
 from triptych.interruption import goes_on_with
 from triptych.network.layers import pair
 from triptych.network.zoo import NOTEBOOKS, find_network
-from triptych.running.folder import make_folder, new_folder, write_json
+from triptych.running.folder import locked, make_folder, new_folder, write_json
 from triptych.running.machine import machine
 from triptych.running.protocol import Callback, silence
 from triptych.running.recipe import make_recipe, read_recipe
@@ -123,18 +122,8 @@ def replay(
     for subject in subjects.values():
         trainings.store(subject.recipe)  # what cannot be read leaves no folder behind
     _write_asked(folder, asked)
-    lock = filelock.FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise RunFolderError(
-            f"{folder}: another process is at work on this replay"
-        ) from None
-    try:
-        with goes_on_with("replay", folder):
-            done = _carry_out(asked, subjects, trainings)
-    finally:
-        lock.release()
+    with locked(folder, "replay"), goes_on_with("replay", folder):
+        done = _carry_out(asked, subjects, trainings)
     # Only now: it loads Matplotlib.
     from triptych.commands.replay.page import write_page
 
@@ -222,20 +211,26 @@ def _carry_out(
         largest=trainings.largest_class(),
         trainings=len(trainings.expected),
         seconds=trainings.seconds(),
-        recipes=[
-            Known(
-                name=name,
-                things=_in_words(subjects[name], subjects.values()),
-                trained=figures[name],
-            )
-            for name in ranked
-        ],
+        recipes=_known(ranked, subjects, figures),
         forwards=_walk(worst, best, subjects, changed, figures[worst], found[:steps]),
         backwards=_walk(
             best, worst, subjects, changed, figures[best], found[steps : 2 * steps]
         ),
         cause=_crossing(worst, subjects[worst], suspects, found[2 * steps :]),
     )
+
+
+def _known(
+    ranked: Sequence[str], subjects: dict[str, Subject], figures: dict[str, Trained]
+) -> list[Known]:
+    return [
+        Known(
+            name=name,
+            things=_in_words(subjects[name], subjects.values()),
+            trained=figures[name],
+        )
+        for name in ranked
+    ]
 
 
 def _path(start: Subject, end: Subject, changed: Sequence[Thing]) -> list[Subject]:

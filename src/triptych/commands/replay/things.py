@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from triptych.errors import RecipeError
 from triptych.network.architecture import Architecture, sequence
@@ -62,46 +62,16 @@ class Subject:
         """Take a network apart; raises RecipeError, naming the recipe `name`, if it is
         no chain.
         """
-        nodes = network.nodes
-        above = ["images", *(node.name for node in nodes)]
-        if any(
-            node.inputs != (before,) for node, before in zip(nodes, above, strict=False)
-        ):
+        above = ["images", *(node.name for node in network.nodes)]
+        chain = zip(network.nodes, above, strict=False)
+        if any(node.inputs != (before,) for node, before in chain):
             raise RecipeError(
                 f"{name}: its network has branches; replay takes chains of layers"
             )
-        trunk: list[Layer] = []
-        laws: list[tuple[Initial, BiasInitial]] = []
-        gaps = [Gap(False)]
-        kept: set[float] = set()
-        for layer in (node.layer for node in nodes):
-            match layer:
-                case BatchNorm():
-                    kept.add(layer.momentum)
-                    gaps[-1] = _behind(
-                        gaps[-1],
-                        dataclasses.replace(layer, momentum=BatchNorm.momentum),
-                    )
-                case Bias():
-                    gaps[-1] = _behind(gaps[-1], Bias())
-                    if laws:
-                        laws[-1] = laws[-1][0], layer.bias_initial
-                case Dropout():
-                    gaps[-1] = dataclasses.replace(
-                        gaps[-1], dropouts=(*gaps[-1].dropouts, layer)
-                    )
-                case Conv() | DepthwiseConv() | Dense():
-                    laws.append((layer.initial, layer.bias_initial))
-                    gaps.append(Gap(layer.bias))
-                    trunk.append(
-                        dataclasses.replace(
-                            layer, initial="auto", bias_initial="zeros", bias=True
-                        )
-                    )
-                case _:
-                    gaps.append(Gap(False))
-                    trunk.append(layer)
-        if len(kept) > 1:
+        apart = _Apart()
+        for node in network.nodes:
+            apart.add(node.layer)
+        if len(apart.kept) > 1:
             raise RecipeError(
                 f"{name}: its batch norms keep different shares of their running values"
             )
@@ -110,10 +80,10 @@ class Subject:
             network.input_shape,
             network.mean,
             network.std,
-            tuple(trunk),
-            tuple(laws),
-            tuple(gaps),
-            kept.pop() if kept else None,
+            tuple(apart.trunk),
+            tuple(apart.laws),
+            tuple(apart.gaps),
+            apart.kept.pop() if apart.kept else None,
         )
 
     @property
@@ -147,6 +117,42 @@ class Subject:
         if of == "norms":
             return tuple((gap.bias, gap.norms) for gap in self.gaps)
         return tuple(gap.dropouts for gap in self.gaps)
+
+
+@dataclass
+class _Apart:
+    """A chain of layers that is being taken apart, layer by layer."""
+
+    trunk: list[Layer] = field(default_factory=list)
+    laws: list[tuple[Initial, BiasInitial]] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=lambda: [Gap(False)])
+    kept: set[float] = field(default_factory=set)
+
+    def add(self, layer: Layer) -> None:
+        """The next layer."""
+        gap = self.gaps[-1]
+        match layer:
+            case BatchNorm():
+                self.kept.add(layer.momentum)
+                norm = dataclasses.replace(layer, momentum=BatchNorm.momentum)
+                self.gaps[-1] = _behind(gap, norm)
+            case Bias():
+                self.gaps[-1] = _behind(gap, Bias())
+                if self.laws:
+                    self.laws[-1] = self.laws[-1][0], layer.bias_initial
+            case Dropout():
+                dropouts = (*gap.dropouts, layer)
+                self.gaps[-1] = dataclasses.replace(gap, dropouts=dropouts)
+            case Conv() | DepthwiseConv() | Dense():
+                self.laws.append((layer.initial, layer.bias_initial))
+                self.gaps.append(Gap(layer.bias))
+                usual = dataclasses.replace(
+                    layer, initial="auto", bias_initial="zeros", bias=True
+                )
+                self.trunk.append(usual)
+            case _:
+                self.gaps.append(Gap(False))
+                self.trunk.append(layer)
 
 
 def _behind(gap: Gap, norm: Layer) -> Gap:

@@ -167,23 +167,12 @@ def _plan(
     seed: int,
 ) -> tuple[Asked, Path | None]:
     """What is asked, every default filled in, and the run folder if it is of a run."""
-    for name, value, least in (
-        ("steps", steps, 1),
-        ("batch_size", batch_size, 2),
-        ("seed", seed, 0),
-    ):
-        if value < least:
-            raise UsageError(f"--{name} is {value}, but must be {least} or more")
+    _check_numbers(steps=steps, batch_size=batch_size, seed=seed)
     if precision not in PRECISIONS:
         raise UsageError(
             f"unknown precision {precision!r}: {did_you_mean(precision, PRECISIONS)}"
         )
-    for optimizer in optimizers or ():
-        if optimizer not in get_args(OptimizerName):
-            raise UsageError(
-                f"unknown optimizer {optimizer!r}: "
-                f"{did_you_mean(optimizer, get_args(OptimizerName))}"
-            )
+    _check_names(frameworks or (), optimizers or ())
     run = None if isinstance(network, Architecture) else RunFolder.find(str(network))
     architecture = run.architecture() if run else find_network(network)
     if run and images is None:
@@ -196,17 +185,6 @@ def _plan(
     schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
     if run and not optimizers:
         chosen, schedules = [run.recipe().optimizer], [run.recipe().schedule]
-    for option, names in (
-        ("frameworks", frameworks or ()),
-        ("optimizer", optimizers or ()),
-    ):
-        if len(set(names)) < len(names):
-            raise UsageError(f"--{option}: each can be named once")
-    if REFERENCE in (frameworks or ()):
-        raise UsageError(
-            "--frameworks: the reference is what every other is held against; "
-            "leave it out"
-        )
     asked = Asked(
         network=architecture.to_toml(),
         frameworks=[
@@ -225,6 +203,33 @@ def _plan(
         weights=str(_trained(run).resolve()) if run else None,
     )
     return asked, run.path if run else None
+
+
+def _check_numbers(**given: int) -> None:
+    """Raise UsageError for what cannot be asked."""
+    for name, least in {"steps": 1, "batch_size": 2, "seed": 0}.items():
+        if given[name] < least:
+            raise UsageError(f"--{name} is {given[name]}, but must be {least} or more")
+
+
+def _check_names(frameworks: Sequence[str], optimizers: Sequence[str]) -> None:
+    """Raise UsageError for an optimizer that there is not, and for who is named twice
+    or is the reference.
+    """
+    for optimizer in optimizers:
+        if optimizer not in get_args(OptimizerName):
+            raise UsageError(
+                f"unknown optimizer {optimizer!r}: "
+                f"{did_you_mean(optimizer, get_args(OptimizerName))}"
+            )
+    for option, names in (("frameworks", frameworks), ("optimizer", optimizers)):
+        if len(set(names)) < len(names):
+            raise UsageError(f"--{option}: each can be named once")
+    if REFERENCE in frameworks:
+        raise UsageError(
+            "--frameworks: the reference is what every other is held against; "
+            "leave it out"
+        )
 
 
 def _trained(run: RunFolder) -> Path:
