@@ -10,9 +10,9 @@ import numpy as np
 
 from triptych.equality.bounds import TABLE, Device, Rule
 from triptych.equality.certificate import (
-    Asked,
     Certificate,
     Drift,
+    ProofSettings,
     Quantity,
     RuleOfBound,
     Subject,
@@ -32,7 +32,7 @@ def certify(
     answered: Sequence[Answered],
     subjects: Mapping[str, Subject],
     versions: dict[str, dict[str, str]],
-    asked: Asked | None = None,
+    asked: ProofSettings | None = None,
 ) -> Certificate:
     """Judge every case and draw up the certificate; the first case is the network's."""
     quantities = [_quantity(one) for case in answered for one in judge(case)]

@@ -19,7 +19,7 @@ __all__ = [
     "Pen",
     "Plot",
     "Rounds",
-    "Step",
+    "WalkStep",
     "accuracy_plot",
     "drift_plot",
     "gaps_plot",
@@ -158,7 +158,7 @@ def drift_plot(
 
 
 @dataclass(frozen=True)
-class Step:
+class WalkStep:
     """A row of a walk: what was changed, and the accuracy then, with its interval and
     every seed's.
     """
@@ -169,7 +169,7 @@ class Step:
     every: Sequence[float]
 
 
-def walk_plot(name: str, color: str, steps: Sequence[Step], blind: float) -> Plot:
+def walk_plot(name: str, color: str, steps: Sequence[WalkStep], blind: float) -> Plot:
     """The accuracy after each step of a walk, from top to bottom; `blind` is what needs
     no network.
     """

@@ -66,7 +66,7 @@ PEAK = "peak"
 
 
 @dataclass(frozen=True)
-class Asked:
+class BenchSettings:
     """Everything that decides a bench."""
 
     network: str
@@ -138,7 +138,7 @@ def bench(
     bench.json in the folder `out` holds, beside bench.html. Raises TriptychError for
     what cannot be carried out; nothing is left behind then.
     """
-    asked = Asked(
+    asked = BenchSettings(
         network=str(network),
         frameworks=tuple(frameworks if frameworks is not None else registry.DEFAULT),
         image_size=image_size,
@@ -168,7 +168,9 @@ def bench(
         return _conclude(race, given)
 
 
-def _open(asked: Asked, architecture: Architecture, callback: Callback) -> Store:
+def _open(
+    asked: BenchSettings, architecture: Architecture, callback: Callback
+) -> Store:
     """The images of real input; raises UsageError if they do not fill a batch."""
     height, width, _ = architecture.input_shape
     store = open_images(
@@ -198,7 +200,7 @@ def _new(folder: Path) -> Iterator[None]:
         raise
 
 
-def _check(given: Path | None, asked: Asked, needed: Needed) -> None:
+def _check(given: Path | None, asked: BenchSettings, needed: Needed) -> None:
     """Raise UsageError, naming what differs, if a certificate is given that does not
     prove what is needed.
     """
@@ -214,7 +216,7 @@ def _check(given: Path | None, asked: Asked, needed: Needed) -> None:
 class Race:
     """The workers of a bench, and what they have said so far."""
 
-    asked: Asked
+    asked: BenchSettings
     architecture: Architecture
     store: Store
     folder: Path

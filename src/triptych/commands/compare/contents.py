@@ -24,7 +24,7 @@ PROBLEMS_SHOWN = 10
 
 
 @dataclass(frozen=True)
-class View:
+class FrameworkView:
     """One framework in the page: what the registry and the run know of it."""
 
     entry: registry.Entry
@@ -78,15 +78,15 @@ def gather(run: RunFolder) -> dict[str, object]:
     }
 
 
-def _view(run: RunFolder, name: str, one: FrameworkResult) -> View:
+def _view(run: RunFolder, name: str, one: FrameworkResult) -> FrameworkView:
     entry = registry.find(name)
     source = run.panel(entry).network
-    return View(
+    return FrameworkView(
         entry, one, source.read_text("utf-8", "replace") if source.is_file() else None
     )
 
 
-def _scale(views: list[View]) -> tuple[float, float] | None:
+def _scale(views: list[FrameworkView]) -> tuple[float, float] | None:
     """Where the drawn intervals begin and end: at whole 5 % around them all."""
     intervals = [
         view.one.test_accuracy_interval
@@ -104,7 +104,7 @@ def _drawable(loss: float | None) -> float:
     return math.nan if loss is None else loss
 
 
-def _curves(views: list[View]) -> dict[str, object]:
+def _curves(views: list[FrameworkView]) -> dict[str, object]:
     """How the loss fell and the accuracy rose."""
     started = [view for view in views if view.one.epochs]
     drawn = pens([(view.name, view.entry.title, view.entry.color) for view in started])
@@ -122,7 +122,7 @@ def _curves(views: list[View]) -> dict[str, object]:
     }
 
 
-def _confusion(result: Result, views: list[View]) -> dict[str, object]:
+def _confusion(result: Result, views: list[FrameworkView]) -> dict[str, object]:
     """Confusion tables, in full if the classes are few."""
     matrices = {
         view.name: view.one.confusion
@@ -142,7 +142,7 @@ def _confusion(result: Result, views: list[View]) -> dict[str, object]:
 
 
 def _predictions(
-    run: RunFolder, result: Result, views: list[View]
+    run: RunFolder, result: Result, views: list[FrameworkView]
 ) -> dict[str, object]:
     answers = Answers.read(run, [view.entry for view in views if view.done])
     store = find_store(result.images.key)

@@ -13,8 +13,8 @@ import numpy as np
 from triptych.equality import questions
 from triptych.equality.asking import ask_reference, gathered
 from triptych.equality.certificate import (
-    Asked,
     Certificate,
+    ProofSettings,
     Subject,
     device_of,
     read_certificate,
@@ -165,7 +165,7 @@ def _plan(
     image_size: int | None,
     batch_size: int,
     seed: int,
-) -> tuple[Asked, Path | None]:
+) -> tuple[ProofSettings, Path | None]:
     """What is asked, every default filled in, and the run folder if it is of a run."""
     _check_numbers(steps=steps, batch_size=batch_size, seed=seed)
     if precision not in PRECISIONS:
@@ -185,7 +185,7 @@ def _plan(
     schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
     if run and not optimizers:
         chosen, schedules = [run.recipe().optimizer], [run.recipe().schedule]
-    asked = Asked(
+    asked = ProofSettings(
         network=architecture.to_toml(),
         frameworks=[
             registry.find(name).name for name in frameworks or registry.DEFAULT
@@ -244,7 +244,7 @@ def _trained(run: RunFolder) -> Path:
     )
 
 
-def _cases(asked: Asked, callback: Callback) -> list[Case]:
+def _cases(asked: ProofSettings, callback: Callback) -> list[Case]:
     """The questions, the network's own first."""
     architecture = from_toml(asked.network)
     if asked.images is None:
@@ -269,7 +269,7 @@ def _cases(asked: Asked, callback: Callback) -> list[Case]:
 
 
 def _real(
-    asked: Asked, architecture: Architecture, callback: Callback
+    asked: ProofSettings, architecture: Architecture, callback: Callback
 ) -> tuple[Architecture, tuple[Batch, ...]]:
     """First training batches of real images, and the network for as many classes."""
     assert asked.images is not None
@@ -299,7 +299,7 @@ def _real(
 
 
 def _carry_out(
-    asked: Asked,
+    asked: ProofSettings,
     out: Path | None,
     timeout: float,
     callback: Callback,
