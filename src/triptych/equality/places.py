@@ -31,12 +31,7 @@ def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
     does with it.
     """
     found = [(_place(case, key), key) for key in answers]
-    tensors = case.architecture.parameters | case.architecture.statistics
-    order = []
-    for layer in case.architecture.shapes:
-        order.append(layer)
-        order += [tensor for tensor in tensors if tensor.startswith(f"{layer}.")]
-    ranks = {name: rank for rank, name in enumerate([*order, LOGITS])}
+    ranks = _ranks(case)
     quantities = {name: rank for rank, name in enumerate(QUANTITIES)}
 
     def rank(item: tuple[Place, str]) -> tuple[int, ...]:
@@ -54,6 +49,16 @@ def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
         )
 
     return sorted(((place, key) for place, key in found if place is not None), key=rank)
+
+
+def _ranks(case: Case) -> dict[str, int]:
+    """The order of layers, each before its tensors."""
+    tensors = case.architecture.parameters | case.architecture.statistics
+    order = []
+    for layer in case.architecture.shapes:
+        order.append(layer)
+        order += [tensor for tensor in tensors if tensor.startswith(f"{layer}.")]
+    return {name: rank for rank, name in enumerate([*order, LOGITS])}
 
 
 def _place(case: Case, key: str) -> Place | None:
