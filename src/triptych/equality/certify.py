@@ -20,7 +20,7 @@ from triptych.equality.certificate import (
     verdict_of,
 )
 from triptych.equality.idle import idle
-from triptych.equality.judgement import Answered, Difference, gap, judge
+from triptych.equality.judgement import Answered, Discrepancy, gap, judge
 from triptych.equality.ties import flips
 from triptych.network.conventions import ULP, Precision
 from triptych.network.weights import Weights, weights_hash
@@ -64,7 +64,7 @@ def certify(
     )
 
 
-def _quantity(one: Difference) -> Quantity:
+def _quantity(one: Discrepancy) -> Quantity:
     return Quantity(
         framework=one.framework,
         against=one.against,

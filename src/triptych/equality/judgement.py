@@ -32,7 +32,7 @@ TIED: tuple[Name, ...] = ("loss", "gradient", "activation_gradient")
 
 
 @dataclass(frozen=True)
-class Difference:
+class Discrepancy:
     """How far two answers are apart at one place, and how far they may be."""
 
     place: Place
@@ -171,7 +171,7 @@ def _float64(array: Array) -> NDArray[np.float64]:
     return array.astype(np.float64)
 
 
-def judge(answered: Answered) -> list[Difference]:
+def judge(answered: Answered) -> list[Discrepancy]:
     """Every framework against the reference, place by place; then the frameworks
     against each other.
     """
@@ -187,7 +187,7 @@ def judge(answered: Answered) -> list[Difference]:
         )
         for name, answers in answered.frameworks.items()
     }
-    found: list[Difference] = []
+    found: list[Discrepancy] = []
     for name in answered.frameworks:
         found += _against_reference(
             answered, name, truths[name], compared, bounds[name]
@@ -203,7 +203,7 @@ def _against_reference(
     truth: Answers,
     compared: list[tuple[Place, str]],
     bounds: Mapping[str, Allowance],
-) -> list[Difference]:
+) -> list[Discrepancy]:
     """A framework against the reference: what was asked, and what nobody asked for."""
     answers, size = answered.frameworks[name], answered.scales
     found = []
@@ -213,10 +213,12 @@ def _against_reference(
         if key in answers:
             spared = _spared(answered, place, bounds)
             far, note = gap(answers[key], truth[key], size[key], spared)
-        found.append(Difference(place, name, REFERENCE, far, may.far, may.rule, note))
+        found.append(Discrepancy(place, name, REFERENCE, far, may.far, may.rule, note))
     for key in sorted(set(answers) - set(answered.reference)):
         place, note = Place("forward", answered.case.name, key), "nobody asked for it"
-        found.append(Difference(place, name, REFERENCE, math.inf, 0.0, "forward", note))
+        found.append(
+            Discrepancy(place, name, REFERENCE, math.inf, 0.0, "forward", note)
+        )
     return found
 
 
@@ -258,7 +260,7 @@ def _pair(
     bounds: Mapping[str, Mapping[str, Allowance]],
     one: str,
     other: str,
-) -> list[Difference]:
+) -> list[Discrepancy]:
     """Two frameworks against each other: of each quantity the place where they come
     nearest to the bound.
 
@@ -266,7 +268,7 @@ def _pair(
     they decided a tie differently, so that their truths differ, that difference is
     taken off.
     """
-    worst: dict[Name, Difference] = {}
+    worst: dict[Name, Discrepancy] = {}
     ours, theirs = answered.frameworks[one], answered.frameworks[other]
     for place, key in compared:
         if key in ours and key in theirs:
@@ -280,7 +282,7 @@ def _pair(
             spared = 2 * _spared(answered, place, bounds[one])
             far, note = gap(mine, theirs[key], answered.scales[key], spared)
             may = bounds[one][key].far + bounds[other][key].far
-            here = Difference(place, one, other, far, may, bounds[one][key].rule, note)
+            here = Discrepancy(place, one, other, far, may, bounds[one][key].rule, note)
             nearest = worst.setdefault(place.quantity, here)
             if here.gap / here.bound > nearest.gap / nearest.bound:
                 worst[place.quantity] = here

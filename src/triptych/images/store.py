@@ -31,7 +31,7 @@ from triptych.images.reader import Names, Problem
 SCHEMA = 2
 """Grows with every change of the files' layout or of how decoding and resizing work."""
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with (done, total) images."""
 
 _INDEX = ("labels.bin", "sides.bin", "ends.bin", "names.bin")
@@ -170,7 +170,7 @@ def write_store(
     folder: Path,
     contents: Contents,
     images: Iterable[DecodedImage],
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> None:
     """Fill the empty `folder`; `images` come in any order, one for each candidate.
 
@@ -219,7 +219,7 @@ def _write_pixels(
     file: BinaryIO,
     contents: Contents,
     images: Iterable[DecodedImage],
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> _Written:
     """Write each image to its row."""
     total = len(contents.labels)

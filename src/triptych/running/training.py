@@ -65,7 +65,7 @@ def parts_of(run: RunFolder, store: Store) -> Parts:
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """How far a training has come: stored with each checkpoint, next to the weights."""
 
     epochs: int = 0
@@ -90,7 +90,7 @@ class Progress:
         }
 
     @classmethod
-    def from_weights(cls, weights: Weights) -> Progress:
+    def from_weights(cls, weights: Weights) -> TrainingState:
         """From the tensors of a checkpoint."""
         return cls(**{name: weights[f"progress.{name}"].item() for name in vars(cls())})
 
@@ -102,7 +102,7 @@ def train(
     parts: Parts,
     panel: Panel,
     emit: Emit,
-) -> Progress:
+) -> TrainingState:
     """Train, from the panel's checkpoint if it has one, and leave everything in the
     panel's folder.
 
@@ -116,10 +116,10 @@ def train(
         architecture, initial_weights(architecture, recipe.seed), recipe.precision
     )
     step = framework.make_step(state, recipe.optimizer)
-    progress = Progress()
+    progress = TrainingState()
     if panel.checkpoint.exists():
         stored = load_tensors(panel.checkpoint)
-        progress = Progress.from_weights(stored)
+        progress = TrainingState.from_weights(stored)
         framework.load_weights(state, stored)
     aside: list[float] = []
     if not progress.epochs:
