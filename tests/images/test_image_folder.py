@@ -161,7 +161,7 @@ def test_misplaced_images_are_listed_and_other_files_are_welcome(
         (["test/a/1", "test/b/1"], "no train/<class>/"),
         (["train/1", "train/2", "test/1"], "no train/<class>/"),
         (["a/1", "a/2", "b/1", "b/2", "test/1"], "'test' beside class folders"),
-        (["a/1", "a/2", "b/1"], "class 'b' has one image"),
+        (["a/1", "a/2", "b/1"], "class 'b' has one usable image"),
         (
             [
                 "train/a/1",

@@ -138,7 +138,7 @@ def test_too_little_is_left(tmp_path: Path) -> None:
     with pytest.raises(ImagesError, match="no readable image"):
         open_images(fill(tmp_path / "two", nothing), size=(6, 6))
     same = images("a", "b") | dict.fromkeys(("c/1.png", "c/2.png"), saved(noise(5)))
-    with pytest.raises(ImagesError, match="class 'c' has one image"):
+    with pytest.raises(ImagesError, match="class 'c' has one usable image"):
         open_images(fill(tmp_path / "three", same), size=(6, 6))
     assert list_stores() == []
     assert list((cache_folder() / "images").glob("*.partial")) == []

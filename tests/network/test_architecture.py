@@ -708,7 +708,7 @@ def test_what_cannot_be_adapted() -> None:
     assert pooled.adapted((9, 9), 4).classes == 4
     with pytest.raises(
         ArchitectureError,
-        match=r"layer 'pool1' \(global_average_pool\) gives 4 numbers, but",
+        match=r"layer 'pool1' \(global_average_pool\) outputs 4 numbers, but",
     ):
         pooled.adapted(classes=5)
 

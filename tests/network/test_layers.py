@@ -246,12 +246,12 @@ def test_canonical_shapes() -> None:
             r"needs a sequence of \(steps, features\), but gets \(4, 4, 8\): "
             r"put a rows layer",
         ),
-        (GRU(3), [(8,)], "give every recurrent layer but the last one sequence = true"),
+        (GRU(3), [(8,)], "set sequence = true in every recurrent layer but the last"),
         (
             Dense(3),
             [(4, 8)],
             r"but gets a sequence of \(4, 8\): "
-            r"put a flatten before it, or let the recurrent",
+            r"put a flatten before it, or have the recurrent",
         ),
         (
             BatchNorm(),
@@ -269,8 +269,8 @@ def test_canonical_shapes() -> None:
             )
         ),
         (Add(), [(4, 8), (4, 9)], "adds inputs of the same shape"),
-        (Concat(), [(4, 8), (5, 8)], "or of one number of steps"),
-        (Concat(), [(4, 8), (8,)], "or of one number of steps"),
+        (Concat(), [(4, 8), (5, 8)], "or number of steps"),
+        (Concat(), [(4, 8), (8,)], "or number of steps"),
         (Concat(), [(4, 4, 8), (4, 5, 8)], "joins inputs of the same height and width"),
         (Concat(), [(4, 4, 8), (128,)], "joins inputs of the same height and width"),
     ],

@@ -45,20 +45,19 @@ def write_page(folder: Path, certificate: Certificate) -> Path:
 
 def _gather(folder: Path, certificate: Certificate) -> dict[str, object]:
     """Every name that the template knows."""
-    drawn = pens(
-        [
-            (registry.find(name).folder, subject.title, registry.find(name).color)
-            for name, subject in certificate.frameworks.items()
-            if subject.status == "answered"
-        ]
-    )
+    of = {name: registry.find(name) for name in certificate.frameworks}
     names = [
         name for name, one in certificate.frameworks.items() if one.status == "answered"
     ]
-    by_name = dict(zip(names, drawn, strict=True))
+    drawn = pens(
+        [
+            (of[name].folder, certificate.frameworks[name].title, of[name].color)
+            for name in names
+        ]
+    )
     rows: dict[str, dict[str, Quantity]] = {quantity: {} for quantity in QUANTITIES}
     for one in tightest(certificate):
-        rows[one.quantity][registry.find(one.framework).folder] = one
+        rows[one.quantity][of[one.framework].folder] = one
     return {
         "run_name": folder.resolve().name,
         "headline": f"{words.capitalized(certificate.sentence())}.",
@@ -68,21 +67,17 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, object]:
         "certificate": certificate,
         "made": f"{datetime.fromisoformat(certificate.made):%Y-%m-%d %H:%M} UTC",
         "subjects": {
-            registry.find(name).folder: one
-            for name, one in certificate.frameworks.items()
+            of[name].folder: one for name, one in certificate.frameworks.items()
         },
         "versions": {
-            registry.find(name).folder: of for name, of in certificate.versions.items()
+            of[name].folder: versions for name, versions in certificate.versions.items()
         },
-        "colors": {
-            registry.find(n).folder: registry.find(n).color
-            for n in certificate.frameworks
-        },
+        "colors": {entry.folder: entry.color for entry in of.values()},
         "pens": drawn,
         "rows": {quantity: row for quantity, row in rows.items() if row},
         "meanings": MEANINGS,
         "probes": PROBES,
-        **_plots(certificate, by_name),
+        **_plots(certificate, dict(zip(names, drawn, strict=True))),
     }
 
 

@@ -29,19 +29,7 @@ def render(template: Path, **facts: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (
-        words.percent,
-        words.probability,
-        words.count,
-        words.rate,
-        words.seconds,
-        words.milliseconds,
-        words.gap,
-        words.capitalized,
-        whole,
-        parted,
-    )
-    environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
+    environment.filters |= {filter_.__name__: filter_ for filter_ in _FILTERS}
     environment.globals |= {
         "code": code,
         "lighter": lighter,
@@ -91,3 +79,17 @@ def lighter(color: str) -> str:
     return "#" + "".join(
         f"{round(channel + 0.35 * (255 - channel)):02x}" for channel in channels
     )
+
+
+_FILTERS = (
+    words.percent,
+    words.probability,
+    words.count,
+    words.rate,
+    words.seconds,
+    words.milliseconds,
+    words.gap,
+    words.capitalized,
+    whole,
+    parted,
+)

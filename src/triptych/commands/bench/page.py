@@ -99,6 +99,10 @@ def headline(bench: Bench) -> str:
             if one.training
         )
         return f"Training, images per second: {each}. Not ranked."
+    return _ranked(bench, done)
+
+
+def _ranked(bench: Bench, done: list[tuple[str, Measured]]) -> str:
     first, *others = done
     assert first[1].training is not None
     rest = ", ".join(

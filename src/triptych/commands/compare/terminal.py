@@ -249,15 +249,13 @@ def agreement_lines(result: Result) -> list[str]:
             "These figures are not ranked: the frameworks may not compute the same."
         )
     if agreement.first_step_loss_gap is not None:
-        lines.append(
-            f"First-step losses differ by at most {agreement.first_step_loss_gap:.1e}"
-        )
+        apart = f"differ by at most {agreement.first_step_loss_gap:.1e}"
         if agreement.reference_gap is not None:
-            lines[-1] += (
+            apart += (
                 " from each other, and by at most "
                 f"{agreement.reference_gap:.1e} from the NumPy reference's in float64"
             )
-        lines[-1] += "."
+        lines.append(f"First-step losses {apart}.")
     if agreement.reference_error is not None:
         lines.append(f"No gap to the NumPy reference: {agreement.reference_error}")
     if agreement.test_logits_gap is not None and agreement.same_predictions is not None:

@@ -74,7 +74,7 @@ def replay(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Why 70, 64 and 17 %? Train the talk's notebooks, then change one thing at a time.
+    """Why 70, 64 and 17 %? Train the talk's notebooks; change one factor at a time.
 
     From the worst recipe to the best and back, with what each difference was worth. An
     interrupted replay resumes when given its folder; nothing is trained twice.
