@@ -193,7 +193,7 @@ MISFITS = {
     ),
     "ends with a sequence": (
         layer('kind="rows"'),
-        "layer 'rows1': the last layer must give one number",
+        "layer 'rows1': the last layer must output one number",
     ),
     "add of two shapes": (
         layer('kind="max_pool"')
@@ -346,7 +346,7 @@ MISFITS = {
     ),
     "ends with an image": (
         layer('kind="relu"'),
-        "layer 'relu1': the last layer must give one number",
+        "layer 'relu1': the last layer must output one number",
     ),
     "input of two sides": (
         f"input = [8, 8]\n{HEAD}",

@@ -318,7 +318,7 @@ def test_weights_of_one_framework_answer_in_another(run: Path, folder: Path) -> 
     for one, other in zip(ours.predictions, theirs.predictions, strict=True):
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
     with pytest.raises(
-        RunFolderError, match=r"no weights of JAX yet; there are those of pytorch"
+        RunFolderError, match=r"no weights of JAX yet; use those of pytorch"
     ):
         package.predict(run, files, weights="jax")
 

@@ -112,8 +112,7 @@ def verify(
             for given in (network, frameworks, optimizers, images, image_size)
         ):
             raise UsageError(
-                "a certificate already says what to check; "
-                "leave out the other arguments"
+                "a certificate already says what to check; leave out the rest"
             )
         stored = _stored(Path(certificate))
         assert stored.asked is not None
