@@ -142,7 +142,7 @@ def _steady_table(done: Bench) -> Table:
         f"{asked['threads']} thread(s): medians of {asked['repeats']} round(s)"
     )
     fastest = ["of the fastest"] if ranked else []
-    _head(shown, ["images/s", *fastest, "real input", "prediction", "of peak"])
+    _head(shown, ["images/s", *fastest, "real input", "predict", "of peak"])
     for name in done.order:
         one = done.frameworks[name]
         if one.status != "done":
