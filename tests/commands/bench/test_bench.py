@@ -381,7 +381,7 @@ def needed(bench: Bench, **other: Any) -> Needed:
         ),
         (
             {"architecture": dataclasses.replace(mlp(8), std=(2.0,) * 3)},
-            "is about another network",
+            "is about a network other than",
         ),
         ({"precision": "bfloat16"}, "is about float32, not bfloat16"),
         ({"frameworks": {"keras": None}}, "says nothing about Keras"),
@@ -513,7 +513,7 @@ def test_a_given_certificate_that_does_not_fit_is_an_error(
         (("--certificate", "none.json"), "none.json: there is no such file"),
         (
             ("mlp", "--image-size", "8", "--images", "digits", "--out", "full"),
-            "full: is there already",
+            "full: already exists",
         ),
     ],
     ids=" ".join,

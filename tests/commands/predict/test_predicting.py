@@ -301,7 +301,7 @@ def test_what_answers_and_that_there_is_more_to_come(
         (part / left).unlink()
     said = triptych("predict", part, folder / "a" / "0.png").stdout
     assert f"Computed by PyTorch, with the weights from epoch {best} of 8." in said
-    assert "The run is not finished (8 of 8 epochs are trained)" in said
+    assert "The run is not finished (8 of 8 epochs trained)" in said
     assert f"triptych resume '{part}'" in said
     assert "The run is not finished" in triptych("evaluate", part, folder).stdout
 
