@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from itertools import combinations
 from statistics import NormalDist
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from triptych.frameworks import registry
 from triptych.images.sheet import ImagesFound
+from triptych.network.architecture import Architecture
 from triptych.network.layouts import Array
 from triptych.network.weights import load_tensors
 from triptych.running.epoch import Epoch
 from triptych.running.folder import RunFolder, TrainingFacts, read_record, write_json
 from triptych.running.machine import Machine, machine
+from triptych.running.recipe import Recipe
 
-SCHEMA = 1
+SCHEMA = 2
 
 Verdict = Literal["equal", "different", "inconclusive"]
 
@@ -164,14 +166,40 @@ class Equivalence(Struct, kw_only=True):
         Meta(description="Verdict on each framework against the NumPy reference."),
     ]
     reason: Annotated[
-        str,
-        Meta(description="What it rests on: who agrees, or the first difference."),
+        str, Meta(description="What it rests on: who agrees, or the first difference.")
     ]
 
     @property
     def sentence(self) -> str:
         """The verdict and its reason in one line."""
         return f"{self.verdict}: {self.reason}"
+
+
+class NetworkFacts(Struct, kw_only=True):
+    """A network at a glance."""
+
+    name: str
+    input: Annotated[tuple[int, ...], Meta(description="Height, width and channels.")]
+    classes: int
+    parameters: int
+    flops: Annotated[
+        int, Meta(description="Operations of one image in the forward pass.")
+    ]
+    training_flops: Annotated[
+        int, Meta(description="Of one image in training, forward and backward.")
+    ]
+
+    @classmethod
+    def of(cls, architecture: Architecture) -> NetworkFacts:
+        """Those of an architecture."""
+        return cls(
+            name=architecture.name,
+            input=architecture.input_shape,
+            classes=architecture.classes,
+            parameters=architecture.parameter_count,
+            flops=architecture.flops,
+            training_flops=architecture.training_flops,
+        )
 
 
 class Result(Struct, kw_only=True):
@@ -183,16 +211,10 @@ class Result(Struct, kw_only=True):
         str, Meta(description="When the run was first started, ISO 8601 in UTC.")
     ]
     recipe: Annotated[
-        dict[str, Any],
-        Meta(description="As in recipe.toml, with all defaults filled in."),
+        Recipe, Meta(description="As in recipe.toml, with all defaults filled in.")
     ]
     images: ImagesFound
-    network: Annotated[
-        dict[str, Any],
-        Meta(
-            description="name, parameters, and the flops of one image's forward pass."
-        ),
-    ]
+    network: NetworkFacts
     machine: Machine
     frameworks: dict[str, FrameworkResult]
     agreement: Agreement
@@ -249,13 +271,9 @@ def collect(
     result = Result(
         folder=str(run.path),
         started=run.started,
-        recipe=msgspec.to_builtins(recipe),
+        recipe=recipe,
         images=run.images(),
-        network={
-            "name": architecture.name,
-            "parameters": architecture.parameter_count,
-            "flops": architecture.flops,
-        },
+        network=NetworkFacts.of(architecture),
         machine=machine(),
         frameworks=frameworks,
         agreement=_agreement(frameworks, logits, reference_loss),
