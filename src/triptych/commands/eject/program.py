@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -52,7 +51,7 @@ class Source:
         return self.entry.title
 
 
-def fill(template: str, **facts: Any) -> str:
+def fill(template: str, **facts: object) -> str:
     """A template with its blanks filled in."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
