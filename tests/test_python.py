@@ -128,5 +128,5 @@ def test_a_certificate_says_all_that_is_asked(tmp_path: Path) -> None:
     assert "equal" in seen(done._repr_html_()).words
     stored = tmp_path / "proof" / "certificate.json"
     assert triptych.verify(certificate=stored).verdict == "equal"
-    with pytest.raises(UsageError, match="certificate says all"):
+    with pytest.raises(UsageError, match="certificate already says what to check"):
         triptych.verify("lenet", certificate=stored)

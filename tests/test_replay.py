@@ -327,8 +327,8 @@ def test_the_file_and_the_page(done: Done) -> None:
     page = (done.folder / "replay.html").read_text()
     for words in (
         "Which of the two was it?",
-        "Forwards: from",
-        "Backwards: from",
+        "Forward: from",
+        "Backward: from",
         "never updated",
         "<svg",
     ):
