@@ -6,16 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from triptych.errors import USUAL, nearest
+from triptych.network.conventions import OptimizerName
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMPLETION = "_TRIPTYCH_COMPLETE"
 """The variable by which a shell asks for completions."""
+
+OPTIMIZERS = ", ".join(get_args(OptimizerName))
+"""Their names, as `--help` tells them."""
 
 NEEDLESS = {
     "--workers": (

@@ -287,6 +287,10 @@ PYTORCH: list[Row] = [
      optimizer("rmsprop", lambda honest, parameters, o: _torch().RMSprop(
          parameters, lr=0.0, alpha=0.99, eps=o.epsilon)),
      "scales", SQUARES, "rmsprop"),
+    ("Nesterov: no look ahead",
+     optimizer("nesterov", lambda honest, parameters, o: _torch().SGD(
+         parameters, lr=0.0, momentum=o.momentum)),
+     "scales", DENSE, "nesterov"),
     ("gradients: clipped by their norm", optimizer("sgd", clipped),
      "scales", VELOCITY, "sgd"),
     ("input: BGR", wrapped("_prepare", reversed_channels), "odd", ("images",)),
@@ -383,9 +387,13 @@ TENSORFLOW: list[Row] = [
           "                grad=g,\n"
           "                lr=rate,\n"
           "                momentum=tf.constant(self.momentum, g.dtype),\n"
+          "                use_nesterov=self.nesterov,\n"
           "            )",
           "v.assign(self.momentum * v + rate * g)\n            w.assign_sub(v)")),
      "scales", VELOCITY, "sgd"),
+    ("Nesterov: no look ahead",
+     rewritten("SGD", ("use_nesterov=self.nesterov", "use_nesterov=False")),
+     "scales", DENSE, "nesterov"),
     ("input: divided by 256", put("PIXEL_SCALE", 256.0), "odd", ("images",)),
     ("labels: of the next image", wrapped("gradients", rolled(2)), "odd", LOSS),
     ("LSTM: gates of TensorFlow 1",
@@ -441,6 +449,9 @@ JAX: list[Row] = [
     ("SGD: Nesterov's momentum",
      optimizer("sgd", lambda honest, o: _optax().trace(o.momentum, nesterov=True)),
      "scales", DENSE, "sgd"),
+    ("Nesterov: no look ahead",
+     optimizer("nesterov", lambda honest, o: _optax().trace(o.momentum)),
+     "scales", DENSE, "nesterov"),
     ("AdamW: no decay", rewritten("train_step", ("if weight_decay:", "if False:")),
      "scales", ("dense1.kernel",), "adamw"),
     ("schedule: the first learning rate for ever", wrapped("make_step", first_rate),
@@ -521,7 +532,16 @@ KERAS: list[Row] = [
          "SGD",
          ("self.momentum * v + gradient",
           "self.momentum * v + learning_rate * gradient"),
-         ("variable, learning_rate * v", "variable, v")), "scales", VELOCITY, "sgd"),
+         ("variable, learning_rate * change", "variable, change")),
+     "scales", VELOCITY, "sgd"),
+    ("Nesterov: its own formula",
+     optimizer("nesterov", lambda honest, o, **options: _keras(
+         "SGD", velocity="momentums")(momentum=o.momentum, nesterov=True, **options)),
+     "scales", VELOCITY, "nesterov"),
+    ("Nesterov: looks ahead twice",
+     rewritten("SGD", ("change = gradient + self.momentum * v",
+                       "change = gradient + self.momentum**2 * v")),
+     "scales", DENSE, "nesterov"),
     ("LSTM: gates of TensorFlow 1", put("GATES", TENSORFLOW_1 | {"gru": "zrn"}),
      "rows", ("lstm1",)),
     ("LSTM: hard sigmoid, as Keras had it",

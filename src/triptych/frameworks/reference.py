@@ -292,6 +292,9 @@ def update(
         case "sgd":
             v = o.momentum * slots[0] + g
             return v, [v]
+        case "nesterov":
+            v = o.momentum * slots[0] + g
+            return g + o.momentum * v, [v]
         case "adam" | "adamw":
             m = o.beta1 * slots[0] + (1 - o.beta1) * g
             v = o.beta2 * slots[1] + (1 - o.beta2) * g**2

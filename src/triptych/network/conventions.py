@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 Padding = Literal["same", "valid"]
-OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
+OptimizerName = Literal["sgd", "nesterov", "adam", "adamw", "rmsprop"]
 Precision = Literal["float64", "float32", "bfloat16"]
 
 PIXEL_SCALE = 255.0
@@ -72,6 +72,9 @@ Keras and Optax add it inside by default; PyTorch outside, with decay 0.99.
 SGD_MOMENTUM = 0.9
 """v = momentum v + g, w = w - lr v: a new learning rate acts at once. Keras folds lr
 into v.
+
+Nesterov's form looks ahead by the velocity that this very gradient has changed: w = w -
+lr (g + momentum v), as PyTorch, Optax and TensorFlow have it (Sutskever et al., 2013).
 """
 
 ADAMW_WEIGHT_DECAY = 0.01
@@ -84,6 +87,7 @@ scale or an offset.
 
 SLOTS: dict[OptimizerName, tuple[str, ...]] = {
     "sgd": ("velocity",),
+    "nesterov": ("velocity",),
     "adam": ("first_moment", "second_moment"),
     "adamw": ("first_moment", "second_moment"),
     "rmsprop": ("mean_square",),

@@ -12,6 +12,7 @@ from triptych.command_line import (
     FRAMEWORKS,
     IMAGES,
     JSON,
+    OPTIMIZERS,
     TIMEOUT,
     Command,
     names,
@@ -49,7 +50,7 @@ from triptych.command_line import (
     "optimizers",
     callback=names,
     metavar="NAMES",
-    help="What it is trained by: adamw, adam, sgd, rmsprop.",
+    help=f"What it is trained by: {OPTIMIZERS}.",
 )
 @click.option("--images", metavar=IMAGES, help="Instead of seeded noise.")
 @click.option(

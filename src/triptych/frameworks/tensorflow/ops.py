@@ -177,12 +177,17 @@ def slots_for(variables: list[tf.Variable]) -> list[tf.Variable]:
 
 
 class SGD:
-    """Momentum: v = momentum v + g; w = w - learning_rate v."""
+    """Momentum: v = momentum v + g; w = w - learning_rate v.
 
-    def __init__(self, variables: list[tf.Variable], momentum: float) -> None:
+    In Nesterov's form w = w - learning_rate (g + momentum v).
+    """
+
+    def __init__(
+        self, variables: list[tf.Variable], momentum: float, nesterov: bool = False
+    ) -> None:
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.velocity = slots_for(variables)
-        self.momentum = momentum
+        self.momentum, self.nesterov = momentum, nesterov
 
     def apply(
         self, gradients: list[tf.Tensor], variables: list[tf.Variable], rate: tf.Tensor
@@ -196,6 +201,7 @@ class SGD:
                 grad=g,
                 lr=rate,
                 momentum=tf.constant(self.momentum, g.dtype),
+                use_nesterov=self.nesterov,
             )
 
 
