@@ -5,6 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from tests.commands.bench.making import made_up
@@ -72,6 +73,29 @@ def test_optimizer_and_schedule_are_options(trained: triptych.Comparison) -> Non
     assert trained.recipe["optimizer"]["name"] == "sgd"
     schedule = trained.recipe["schedule"]
     assert (schedule["name"], schedule["learning_rate"]) == ("constant", 0.25)
+
+
+def test_images_may_be_arrays(tmp_path: Path) -> None:
+    """They train, are scored and are found again, as a folder of them would be."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
+    labels = ["cat", "dog"] * 20
+    done = triptych.train(
+        (images, labels),
+        framework="reference",
+        network=OWN,
+        epochs=1,
+        precision="float64",
+        out=tmp_path / "run",
+    )
+    assert done.frameworks["reference"].status == "done"
+    assert list(done.images.classes) == ["cat", "dog"]
+    scored = triptych.evaluate(tmp_path / "run", (images, labels))
+    assert scored.images == done.images.test
+    assert scored.trained_on == 0
+    again = triptych.train(
+        recipe=tmp_path / "run" / "recipe.toml", network=OWN, out=tmp_path / "again"
+    )
+    assert again.images.key == done.images.key
 
 
 def test_a_run_is_loaded_again(trained: triptych.Comparison) -> None:

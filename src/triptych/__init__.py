@@ -11,7 +11,7 @@ it is first used.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from triptych.commands.bench.bench import bench
@@ -88,7 +88,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "layers":
         return importlib.import_module("triptych.network.layers")
     if name in _HOME:

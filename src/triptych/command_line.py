@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 import click
 
 from triptych.errors import USUAL, nearest
 from triptych.network.conventions import OptimizerName
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 COMPLETION = "_TRIPTYCH_COMPLETE"
 """The variable by which a shell asks for completions."""

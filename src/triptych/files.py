@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import tomli_w
@@ -38,7 +38,7 @@ def check_file(path: Path) -> None:
         raise OSError(errno.EINVAL, "it is not a regular file")
 
 
-def read_toml(path: Path, error: type[TriptychError] = UsageError) -> dict[str, Any]:
+def read_toml(path: Path, error: type[TriptychError] = UsageError) -> dict[str, object]:
     """The tables of a TOML file; raises `error` in one line if there is none or it
     cannot be parsed.
     """
@@ -53,10 +53,10 @@ def read_toml(path: Path, error: type[TriptychError] = UsageError) -> dict[str, 
         raise error(f"{path}: is no valid TOML ({reason})") from None
 
 
-def to_toml(tables: Mapping[str, Any]) -> str:
+def to_toml(tables: Mapping[str, object]) -> str:
     """TOML text; TOML has no null, so what is None is left out, at any depth."""
 
-    def without_none(value: Any) -> Any:
+    def without_none(value: object) -> object:
         if isinstance(value, Mapping):
             return {
                 key: without_none(item)
@@ -72,7 +72,7 @@ def to_toml(tables: Mapping[str, Any]) -> str:
 
 
 def from_table(
-    cls: type[T], table: Mapping[str, Any], error: type[TriptychError] = UsageError
+    cls: type[T], table: Mapping[str, object], error: type[TriptychError] = UsageError
 ) -> T:
     """`table` as a `cls` (a dataclass), every key known and every value of its declared
     type.
@@ -99,13 +99,14 @@ def from_table(
         raise error(message[0].lower() + message[1:]) from None
 
 
-def merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
+def merge(into: dict[str, object], table: Mapping[str, object]) -> None:
     """Lay `table` over `into`, at any depth; a value of None counts as not given."""
     for key, value in table.items():
         if isinstance(value, Mapping):
             below = into.get(key)
-            into[key] = dict(below) if isinstance(below, Mapping) else {}
-            merge(into[key], value)
+            merged = dict(below) if isinstance(below, Mapping) else {}
+            merge(merged, value)
+            into[key] = merged
         elif value is not None:
             into[key] = value
 

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -48,7 +47,7 @@ def raise_on_signals() -> None:
             last = now
             raise Interrupted(number)
 
-    def lost(unraisable: Any) -> None:
+    def lost(unraisable: sys.UnraisableHookArgs) -> None:
         """What is raised in a callback of a weak reference or in `__del__` is dropped:
         raise it once more.
         """

@@ -170,7 +170,7 @@ def test_the_order_is_another_each_epoch_and_seed() -> None:
     assert order(1, 2) == orders[-1]
 
 
-def test_a_image_and_its_draws_do_not_depend_on_the_batch_size() -> None:
+def test_an_image_and_its_draws_do_not_depend_on_the_batch_size() -> None:
     noise = np.random.default_rng(0).integers(
         0, 256, (20, SIDE, SIDE, 3), dtype=np.uint8
     )

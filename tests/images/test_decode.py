@@ -231,7 +231,7 @@ def test_damage_never_raises_anything_else(form: str) -> None:
     assert refused > 0 or form in {"BMP", "TIFF"}  # most bytes of those are pixels
 
 
-def test_what_is_not_a_image() -> None:
+def test_what_is_not_an_image() -> None:
     assert kind_of(b"") == "empty"
     for data in (
         b"hello",

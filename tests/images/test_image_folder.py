@@ -183,7 +183,7 @@ def test_nothing_to_learn_from(tmp_path: Path, files: list[str], message: str) -
     assert raised.value.exit_code == 2
 
 
-def test_a_class_folder_without_a_image_file_is_noted_and_no_class(
+def test_a_class_folder_without_an_image_file_is_noted_and_no_class(
     tmp_path: Path,
 ) -> None:
     root = fill(tmp_path / "set", images("a", "b"))
@@ -217,7 +217,7 @@ def test_a_class_folder_without_a_image_file_is_noted_and_no_class(
         open_images(root, size=(12, 16), strict=True)
 
 
-def test_a_class_folder_of_a_side_without_a_image_file(tmp_path: Path) -> None:
+def test_a_class_folder_of_a_side_without_an_image_file(tmp_path: Path) -> None:
     fill(
         tmp_path,
         images("train/a", "train/b", "test/a")

@@ -64,6 +64,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         r"framework.*'pytorhc': did you mean 'pytorch'\?",
     ),
     ({"optimizer": "adam"}, r"optimizer: must be a table, as in \[optimizer\]"),
+    ({"optimizer": 5}, r"optimizer: must be a table, as in \[optimizer\]"),
     (
         {"optimizer": {"name": "adan"}},
         r"optimizer: unknown name 'adan': did you mean 'adam'\?",
@@ -166,8 +167,10 @@ def test_a_built_in_set_has_its_own(name: str) -> None:
     made = make_recipe({"images": name})
     for key, value in DEFAULTS[name].items():
         if key == "augmentation":
+            assert isinstance(value, dict)
             assert made.augmentation == Augmentation(**value)
         elif key == "schedule":
+            assert isinstance(value, dict)
             assert made.schedule == Schedule(**value)
         else:
             assert getattr(made, key) == value

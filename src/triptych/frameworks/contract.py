@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsFloat, SupportsInt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,7 @@ class Step(Protocol):
         labels: Labels,
         masks: Masks,
         learning_rate: float,
-    ) -> tuple[State, Any, Any]:
+    ) -> tuple[State, SupportsFloat, SupportsInt]:
         """Train on one batch; gives (state, loss, correct).
 
         The loss is the mean over the batch, before the update; `correct` counts the

@@ -10,7 +10,6 @@ an answer.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ Pads = tuple[tuple[int, int], tuple[int, int]]
 
 def windows(
     values: Values, size: tuple[int, int], stride: tuple[int, int]
-) -> list[tuple[Any, Values]]:
+) -> list[tuple[tuple[slice, slice, slice], Values]]:
     """For each place (i, j) in a window: the index of the pixels that stand there, and
     these pixels.
     """
@@ -63,7 +62,7 @@ def conv(
     for (_, pixels), matrix in zip(places, matrices, strict=True):
         values += pixels @ matrix
 
-    def derivative(gradient: Values) -> Any:
+    def derivative(gradient: Values) -> tuple[Values, ...]:
         to_x = np.zeros_like(padded)
         to_kernel = np.empty_like(matrices)
         for place, (index, pixels) in enumerate(places):
@@ -91,7 +90,7 @@ def depthwise_conv(
         [pixels * row for (_, pixels), row in zip(places, rows, strict=True)], axis=0
     )
 
-    def derivative(gradient: Values) -> Any:
+    def derivative(gradient: Values) -> tuple[Values, ...]:
         to_x = np.zeros_like(padded)
         to_kernel = np.empty_like(rows)
         for place, (index, pixels) in enumerate(places):
@@ -108,7 +107,7 @@ def depthwise_conv(
 def dense(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     """x @ kernel + bias."""
 
-    def derivative(gradient: Values) -> Any:
+    def derivative(gradient: Values) -> tuple[Values, ...]:
         shares = (gradient @ kernel.values.T, x.values.T @ gradient)
         return shares if bias is None else (*shares, summed(gradient))
 
@@ -142,7 +141,7 @@ def batch_norm(
     deviation = np.sqrt(variance + epsilon)
     normal = (x.values - mean) / deviation
 
-    def derivative(gradient: Values) -> Any:
+    def derivative(gradient: Values) -> tuple[Values, ...]:
         to_scale, to_offset = summed(gradient * normal), summed(gradient)
         to_x = gradient
         # The batch's mean and deviation move with x, and take their part away.
@@ -172,7 +171,7 @@ def max_pool(
     stacked = np.stack([pixels for _, pixels in places])
     winner = stacked.argmax(axis=0)
 
-    def derivative(gradient: Values) -> Any:
+    def derivative(gradient: Values) -> tuple[Values, ...]:
         to_x = np.zeros_like(padded)
         for place, (index, _) in enumerate(places):
             to_x[index] += gradient * (winner == place)
@@ -199,7 +198,7 @@ def average_pool(
     inside = windows(pad(np.ones((1, *x.values.shape[1:3], 1)), pads), size, stride)
     count = np.sum([pixels for _, pixels in inside], axis=0)
 
-    def derivative(gradient: Values) -> Any:
+    def derivative(gradient: Values) -> tuple[Values, ...]:
         to_x = np.zeros_like(padded)
         for index, _ in places:
             to_x[index] += gradient / count
@@ -220,7 +219,7 @@ def global_average_pool(x: Tensor) -> Tensor:
     """The mean over height and width."""
     _, height, width, _ = x.values.shape
 
-    def derivative(gradient: Values) -> Any:
+    def derivative(gradient: Values) -> tuple[Values, ...]:
         return (
             np.broadcast_to(gradient[:, None, None, :], x.values.shape)
             / (height * width),
@@ -361,7 +360,7 @@ def lstm(
         h = rounded(o * np.tanh(c))
         states.append(h)
 
-    def derivative(gradient: Values) -> Any:
+    def derivative(gradient: Values) -> tuple[Values, ...]:
         to_x, to_kernel = np.zeros_like(x.values), np.zeros_like(kernel.values)
         to_weights, to_bias = np.zeros_like(weights), np.zeros_like(bias.values)
         to_h = to_c = np.zeros((len(x.values), units))
@@ -430,7 +429,7 @@ def gru(
         h = rounded((1 - z) * n + z * h)
         states.append(h)
 
-    def derivative(gradient: Values) -> Any:
+    def derivative(gradient: Values) -> tuple[Values, ...]:
         to_x, to_kernel = np.zeros_like(x.values), np.zeros_like(kernel.values)
         to_weights, to_bias = np.zeros_like(weights), np.zeros_like(bias.values)
         to_recurrent_bias, to_h = (
@@ -488,7 +487,7 @@ def concat(*inputs: Tensor) -> Tensor:
     return Tensor(
         np.concatenate([x.values for x in inputs], axis=-1),
         inputs,
-        lambda gradient: np.split(gradient, ends, axis=-1),
+        lambda gradient: tuple(np.split(gradient, ends, axis=-1)),
     )
 
 

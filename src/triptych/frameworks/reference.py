@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -258,7 +257,7 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
 
     def step(
         state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float
-    ) -> Any:
+    ) -> tuple[State, float, np.int64]:
         loss, found, averages, logits = _loss_and_gradients(
             state, state.network, images, labels, masks, optimizer.label_smoothing
         )

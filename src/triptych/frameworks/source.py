@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import CodeType
+from typing import Any, TypeVar
 
 from triptych.frameworks.emit import first_line
 from triptych.network.architecture import INPUT
+
+T = TypeVar("T")
 
 Namespace = dict[str, Any]
 
@@ -62,7 +65,7 @@ def run_with_taps(
     filename: str,
     function: str,
     held: Mapping[str, str],
-    tap: Callable[[str, Any], Any],
+    tap: Callable[[str, T], T],
 ) -> Namespace:
     """Execute the same text with `x = _tap("conv1", x)` after each layer's line.
 
@@ -102,7 +105,7 @@ def _first_target(statement: ast.stmt) -> str | None:
     return target.id if isinstance(target, ast.Name) else None
 
 
-def _execute(code: Any, **names: Any) -> Namespace:
+def _execute(code: CodeType, **names: object) -> Namespace:
     namespace: Namespace = {"__name__": "network", **names}
     exec(code, namespace)
     return namespace

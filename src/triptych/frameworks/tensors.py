@@ -11,7 +11,7 @@ which of them the probes reach: what no probe reaches, no proof holds against an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Tensor:
         self,
         values: Values,
         parents: tuple[Tensor, ...] = (),
-        derivative: Callable[..., Any] | None = None,
+        derivative: Callable[[Values], tuple[Values, ...]] | None = None,
         pieces: Callable[[], Pieces] = dict,
     ) -> None:
         self.values = rounded(values)

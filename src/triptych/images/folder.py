@@ -33,7 +33,7 @@ from triptych.images.reader import (
     Names,
     Problem,
     Reader,
-    is_named_like_a_image,
+    is_named_like_an_image,
     printable,
 )
 from triptych.images.split import TEST, TRAIN, UNDECIDED, VALIDATION
@@ -170,7 +170,7 @@ def _place(reader: Reader, layout: _Layout) -> _Placed:
         members.append(member)
         sides.append(place[0])
         found.append(number)
-        if number not in named and is_named_like_a_image(path):
+        if number not in named and is_named_like_an_image(path):
             named.add(number)
     for folder in reader.empty_folders:
         if place := layout.place(folder + "/-"):
@@ -192,10 +192,10 @@ def _has_images(reader: Reader, placed: _Placed, number: int) -> bool:
     if number in placed.named:
         return True
     members = placed.members[placed.numbers == number]
-    return any(_begins_like_a_image(reader, int(member)) for member in members)
+    return any(_begins_like_an_image(reader, int(member)) for member in members)
 
 
-def _begins_like_a_image(reader: Reader, member: int) -> bool:
+def _begins_like_an_image(reader: Reader, member: int) -> bool:
     try:
         return format_of(reader.read(member, 16)) is not None
     except UnreadableImage:

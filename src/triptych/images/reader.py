@@ -130,7 +130,7 @@ def is_hidden(name: str) -> bool:
     }
 
 
-def is_named_like_a_image(name: str) -> bool:
+def is_named_like_an_image(name: str) -> bool:
     """Whether a file of this name is meant to be an image."""
     return name.casefold().endswith(ENDINGS)
 

@@ -22,6 +22,7 @@ from triptych.errors import (
     quote,
 )
 from triptych.images import digits, drawn, sports
+from triptych.images.arrays import SUFFIX, Arrays, LabeledImages, keep_arrays
 from triptych.images.cache import cache_folder, keep
 from triptych.images.decode import check_fit, prepare, read_image, way
 from triptych.images.folder import Listing, scan
@@ -34,7 +35,14 @@ from triptych.images.store import (
     write_store,
 )
 
-__all__ = ["BUILT_IN", "class_names", "located", "open_images", "read_image"]
+__all__ = [
+    "BUILT_IN",
+    "ImageSource",
+    "class_names",
+    "located",
+    "open_images",
+    "read_image",
+]
 
 BUILT_IN = {"sports": sports.CLASSES, "digits": digits.CLASSES}
 """The sets that need no files, each with its classes."""
@@ -51,10 +59,18 @@ the images are.
 """
 
 
-def located(images: str | Path) -> str:
+ImageSource = str | Path | Arrays
+"""What images can be given as: a folder, an archive, the name of a built-in set, or
+arrays (images, labels).
+"""
+
+
+def located(images: ImageSource) -> str:
     """A built-in set by its name, anything else as an absolute path, so that it is
-    found from anywhere.
+    found from anywhere; arrays are kept as a file in the cache.
     """
+    if isinstance(images, tuple):
+        return str(keep_arrays(images, cache_folder() / "arrays"))
     if isinstance(images, str) and images in BUILT_IN:
         return images
     path = Path(images).expanduser()
@@ -67,13 +83,16 @@ def class_names(source: str | Path) -> tuple[str, ...]:
     """
     if isinstance(source, str) and source in BUILT_IN:
         return BUILT_IN[source]
-    listing = scan(_existing(source))
+    path = _existing(source)
+    if path.suffix == SUFFIX:
+        return LabeledImages.open(path).classes
+    listing = scan(path)
     with closing(listing.reader):
         return listing.classes
 
 
 def open_images(
-    source: str | Path,
+    source: ImageSource,
     *,
     size: tuple[int, int],
     fit: str = "squash",
@@ -87,10 +106,11 @@ def open_images(
     """The images of `source` at `size` = (height, width), decoded now or on an
     earlier run.
 
-    `source` is a folder, a zip or tar archive, or the name of a built-in set: `sports`
-    (drawn from `seed`, in the talk's numbers when `full`) or `digits`. A folder of that
-    name is reached as `./sports`, or as a Path. `fit` is one of FITS, `resize` one of
-    RESIZES. `progress(done, total)` is called while images are decoded.
+    `source` is a folder, a zip or tar archive, arrays (images, labels) or the file that
+    `located` made of them, or the name of a built-in set: `sports` (drawn from `seed`,
+    in the talk's numbers when `full`) or `digits`. A folder of that name is reached as
+    `./sports`, or as a Path. `fit` is one of FITS, `resize` one of RESIZES.
+    `progress(done, total)` is called while images are decoded.
 
     Raises ImagesError when nothing can be learned from it, when `strict` and there is
     any problem, and when the store cannot be written; UsageError for an impossible
@@ -99,9 +119,11 @@ def open_images(
     check_fit(size, fit, resize)
     if seed < 0:
         raise UsageError(f"seed {seed}: give 0 or more")
+    if isinstance(source, tuple):
+        source = located(source)
     at = cache_folder(cache)
     if source == "digits":
-        store = _built_in(
+        store = _kept(
             digits.contents(size, fit, resize),
             lambda: digits.images(size, fit, resize),
             at,
@@ -109,9 +131,17 @@ def open_images(
         )
     elif source == "sports":
         plan = drawn.plan(size, seed, full, resize)
-        store = _built_in(plan.contents, plan.images, at, progress)
+        store = _kept(plan.contents, plan.images, at, progress)
+    elif (path := _existing(source)).suffix == SUFFIX:
+        held = LabeledImages.open(path)
+        store = _kept(
+            held.contents(size, fit, resize),
+            lambda: held.resized(size, fit, resize),
+            at,
+            progress,
+        )
     else:
-        store = _from_files(_existing(source), size, fit, resize, at, progress)
+        store = _from_files(path, size, fit, resize, at, progress)
     if strict and store.problems:
         first = store.problems[0]
         raise ImagesError(
@@ -134,7 +164,7 @@ def _existing(source: str | Path) -> Path:
     return path
 
 
-def _built_in(
+def _kept(
     contents: Contents,
     images: Callable[[], Generator[DecodedImage]],
     cache: Path,
@@ -186,7 +216,7 @@ def _from_files(
             sides=listing.sides,
             resize=resize,
         )
-        store = _built_in(
+        store = _kept(
             contents, lambda: _decoded(read, size, fit, resize), cache, progress
         )
     # What was found among the names is not part of the key, so it is that of this run.

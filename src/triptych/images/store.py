@@ -16,8 +16,9 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
+import msgspec
 import numpy as np
 import PIL
 from numpy.typing import NDArray
@@ -34,6 +35,23 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) images."""
 
 _INDEX = ("labels.bin", "sides.bin", "ends.bin", "names.bin")
+
+
+class _Facts(msgspec.Struct, kw_only=True):
+    """What store.json says of the other files."""
+
+    schema: int
+    key: str
+    source: str
+    size: tuple[int, int]
+    fit: str
+    resize: str = "bilinear"
+    images: int
+    classes: tuple[str, ...]
+    index: str
+    made: str
+    decoder: str
+    problems: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +123,7 @@ class Store:
             facts = json.loads((path / "store.json").read_bytes())
             if facts["schema"] != SCHEMA:
                 raise ValueError(f"schema {facts['schema']}, not {SCHEMA}")
-            return cls._open(path, facts)
+            return cls._open(path, msgspec.convert(facts, _Facts))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ImagesError(
                 f"the image store {path} cannot be used ({error}); "
@@ -113,12 +131,8 @@ class Store:
             ) from error
 
     @classmethod
-    def _open(cls, path: Path, facts: dict[str, Any]) -> Store:
-        rows, (height, width), classes = (
-            facts["images"],
-            facts["size"],
-            tuple(facts["classes"]),
-        )
+    def _open(cls, path: Path, facts: _Facts) -> Store:
+        rows, (height, width) = facts.images, facts.size
         labels = np.fromfile(path / "labels.bin", np.int32)
         sides = np.fromfile(path / "sides.bin", np.uint8)
         ends = np.memmap(path / "ends.bin", np.int64, mode="r")
@@ -129,14 +143,14 @@ class Store:
             raise ValueError("images.bin has another size than it says")
         if (path / "digests.bin").stat().st_size != rows * 16:
             raise ValueError("digests.bin has another size than it says")
-        if _index_digest(path) != facts["index"]:
+        if _index_digest(path) != facts.index:
             raise ValueError("its index was changed")
         return cls(
             path=path,
-            key=facts["key"],
-            source=facts["source"],
+            key=facts.key,
+            source=facts.source,
             size=(height, width),
-            fit=facts["fit"],
+            fit=facts.fit,
             images=np.memmap(
                 path / "images.bin", np.uint8, mode="r", shape=(rows, height, width, 3)
             ),
@@ -146,9 +160,9 @@ class Store:
                 path / "digests.bin", np.uint8, mode="r", shape=(rows, 16)
             ),
             names=Names(names, ends),
-            classes=classes,
-            problems=tuple(Problem(*problem) for problem in facts["problems"]),
-            resize=facts.get("resize", "bilinear"),
+            classes=facts.classes,
+            problems=tuple(Problem(*problem) for problem in facts.problems),
+            resize=facts.resize,
         )
 
 
@@ -209,7 +223,7 @@ def write_store(
     )
 
 
-def _close_gaps(file: Any, kept: NDArray[np.int64], row_bytes: int) -> None:
+def _close_gaps(file: BinaryIO, kept: NDArray[np.int64], row_bytes: int) -> None:
     """Move the `kept` rows together, in order, and cut the file behind the last."""
     for new, old in enumerate(kept):
         if new != old:
@@ -240,24 +254,22 @@ def _write_index(
         with open(folder / name, "wb") as file:
             file.write(data)
             _to_disk(file)
-    facts = {
-        "schema": SCHEMA,
-        "key": contents.key,
-        "source": contents.source,
-        "size": list(contents.size),
-        "fit": contents.fit,
-        "resize": contents.resize,
-        "images": len(kept),
-        "classes": list(contents.classes),
-        "index": _index_digest(folder),
-        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "decoder": f"Pillow {PIL.__version__}",
-        "problems": [
-            [problem.kind, problem.path, problem.detail] for problem in problems
-        ],
-    }
+    facts = _Facts(
+        schema=SCHEMA,
+        key=contents.key,
+        source=contents.source,
+        size=contents.size,
+        fit=contents.fit,
+        resize=contents.resize,
+        images=len(kept),
+        classes=contents.classes,
+        index=_index_digest(folder),
+        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        decoder=f"Pillow {PIL.__version__}",
+        problems=[(one.kind, one.path, one.detail) for one in problems],
+    )
     with open(folder / "store.json", "wb") as file:
-        file.write(json.dumps(facts, indent=1).encode())
+        file.write(msgspec.json.format(msgspec.json.encode(facts), indent=1))
         _to_disk(file)
 
 
@@ -270,7 +282,7 @@ def _index_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _to_disk(file: Any) -> None:
+def _to_disk(file: BinaryIO) -> None:
     """Before the store gets its name: after a power cut a store is whole or absent."""
     file.flush()
     os.fsync(file.fileno())

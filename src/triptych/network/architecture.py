@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -265,7 +265,7 @@ class Architecture:
         layers = []
         above = INPUT
         for node in self.nodes:
-            table: dict[str, Any] = {"name": node.name, "kind": node.layer.kind}
+            table: dict[str, object] = {"name": node.name, "kind": node.layer.kind}
             if node.inputs != (above,):
                 table["inputs"] = list(node.inputs)
             for field in dataclasses.fields(node.layer):
@@ -316,11 +316,12 @@ def from_toml(text_or_path: str | Path) -> Architecture:
             ) from None
         name = "network"
     known = ("name", "input", "mean", "std", "layers")
-    name = table.get("name", name)
-    if not isinstance(name, str):
+    given = table.get("name", name)
+    if not isinstance(given, str):
         raise ArchitectureError(
-            f"the network's name is {quote(name)}, but must be a text"
+            f"the network's name is {quote(given)}, but must be a text"
         )
+    name = given
     check_network_name(name)  # before any message begins with it
     for key in table:
         if key not in known:
@@ -359,7 +360,7 @@ class _Head:
 _Unnamed = tuple[str | None, Layer, tuple[str, ...] | None]
 
 
-def _layer(network: str, number: int, table: Mapping[str, Any]) -> _Unnamed:
+def _layer(network: str, number: int, table: Mapping[str, object]) -> _Unnamed:
     fields = dict(table)
     given = fields.pop("name", None)
     kind = fields.pop("kind", None)

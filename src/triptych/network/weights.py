@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,6 +231,14 @@ def load_tensors(path: Path) -> Weights:
     return dict(StoredTensors(path))
 
 
+class _Mapped(Protocol):
+    """An open file of safetensors, which has no types of its own."""
+
+    def keys(self) -> list[str]: ...
+    def metadata(self) -> dict[str, str] | None: ...
+    def get_tensor(self, name: str) -> Array: ...
+
+
 class StoredTensors(Mapping[str, Array]):
     """The tensors of a safetensors file, each read when it is asked for; raises as
     `load_tensors`.
@@ -240,7 +248,7 @@ class StoredTensors(Mapping[str, Array]):
         try:
             check_file(path)
             # This maps the file into memory.
-            opened: Any = safe_open(path, framework="numpy")
+            opened: _Mapped = safe_open(path, framework="numpy")
         except FileNotFoundError:
             raise RunFolderError(f"{path}: there is no such file") from None
         except (SafetensorError, OSError) as reason:
@@ -255,8 +263,7 @@ class StoredTensors(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         if name not in self._names:
             raise KeyError(name)
-        tensor: Array = self._file.get_tensor(name)
-        return tensor
+        return self._file.get_tensor(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

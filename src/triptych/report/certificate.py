@@ -6,10 +6,9 @@ import shlex
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from triptych.equality.bounds import QUANTITIES, Rule
-from triptych.equality.certificate import Certificate, tightest
+from triptych.equality.certificate import Certificate, Quantity, tightest
 from triptych.equality.questions import NETWORK, PROBES
 from triptych.files import write_atomic, writing
 from triptych.frameworks import registry
@@ -45,7 +44,7 @@ def write_page(folder: Path, certificate: Certificate) -> Path:
     return page
 
 
-def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
+def _gather(folder: Path, certificate: Certificate) -> dict[str, object]:
     """Every name that the template knows."""
     drawn = pens(
         [
@@ -58,7 +57,7 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, Any]:
         name for name, one in certificate.frameworks.items() if one.status == "answered"
     ]
     by_name = dict(zip(names, drawn, strict=True))
-    rows: dict[str, dict[str, Any]] = {quantity: {} for quantity in QUANTITIES}
+    rows: dict[str, dict[str, Quantity]] = {quantity: {} for quantity in QUANTITIES}
     for one in tightest(certificate):
         rows[one.quantity][registry.find(one.framework).folder] = one
     return {
@@ -97,7 +96,7 @@ def _command(folder: Path, certificate: Certificate) -> str:
     return "triptych verify --certificate certificate.json"
 
 
-def _plots(certificate: Certificate, drawn: dict[str, Pen]) -> dict[str, Any]:
+def _plots(certificate: Certificate, drawn: dict[str, Pen]) -> dict[str, object]:
     forward = [
         one
         for one in certificate.quantities

@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
 
 from triptych.frameworks import registry
 from triptych.images.reader import PROBLEM_KINDS
@@ -54,7 +53,7 @@ class View:
         return self.one.status == "done"
 
 
-def gather(run: RunFolder) -> dict[str, Any]:
+def gather(run: RunFolder) -> dict[str, object]:
     """Every name that the template knows."""
     result = read_result(run)
     views = [_view(run, name, one) for name, one in result.frameworks.items()]
@@ -104,7 +103,7 @@ def _drawable(loss: float | None) -> float:
     return math.nan if loss is None else loss
 
 
-def _figures(result: Result, views: list[View]) -> dict[str, Any]:
+def _figures(result: Result, views: list[View]) -> dict[str, object]:
     """Plots and confusion tables."""
     started = [view for view in views if view.one.epochs]
     drawn = pens([(view.name, view.entry.title, view.entry.color) for view in started])
@@ -135,7 +134,9 @@ def _figures(result: Result, views: list[View]) -> dict[str, Any]:
     }
 
 
-def _predictions(run: RunFolder, result: Result, views: list[View]) -> dict[str, Any]:
+def _predictions(
+    run: RunFolder, result: Result, views: list[View]
+) -> dict[str, object]:
     answers = Answers.read(run, [view.entry for view in views if view.done])
     store = find_store(result.images.key)
     shown = None
@@ -144,7 +145,7 @@ def _predictions(run: RunFolder, result: Result, views: list[View]) -> dict[str,
     return {"answers": answers is not None, "groups": shown}
 
 
-def _problems(result: Result) -> dict[str, Any]:
+def _problems(result: Result) -> dict[str, object]:
     problems = result.images.problems
     counts = Counter(problem.kind for problem in problems)
     return {
@@ -156,7 +157,7 @@ def _problems(result: Result) -> dict[str, Any]:
     }
 
 
-def _commands(run: RunFolder) -> dict[str, Any]:
+def _commands(run: RunFolder) -> dict[str, object]:
     """What was asked, as text, and how to ask it again."""
     again = f"triptych compare --recipe {shlex.quote(str(run.path / 'recipe.toml'))}"
     if run.recipe().network not in ZOO:

@@ -14,11 +14,11 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib
 import numpy as np
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -260,7 +260,7 @@ def walk_plot(name: str, color: str, steps: Sequence[Step], blind: float) -> Plo
     )
 
 
-def _label(axes: Any, place: int, text: str) -> None:
+def _label(axes: Axes, place: int, text: str) -> None:
     """What a row is about, above it, where there is most room; of a long one, such as a
     path, both ends.
     """
@@ -356,7 +356,7 @@ def parts_plot(
     )
 
 
-def _rows(across: str, drawn: Sequence[Pen], largest: float) -> tuple[Any, Any]:
+def _rows(across: str, drawn: Sequence[Pen], largest: float) -> tuple[Figure, Axes]:
     """Axes with a row for each pen, the first on top, from 0 to the largest value."""
     figure, axes = _axes(across, "", height=1.1 + 0.42 * len(drawn))
     axes.set_ylim(len(drawn) - 0.5, -0.5)
@@ -367,7 +367,7 @@ def _rows(across: str, drawn: Sequence[Pen], largest: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _axes(across: str, up: str, height: float = 3.8) -> tuple[Any, Any]:
+def _axes(across: str, up: str, height: float = 3.8) -> tuple[Figure, Axes]:
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(5.8, height), layout="constrained", facecolor="none")
         axes = figure.add_subplot(facecolor="none")
@@ -379,7 +379,7 @@ def _axes(across: str, up: str, height: float = 3.8) -> tuple[Any, Any]:
 
 
 def _draw(
-    axes: Any,
+    axes: Axes,
     pen: Pen,
     across: Sequence[float],
     up: Sequence[float],
@@ -402,7 +402,7 @@ def _draw(
     )
 
 
-def _svg(figure: Any, name: str, curves: Sequence[Curve]) -> Markup:
+def _svg(figure: Figure, name: str, curves: Sequence[Curve]) -> Markup:
     """The figure as an SVG element that can stand in a page beside others."""
     target = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

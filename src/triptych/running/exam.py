@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import SupportsFloat, SupportsInt, TypeVar
 
 import msgspec
 import numpy as np
@@ -316,7 +316,7 @@ def recorded(
 
     def first(
         state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float
-    ) -> Any:
+    ) -> tuple[State, SupportsFloat, SupportsInt]:
         nonlocal waiting
         if not waiting:
             return step(state, images, labels, masks, learning_rate)
@@ -334,7 +334,9 @@ def recorded(
     return first, aside
 
 
-def _after(framework: Framework, state: State, number: int, correct: Any) -> Weights:
+def _after(
+    framework: Framework, state: State, number: int, correct: SupportsInt
+) -> Weights:
     """All tensors after a step, and how many images were right before it."""
     return _named(f"{number}", framework.dump_weights(state)) | {
         f"{number}/correct": np.array(int(correct))

@@ -30,7 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -296,7 +296,7 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
-def write_json(path: Path, value: Any) -> Path:
+def write_json(path: Path, value: object) -> Path:
     """Write a value as indented JSON."""
     write_atomic(
         path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
@@ -304,7 +304,7 @@ def write_json(path: Path, value: Any) -> Path:
     return path
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, object]:
     """Read a JSON table; raises RunFolderError if it is missing or damaged."""
     value = read_record(path, object)
     if not isinstance(value, dict):

@@ -19,7 +19,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict, TypeVar
 
 from triptych.errors import RecipeError, UsageError, did_you_mean
 from triptych.files import from_table, merge, read_toml, to_toml
@@ -37,6 +37,7 @@ from triptych.running.schedule import Schedule
 Fit = Literal["squash", "crop", "pad"]
 Resize = Literal["bilinear", "nearest"]
 Keep = Literal["best", "last"]
+T = TypeVar("T")
 
 LEARNING_RATES: dict[OptimizerName, float] = {
     "sgd": 0.05,
@@ -149,7 +150,7 @@ class Options(TypedDict, total=False):
     strict: bool | None
 
 
-DEFAULTS: dict[str, dict[str, Any]] = {
+DEFAULTS: dict[str, dict[str, object]] = {
     "sports": {
         "image_size": 48,
         "epochs": 7,
@@ -171,49 +172,46 @@ compile again for it.
 """
 
 
-def make_recipe(*tables: Mapping[str, Any]) -> Recipe:
+def make_recipe(*tables: Mapping[str, object]) -> Recipe:
     """A recipe from tables, later ones on top of earlier ones and of the defaults.
 
     A value of None counts as not given. Raises RecipeError, naming the key, for what is
     unknown or of a wrong type or value.
     """
-    given: dict[str, Any] = {}
+    given: dict[str, object] = {}
     for table in tables:
         merge(given, table)
-    merged: dict[str, Any] = {}
+    merged: dict[str, object] = {}
     defaults = dict(DEFAULTS.get(str(given.get("images", Recipe.images)), {}))
-    if "name" in given.get("optimizer", {}):
+    optimizer = given.get("optimizer")
+    if isinstance(optimizer, Mapping) and "name" in optimizer:
         defaults.pop("schedule", None)  # its learning rate is AdamW's
     merge(merged, defaults)
     merge(merged, given)
 
-    parts: dict[str, Any] = {}
-    parts["optimizer"] = make_optimizer(_table(merged, "optimizer"))
-    rate = LEARNING_RATES[parts["optimizer"].name]
-    parts["schedule"] = _part(
-        Schedule, "schedule", {"learning_rate": rate, **_table(merged, "schedule")}
-    )
+    chosen = make_optimizer(_table(merged, "optimizer"))
+    rate = LEARNING_RATES[chosen.name]
+    schedule = {"learning_rate": rate, **_table(merged, "schedule")}
+    moved = None
     if merged.get("augmentation") is False:
-        parts["augmentation"] = None
         merged.pop("augmentation")
     else:
-        parts["augmentation"] = _part(
-            Augmentation, "augmentation", _table(merged, "augmentation")
-        )
-    plain = from_table(Recipe, merged, RecipeError)
-    return dataclasses.replace(plain, **parts)
+        moved = _part(Augmentation, "augmentation", _table(merged, "augmentation"))
+    return dataclasses.replace(
+        from_table(Recipe, merged, RecipeError),
+        optimizer=chosen,
+        schedule=_part(Schedule, "schedule", schedule),
+        augmentation=moved,
+    )
 
 
-def make_optimizer(table: Mapping[str, Any]) -> Optimizer:
+def make_optimizer(table: Mapping[str, object]) -> Optimizer:
     """An optimizer, AdamW by default; AdamW comes with a weight decay, the others
     without.
     """
     name = table.get("name", "adamw")
     decay = conventions.ADAMW_WEIGHT_DECAY if name == "adamw" else 0.0
-    optimizer: Optimizer = _part(
-        Optimizer, "optimizer", {"name": name, "weight_decay": decay, **table}
-    )
-    return optimizer
+    return _part(Optimizer, "optimizer", {"name": name, "weight_decay": decay, **table})
 
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -221,7 +219,7 @@ SHIPPED = Path(__file__).parent / "recipes"
 
 
 def make_plan(
-    tables: Mapping[str, Any], given: Mapping[str, Any]
+    tables: Mapping[str, object], given: Mapping[str, object]
 ) -> tuple[Recipe, Architecture]:
     """The recipe of `tables`, with what was `given` by name on top, and its network,
     not adapted yet.
@@ -249,11 +247,11 @@ def make_plan(
     return recipe, architecture
 
 
-def tables_of(options: Options) -> dict[str, Any]:
+def tables_of(options: Options) -> dict[str, object]:
     """Options as they stand in a recipe file, but for a network that is given as an
     architecture.
     """
-    given: dict[str, Any] = dict(options)
+    given: dict[str, object] = dict(options)
     if isinstance(given.get("network"), Path):
         given["network"] = str(given["network"])
     given["optimizer"] = {"name": given.pop("optimizer", None)}
@@ -262,7 +260,7 @@ def tables_of(options: Options) -> dict[str, Any]:
     return given
 
 
-def read_recipe(recipe: Path | str | Mapping[str, Any] | None) -> dict[str, Any]:
+def read_recipe(recipe: Path | str | Mapping[str, object] | None) -> dict[str, object]:
     """A recipe's tables for `make_recipe`: of a file, of one of NOTEBOOKS, or as given.
 
     A relative network file is looked for beside it.
@@ -288,7 +286,7 @@ def read_recipe(recipe: Path | str | Mapping[str, Any] | None) -> dict[str, Any]
     return tables
 
 
-def _table(tables: dict[str, Any], key: str) -> dict[str, Any]:
+def _table(tables: dict[str, object], key: str) -> dict[str, object]:
     """Take the table `key` out of `tables`; empty if it is not there."""
     table = tables.pop(key, {})
     if not isinstance(table, dict):
@@ -296,7 +294,7 @@ def _table(tables: dict[str, Any], key: str) -> dict[str, Any]:
     return table
 
 
-def _part(cls: type[Any], name: str, table: Mapping[str, Any]) -> Any:
+def _part(cls: type[T], name: str, table: Mapping[str, object]) -> T:
     try:
         return from_table(cls, table, RecipeError)
     except RecipeError as reason:

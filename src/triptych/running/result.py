@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from triptych.frameworks import registry
 from triptych.images.sheet import ImagesFound
+from triptych.network.layouts import Array
 from triptych.network.weights import load_tensors
 from triptych.running.epoch import Epoch
 from triptych.running.folder import RunFolder, TrainingFacts, read_record, write_json
@@ -206,7 +207,7 @@ class Result(Struct, kw_only=True):
         return [name for name, one in self.frameworks.items() if one.status == "failed"]
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> dict[str, object]:
     """The JSON Schema of result.json."""
     return msgspec.json.schema(Result)
 
@@ -223,7 +224,7 @@ def collect(
     step's loss by the reference, or why it could not say.
     """
     recipe, architecture = run.recipe(), run.architecture()
-    logits: dict[str, NDArray[Any]] = {}
+    logits: dict[str, Array] = {}
     frameworks: dict[str, FrameworkResult] = {}
     for name in recipe.frameworks:
         entry = registry.find(name)
@@ -277,7 +278,7 @@ def read_result(run: RunFolder) -> Result:
 def _finish(
     one: FrameworkResult,
     facts: TrainingFacts,
-    logits: NDArray[Any],
+    logits: Array,
     labels: NDArray[np.int64],
 ) -> None:
     """Fill in what a finished training knows."""
@@ -337,7 +338,7 @@ def interval(right: int, of: int) -> tuple[float, float]:
 
 def _agreement(
     frameworks: dict[str, FrameworkResult],
-    logits: dict[str, NDArray[Any]],
+    logits: dict[str, Array],
     reference_loss: float | str,
 ) -> Agreement:
     agreement = Agreement()
@@ -357,7 +358,7 @@ def _agreement(
         agreement.reference_gap = max(abs(loss - reference) for loss in losses)
     if len(logits) > 1 and all(values.size for values in logits.values()):
         agreement.test_logits_gap = max(
-            float(np.abs(a.astype(np.float64) - b).max())
+            float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max())
             for a, b in combinations(logits.values(), 2)
         )
         said = np.stack([values.argmax(axis=1) for values in logits.values()])

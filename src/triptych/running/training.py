@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triptych.frameworks.contract import Framework, State, Step
+from triptych.images.augment import Augmentation
 from triptych.images.batches import Batches
 from triptych.images.split import split
 from triptych.images.store import Store
 from triptych.network.architecture import Architecture
+from triptych.network.layers import Shape
+from triptych.network.layouts import Array
 from triptych.network.weights import (
     Weights,
     initial_weights,
@@ -45,18 +48,17 @@ def parts_of(run: RunFolder, store: Store) -> Parts:
     recipe, architecture = run.recipe(), run.architecture()
     sides = split(store.labels, store.sides, recipe.seed)
 
-    def part(rows: Any, **training: Any) -> Batches:
+    def part(
+        rows: NDArray[np.int64],
+        augmentation: Augmentation | None = None,
+        dropouts: Mapping[str, tuple[float, Shape]] | None = None,
+    ) -> Batches:
         labels = np.asarray(store.labels)[rows].astype(np.int64)
-        return Batches(
-            store.images, labels, rows, recipe.batch_size, recipe.seed, **training
-        )
+        drawn = recipe.seed, augmentation, dropouts
+        return Batches(store.images, labels, rows, recipe.batch_size, *drawn)
 
     return Parts(
-        part(
-            sides.train,
-            augmentation=recipe.augmentation,
-            dropouts=architecture.dropouts,
-        ),
+        part(sides.train, recipe.augmentation, architecture.dropouts),
         part(sides.validation),
         part(sides.test),
     )
@@ -201,7 +203,7 @@ def _train_epoch(
 
 def all_logits(
     framework: Framework, state: State, batches: Batches, emit: Emit
-) -> NDArray[Any]:
+) -> Array:
     """Logits for all images of a part, (images, classes)."""
     found = []
     for batch in batches.epoch():
@@ -211,7 +213,7 @@ def all_logits(
 
 
 def _score(
-    logits: NDArray[Any], labels: NDArray[np.int64]
+    logits: Array, labels: NDArray[np.int64]
 ) -> tuple[float | None, float | None]:
     """Accuracy and mean cross-entropy; None each if there is nothing to score."""
     if not len(labels):

@@ -27,7 +27,7 @@ from triptych.equality.certificate import read_certificate
 from triptych.errors import RunFolderError, UsageError, WorkerFailed, did_you_mean
 from triptych.files import writing
 from triptych.frameworks import registry
-from triptych.images.source import located, open_images
+from triptych.images.source import ImageSource, located, open_images
 from triptych.images.store import Store
 from triptych.interruption import noting
 from triptych.network.architecture import Architecture
@@ -115,7 +115,7 @@ def bench(
     image_size: int | None = None,
     batch_size: int = 32,
     precision: str = "float32",
-    images: str | Path | None = None,
+    images: ImageSource | None = None,
     repeats: int = 5,
     seconds: float = 1.0,
     threads: int | None = None,

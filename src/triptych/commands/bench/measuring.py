@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any
+from typing import SupportsFloat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from triptych.frameworks.contract import Framework
 from triptych.images.augment import Augmentation
@@ -147,7 +148,7 @@ class ReadyFramework:
     def _train(self, batches: Iterable[Batch]) -> float:
         """Seconds of steps on these batches, to the end of the last."""
         began = time.perf_counter()
-        loss: Any = 0.0
+        loss: SupportsFloat = 0.0
         for one in batches:
             self.state, loss, _ = self.step(
                 self.state, one.images, one.labels, one.masks, RATE
@@ -194,7 +195,7 @@ def synthetic(architecture: Architecture, size: int) -> Batch:
     ).batch(0, 0)
 
 
-def training_rows(store: Store, batch: int) -> Any:
+def training_rows(store: Store, batch: int) -> NDArray[np.int64]:
     """As many of the rows to train on as fill whole batches: another size would be
     compiled anew.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from triptych.commands.bench.result import (
     Bench,
@@ -34,7 +33,7 @@ def write_page(folder: Path, bench: Bench) -> Path:
     return page
 
 
-def _gather(folder: Path, bench: Bench) -> dict[str, Any]:
+def _gather(folder: Path, bench: Bench) -> dict[str, object]:
     """Every name that the template knows."""
     entries = [registry.find(name) for name in bench.order]
     drawn = pens([(entry.folder, entry.title, entry.color) for entry in entries])

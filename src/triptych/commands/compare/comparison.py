@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import filelock
 import msgspec
@@ -17,7 +17,7 @@ from triptych.equality.questions import first_step_case
 from triptych.errors import FrameworkMissing, RunFolderError, WorkerFailed
 from triptych.files import writing
 from triptych.frameworks import registry
-from triptych.images.source import located
+from triptych.images.source import ImageSource, located
 from triptych.images.store import Store
 from triptych.interruption import goes_on_with
 from triptych.network.layers import pair
@@ -71,10 +71,10 @@ class Comparison(Result):
 
 
 def compare(
-    images: str | Path | None = None,
+    images: ImageSource | None = None,
     *,
     frameworks: Sequence[str] | None = None,
-    recipe: Path | str | Mapping[str, Any] | None = None,
+    recipe: Path | str | Mapping[str, object] | None = None,
     out: Path | str | None = None,
     timeout: float = TIMEOUT,
     callback: Callback = silence,
@@ -83,12 +83,13 @@ def compare(
     """Train one network on one set of images in several frameworks, one after the
     other.
 
-    `images` is a folder, an archive, or a built-in set ("sports", "digits"); `recipe`
-    a recipe file or its tables; what is given by name, as `network`, `epochs`,
-    `optimizer` and all of `Options`, comes on top of it. `frameworks` are names of the
-    registry; one that is not installed or fails is reported in the result and the
-    others go on. `timeout` is how many seconds a framework may be silent before it
-    counts as hung; `callback` hears what goes on.
+    `images` is a folder, an archive, a built-in set ("sports", "digits"), or arrays
+    (images, labels): uint8 of shape (n, height, width, 3) or (n, height, width), and n
+    whole numbers or names. `recipe` is a recipe file or its tables; what is given by
+    name, as `network`, `epochs`, `optimizer` and all of `Options`, comes on top of it.
+    `frameworks` are names of the registry; one that is not installed or fails is
+    reported in the result and the others go on. `timeout` is how many seconds a
+    framework may be silent before it counts as hung; `callback` hears what goes on.
 
     Gives the figures that result.json in the run folder `out` holds (see
     docs/result.md). Raises TriptychError for anything that cannot be carried out;
@@ -100,10 +101,10 @@ def compare(
 
 
 def train(
-    images: str | Path | None = None,
+    images: ImageSource | None = None,
     *,
     framework: str | None = None,
-    recipe: Path | str | Mapping[str, Any] | None = None,
+    recipe: Path | str | Mapping[str, object] | None = None,
     out: Path | str | None = None,
     timeout: float = TIMEOUT,
     callback: Callback = silence,
@@ -133,16 +134,16 @@ def _comparison(result: Result) -> Comparison:
 
 
 def _start(
-    tables: dict[str, Any],
-    given: dict[str, Any],
+    tables: dict[str, object],
+    given: dict[str, object],
     out: Path | str | None,
     timeout: float,
     callback: Callback,
 ) -> Comparison:
     """Open the images, make the run folder, and fill it."""
     for table in (tables, given):
-        if isinstance(table.get("images"), str | Path):
-            table["images"] = located(table["images"])
+        if isinstance(images := table.get("images"), str | Path | tuple):
+            table["images"] = located(images)
     plan, architecture = make_plan(tables, given)
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
     store = images_of(plan, callback)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from safetensors.numpy import save
 
@@ -68,7 +68,7 @@ def eject(
     *,
     style: Style | None = None,
     out: Path | str | None = None,
-    recipe: Path | str | Mapping[str, Any] | None = None,
+    recipe: Path | str | Mapping[str, object] | None = None,
     images: Path | str | None = None,
     image_size: int | None = None,
     classes: int | None = None,
@@ -185,7 +185,7 @@ def _save(target: Path, files: Contents) -> Ejected:
 def _source(
     network: str | Path,
     framework: str,
-    recipe: Path | str | Mapping[str, Any] | None,
+    recipe: Path | str | Mapping[str, object] | None,
     images: Path | str | None,
     image_size: int | None,
     classes: int | None,
@@ -204,7 +204,8 @@ def _source(
             )
         return _from_run(run, entry)
     tables = read_recipe(recipe)
-    images = images or tables.get("images")
+    if not images and tables.get("images") is not None:
+        images = str(tables["images"])
     if images is None:
         images = _built_in(str(network), classes)
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def check(answer: Any, right: Callable[[Any], Any], hint: str) -> None:
+def check(answer: object, right: Callable[[Any], object], hint: str) -> None:
     """Print what becomes of an `answer`: open while it is `...`, right, or not yet,
     with a hint.
 

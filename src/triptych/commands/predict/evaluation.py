@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from triptych.commands.predict.model import Model, find_model
 from triptych.errors import ImagesError, UsageError, did_you_mean
 from triptych.images.reader import printable
-from triptych.images.source import open_images
+from triptych.images.source import ImageSource, open_images
 from triptych.images.split import SIDE_NAMES, TEST, TRAIN, UNDECIDED
 from triptych.images.store import Store
 from triptych.network.layers import pair
@@ -63,14 +63,14 @@ class Evaluation(Struct, kw_only=True):
 
 def evaluate(
     run: Path | str,
-    images: Path | str,
+    images: ImageSource,
     *,
     part: Part = "test",
     framework: str | None = None,
     weights: str | None = None,
 ) -> Evaluation:
-    """Accuracy and confusion matrix of the run's network on a part of a folder, an
-    archive or a built-in set.
+    """Accuracy and confusion matrix of the run's network on a part of some images: a
+    folder, an archive, a built-in set or arrays (images, labels).
 
     An image that the run knows, wherever it lies and whatever it is called, is in the
     part that it had in the run; any other in that of its folder (train, val, test), or

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from triptych.errors import FrameworkMissing, RunFolderError
 from triptych.frameworks import registry
+from triptych.network.layouts import Array
 from triptych.network.weights import load_tensors, save_tensors
 from triptych.running.folder import RunFolder
 from triptych.running.protocol import Open, Predict
@@ -57,7 +58,7 @@ class Model(Struct, kw_only=True, frozen=True):
 
     def logits(
         self, images: Path, shape: tuple[int, ...], rows: NDArray[np.int64]
-    ) -> NDArray[Any]:
+    ) -> Array:
         """Logits of the `rows` of a file of uint8 pixels of that shape, (rows,
         classes).
         """

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from triptych.commands.predict.model import Model, find_model
 from triptych.errors import ImagesError, UnreadableImage, UsageError
-from triptych.images.reader import FolderReader, is_named_like_a_image, printable
+from triptych.images.reader import FolderReader, is_named_like_an_image, printable
 from triptych.images.source import read_image
 from triptych.network.layers import pair
+from triptych.network.layouts import Array
 from triptych.running.folder import RunFolder
 from triptych.running.recipe import Recipe
 
@@ -58,7 +59,7 @@ class _File:
         return (
             failure.kind == "not an image"
             and not self.was_named
-            and not is_named_like_a_image(self.name)
+            and not is_named_like_an_image(self.name)
         )
 
 
@@ -118,7 +119,7 @@ class Predictions(Struct, kw_only=True):
             )
         return into.getvalue()
 
-    def _answered(self) -> dict[str, Any]:
+    def _answered(self) -> dict[str, object]:
         model = self.model
         return {
             name: getattr(model, name) for name in ("framework", "weights", "epoch")
@@ -234,6 +235,6 @@ def _nothing_readable(
     )
 
 
-def _softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+def _softmax(logits: Array) -> NDArray[np.float64]:
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))

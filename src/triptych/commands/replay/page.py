@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from triptych.commands.replay.result import Replay, Walk
 from triptych.errors import RunFolderError
@@ -28,7 +27,7 @@ def write_page(folder: Path, replay: Replay) -> Path:
     return page
 
 
-def _gather(folder: Path, replay: Replay) -> dict[str, Any]:
+def _gather(folder: Path, replay: Replay) -> dict[str, object]:
     """Every name that the template knows."""
     known = {one.name: one.trained for one in replay.recipes}
     walks = {"forwards": replay.forwards, "backwards": replay.backwards}

@@ -26,7 +26,7 @@ from triptych.commands.replay.trainings import Trainings
 from triptych.errors import FrameworkMissing, RunFolderError, UsageError, did_you_mean
 from triptych.files import from_table, read_toml, to_toml, write_atomic
 from triptych.frameworks import registry
-from triptych.images.source import located
+from triptych.images.source import ImageSource, located
 from triptych.interruption import goes_on_with
 from triptych.network.layers import pair
 from triptych.network.zoo import NOTEBOOKS, find_network
@@ -73,7 +73,7 @@ class Asked:
 
 
 def replay(
-    images: str | Path = "sports",
+    images: ImageSource = "sports",
     *,
     recipes: Sequence[str | Path] = NOTEBOOKS,
     seeds: int = 3,
@@ -102,21 +102,18 @@ def replay(
     folder `out` holds, beside replay.html. Raises TriptychError for what cannot be
     carried out.
     """
-    if os.path.isfile(Path(images) / ASKED):
-        folder = Path(images)
+    named = located(images)
+    if os.path.isfile(Path(named) / ASKED):
+        folder = Path(named)
         asked = from_table(
             Asked, read_toml(folder / ASKED, RunFolderError), RunFolderError
         )
     else:
         names = tuple(_named(one) for one in recipes)
         ends = [None if end is None else _named(end) for end in (worst, best)]
-        asked = Asked(
-            located(images), names, seeds, framework, epochs, image_size, full, *ends
-        )
+        asked = Asked(named, names, seeds, framework, epochs, image_size, full, *ends)
         folder = (
-            Path(out)
-            if out
-            else new_folder(f"replay-{Path(images).name.split('.')[0]}")
+            Path(out) if out else new_folder(f"replay-{Path(named).name.split('.')[0]}")
         )
     entry = registry.find(asked.framework)
     if missing := entry.missing():

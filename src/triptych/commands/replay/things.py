@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from triptych.errors import RecipeError
 from triptych.network.architecture import Architecture, sequence
@@ -143,7 +142,7 @@ class Subject:
         made = sequence("replay", self.input_shape, layers)
         return dataclasses.replace(made, mean=self.mean, std=self.std)
 
-    def parts(self, of: str) -> tuple[tuple[Any, ...], ...]:
+    def parts(self, of: str) -> tuple[object, ...]:
         """One field of every gap."""
         if of == "norms":
             return tuple((gap.bias, gap.norms) for gap in self.gaps)
@@ -159,7 +158,7 @@ class Thing:
     """Something that two trainings can differ in."""
 
     name: str
-    of: Callable[[Subject], Any]
+    of: Callable[[Subject], object]
     """What it is in a training, to be compared; None where there is no such thing."""
     take: Callable[[Subject, Subject], Subject]
     """The first training, with this thing from the second."""
@@ -190,7 +189,7 @@ def differs(thing: Thing, one: Subject, other: Subject) -> bool:
 def _of_recipe(name: str, *fields: str) -> Thing:
     """A thing that is some fields of the recipe."""
 
-    def of(subject: Subject) -> Any:
+    def of(subject: Subject) -> tuple[object, ...]:
         return tuple(getattr(subject.recipe, field) for field in fields)
 
     def take(subject: Subject, giver: Subject) -> Subject:

@@ -32,7 +32,7 @@ from triptych.errors import (
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Facts
 from triptych.images.batches import Batch, Batches
-from triptych.images.source import located, open_images
+from triptych.images.source import ImageSource, located, open_images
 from triptych.images.split import split
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import PRECISIONS, OptimizerName, Precision
@@ -78,7 +78,7 @@ def verify(
     precision: str = "float64",
     steps: int = 50,
     optimizers: Sequence[str] | None = None,
-    images: str | Path | None = None,
+    images: ImageSource | None = None,
     image_size: int | None = None,
     batch_size: int = 8,
     seed: int = 0,
@@ -161,7 +161,7 @@ def _plan(
     precision: str,
     steps: int,
     optimizers: Sequence[str] | None,
-    images: str | Path | None,
+    images: ImageSource | None,
     image_size: int | None,
     batch_size: int,
     seed: int,
