@@ -271,8 +271,8 @@ def _kernels_beside_biases(architecture: Architecture) -> dict[str, str]:
         name for name in names if f"{name}.kernel" in architecture.parameters
     ]
     found = {}
-    for node in architecture.nodes_of(Bias) + architecture.nodes_of(BatchNorm):
-        if _norms_behind(architecture, node.name):
+    for node in architecture.nodes:
+        if node.name not in with_kernel and _norms_behind(architecture, node.name):
             before = [
                 name
                 for name in with_kernel

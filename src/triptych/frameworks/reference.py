@@ -110,6 +110,10 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
                 f'weights["{name}.scale"], weights["{name}.offset"], '
                 f'averages["{name}"], {epsilon}, {momentum}, training'
             )
+        case layers.LayerNorm(epsilon=epsilon):
+            arguments.append(
+                f'weights["{name}.scale"], weights["{name}.offset"], {epsilon}'
+            )
         case layers.Bias():
             arguments.append(f'weights["{name}.bias"]')
         case layers.Recurrent(sequence=sequence):

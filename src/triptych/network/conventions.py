@@ -26,6 +26,11 @@ The batch variance is biased (divided by n) in the forward pass and unbiased (n 
 the running value.
 """
 
+LAYER_NORM_EPSILON = 1e-5
+"""Added to the variance of each place's channels, which is biased. PyTorch 1e-5; Keras
+1e-3, Flax 1e-6.
+"""
+
 LSTM_GATES = "ifgo"
 """Input, forget, candidate, output: the order of the gates along the last axis of an
 LSTM's tensors.

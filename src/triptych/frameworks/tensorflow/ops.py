@@ -78,6 +78,16 @@ def batch_norm(
     return tf.cast(normal, x.dtype)
 
 
+def layer_norm(
+    x: tf.Tensor, scale: tf.Variable, offset: tf.Variable, epsilon: float
+) -> tf.Tensor:
+    """Normalize the channels of each place by themselves."""
+    values = tf.cast(x, scale.dtype)
+    mean, variance = tf.nn.moments(values, [-1], keepdims=True)
+    normal = tf.nn.batch_normalization(values, mean, variance, offset, scale, epsilon)
+    return tf.cast(normal, x.dtype)
+
+
 def gelu(x: tf.Tensor) -> tf.Tensor:
     """x Phi(x); `tf.nn.gelu` rounds the root of 2 to float32, even in float64."""
     return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))
