@@ -25,22 +25,22 @@ test-all: $(READY)  ## every test, every mutant, every notebook, every benchmark
 mutants: $(READY)  ## change one thing at a time in every framework; each must be caught
 	$(BIN)/python -m tests.mutants
 
-honest: $(READY)  ## two hundred honest first steps, drawn by chance; none may raise an alarm
+honest: $(READY)  ## two hundred honest first steps, drawn at random; none may raise an alarm
 	$(BIN)/python -m tests.mutants.first_steps 50
 
-kills: $(READY)  ## kill runs and feed hostile files, in hundreds; nothing executed, lost or left; half an hour
+kills: $(READY)  ## kill runs and feed hostile files, in hundreds; nothing executed, lost or left behind; half an hour
 	$(BIN)/python -m tests.kills
 
 notebooks: $(READY)  ## execute every notebook from a clean kernel, outputs included
 	$(BIN)/python -m tests.notebooks
 
-bench: $(READY)  ## measure everything and write docs/benchmarks.md; IMAGES=FOLDER for photographs of yours
+bench: $(READY)  ## measure everything and write docs/benchmarks.md; IMAGES=FOLDER for photographs of your own
 	$(BIN)/python -m benchmarks $(if $(IMAGES),--images '$(IMAGES)')
 
-bench-quick: $(READY)  ## that every benchmark still runs; no figure means anything
+bench-quick: $(READY)  ## check that every benchmark still runs; its figures mean nothing
 	$(BIN)/python -m benchmarks --quick
 
-docs: $(GALLERY)  ## build the site into build/site; a warning is an error
+docs: $(GALLERY)  ## build the site into build/site; warnings are errors
 	$(BIN)/python -m sphinx -W --keep-going -q -c docs -d build/doctrees . build/site
 
 check: $(READY)  ## format, lint, types, import rules
@@ -49,11 +49,11 @@ check: $(READY)  ## format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY)  ## put the code in form
+format: $(READY)  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:  ## remove what make has installed and built; runs stay
+clean:  ## remove everything that make installed and built; runs stay
 	rm -rf $(VENV) build
 
 # Trained again only when a page could have changed.

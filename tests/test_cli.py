@@ -315,7 +315,7 @@ def test_networks(triptych: Triptych) -> None:
 
 def test_no_runs_and_an_empty_cache(triptych: Triptych, tmp_path: Path) -> None:
     said = clean(triptych("runs"))
-    assert said == "No runs yet; begin with: triptych compare sports\n"
+    assert said == "No runs yet. To begin: triptych compare sports\n"
     assert json.loads(clean(triptych("runs", "--json"))) == []
     mine = str(tmp_path / "cache of my own")
     said = clean(triptych("cache", TRIPTYCH_CACHE=mine))

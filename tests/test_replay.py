@@ -1,4 +1,4 @@
-"""`triptych replay`: recipes taken apart, walks of one thing at a time, trainings that
+"""`triptych replay`: recipes taken apart, walks of one factor at a time, trainings that
 are done once.
 """
 
@@ -20,9 +20,15 @@ import psutil
 import pytest
 
 import triptych
-from triptych.commands.replay.replay import Asked, _crossed, _path, _subject, _suspects
+from triptych.commands.replay.factors import FACTORS, Setup, differences
+from triptych.commands.replay.replay import (
+    ReplaySettings,
+    _crossed,
+    _path,
+    _subject,
+    _suspects,
+)
 from triptych.commands.replay.result import Replay, change, interval, trained
-from triptych.commands.replay.things import THINGS, Subject, differences
 from triptych.errors import RecipeError, UsageError
 from triptych.network.architecture import from_toml
 from triptych.network.layers import BatchNorm
@@ -31,7 +37,9 @@ from triptych.network.zoo import NOTEBOOKS, find_network
 from triptych.running.recipe import make_recipe
 
 KERAS, TENSORFLOW, PYTORCH = NOTEBOOKS
-SUBJECTS = {name: _subject(name, Asked(epochs=2, image_size=16)) for name in NOTEBOOKS}
+SUBJECTS = {
+    name: _subject(name, ReplaySettings(epochs=2, image_size=16)) for name in NOTEBOOKS
+}
 
 NETWORK = """
 input = [8, 8, 3]
@@ -81,7 +89,7 @@ def test_a_recipe_comes_together_as_it_was(name: str) -> None:
 
 
 def named(one: str, other: str) -> list[str]:
-    return [thing.name for thing in differences(SUBJECTS[one], SUBJECTS[other])]
+    return [factor.name for factor in differences(SUBJECTS[one], SUBJECTS[other])]
 
 
 def test_what_the_notebooks_differ_in() -> None:
@@ -99,14 +107,14 @@ def test_what_the_notebooks_differ_in() -> None:
         "initial values", "batch norm", "input range", "resize", "optimizer",
         "batch size", "dropout"
     ]  # fmt: skip
-    own = [_subject(name, Asked()) for name in (TENSORFLOW, KERAS)]
-    assert [thing.name for thing in differences(*own)][-1] == "epochs"
+    own = [_subject(name, ReplaySettings()) for name in (TENSORFLOW, KERAS)]
+    assert [factor.name for factor in differences(*own)][-1] == "epochs"
     assert named(KERAS, KERAS) == []
 
 
 def test_what_they_are_called() -> None:
     said = {
-        name: {t.name: t.words(subject) for t in THINGS}
+        name: {t.name: t.words(subject) for t in FACTORS}
         for name, subject in SUBJECTS.items()
     }
     rows = {
@@ -119,8 +127,8 @@ def test_what_they_are_called() -> None:
         "batch size": ["20", "10", "10"],
         "dropout": ["0.5", "0.5", "none"],
     }
-    for thing, words in rows.items():
-        assert [said[name][thing] for name in NOTEBOOKS] == words
+    for factor, words in rows.items():
+        assert [said[name][factor] for name in NOTEBOOKS] == words
 
 
 @pytest.mark.parametrize("start", NOTEBOOKS)
@@ -128,11 +136,11 @@ def test_what_they_are_called() -> None:
 def test_each_step_changes_one_thing_and_the_last_arrives(start: str, end: str) -> None:
     changed = differences(SUBJECTS[start], SUBJECTS[end])
     path = [SUBJECTS[start], *_path(SUBJECTS[start], SUBJECTS[end], changed)]
-    for thing, before, after in zip(changed, path, path[1:], strict=False):
-        assert thing.name in [one.name for one in differences(before, after)]
-        assert thing.of(after) == thing.of(SUBJECTS[end])
+    for factor, before, after in zip(changed, path, path[1:], strict=False):
+        assert factor.name in [one.name for one in differences(before, after)]
+        assert factor.of(after) == factor.of(SUBJECTS[end])
         others = [
-            one for one in THINGS if one.name not in (thing.name, "running averages")
+            one for one in FACTORS if one.name not in (factor.name, "running averages")
         ]
         assert all(one.of(before) == one.of(after) for one in others)
     assert path[-1].network == SUBJECTS[end].network
@@ -143,7 +151,7 @@ def test_each_step_changes_one_thing_and_the_last_arrives(start: str, end: str) 
 
 def test_the_two_suspects_are_crossed() -> None:
     suspects = _suspects(TENSORFLOW, [PYTORCH, KERAS, TENSORFLOW], SUBJECTS)
-    assert [thing.name for thing, _ in suspects] == [
+    assert [factor.name for factor, _ in suspects] == [
         "initial values",
         "running averages",
     ]
@@ -157,8 +165,8 @@ def test_the_two_suspects_are_crossed() -> None:
 
 
 def test_networks_that_cannot_be_walked_between(tmp_path: Path) -> None:
-    def subject(network: str) -> Subject:
-        return Subject.of("mine", make_recipe({}), from_toml(network))
+    def subject(network: str) -> Setup:
+        return Setup.of("mine", make_recipe({}), from_toml(network))
 
     other = subject(
         NETWORK.format(law="auto", kept=0.9).replace("units = 24", "units = 25")
@@ -196,8 +204,8 @@ def test_intervals_are_students() -> None:
 def test_a_seed_is_compared_with_itself() -> None:
     before, after = trained([0.2, 0.6], [0, 0], []), trained([0.3, 0.7], [0, 0], [])
     step = change("dropout", "0.5", "none", before, after)
-    assert step.worth == pytest.approx(0.1)
-    assert step.worth_interval == pytest.approx((0.1, 0.1))
+    assert step.effect == pytest.approx(0.1)
+    assert step.effect_interval == pytest.approx((0.1, 0.1))
 
 
 # ---- a replay that is interrupted ----------------------------------------------------
@@ -264,7 +272,7 @@ def test_an_interruption_says_how_to_go_on(done: Done) -> None:
 
 
 def test_nothing_is_trained_twice(done: Done) -> None:
-    """Two recipes that differ in two things are four trainings a seed, however often a
+    """Two recipes that differ in two factors are four trainings a seed, however often a
     walk meets them.
     """
     assert done.finished
@@ -282,16 +290,16 @@ def test_both_walks_and_the_crossing(done: Done) -> None:
     assert [Path(one.name).stem for one in result.recipes] == ["good", "bad"]
     assert result.recipes[0].trained.mean > 0.5
     for walk in (result.forwards, result.backwards):
-        assert [one.thing for one in walk.changes] == [
+        assert [one.factor for one in walk.changes] == [
             "initial values",
             "running averages",
         ]
     known = {one.name: one.trained for one in result.recipes}
     assert result.forwards.changes[-1].trained == known[result.forwards.end]
     assert result.backwards.changes[-1].trained == known[result.backwards.end]
-    worths = [one.worth for one in result.forwards.changes]
+    effects = [one.effect for one in result.forwards.changes]
     gained = known[result.forwards.end].mean - known[result.forwards.start].mean
-    assert sum(worths) == pytest.approx(gained)
+    assert sum(effects) == pytest.approx(gained)
     assert result.cause is not None
     assert result.cause.cells[0][0] == known[result.forwards.start]
     assert result.cause.cells[1][0] == result.forwards.changes[0].trained
@@ -379,9 +387,9 @@ def test_the_command_line_refuses_in_one_line(triptych: Any) -> None:
     assert said.stderr.strip() == "triptych: seeds is 0, but must be 1 or more"
     said = triptych("replay", "--help")
     assert said.returncode == 0
-    assert "one thing at a time" in said.stdout
+    assert "one factor at a time" in said.stdout
 
 
 def test_usage_errors_are_ours() -> None:
     with pytest.raises(UsageError):
-        Asked(seeds=-1)
+        ReplaySettings(seeds=-1)

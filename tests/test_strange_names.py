@@ -21,14 +21,14 @@ from hypothesis import strategies as st
 from triptych import terminal
 from triptych.commands.images.terminal import images_table
 from triptych.commands.runs.terminal import runs_lines
-from triptych.equality.certificate import Asked, Certificate
+from triptych.equality.certificate import Certificate, ProofSettings
 from triptych.errors import ArchitectureError, RecipeError
 from triptych.frameworks.contract import Optimizer
 from triptych.frameworks.emit import docstring
 from triptych.frameworks.reference import write_network
 from triptych.images.sheet import ImagesFound
 from triptych.network.architecture import from_toml
-from triptych.report.plots import Step, walk_plot
+from triptych.report.plots import WalkStep, walk_plot
 from triptych.running import folder
 from triptych.running.machine import machine
 from triptych.running.recipe import Recipe, make_recipe
@@ -104,7 +104,7 @@ def test_a_docstring_says_what_it_is_to_say(text: str) -> None:
 def test_a_strangers_certificate_is_refused(
     name: str, tmp_path: Path, triptych: Command
 ) -> None:
-    asked = Asked(
+    asked = ProofSettings(
         network=network_file(name, "flat"),
         frameworks=["pytorch"],
         precision="float64",
@@ -222,7 +222,7 @@ def test_what_is_wrong_with_a_file_of_any_name_is_a_line(
 
 def test_a_plot_shows_a_name_as_it_is() -> None:
     plot = walk_plot(
-        "forwards", "#0b57d0", [Step("$\\frac$ <script>", 0.5, None, [0.5])], 0.2
+        "forwards", "#0b57d0", [WalkStep("$\\frac$ <script>", 0.5, None, [0.5])], 0.2
     )
     assert "$\\frac$ &lt;script&gt;" in plot.svg
     assert not re.search("<script", plot.svg)

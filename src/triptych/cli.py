@@ -53,7 +53,7 @@ def cli() -> None:
     """One network, several frameworks, side by side.
 
     Train the same image classifier in Keras, TensorFlow, PyTorch and JAX on a folder of
-    images, see that they agree, and what each costs. Begin with: triptych compare
+    images, check that they agree, and see what each costs. To begin: triptych compare
     sports
     """
 

@@ -23,10 +23,10 @@ OPTIMIZERS = ", ".join(get_args(OptimizerName))
 
 NEEDLESS = {
     "--workers": (
-        "images are decoded once, by all cores, "
+        "images are decoded once, on all cores, "
         "and batches are prepared in the background"
     ),
-    "--device": "each framework takes the GPU that it finds",
+    "--device": "each framework uses the GPU that it finds",
 }
 """Options of other programs that have nothing to decide here, and why."""
 NEEDLESS |= {"--num-workers": NEEDLESS["--workers"], "--gpu": NEEDLESS["--device"]}
@@ -95,13 +95,13 @@ JSON = click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print JSON on standard output, nothing else.",
+    help="Print JSON and nothing else on standard output.",
 )
 FRAMEWORKS = click.option(
     "--frameworks",
     callback=names,
     metavar="NAMES",
-    help="Separated by commas; all four otherwise.",
+    help="Comma-separated list of frameworks.  [default: all four]",
 )
 TIMEOUT = click.option(
     "--timeout",
@@ -109,7 +109,7 @@ TIMEOUT = click.option(
     default=600.0,
     show_default=True,
     metavar="SECONDS",
-    help="End a framework that is silent for so long.",
+    help="Stop a framework that has been silent for this long.",
 )
 
 

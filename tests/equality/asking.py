@@ -19,7 +19,7 @@ from triptych.running.exam import Case
 from triptych.running.transport import environment
 
 
-class Asked:
+class ProofSettings:
     """A framework that waits for questions."""
 
     def __init__(self, name: str) -> None:
@@ -56,7 +56,7 @@ class Asked:
         self.errors.close()
 
 
-def prove(exam: Path, case: Case, asked: Sequence[Asked]) -> Certificate:
+def prove(exam: Path, case: Case, asked: Sequence[ProofSettings]) -> Certificate:
     """The certificate about one case."""
     ask_reference(exam, [case], exam / "reference.log", 120)
     with ThreadPoolExecutor(2) as pool:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from triptych.equality.questions import probe_cases, schedules
-from triptych.frameworks import operations, reference, tensors
+from triptych.frameworks import operations, recurrence, reference, tensors, windows
 from triptych.frameworks.contract import Optimizer
 from triptych.frameworks.tensors import Reached
 from triptych.network.layers import VOCABULARY, Layer
@@ -161,7 +161,8 @@ def ask_all(cases: Iterable[Case]) -> None:
 
 
 WATCHED: list[Callable[..., Any]] = [
-    *functions(operations), reference.make_step, reference.update,
+    *functions(operations), *functions(recurrence), *functions(windows),
+    reference.make_step, reference.update,
     reference.gradients_near, reference.load_weights, reference.dump_weights,
     Schedule.at,
 ]  # fmt: skip

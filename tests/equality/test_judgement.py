@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from triptych.equality.judgement import Answered, Difference, judge
+from triptych.equality.judgement import Answered, Discrepancy, judge
 from triptych.equality.questions import (
     first_step_case,
     moved_weights,
@@ -63,7 +63,7 @@ def answers(case: Case) -> Answers:
 
 def judged(
     case: Case, truth: Answers, changes: Mapping[str, object]
-) -> list[Difference]:
+) -> list[Discrepancy]:
     """What is red if a framework gives the truth with these changes."""
     nudged = tuple(answers(one) for one in nudged_reference(case))
     theirs = {

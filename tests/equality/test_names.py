@@ -10,7 +10,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from tests.equality.asking import Asked, prove
+from tests.equality.asking import ProofSettings, prove
 
 from triptych.equality.questions import moved_weights, noise
 from triptych.frameworks.contract import Optimizer
@@ -55,7 +55,7 @@ def case_of(network: Architecture, *trainings: Training) -> Case:
     return Case("named", network, weights, batches, "float64", (0,), trainings)
 
 
-def holds(case: Case, four: list[Asked], exam: Path) -> None:
+def holds(case: Case, four: list[ProofSettings], exam: Path) -> None:
     """All four agree with the reference on each layer, its gradient, and the steps, if
     there are any.
     """
@@ -70,7 +70,7 @@ WORDS = """
 
 
 def test_a_layer_may_be_called_what_a_framework_calls_its_things(
-    four: list[Asked], tmp_path: Path
+    four: list[ProofSettings], tmp_path: Path
 ) -> None:
     holds(case_of(side_by_side(WORDS)), four, tmp_path)
 
@@ -82,7 +82,7 @@ def characters() -> Iterator[str]:
     return (c for c in found if unicodedata.normalize("NFKC", c) == c)
 
 
-def test_names_of_all_scripts(four: list[Asked], tmp_path: Path) -> None:
+def test_names_of_all_scripts(four: list[ProofSettings], tmp_path: Path) -> None:
     drawn = characters()
     names = ["é", "e", "größe", "groe", "Ω", "layer", "Ω_1", "名前"]
     names += [
@@ -113,7 +113,7 @@ COLLIDING: dict[str, list[tuple[str, Layer, str]]] = {
 
 @pytest.mark.parametrize("layers", COLLIDING.values(), ids=COLLIDING.keys())
 def test_names_that_would_meet_in_a_source(
-    layers: list[tuple[str, Layer, str]], four: list[Asked], tmp_path: Path
+    layers: list[tuple[str, Layer, str]], four: list[ProofSettings], tmp_path: Path
 ) -> None:
     nodes = [Node(name, layer, (above,)) for name, layer, above in layers]
     ends = [name for name, layer, _ in layers if not isinstance(layer, Rows)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.equality.asking import Asked, prove
+from tests.equality.asking import ProofSettings, prove
 
 from triptych.equality.questions import moved_weights, noise
 from triptych.errors import ArchitectureError
@@ -121,7 +121,7 @@ def networks(draw: st.DrawFn) -> Architecture:
 )
 @given(network=networks(), seed=st.integers(0, 1000))
 def test_any_network_is_the_same_in_all(
-    four: list[Asked], network: Architecture, seed: int
+    four: list[ProofSettings], network: Architecture, seed: int
 ) -> None:
     case = Case(
         "drawn",

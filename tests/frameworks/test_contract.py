@@ -84,10 +84,12 @@ def test_every_framework_is_registered() -> None:
         "contract",
         "emit",
         "operations",
+        "recurrence",
         "registry",
         "rounding",
         "source",
         "tensors",
+        "windows",
     }
     folders = {path.parent.name for path in FOLDER.glob("*/__init__.py")}
     assert folders | {path.stem for path in FOLDER.glob("*.py")} - shared == set(

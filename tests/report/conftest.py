@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from triptych.commands.compare.comparison import compare
+from triptych.commands.compare.page import write_report
 from triptych.frameworks import registry
-from triptych.report.page import write_report
 from triptych.running.folder import RunFolder, write_json
 from triptych.running.result import Result, read_result
 

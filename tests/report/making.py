@@ -8,17 +8,17 @@ from pathlib import Path
 
 import msgspec
 
-from triptych.commands.replay.replay import Asked, _subject
+from triptych.commands.replay.factors import FACTORS
+from triptych.commands.replay.replay import ReplaySettings, _subject
 from triptych.commands.replay.result import (
     Crossing,
     Known,
+    RecipeScores,
     Replay,
-    Trained,
     Walk,
     change,
     trained,
 )
-from triptych.commands.replay.things import THINGS
 from triptych.equality.certificate import Certificate
 from triptych.frameworks import registry
 from triptych.images.sheet import ImagesFound
@@ -28,7 +28,7 @@ from triptych.running.machine import machine
 SEEDS = 3
 
 
-def _trained(accuracy: float) -> Trained:
+def _trained(accuracy: float) -> RecipeScores:
     """Three seeds around an accuracy."""
     return trained(
         [accuracy - 0.02, accuracy, accuracy + 0.015], [0.9] * SEEDS, ["a"] * SEEDS
@@ -37,11 +37,13 @@ def _trained(accuracy: float) -> Trained:
 
 def made_up_replay(folder: Path) -> Replay:
     """The three notebooks, in the words of the real ones."""
-    subjects = [_subject(name, Asked(epochs=2, image_size=16)) for name in NOTEBOOKS]
+    subjects = [
+        _subject(name, ReplaySettings(epochs=2, image_size=16)) for name in NOTEBOOKS
+    ]
     recipes = [
         Known(
             name=name,
-            things={thing.name: thing.words(subject) for thing in THINGS},
+            factors={factor.name: factor.words(subject) for factor in FACTORS},
             trained=_trained(mean),
         )
         for name, subject, mean in zip(
@@ -49,15 +51,15 @@ def made_up_replay(folder: Path) -> Replay:
         )
     ]
     best, worst = recipes[0], recipes[1]
-    names = list(best.things)
+    names = list(best.factors)
     steps = [_trained(0.16 + 0.06 * number) for number in range(len(names) + 1)]
     pairs = zip(names, steps, steps[1:], strict=False)
     forwards = [
-        change(name, worst.things[name], best.things[name], *pair)
+        change(name, worst.factors[name], best.factors[name], *pair)
         for name, *pair in pairs
     ]
     backwards = [
-        change(one.thing, one.now, one.was, one.trained, steps[0])
+        change(one.factor, one.now, one.was, one.trained, steps[0])
         for one in reversed(forwards)
     ]
     return Replay(
@@ -72,7 +74,7 @@ def made_up_replay(folder: Path) -> Replay:
         forwards=Walk(start=worst.name, end=best.name, changes=forwards),
         backwards=Walk(start=best.name, end=worst.name, changes=backwards),
         cause=Crossing(
-            recipe=worst.name, things=(names[0], names[1]),
+            recipe=worst.name, factors=(names[0], names[1]),
             was=("all N(0, 1)", "never updated"),
             now=("glorot uniform, biases 0", "0.99 kept"),
             cells=[steps[:2], steps[2:4]],

@@ -10,11 +10,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from triptych.commands.compare import confusions
+from triptych.commands.compare.predictions import SHOWN, Answers, find_store, groups
 from triptych.frameworks import registry
 from triptych.images.store import Store
-from triptych.report import confusions, words
-from triptych.report.plots import Curve, Step, accuracy_plot, loss_plot, pens, walk_plot
-from triptych.report.predictions import SHOWN, Answers, find_store, groups
+from triptych.report import words
+from triptych.report.plots import (
+    Curve,
+    WalkStep,
+    accuracy_plot,
+    loss_plot,
+    pens,
+    walk_plot,
+)
 from triptych.running.folder import RunFolder
 from triptych.running.result import read_result
 
@@ -99,8 +107,8 @@ def test_a_walk_from_a_recipe_far_away_has_room_for_its_name() -> None:
     """A path is as long as it likes, and a dollar sign begins no formula."""
     path = f"/home/user/{'a long folder/' * 12}$x^$/mine.toml"
     steps = [
-        Step(path, 0.5, (0.4, 0.6), [0.4, 0.6]),
-        Step("dropout: 0.5", 0.6, None, [0.6]),
+        WalkStep(path, 0.5, (0.4, 0.6), [0.4, 0.6]),
+        WalkStep("dropout: 0.5", 0.6, None, [0.6]),
     ]
     drawn = str(walk_plot("forwards", "#0b57d0", steps, 0.2).svg)
     assert "$x^$/mine.toml</text>" in drawn

@@ -20,10 +20,10 @@ from rich.console import Console
 from scipy.special import softmax
 
 from triptych.commands.compare.comparison import resume
+from triptych.commands.compare.page import write_report
+from triptych.commands.compare.predictions import find_store
 from triptych.commands.compare.terminal import agreement_lines, result_table
 from triptych.network.weights import load_tensors, save_tensors
-from triptych.report.page import write_report
-from triptych.report.predictions import find_store
 from triptych.running.folder import RunFolder
 from triptych.running.protocol import Event
 from triptych.running.result import Equivalence, FrameworkResult, Result, read_result
@@ -494,7 +494,7 @@ def test_memory_and_what_is_loaded_when(digits: RunFolder) -> None:
     small.
     """
     program = (
-        "import sys, pathlib, triptych.commands.compare, triptych.report.page as page\n"
+        "import sys, pathlib, triptych.commands.compare.page as page\n"
         "from triptych.running import folder, machine\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import matplotlib.backends.backend_svg\n"

@@ -62,62 +62,55 @@ first is 1 / sqrt(0.1).
 """
 
 
-def _of_precision(precision: Precision) -> dict[Rule, Bound]:
-    """A column of the table, for a CPU."""
-    if precision == "float64":
-        unit = ULP["float64"]
-        one_pass = Bound(
+def _of_float64() -> dict[Rule, Bound]:
+    unit = ULP["float64"]
+    return _column(
+        Bound(
             0,
             1e-12 / unit,
             "sums in another order; honest frameworks were seen up to 2e-14",
-        )
-        steps = Bound(
+        ),
+        step=Bound(
+            0, 1e-11 / unit, "the same, divided by roots of itself; seen up to 2e-13"
+        ),
+        trajectory=Bound(
             0, 1e-10 / unit, "the same, carried through the steps; seen up to 1e-11"
-        )
-        idle = Bound(
+        ),
+        idle=Bound(
             0,
             1e-6 / unit,
             "Adam divides what rounding leaves of a zero gradient by 1e-8; "
             "seen up to 2e-8",
-        )
-        first = Bound(
-            0, 1e-11 / unit, "the same, divided by roots of itself; seen up to 2e-13"
-        )
-        own: dict[Rule, Bound] = {"step": first, "trajectory": steps, "idle": idle}
-        return _column(one_pass, own)
-    if precision == "float32":
-        one_pass = Bound(16, 64, "rounding at every sum; seen up to 0.5 of this")
-        backward = Bound(
-            8,
-            256,
-            "sums over every pixel of a batch, ties set apart; seen up to 0.3 of this",
-        )
-        steps = Bound(
-            16,
-            256,
-            "1 - 0.999 in float32 is off by 1e-5, and ties flip; "
-            "seen up to 0.5 of this",
-        )
-        idle = Bound(
+        ),
+    )
+
+
+def _of_float32() -> dict[Rule, Bound]:
+    backward = Bound(
+        8,
+        256,
+        "sums over every pixel of a batch, ties set apart; seen up to 0.3 of this",
+    )
+    steps = Bound(
+        16,
+        256,
+        "1 - 0.999 in float32 is off by 1e-5, and ties flip; seen up to 0.5 of this",
+    )
+    return _column(
+        Bound(16, 64, "rounding at every sum; seen up to 0.5 of this"),
+        activation_gradient=backward,
+        gradient=backward,
+        step=steps,
+        trajectory=steps,
+        idle=Bound(
             WANDER,
             1024,
             "Adam and RMSprop make whole steps of rounding, in either direction",
-        )
-        return _column(
-            one_pass,
-            {
-                "activation_gradient": backward,
-                "gradient": backward,
-                "step": steps,
-                "trajectory": steps,
-                "idle": idle,
-            },
-        )
-    one_pass = Bound(
-        8,
-        4,
-        "outputs rounded to 8 bits, in places of each framework's own; seen up to 0.5",
+        ),
     )
+
+
+def _of_bfloat16() -> dict[Rule, Bound]:
     backward = Bound(
         16,
         64,
@@ -125,21 +118,31 @@ def _of_precision(precision: Precision) -> dict[Rule, Bound]:
     )
     steps = Bound(16, 16, "the same, through the steps; seen up to 0.4 of this")
     return _column(
-        one_pass,
-        {
-            "activation_gradient": backward,
-            "gradient": backward,
-            "step": steps,
-            "trajectory": steps,
-            "idle": replace(steps, factor=WANDER, floor=64.0),
-        },
+        Bound(
+            8,
+            4,
+            "outputs rounded to 8 bits, in places of each framework's own; "
+            "seen up to 0.5",
+        ),
+        activation_gradient=backward,
+        gradient=backward,
+        step=steps,
+        trajectory=steps,
+        idle=replace(steps, factor=WANDER, floor=64.0),
     )
 
 
-def _column(usual: Bound, own: dict[Rule, Bound]) -> dict[Rule, Bound]:
+def _column(usual: Bound, **own: Bound) -> dict[Rule, Bound]:
+    """A column of the table, for a CPU: the usual bound, and what has its own."""
     rules: tuple[Rule, ...] = (*QUANTITIES, "idle")
     return {rule: own.get(rule, usual) for rule in rules}
 
+
+COLUMNS: dict[Precision, dict[Rule, Bound]] = {
+    "float32": _of_float32(),
+    "float64": _of_float64(),
+    "bfloat16": _of_bfloat16(),
+}
 
 GPU = 4.0
 """How much wider a bound below float64 is on a GPU, whose libraries choose among
@@ -150,7 +153,7 @@ TABLE: dict[tuple[Rule, Precision, Device], Bound] = {
     if device == "cpu" or precision == "float64"
     else replace(bound, factor=GPU * bound.factor, floor=GPU * bound.floor)
     for precision in get_args(Precision)
-    for rule, bound in _of_precision(precision).items()
+    for rule, bound in COLUMNS[precision].items()
     for device in get_args(Device)
 }
 """Every bound there is."""

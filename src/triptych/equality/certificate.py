@@ -161,7 +161,7 @@ class Difference(Struct, kw_only=True, omit_defaults=True):
     note: str = ""
 
 
-class Asked(Struct, kw_only=True):
+class ProofSettings(Struct, kw_only=True):
     """All that is needed to ask the same again."""
 
     network: Annotated[str, Meta(description="The architecture file.")]
@@ -198,7 +198,7 @@ class Certificate(Struct, kw_only=True):
     machine: Machine
     first_difference: Difference | None
     frameworks: dict[str, Subject]
-    asked: Asked | None = None
+    asked: ProofSettings | None = None
     bounds: list[RuleOfBound]
     drift: list[Drift] = field(default_factory=list)
     quantities: Annotated[

@@ -10,16 +10,17 @@ import numpy as np
 
 from triptych.equality.bounds import TABLE, Device, Rule
 from triptych.equality.certificate import (
-    Asked,
     Certificate,
     Drift,
+    ProofSettings,
     Quantity,
     RuleOfBound,
     Subject,
     first_of,
     verdict_of,
 )
-from triptych.equality.judgement import Answered, Difference, gap, idle, judge
+from triptych.equality.idle import idle
+from triptych.equality.judgement import Answered, Discrepancy, gap, judge
 from triptych.equality.ties import flips
 from triptych.network.conventions import ULP, Precision
 from triptych.network.weights import Weights, weights_hash
@@ -31,7 +32,7 @@ def certify(
     answered: Sequence[Answered],
     subjects: Mapping[str, Subject],
     versions: dict[str, dict[str, str]],
-    asked: Asked | None = None,
+    asked: ProofSettings | None = None,
 ) -> Certificate:
     """Judge every case and draw up the certificate; the first case is the network's."""
     quantities = [_quantity(one) for case in answered for one in judge(case)]
@@ -63,7 +64,7 @@ def certify(
     )
 
 
-def _quantity(one: Difference) -> Quantity:
+def _quantity(one: Discrepancy) -> Quantity:
     return Quantity(
         framework=one.framework,
         against=one.against,
@@ -144,29 +145,21 @@ def _drift(answered: Answered, name: str, training: Training) -> Drift:
         idle(case.architecture),
     )
     drift = Drift(framework=name, training=training.name)
+
+    def far(key: str) -> float | None:
+        return gap(answers[key], truth[key], size[key])[0] if key in answers else None
+
     for step in training.kept:
-        keys = [
-            f"{training.name}/{step}/{n}"
-            for n in case.architecture.parameters
-            if n not in apart
-        ]
-        gaps = [
-            gap(answers[key], truth[key], size[key])[0] if key in answers else np.inf
-            for key in keys
-        ]
+        at = f"{training.name}/{step}"
+        keys = [f"{at}/{n}" for n in case.architecture.parameters if n not in apart]
+        gaps = [np.inf if (one := far(key)) is None else one for key in keys]
         drift.steps.append(step)
         drift.weights.append(_finite(max(gaps, default=0.0)))
         drift.envelope.append(max((own.get(key, 0.0) for key in keys), default=0.0))
-        drift.flips.append(
-            _other_decisions(truth, answers, f"{training.name}/{step}/decisions")
-        )
+        drift.flips.append(_other_decisions(truth, answers, f"{at}/decisions"))
     for step in range(1, len(training.rates) + 1):
-        key = f"{training.name}/{step}/loss"
-        drift.loss.append(
-            _finite(gap(answers[key], truth[key], size[key])[0])
-            if key in answers
-            else None
-        )
+        loss = far(f"{training.name}/{step}/loss")
+        drift.loss.append(None if loss is None else _finite(loss))
     return drift
 
 

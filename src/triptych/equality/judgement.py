@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -11,27 +11,14 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.equality.bounds import QUANTITIES, TABLE, WANDER, Device, Name, Rule
+from triptych.equality.bounds import TABLE, WANDER, Device, Name, Rule
+from triptych.equality.idle import idle
+from triptych.equality.places import Place, places
+from triptych.equality.scales import scales
 from triptych.equality.ties import deciding_as, unsure
-from triptych.network.architecture import Architecture
 from triptych.network.conventions import SLOTS
-from triptych.network.layers import (
-    Add,
-    AveragePool,
-    BatchNorm,
-    Bias,
-    Concat,
-    Flatten,
-    GlobalAveragePool,
-    MaxPool,
-    Recurrent,
-    Rows,
-)
 from triptych.network.layouts import Array
-from triptych.running.exam import LOGITS, REFERENCE, TRAJECTORY, Answers, Case, under
-
-HANDS_ON = (Bias, MaxPool, AveragePool, GlobalAveragePool, Flatten, Rows, Concat, Add)
-"""Layers in which a number added to a channel comes out as the same number."""
+from triptych.running.exam import REFERENCE, TRAJECTORY, Answers, Case, under
 
 TRUST = 4.0
 """How much larger than the reference's envelope a framework's own may be: none vouches
@@ -51,21 +38,7 @@ TIED: tuple[Name, ...] = ("loss", "gradient", "activation_gradient")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a number stands: what it is, of which case, batch or step, and of which
-    layer or tensor.
-    """
-
-    quantity: Name
-    case: str
-    where: str
-    batch: int | None = None
-    training: str | None = None
-    step: int | None = None
-
-
-@dataclass(frozen=True)
-class Difference:
+class Discrepancy:
     """How far two answers are apart at one place, and how far they may be."""
 
     place: Place
@@ -133,169 +106,11 @@ class Answered:
         return self._unsure[place]
 
 
-def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
-    """Every place of a case that is compared, with the name of its answer, causes
-    before what they cause.
-
-    By quantity as in `QUANTITIES`; forward from the first layer, gradients from the
-    last; of steps the earliest first, and what the optimizer remembers before what it
-    does with it.
-    """
-    found = [(_place(case, key), key) for key in answers]
-    tensors = case.architecture.parameters | case.architecture.statistics
-    order = []
-    for layer in case.architecture.shapes:
-        order.append(layer)
-        order += [tensor for tensor in tensors if tensor.startswith(f"{layer}.")]
-    ranks = {name: rank for rank, name in enumerate([*order, LOGITS])}
-    quantities = {name: rank for rank, name in enumerate(QUANTITIES)}
-
-    def rank(item: tuple[Place, str]) -> tuple[int, ...]:
-        place, _ = item
-        slot = place.where.startswith("optimizer.")
-        number = ranks.get(
-            place.where.split(".", 2)[-1] if slot else place.where, len(ranks)
-        )
-        backwards = place.quantity in ("gradient", "activation_gradient")
-        return (
-            quantities[place.quantity],
-            place.step or 0,
-            not slot,
-            -number if backwards else number,
-        )
-
-    return sorted(((place, key) for place, key in found if place is not None), key=rank)
-
-
-def _place(case: Case, key: str) -> Place | None:
-    """Where an answer of this name stands; None for what is not compared."""
-    head, _, rest = key.partition("/")
-    number, _, where = rest.partition("/")
-    for name in QUANTITIES:
-        if head == name:
-            return Place(name, case.name, where, batch=int(number))
-    if (number, where) == ("0", LOGITS):
-        return Place("forward", case.name, LOGITS, training=head)
-    if "/" in where:
-        return None
-    quantity: Name = "running" if where in case.architecture.statistics else "step"
-    if where == "loss" or (head.startswith(TRAJECTORY) and number != "1"):
-        quantity = "trajectory"
-    return Place(quantity, case.name, where, training=head, step=int(number))
-
-
-def idle(architecture: Architecture) -> set[str]:
-    """The tensors that move by rounding alone: biases that a batch norm takes away, and
-    its running mean.
-
-    The true gradient of such a bias is 0. Adam and RMSprop divide what rounding leaves
-    of it by its own size, so the bias wanders, though nothing that is computed in
-    training changes. It is taken away through every layer that hands on what each
-    channel has in common. A recurrent layer's biases are no such: they stand inside its
-    gates.
-    """
-
-    wandering: set[str] = set()
-    for node in architecture.nodes:
-        if isinstance(node.layer, Recurrent):
-            continue
-        moving = {f"{node.name}.bias", f"{node.name}.offset"}
-        own = moving & architecture.parameters.keys()
-        if own and (behind := _norms_behind(architecture, node.name)):
-            wandering |= own | {f"{name}.mean" for name in behind}
-    return wandering
-
-
-def _norms_behind(architecture: Architecture, name: str) -> set[str]:
-    """The batch norms behind a layer's output; none if anything else reads it, too."""
-    found: set[str] = set()
-    for reader in (node for node in architecture.nodes if name in node.inputs):
-        behind = (
-            _norms_behind(architecture, reader.name)
-            if isinstance(reader.layer, HANDS_ON)
-            else set()
-        )
-        if isinstance(reader.layer, BatchNorm):
-            behind = {reader.name}
-        if not behind:
-            return set()
-        found |= behind
-    return found
-
-
 def _wander(case: Case, place: Place) -> float:
     """How far noise alone can move a tensor: a learning rate a step is what Adam makes
     of any noise.
     """
     return sum(case.training(place.training).rates[: place.step])
-
-
-def scales(case: Case, answers: Answers) -> dict[str, float]:
-    """By the name of an answer: size of the largest number its gap is relative to."""
-    groups: dict[str, float] = {}
-    beside = _kernels_beside_biases(case.architecture)
-    kinds = {key: _group(case, key, beside) for key in answers}
-    for key, group in kinds.items():
-        groups[group] = max(
-            groups.get(group, 0.0), float(np.abs(answers[key]).max(initial=0))
-        )
-    sizes = {key: groups[group] or 1.0 for key, group in kinds.items()}
-    return sizes | {
-        key: max(sizes[key], terms) for key, terms in _cancelling(case, answers)
-    }
-
-
-def _cancelling(case: Case, answers: Answers) -> Iterator[tuple[str, float]]:
-    """The gradients whose terms cancel, those of idle tensors: by name, the sum of the
-    terms' sizes.
-    """
-    for number in case.looked_at:
-        for tensor in idle(case.architecture) & case.architecture.parameters.keys():
-            terms = np.abs(
-                answers[f"activation_gradient/{number}/{tensor.rpartition('.')[0]}"]
-            )
-            yield (
-                f"gradient/{number}/{tensor}",
-                float(terms.reshape(-1, terms.shape[-1]).sum(axis=0).max()),
-            )
-
-
-def _kernels_beside_biases(architecture: Architecture) -> dict[str, str]:
-    """By layers without a kernel whose bias is idle: the nearest layer with one, before
-    it if there is any.
-
-    By itself, a bias whose true gradient is 0 would be measured by its own rounding.
-    """
-    names = [node.name for node in architecture.nodes]
-    with_kernel = [
-        name for name in names if f"{name}.kernel" in architecture.parameters
-    ]
-    found = {}
-    for node in architecture.nodes:
-        if node.name not in with_kernel and _norms_behind(architecture, node.name):
-            before = [
-                name
-                for name in with_kernel
-                if names.index(name) < names.index(node.name)
-            ]
-            found[node.name] = (before[-1:] or with_kernel[:1] or [node.name])[0]
-    return found
-
-
-def _group(case: Case, key: str, beside: Mapping[str, str]) -> str:
-    """What shares a scale: a layer's kernel and bias, their slots, its statistics; a
-    training's losses.
-    """
-    head, _, where = key.rpartition("/")
-    if where == "loss":
-        return key.split("/")[0]
-    if where in case.architecture.statistics:
-        return f"{head}/statistics of {where.rpartition('.')[0]}"
-    if "." not in where:
-        return key
-    owner = where.rpartition(".")[0]  # a layer, or an optimizer's slot of one
-    slot, dot, layer = owner.rpartition(".")
-    return f"{head}/{slot}{dot}{beside.get(layer, layer)}"
 
 
 def _spared(
@@ -361,7 +176,7 @@ def _float64(array: Array) -> NDArray[np.float64]:
     return array.astype(np.float64)
 
 
-def judge(answered: Answered) -> list[Difference]:
+def judge(answered: Answered) -> list[Discrepancy]:
     """Every framework against the reference, place by place; then the frameworks
     against each other.
     """
@@ -377,27 +192,38 @@ def judge(answered: Answered) -> list[Difference]:
         )
         for name, answers in answered.frameworks.items()
     }
-    found: list[Difference] = []
-    for name, answers in answered.frameworks.items():
-        for place, key in compared:
-            may = bounds[name][key]
-            far, note = math.inf, "gives no answer here"
-            if key in answers:
-                spared = _spared(answered, place, bounds[name])
-                far, note = gap(answers[key], truths[name][key], size[key], spared)
-            found.append(
-                Difference(place, name, REFERENCE, far, may.far, may.rule, note)
-            )
-        for key in sorted(set(answers) - set(answered.reference)):
-            place, note = (
-                Place("forward", answered.case.name, key),
-                "nobody asked for it",
-            )
-            found.append(
-                Difference(place, name, REFERENCE, math.inf, 0.0, "forward", note)
-            )
+    found: list[Discrepancy] = []
+    for name in answered.frameworks:
+        found += _against_reference(
+            answered, name, truths[name], compared, bounds[name]
+        )
     for one, other in combinations(answered.frameworks, 2):
         found += _pair(answered, truths, compared, bounds, one, other)
+    return found
+
+
+def _against_reference(
+    answered: Answered,
+    name: str,
+    truth: Answers,
+    compared: list[tuple[Place, str]],
+    bounds: Mapping[str, Allowance],
+) -> list[Discrepancy]:
+    """A framework against the reference: what was asked, and what nobody asked for."""
+    answers, size = answered.frameworks[name], answered.scales
+    found = []
+    for place, key in compared:
+        may = bounds[key]
+        far, note = math.inf, "gives no answer here"
+        if key in answers:
+            spared = _spared(answered, place, bounds)
+            far, note = gap(answers[key], truth[key], size[key], spared)
+        found.append(Discrepancy(place, name, REFERENCE, far, may.far, may.rule, note))
+    for key in sorted(set(answers) - set(answered.reference)):
+        place, note = Place("forward", answered.case.name, key), "nobody asked for it"
+        found.append(
+            Discrepancy(place, name, REFERENCE, math.inf, 0.0, "forward", note)
+        )
     return found
 
 
@@ -439,7 +265,7 @@ def _pair(
     bounds: Mapping[str, Mapping[str, Allowance]],
     one: str,
     other: str,
-) -> list[Difference]:
+) -> list[Discrepancy]:
     """Two frameworks against each other: of each quantity the place where they come
     nearest to the bound.
 
@@ -447,7 +273,7 @@ def _pair(
     they decided a tie differently, so that their truths differ, that difference is
     taken off.
     """
-    worst: dict[Name, Difference] = {}
+    worst: dict[Name, Discrepancy] = {}
     ours, theirs = answered.frameworks[one], answered.frameworks[other]
     for place, key in compared:
         if key in ours and key in theirs:
@@ -461,7 +287,7 @@ def _pair(
             spared = 2 * _spared(answered, place, bounds[one])
             far, note = gap(mine, theirs[key], answered.scales[key], spared)
             may = bounds[one][key].far + bounds[other][key].far
-            here = Difference(place, one, other, far, may, bounds[one][key].rule, note)
+            here = Discrepancy(place, one, other, far, may, bounds[one][key].rule, note)
             nearest = worst.setdefault(place.quantity, here)
             if here.gap / here.bound > nearest.gap / nearest.bound:
                 worst[place.quantity] = here

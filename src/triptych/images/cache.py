@@ -67,16 +67,21 @@ def keep(cache: Path, key: str, needed: int, fill: Callable[[Path], None]) -> St
             if found is not None:
                 return found
             _remove(stores, key)
-            partial = stores / (key + _PARTIAL)
-            partial.mkdir()
-            try:
-                if shutil.disk_usage(stores).free < needed:
-                    raise OSError("too little space is left")
-                fill(partial)
-                partial.rename(stores / key)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+            _fill(stores, key, needed, fill)
             return Store.open(stores / key)
+
+
+def _fill(stores: Path, key: str, needed: int, fill: Callable[[Path], None]) -> None:
+    """Make a store under another name first: it is there whole, or not at all."""
+    partial = stores / (key + _PARTIAL)
+    partial.mkdir()
+    try:
+        if shutil.disk_usage(stores).free < needed:
+            raise OSError("too little space is left")
+        fill(partial)
+        partial.rename(stores / key)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def list_stores(cache: Path | None = None) -> list[StoreFacts]:

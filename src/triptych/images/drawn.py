@@ -75,21 +75,14 @@ def plan(
     of it first. Its key holds everything that the images depend on, the text of the
     drawing code included.
     """
-    totals = (
-        (sum(sports.TALK_TRAIN), sum(sports.TALK_TEST))
-        if full
-        else (TRAIN_IMAGES, TEST_IMAGES)
-    )
+    totals = (TRAIN_IMAGES, TEST_IMAGES)
+    if full:
+        totals = (sum(sports.TALK_TRAIN), sum(sports.TALK_TEST))
     counts = (
         sports.counts(totals[0], sports.TALK_TRAIN),
         sports.counts(totals[1], sports.TALK_TEST),
     )
-    keys = [
-        (seed, side, label, index)
-        for side, per_class in zip((TRAIN, TEST), counts, strict=True)
-        for label, many in enumerate(per_class)
-        for index in range(many)
-    ]
+    keys = _keys(seed, counts)
     facts = (
         f"sports {_version()} {SCHEMA} {size[0]}x{size[1]} {seed} "
         f"{counts}{way('', method)}"
@@ -111,6 +104,18 @@ def plan(
         ),
         keys,
     )
+
+
+def _keys(
+    seed: int, counts: tuple[tuple[int, ...], tuple[int, ...]]
+) -> list[tuple[int, int, int, int]]:
+    """What each image is drawn from: the seed, its side, its class, and its number."""
+    return [
+        (seed, side, label, index)
+        for side, per_class in zip((TRAIN, TEST), counts, strict=True)
+        for label, many in enumerate(per_class)
+        for index in range(many)
+    ]
 
 
 def draw_for_parent() -> None:

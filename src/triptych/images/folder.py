@@ -111,11 +111,7 @@ def _listing(source: Path, reader: Reader) -> Listing:
     classes = sorted(
         name for name, kept in zip(placed.classes, imaged, strict=True) if kept
     )
-    # A number that stays -1 is that of a class folder that is left out.
-    numbers = np.array(
-        [classes.index(n) if n in classes else -1 for n in placed.classes],
-        dtype=np.int32,
-    )
+    numbers = _numbered(placed.classes, classes)
     labels = numbers[placed.numbers]
     members = placed.members[labels >= 0]
     listing = Listing(
@@ -139,6 +135,12 @@ def _listing(source: Path, reader: Reader) -> Listing:
         listing.source, listing.classes, listing.labels, listing.sides, left_out
     )
     return listing
+
+
+def _numbered(names: list[str], classes: list[str]) -> NDArray[np.int32]:
+    """The label of each class folder: -1 for one that is left out."""
+    found = [classes.index(name) if name in classes else -1 for name in names]
+    return np.array(found, dtype=np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,23 +219,8 @@ def _below(path: str, wrappers: int) -> str:
 
 def _layout(source: Path, reader: Reader) -> _Layout:
     """Find the wrapping folders, then tell the layouts apart. Raises ImagesError."""
-    # As if each held a file.
-    folders = [f"{folder}/-" for folder in reader.empty_folders]
-    wrappers = 0
-    while True:
-        below = [
-            path.split("/", wrappers + 2)[wrappers:]
-            for path in _chain(reader.names, folders)
-            if path.count("/") > wrappers
-        ]
-        tops = {parts[0] for parts in below}
-        if (
-            len(tops) != 1
-            or tops & _side_names(tops)
-            or not any(len(parts) > 2 for parts in below)
-        ):
-            break
-        wrappers += 1
+    wrappers, below = _unwrapped(reader)
+    tops = {parts[0] for parts in below}
     named = _side_names(tops)
     # A plain class may be called "train"; a side has class folders in it.
     has_train = any(
@@ -251,6 +238,26 @@ def _layout(source: Path, reader: Reader) -> _Layout:
             f"it needs {LAYOUTS}"
         )
     return _Layout(wrappers, sided=False)
+
+
+def _unwrapped(reader: Reader) -> tuple[int, list[list[str]]]:
+    """How many folders are around everything else, and what is below them: the first
+    two parts of each path, and the rest.
+    """
+    # As if each held a file.
+    folders = [f"{folder}/-" for folder in reader.empty_folders]
+    wrappers = 0
+    while True:
+        below = [
+            path.split("/", wrappers + 2)[wrappers:]
+            for path in _chain(reader.names, folders)
+            if path.count("/") > wrappers
+        ]
+        tops = {parts[0] for parts in below}
+        deeper = any(len(parts) > 2 for parts in below)
+        if len(tops) != 1 or tops & _side_names(tops) or not deeper:
+            return wrappers, below
+        wrappers += 1
 
 
 def _chain(names: Names, folders: list[str]) -> Iterable[str]:
@@ -297,22 +304,12 @@ def check_classes(
     names the files of the class it is about.
     """
 
-    def hint(number: int | None = None) -> str:
-        own = [
-            problem for label, problem in left_out if number is None or label == number
-        ]
-        return (
-            f" ({len(own):,} left out, first {own[0].path}: {own[0].kind})"
-            if own
-            else ""
-        )
-
     if not classes or not len(labels):
         what = "no readable image" if classes else "no class folder with images"
-        raise ImagesError(f"{source} holds {what}{hint()}; it needs {LAYOUTS}")
+        raise ImagesError(f"{source} holds {what}{_hint(left_out)}; it needs {LAYOUTS}")
     if len(classes) == 1:
         raise ImagesError(
-            f"{source} holds one class, {classes[0]!r}{hint()}; "
+            f"{source} holds one class, {classes[0]!r}{_hint(left_out)}; "
             "add a second class folder"
         )
     counts = np.bincount(labels, minlength=len(classes))
@@ -320,14 +317,27 @@ def check_classes(
         labels[(sides == TRAIN) | (sides == UNDECIDED)], minlength=len(classes)
     )
     for number, name in enumerate(classes):
-        if counts[number] < 2:
-            many = "one image" if counts[number] else "no image"
-            raise ImagesError(
-                f"{source}: class {name!r} has {many} that can be used{hint(number)}; "
-                "add some, or remove its folder"
-            )
-        if not to_learn[number]:
-            raise ImagesError(
-                f"{source}: class {name!r} has no image in train "
-                f"that can be used{hint(number)}; add some, or remove its folders"
-            )
+        hint = _hint([(label, why) for label, why in left_out if label == number])
+        _check_class(source, name, int(counts[number]), int(to_learn[number]), hint)
+
+
+def _check_class(source: str, name: str, count: int, to_learn: int, hint: str) -> None:
+    """Raise ImagesError for a class that cannot be learned."""
+    if count < 2:
+        many = "one image" if count else "no image"
+        raise ImagesError(
+            f"{source}: class {name!r} has {many} that can be used{hint}; "
+            "add some, or remove its folder"
+        )
+    if not to_learn:
+        raise ImagesError(
+            f"{source}: class {name!r} has no image in train "
+            f"that can be used{hint}; add some, or remove its folders"
+        )
+
+
+def _hint(left_out: Sequence[tuple[int | None, Problem]]) -> str:
+    if not left_out:
+        return ""
+    _, first = left_out[0]
+    return f" ({len(left_out):,} left out, first {first.path}: {first.kind})"

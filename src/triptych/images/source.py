@@ -30,7 +30,7 @@ from triptych.images.store import (
     SCHEMA,
     Contents,
     DecodedImage,
-    Progress,
+    OnProgress,
     Store,
     write_store,
 )
@@ -101,7 +101,7 @@ def open_images(
     full: bool = False,
     strict: bool = False,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Store:
     """The images of `source` at `size` = (height, width), decoded now or on an
     earlier run.
@@ -168,7 +168,7 @@ def _kept(
     contents: Contents,
     images: Callable[[], Generator[DecodedImage]],
     cache: Path,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> Store:
     return keep(
         cache,
@@ -182,7 +182,7 @@ def _fill(
     folder: Path,
     contents: Contents,
     images: Generator[DecodedImage],
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> None:
     # Closed and not left to the collector: threads and processes must end with an
     # error, not after it.
@@ -200,7 +200,7 @@ def _from_files(
     fit: str,
     resize: str,
     cache: Path,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> Store:
     listing = scan(path)
     with closing(listing.reader):

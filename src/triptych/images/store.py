@@ -31,7 +31,7 @@ from triptych.images.reader import Names, Problem
 SCHEMA = 2
 """Grows with every change of the files' layout or of how decoding and resizing work."""
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with (done, total) images."""
 
 _INDEX = ("labels.bin", "sides.bin", "ends.bin", "names.bin")
@@ -170,7 +170,7 @@ def write_store(
     folder: Path,
     contents: Contents,
     images: Iterable[DecodedImage],
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> None:
     """Fill the empty `folder`; `images` come in any order, one for each candidate.
 
@@ -178,49 +178,65 @@ def write_store(
     not counted as this process's memory. Raises ImagesError when too few images are
     left, OSError when the disk is full.
     """
-    total = len(contents.labels)
-    digests = np.zeros((total, 16), np.uint8)
-    usable = np.zeros(total, np.bool_)
-    problems = []
     row_bytes = contents.size[0] * contents.size[1] * 3
     with open(folder / "images.bin", "w+b") as file:
-        for done, image in enumerate(images, 1):
-            if image.pixels is not None:
-                file.seek(image.row * row_bytes)
-                file.write(np.ascontiguousarray(image.pixels).data)
-                digests[image.row] = np.frombuffer(image.digest, np.uint8)
-                usable[image.row] = True
-            elif image.failure is not None:
-                why = image.failure
-                problems.append(
-                    (
-                        image.row,
-                        Problem(why.kind, contents.names[image.row], why.detail),
-                    )
-                )
-            if progress is not None:
-                progress(done, total)
-        for copy in find_copies(digests, contents.labels, contents.sides, usable):
-            usable[copy.row] = False
-            detail = f"same pixels as {contents.names[copy.of]}"
-            problems.append(
-                (copy.row, Problem(copy.kind, contents.names[copy.row], detail))
-            )
-        problems.sort(key=lambda item: item[0])
-        kept = np.flatnonzero(usable)
-        left_out = [(int(contents.labels[row]), problem) for row, problem in problems]
+        written = _write_pixels(file, contents, images, progress)
+        written.leave_out_copies(contents)
+        written.problems.sort(key=lambda item: item[0])
+        kept = np.flatnonzero(written.usable)
         check_classes(
             contents.source,
             contents.classes,
             contents.labels[kept],
             contents.sides[kept],
-            left_out,
+            [(int(contents.labels[row]), why) for row, why in written.problems],
         )
         _close_gaps(file, kept, row_bytes)
         _to_disk(file)
-    _write_index(
-        folder, contents, kept, digests[kept], [problem for _, problem in problems]
-    )
+    problems = [problem for _, problem in written.problems]
+    _write_index(folder, contents, kept, written.digests[kept], problems)
+
+
+@dataclass(frozen=True, eq=False)
+class _Written:
+    """What is known of each candidate once its pixels are written."""
+
+    digests: NDArray[np.uint8]
+    usable: NDArray[np.bool_]
+    problems: list[tuple[int, Problem]] = field(default_factory=list)
+
+    def leave_out_copies(self, contents: Contents) -> None:
+        """Images that are the same as others are not used."""
+        labels, sides = contents.labels, contents.sides
+        for copy in find_copies(self.digests, labels, sides, self.usable):
+            self.usable[copy.row] = False
+            detail = f"same pixels as {contents.names[copy.of]}"
+            problem = Problem(copy.kind, contents.names[copy.row], detail)
+            self.problems.append((copy.row, problem))
+
+
+def _write_pixels(
+    file: BinaryIO,
+    contents: Contents,
+    images: Iterable[DecodedImage],
+    progress: OnProgress | None,
+) -> _Written:
+    """Write each image to its row."""
+    total = len(contents.labels)
+    written = _Written(np.zeros((total, 16), np.uint8), np.zeros(total, np.bool_))
+    row_bytes = contents.size[0] * contents.size[1] * 3
+    for done, image in enumerate(images, 1):
+        if image.pixels is not None:
+            file.seek(image.row * row_bytes)
+            file.write(np.ascontiguousarray(image.pixels).data)
+            written.digests[image.row] = np.frombuffer(image.digest, np.uint8)
+            written.usable[image.row] = True
+        elif (why := image.failure) is not None:
+            problem = Problem(why.kind, contents.names[image.row], why.detail)
+            written.problems.append((image.row, problem))
+        if progress is not None:
+            progress(done, total)
+    return written
 
 
 def _close_gaps(file: BinaryIO, kept: NDArray[np.int64], row_bytes: int) -> None:

@@ -100,35 +100,36 @@ def initial_distributions(architecture: Architecture) -> dict[str, Distribution]
     and variances 1. In recurrent layers each gate has a kernel of its own, Glorot
     uniform, and an orthogonal one for the state; LSTMs remember at first.
     """
-    found = {}
-    for node in architecture.nodes:
-        shapes = architecture.input_shapes(node)
-        for tensor, shape in (
-            node.layer.parameters(*shapes) | node.layer.statistics(*shapes)
-        ).items():
-            if isinstance(node.layer, Recurrent):
-                how = _recurrent(node.layer, tensor, shape)
-            elif tensor == "kernel":
-                assert isinstance(node.layer, Conv | DepthwiseConv | Dense)
-                law = node.layer.initial
-                if law == "auto":
-                    law = (
-                        "he_normal"
-                        if _rectified(architecture, node)
-                        else "glorot_uniform"
-                    )
-                how = _law(law, shape, _fans(shape))
-            elif tensor == "bias":
-                assert isinstance(node.layer, Conv | DepthwiseConv | Dense | Bias)
-                how = _law(
-                    node.layer.bias_initial, shape, _fans(_kernel(architecture, node))
-                )
-            else:
-                how = Distribution(
-                    shape, "constant", 1.0 if tensor in ("scale", "variance") else 0.0
-                )
-            found[f"{node.name}.{tensor}"] = how
-    return found
+    return {
+        f"{node.name}.{tensor}": _distribution(architecture, node, tensor, shape)
+        for node in architecture.nodes
+        for tensor, shape in _tensors(architecture, node).items()
+    }
+
+
+def _tensors(architecture: Architecture, node: Node) -> dict[str, Shape]:
+    shapes = architecture.input_shapes(node)
+    return node.layer.parameters(*shapes) | node.layer.statistics(*shapes)
+
+
+def _distribution(
+    architecture: Architecture, node: Node, tensor: str, shape: Shape
+) -> Distribution:
+    layer = node.layer
+    if isinstance(layer, Recurrent):
+        return _recurrent(layer, tensor, shape)
+    if tensor == "kernel":
+        assert isinstance(layer, Conv | DepthwiseConv | Dense)
+        law = layer.initial
+        if law == "auto":
+            rectified = _rectified(architecture, node)
+            law = "he_normal" if rectified else "glorot_uniform"
+        return _law(law, shape, _fans(shape))
+    if tensor == "bias":
+        assert isinstance(layer, Conv | DepthwiseConv | Dense | Bias)
+        return _law(layer.bias_initial, shape, _fans(_kernel(architecture, node)))
+    constant = 1.0 if tensor in ("scale", "variance") else 0.0
+    return Distribution(shape, "constant", constant)
 
 
 def _recurrent(layer: Recurrent, tensor: str, shape: Shape) -> Distribution:

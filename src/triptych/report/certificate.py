@@ -12,10 +12,9 @@ from triptych.equality.certificate import Certificate, Quantity, tightest
 from triptych.equality.questions import NETWORK, PROBES
 from triptych.files import write_atomic, writing
 from triptych.frameworks import registry
-from triptych.report import words
-from triptych.report.page import CERTIFICATE
+from triptych.report import CERTIFICATE, words
 from triptych.report.plots import Curve, Pen, Plot, drift_plot, gaps_plot, pens
-from triptych.report.template import render
+from triptych.report.template import SHARED, render
 from triptych.running.folder import write_json
 
 MEANINGS: dict[Rule, str] = {
@@ -38,7 +37,7 @@ def write_page(folder: Path, certificate: Certificate) -> Path:
     page = folder / CERTIFICATE
     with writing(folder):
         write_atomic(
-            page, render("certificate.html.j2", **_gather(folder, certificate))
+            page, render(SHARED / "certificate.html.j2", **_gather(folder, certificate))
         )
         write_json(folder / "certificate.json", certificate)
     return page
@@ -46,20 +45,19 @@ def write_page(folder: Path, certificate: Certificate) -> Path:
 
 def _gather(folder: Path, certificate: Certificate) -> dict[str, object]:
     """Every name that the template knows."""
-    drawn = pens(
-        [
-            (registry.find(name).folder, subject.title, registry.find(name).color)
-            for name, subject in certificate.frameworks.items()
-            if subject.status == "answered"
-        ]
-    )
+    of = {name: registry.find(name) for name in certificate.frameworks}
     names = [
         name for name, one in certificate.frameworks.items() if one.status == "answered"
     ]
-    by_name = dict(zip(names, drawn, strict=True))
+    drawn = pens(
+        [
+            (of[name].folder, certificate.frameworks[name].title, of[name].color)
+            for name in names
+        ]
+    )
     rows: dict[str, dict[str, Quantity]] = {quantity: {} for quantity in QUANTITIES}
     for one in tightest(certificate):
-        rows[one.quantity][registry.find(one.framework).folder] = one
+        rows[one.quantity][of[one.framework].folder] = one
     return {
         "run_name": folder.resolve().name,
         "headline": f"{words.capitalized(certificate.sentence())}.",
@@ -69,21 +67,17 @@ def _gather(folder: Path, certificate: Certificate) -> dict[str, object]:
         "certificate": certificate,
         "made": f"{datetime.fromisoformat(certificate.made):%Y-%m-%d %H:%M} UTC",
         "subjects": {
-            registry.find(name).folder: one
-            for name, one in certificate.frameworks.items()
+            of[name].folder: one for name, one in certificate.frameworks.items()
         },
         "versions": {
-            registry.find(name).folder: of for name, of in certificate.versions.items()
+            of[name].folder: versions for name, versions in certificate.versions.items()
         },
-        "colors": {
-            registry.find(n).folder: registry.find(n).color
-            for n in certificate.frameworks
-        },
+        "colors": {entry.folder: entry.color for entry in of.values()},
         "pens": drawn,
         "rows": {quantity: row for quantity, row in rows.items() if row},
         "meanings": MEANINGS,
         "probes": PROBES,
-        **_plots(certificate, by_name),
+        **_plots(certificate, dict(zip(names, drawn, strict=True))),
     }
 
 

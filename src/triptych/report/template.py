@@ -16,35 +16,27 @@ from triptych.report import words
 _LEXERS = {"python": PythonLexer, "toml": TOMLLexer}
 
 
-def render(template: str, **facts: object) -> str:
-    """A page as HTML; whatever comes from outside is escaped."""
+SHARED = Path(__file__).parent / "templates"
+"""Layout, style and macros; what a page is made of besides lies with its command."""
+
+
+def render(template: Path, **facts: object) -> str:
+    """The page of a template as HTML; whatever comes from outside is escaped."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader([template.parent, SHARED]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (
-        words.percent,
-        words.probability,
-        words.count,
-        words.rate,
-        words.seconds,
-        words.milliseconds,
-        words.gap,
-        words.capitalized,
-        whole,
-        parted,
-    )
-    environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
+    environment.filters |= {filter_.__name__: filter_ for filter_ in _FILTERS}
     environment.globals |= {
         "code": code,
         "lighter": lighter,
         "span": words.span,
         "spacing": words.spacing,
     }
-    return environment.get_template(template).render(facts)
+    return environment.get_template(template.name).render(facts)
 
 
 def code(text: str, language: str) -> Markup:
@@ -87,3 +79,17 @@ def lighter(color: str) -> str:
     return "#" + "".join(
         f"{round(channel + 0.35 * (255 - channel)):02x}" for channel in channels
     )
+
+
+_FILTERS = (
+    words.percent,
+    words.probability,
+    words.count,
+    words.rate,
+    words.seconds,
+    words.milliseconds,
+    words.gap,
+    words.capitalized,
+    whole,
+    parted,
+)

@@ -115,17 +115,11 @@ class Case:
 
     def write(self, exam: Path) -> None:
         """Put it into the exam's folder."""
-        tensors: Weights = {
-            f"weights/{name}": tensor for name, tensor in self.weights.items()
-        }
+        tensors = _named("weights", self.weights)
         for number, batch in enumerate(self.batches):
-            tensors |= {
-                f"{number}/images": batch.images,
-                f"{number}/labels": batch.labels,
-            }
-            tensors |= {
-                f"{number}/masks/{name}": mask for name, mask in batch.masks.items()
-            }
+            parts: Weights = {"images": batch.images, "labels": batch.labels}
+            tensors |= _named(f"{number}", parts)
+            tensors |= _named(f"{number}/masks", batch.masks)
         save_tensors(exam / f"{self.name}.safetensors", tensors)
         asked = _Asked(
             self.architecture.to_toml(),
@@ -142,26 +136,26 @@ class Case:
         """The case of that name in an exam's folder."""
         asked = msgspec.json.decode((exam / f"{name}.json").read_bytes(), type=_Asked)
         tensors = load_tensors(exam / f"{name}.safetensors")
-        batches = []
-        for number in range(asked.batches):
-            images, labels = tensors[f"{number}/images"], tensors[f"{number}/labels"]
-            masks = {
-                n: mask.astype(np.bool_)
-                for n, mask in under(tensors, f"{number}/masks").items()
-            }
-            batches.append(
-                Batch(images.astype(np.uint8), labels.astype(np.int64), masks)
-            )
         return cls(
             name,
             from_toml(asked.network),
             under(tensors, "weights"),
-            tuple(batches),
+            tuple(_batch(under(tensors, f"{k}")) for k in range(asked.batches)),
             asked.precision,
             asked.looked_at,
             asked.trainings,
             asked.rounding,
         )
+
+
+def _batch(tensors: Mapping[str, Array]) -> Batch:
+    """A batch from its tensors in an exam's folder."""
+    masks = under(tensors, "masks").items()
+    return Batch(
+        tensors["images"].astype(np.uint8),
+        tensors["labels"].astype(np.int64),
+        {name: mask.astype(np.bool_) for name, mask in masks},
+    )
 
 
 @dataclass(frozen=True)

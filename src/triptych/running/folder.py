@@ -32,6 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+import filelock
 import msgspec
 import numpy as np
 
@@ -294,6 +295,24 @@ def make_folder(path: Path) -> None:
     """Make a folder, unless it is there; raises RunFolderError if it cannot be."""
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Nobody else is at work on the folder of a `what` meanwhile; raises RunFolderError
+    if somebody is.
+    """
+    lock = filelock.FileLock(path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunFolderError(
+            f"{path}: another process is at work on this {what}"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_json(path: Path, value: object) -> Path:

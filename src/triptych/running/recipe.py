@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict, TypeVar
@@ -178,17 +178,7 @@ def make_recipe(*tables: Mapping[str, object]) -> Recipe:
     A value of None counts as not given. Raises RecipeError, naming the key, for what is
     unknown or of a wrong type or value.
     """
-    given: dict[str, object] = {}
-    for table in tables:
-        merge(given, table)
-    merged: dict[str, object] = {}
-    defaults = dict(DEFAULTS.get(str(given.get("images", Recipe.images)), {}))
-    optimizer = given.get("optimizer")
-    if isinstance(optimizer, Mapping) and "name" in optimizer:
-        defaults.pop("schedule", None)  # its learning rate is AdamW's
-    merge(merged, defaults)
-    merge(merged, given)
-
+    merged = _merged(tables)
     chosen = make_optimizer(_table(merged, "optimizer"))
     rate = LEARNING_RATES[chosen.name]
     schedule = {"learning_rate": rate, **_table(merged, "schedule")}
@@ -203,6 +193,21 @@ def make_recipe(*tables: Mapping[str, object]) -> Recipe:
         schedule=_part(Schedule, "schedule", schedule),
         augmentation=moved,
     )
+
+
+def _merged(tables: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    """Tables on top of each other, and of the defaults of a built-in set."""
+    given: dict[str, object] = {}
+    for table in tables:
+        merge(given, table)
+    merged: dict[str, object] = {}
+    defaults = dict(DEFAULTS.get(str(given.get("images", Recipe.images)), {}))
+    optimizer = given.get("optimizer")
+    if isinstance(optimizer, Mapping) and "name" in optimizer:
+        defaults.pop("schedule", None)  # its learning rate is AdamW's
+    merge(merged, defaults)
+    merge(merged, given)
+    return merged
 
 
 def make_optimizer(table: Mapping[str, object]) -> Optimizer:

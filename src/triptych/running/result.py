@@ -229,17 +229,8 @@ def collect(
     for name in recipe.frameworks:
         entry = registry.find(name)
         panel = run.panel(entry)
-        one = FrameworkResult(status="unfinished", title=entry.title)
-        one.epochs = panel.epochs()
+        one = frameworks[name] = _so_far(entry.title, panel.epochs())
         one.parameters = architecture.parameter_count
-        if one.epochs:
-            one.first_step_loss = one.epochs[0].step_losses[0]
-            one.train_seconds = sum(epoch.train_seconds for epoch in one.epochs)
-            speeds = [epoch.images_per_second for epoch in one.epochs[1:] or one.epochs]
-            one.images_per_second = float(np.median(speeds))
-            one.images_per_second_range = (
-                (min(speeds), max(speeds)) if len(speeds) > 1 else None
-            )
         if name in errors:
             one.status = "missing" if entry.missing() else "failed"
             one.error = errors[name]
@@ -247,7 +238,6 @@ def collect(
             tested = load_tensors(panel.logits)
             logits[name] = tested["logits"]
             _finish(one, facts, tested["logits"], tested["labels"].astype(np.int64))
-        frameworks[name] = one
     result = Result(
         folder=str(run.path),
         started=run.started,
@@ -273,6 +263,20 @@ def read_result(run: RunFolder) -> Result:
     of another make.
     """
     return read_record(run.path / "result.json", Result)
+
+
+def _so_far(title: str, epochs: list[Epoch]) -> FrameworkResult:
+    """What the finished epochs of a training tell."""
+    one = FrameworkResult(status="unfinished", title=title, epochs=epochs)
+    if epochs:
+        one.first_step_loss = epochs[0].step_losses[0]
+        one.train_seconds = sum(epoch.train_seconds for epoch in epochs)
+        speeds = [epoch.images_per_second for epoch in epochs[1:] or epochs]
+        one.images_per_second = float(np.median(speeds))
+        one.images_per_second_range = (
+            (min(speeds), max(speeds)) if len(speeds) > 1 else None
+        )
+    return one
 
 
 def _finish(
@@ -357,10 +361,14 @@ def _agreement(
     if losses and reference is not None:
         agreement.reference_gap = max(abs(loss - reference) for loss in losses)
     if len(logits) > 1 and all(values.size for values in logits.values()):
-        agreement.test_logits_gap = max(
-            float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max())
-            for a, b in combinations(logits.values(), 2)
-        )
-        said = np.stack([values.argmax(axis=1) for values in logits.values()])
-        agreement.same_predictions = float((said == said[0]).all(axis=0).mean())
+        _compare_logits(list(logits.values()), agreement)
     return agreement
+
+
+def _compare_logits(logits: list[Array], agreement: Agreement) -> None:
+    agreement.test_logits_gap = max(
+        float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max())
+        for a, b in combinations(logits, 2)
+    )
+    said = np.stack([values.argmax(axis=1) for values in logits])
+    agreement.same_predictions = float((said == said[0]).all(axis=0).mean())

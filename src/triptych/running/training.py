@@ -65,7 +65,7 @@ def parts_of(run: RunFolder, store: Store) -> Parts:
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """How far a training has come: stored with each checkpoint, next to the weights."""
 
     epochs: int = 0
@@ -74,6 +74,15 @@ class Progress:
     """Counted from 1; 0 before the first."""
     best_accuracy: float = -1.0
 
+    def is_best(self, accuracy: float | None) -> bool:
+        """Whether no epoch before was as accurate; without images to score, each is."""
+        return accuracy is None or accuracy > self.best_accuracy
+
+    def take(self, accuracy: float | None) -> None:
+        """The epoch just finished is the best."""
+        self.best_epoch = self.epochs
+        self.best_accuracy = -1.0 if accuracy is None else accuracy
+
     def as_weights(self) -> Weights:
         """As tensors of a checkpoint."""
         return {
@@ -81,7 +90,7 @@ class Progress:
         }
 
     @classmethod
-    def from_weights(cls, weights: Weights) -> Progress:
+    def from_weights(cls, weights: Weights) -> TrainingState:
         """From the tensors of a checkpoint."""
         return cls(**{name: weights[f"progress.{name}"].item() for name in vars(cls())})
 
@@ -93,7 +102,7 @@ def train(
     parts: Parts,
     panel: Panel,
     emit: Emit,
-) -> Progress:
+) -> TrainingState:
     """Train, from the panel's checkpoint if it has one, and leave everything in the
     panel's folder.
 
@@ -107,10 +116,10 @@ def train(
         architecture, initial_weights(architecture, recipe.seed), recipe.precision
     )
     step = framework.make_step(state, recipe.optimizer)
-    progress = Progress()
+    progress = TrainingState()
     if panel.checkpoint.exists():
         stored = load_tensors(panel.checkpoint)
-        progress = Progress.from_weights(stored)
+        progress = TrainingState.from_weights(stored)
         framework.load_weights(state, stored)
     aside: list[float] = []
     if not progress.epochs:
@@ -122,27 +131,13 @@ def train(
             step, state, recipe, parts.train, epoch, emit, aside
         )
         release_memory()
-        started = time.perf_counter()
-        accuracy, loss = _score(
-            all_logits(framework, state, parts.validation, emit),
-            parts.validation.labels,
-        )
-        figures.validation_accuracy, figures.validation_loss = accuracy, loss
-        figures.validation_seconds = time.perf_counter() - started
+        _validate(framework, state, parts.validation, figures, emit)
         weights = framework.dump_weights(state)
         progress.epochs = epoch + 1
-        if (
-            accuracy is None
-            or accuracy > progress.best_accuracy
-            or recipe.keep == "last"
-        ):
-            progress.best_epoch = progress.epochs
-            progress.best_accuracy = -1.0 if accuracy is None else accuracy
-            save_tensors(
-                panel.weights,
-                _without_optimizer(weights),
-                {"epoch": str(progress.epochs)},
-            )
+        if recipe.keep == "last" or progress.is_best(figures.validation_accuracy):
+            progress.take(figures.validation_accuracy)
+            about = {"epoch": str(progress.epochs)}
+            save_tensors(panel.weights, _without_optimizer(weights), about)
         epochs.append(figures)
         panel.write_epochs(epochs)
         save_tensors(panel.checkpoint, weights | progress.as_weights())
@@ -155,6 +150,16 @@ def train(
         tested | {"logits": all_logits(framework, state, parts.test, emit)},
     )
     return progress
+
+
+def _validate(
+    framework: Framework, state: State, part: Batches, figures: Epoch, emit: Emit
+) -> None:
+    """Score the validation part, and write that into an epoch's figures."""
+    started = time.perf_counter()
+    logits = all_logits(framework, state, part, emit)
+    figures.validation_accuracy, figures.validation_loss = _score(logits, part.labels)
+    figures.validation_seconds = time.perf_counter() - started
 
 
 def _train_epoch(

@@ -15,7 +15,7 @@ from triptych.commands.bench.result import (
 from triptych.frameworks import registry
 from triptych.network.zoo import mlp
 from triptych.running.machine import machine
-from triptych.running.protocol import PeakRound, Round, Startup
+from triptych.running.measurements import PeakRound, Round, Startup
 
 BATCH = 32
 SPEEDS = {

@@ -32,6 +32,7 @@ from triptych.frameworks import registry
 from triptych.images.source import open_images
 from triptych.network.zoo import lenet, mlp
 from triptych.running import energy
+from triptych.running.measurements import PeakRound
 from triptych.running.protocol import (
     BenchPlanned,
     Event,
@@ -40,7 +41,6 @@ from triptych.running.protocol import (
     Load,
     Measuring,
     Missing,
-    PeakRound,
     StartBench,
     Started,
     TakeTurn,

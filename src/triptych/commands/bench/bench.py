@@ -66,7 +66,7 @@ PEAK = "peak"
 
 
 @dataclass(frozen=True)
-class Asked:
+class BenchSettings:
     """Everything that decides a bench."""
 
     network: str
@@ -138,7 +138,7 @@ def bench(
     bench.json in the folder `out` holds, beside bench.html. Raises TriptychError for
     what cannot be carried out; nothing is left behind then.
     """
-    asked = Asked(
+    asked = BenchSettings(
         network=str(network),
         frameworks=tuple(frameworks if frameworks is not None else registry.DEFAULT),
         image_size=image_size,
@@ -168,7 +168,9 @@ def bench(
         return _conclude(race, given)
 
 
-def _open(asked: Asked, architecture: Architecture, callback: Callback) -> Store:
+def _open(
+    asked: BenchSettings, architecture: Architecture, callback: Callback
+) -> Store:
     """The images of real input; raises UsageError if they do not fill a batch."""
     height, width, _ = architecture.input_shape
     store = open_images(
@@ -198,7 +200,7 @@ def _new(folder: Path) -> Iterator[None]:
         raise
 
 
-def _check(given: Path | None, asked: Asked, needed: Needed) -> None:
+def _check(given: Path | None, asked: BenchSettings, needed: Needed) -> None:
     """Raise UsageError, naming what differs, if a certificate is given that does not
     prove what is needed.
     """
@@ -214,7 +216,7 @@ def _check(given: Path | None, asked: Asked, needed: Needed) -> None:
 class Race:
     """The workers of a bench, and what they have said so far."""
 
-    asked: Asked
+    asked: BenchSettings
     architecture: Architecture
     store: Store
     folder: Path
@@ -338,14 +340,7 @@ def _conclude(race: Race, given: Path | None) -> Bench:
             "frameworks": list(asked.frameworks),
             "images": race.store.source,
         },
-        network={
-            "name": architecture.name,
-            "input": list(architecture.input_shape),
-            "classes": architecture.classes,
-            "parameters": architecture.parameter_count,
-            "flops": architecture.flops,
-            "training_flops": architecture.training_flops,
-        },
+        network=_facts_of(architecture),
         images={
             "source": race.store.source,
             "key": race.store.key,
@@ -362,6 +357,17 @@ def _conclude(race: Race, given: Path | None) -> Bench:
         write_json(race.folder / FILE, result)
         write_page(race.folder, result)
     return result
+
+
+def _facts_of(architecture: Architecture) -> dict[str, object]:
+    return {
+        "name": architecture.name,
+        "input": list(architecture.input_shape),
+        "classes": architecture.classes,
+        "parameters": architecture.parameter_count,
+        "flops": architecture.flops,
+        "training_flops": architecture.training_flops,
+    }
 
 
 def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:

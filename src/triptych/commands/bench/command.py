@@ -24,7 +24,7 @@ from triptych.command_line import (
     "--image-size",
     type=int,
     metavar="PX",
-    help="Height and width of the images; the network's own.",
+    help="Height and width of the images.  [default: the network's own]",
 )
 @click.option(
     "--batch-size",
@@ -32,7 +32,7 @@ from triptych.command_line import (
     default=32,
     show_default=True,
     metavar="N",
-    help="Images a step.",
+    help="Batch size.",
 )
 @click.option(
     "--precision",
@@ -42,9 +42,16 @@ from triptych.command_line import (
     help="float32, float64 or bfloat16.",
 )
 @FRAMEWORKS
-@click.option("--images", metavar=IMAGES, help="Real input; sports otherwise.")
 @click.option(
-    "--repeats", type=int, default=5, show_default=True, metavar="N", help="Rounds."
+    "--images", metavar=IMAGES, help="Images for the real input.  [default: sports]"
+)
+@click.option(
+    "--repeats",
+    type=int,
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Number of rounds.",
 )
 @click.option(
     "--seconds",
@@ -52,26 +59,30 @@ from triptych.command_line import (
     default=1.0,
     show_default=True,
     metavar="X",
-    help="Length of a measurement.",
+    help="Length of each measurement.",
 )
 @click.option(
-    "--threads", type=int, metavar="N", help="For each framework; one a core otherwise."
+    "--threads",
+    type=int,
+    metavar="N",
+    help="Threads per framework.  [default: one per core]",
 )
 @click.option(
     "--certificate",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What allows a ranking; the newest below runs/ that fits otherwise.",
+    help="The certificate for a ranking.  [default: the newest below runs/ that fits]",
 )
-@out("Where figures and page go.")
+@out("Folder for the figures and the page.")
 @TIMEOUT
 @JSON
 def bench(network: str, as_json: bool, **given: Any) -> None:
-    """Measure what each framework costs here: time, memory, energy, share of the
-    machine's peak.
+    """Measure what each framework costs on this machine.
 
-    One process a framework, equal threads, measured in turn. Nothing is ranked without
-    a certificate that they compute the same: see triptych verify.
+    Time, memory, energy and the share of the machine's peak. Each framework runs in a
+    process of its own, with the same number of threads; they are measured in turn.
+    Nothing is ranked without a certificate that they compute the
+    same: see triptych verify.
     """
     from triptych.commands.bench.bench import bench
     from triptych.commands.bench.terminal import BenchProgress, bench_parts

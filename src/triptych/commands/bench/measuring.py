@@ -25,7 +25,8 @@ from triptych.network.rng import stream
 from triptych.network.weights import initial_weights
 from triptych.running import energy
 from triptych.running.machine import peak_memory_mib, process_age
-from triptych.running.protocol import Emit, Load, Measuring, PeakRound, Round, Startup
+from triptych.running.measurements import PeakRound, Round, Startup
+from triptych.running.protocol import Emit, Load, Measuring
 from triptych.running.recipe import make_optimizer
 
 OPTIMIZER = make_optimizer({})

@@ -19,6 +19,8 @@ from triptych.report.plots import Pen, Plot, Rounds, parts_plot, pens, rounds_pl
 from triptych.report.template import render
 from triptych.report.words import rate
 
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+
 PARTS = ("import", "build", "first step")
 """What stands between a command and its first step."""
 
@@ -28,7 +30,7 @@ def write_page(folder: Path, bench: Bench) -> Path:
     page = folder / "bench.html"
     write_atomic(
         page,
-        render("bench.html.j2", **_gather(folder, bench)).encode("utf-8", "replace"),
+        render(TEMPLATE, **_gather(folder, bench)).encode("utf-8", "replace"),
     )
     return page
 
@@ -97,6 +99,10 @@ def headline(bench: Bench) -> str:
             if one.training
         )
         return f"Training, images a second: {each}. Not ranked."
+    return _ranked(bench, done)
+
+
+def _ranked(bench: Bench, done: list[tuple[str, Measured]]) -> str:
     first, *others = done
     assert first[1].training is not None
     rest = ", ".join(

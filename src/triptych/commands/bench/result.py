@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Meta, Struct, field
 
 from triptych.running.machine import Machine
-from triptych.running.protocol import PeakRound, Round, Startup
+from triptych.running.measurements import PeakRound, Round, Startup
 from triptych.running.result import Attempt
 
 SCHEMA = 1

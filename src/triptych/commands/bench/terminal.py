@@ -111,49 +111,8 @@ def bench_parts(done: Bench) -> list[RenderableType]:
     """A bench on the terminal: what is steady, what came before, whether it is ranked,
     where the page is.
     """
-    asked, ranked = done.asked, done.ranking is not None
-    height, width, _ = done.network["input"]
-    steady = table(
-        title=f"{done.network['name']} in {asked['precision']}, "
-        f"batches of {asked['batch_size']}, {width} x {height} pixels, "
-        f"{asked['threads']} thread(s): medians of {asked['repeats']} round(s)"
-    )
-    start = table(title="once: getting ready; single images; memory")
-    for one_table in (steady, start):
-        one_table.add_column("framework", overflow="fold")
-    headings = [
-        "images/s",
-        *(["of the fastest"] if ranked else []),
-        "real input",
-        "predicts",
-        "of peak",
-    ]
-    for heading in headings:
-        steady.add_column(heading, justify="right", overflow="fold")
     energy = any(one.joules_per_1000 for one in done.frameworks.values())
-    headings = [
-        "import",
-        "compile",
-        "first step",
-        "p50",
-        "p99",
-        "MiB",
-        *(["J/1,000"] if energy else []),
-    ]
-    for heading in headings:
-        start.add_column(heading, justify="right", overflow="fold")
-    for name in done.order:
-        one = done.frameworks[name]
-        title = Text(one.title, style=f"bold {registry.find(name).color}")
-        if one.status != "done":
-            steady.add_row(title, one.status)
-            continue
-        speeds = [_over_rounds(one.training, _rate), _over_rounds(one.real, _rate)]
-        if ranked:
-            speeds.insert(1, _over_rounds(one.ratio, "{:.2f}".format))
-        share = _over_rounds(one.share_of_peak, "{:.1%}".format)
-        steady.add_row(title, *speeds, _over_rounds(one.prediction, _rate), share)
-        start.add_row(title, *_start_cells(one, energy))
+    steady, start = _steady_table(done), _start_table(done, energy)
     lines: list[RenderableType] = [steady, start] if start.row_count else [steady]
     if done.peak.flops is not None:
         lines.append(
@@ -166,19 +125,70 @@ def bench_parts(done: Bench) -> list[RenderableType]:
     lines += [f"No share of the peak: {reason}." for reason in sorted(reasons)]
     if not energy and done.done:
         lines.append("Energy: the machine does not tell.")
-    if ranked:
-        lines.append(f"Ranked: {done.certificate} proves that they compute the same.")
-        if done.close:
-            lines.append(
-                "In some rounds as fast as the first, or faster: "
-                f"{', '.join(done.close)}."
-            )
-    else:
-        lines.append(f"Not ranked: {done.unranked}")
     return [
         *lines,
+        *_ranking_lines(done),
         f"Figures: {done.folder}/bench.json, to look at: {done.folder}/bench.html",
     ]
+
+
+def _steady_table(done: Bench) -> Table:
+    """What every round measures anew."""
+    asked, ranked = done.asked, done.ranking is not None
+    height, width, _ = done.network["input"]
+    shown = table(
+        title=f"{done.network['name']} in {asked['precision']}, "
+        f"batches of {asked['batch_size']}, {width} x {height} pixels, "
+        f"{asked['threads']} thread(s): medians of {asked['repeats']} round(s)"
+    )
+    fastest = ["of the fastest"] if ranked else []
+    _head(shown, ["images/s", *fastest, "real input", "predicts", "of peak"])
+    for name in done.order:
+        one = done.frameworks[name]
+        if one.status != "done":
+            shown.add_row(_title(name, one), one.status)
+            continue
+        speeds = [_over_rounds(one.training, _rate), _over_rounds(one.real, _rate)]
+        if ranked:
+            speeds.insert(1, _over_rounds(one.ratio, "{:.2f}".format))
+        share = _over_rounds(one.share_of_peak, "{:.1%}".format)
+        speeds += [_over_rounds(one.prediction, _rate), share]
+        shown.add_row(_title(name, one), *speeds)
+    return shown
+
+
+def _start_table(done: Bench, energy: bool) -> Table:
+    """What is measured once, and what is no speed."""
+    shown = table(title="once: getting ready; single images; memory")
+    joules = ["J/1,000"] if energy else []
+    _head(shown, ["import", "compile", "first step", "p50", "p99", "MiB", *joules])
+    for name in done.order:
+        one = done.frameworks[name]
+        if one.status == "done":
+            shown.add_row(_title(name, one), *_start_cells(one, energy))
+    return shown
+
+
+def _head(shown: Table, headings: Sequence[str]) -> None:
+    shown.add_column("framework", overflow="fold")
+    for heading in headings:
+        shown.add_column(heading, justify="right", overflow="fold")
+
+
+def _title(name: str, one: Measured) -> Text:
+    return Text(one.title, style=f"bold {registry.find(name).color}")
+
+
+def _ranking_lines(done: Bench) -> list[str]:
+    """Why they are ranked, or why not."""
+    if done.ranking is None:
+        return [f"Not ranked: {done.unranked}"]
+    lines = [f"Ranked: {done.certificate} proves that they compute the same."]
+    if done.close:
+        lines.append(
+            f"In some rounds as fast as the first, or faster: {', '.join(done.close)}."
+        )
+    return lines
 
 
 def _start_cells(one: Measured, energy: bool) -> list[Text | str]:

@@ -34,27 +34,25 @@ RECIPE_OPTIONS = options(
     _defaulting(
         "--network",
         "sports-cnn; digits: lenet",
-        "A network of the zoo, or a .toml file.",
+        "A network from the zoo, or a .toml file.",
         metavar="NAME|FILE",
     ),
     _defaulting(
         "--epochs",
         "15; sports: 7, digits: 5",
-        "How often every image is seen.",
+        "Number of epochs.",
         type=int,
         metavar="N",
     ),
     _defaulting(
         "--image-size",
         "64; sports: 48, digits: 32; a network file's own",
-        "Height and width the images are resized to.",
+        "Height and width to which images are resized.",
         type=int,
         metavar="PX",
     ),
-    _defaulting(
-        "--batch-size", "32; sports: 30", "Images a step.", type=int, metavar="N"
-    ),
-    _defaulting("--seed", "0", "Decides all that is random.", type=int, metavar="N"),
+    _defaulting("--batch-size", "32; sports: 30", "Batch size.", type=int, metavar="N"),
+    _defaulting("--seed", "0", "Random seed.", type=int, metavar="N"),
     _defaulting(
         "--precision", "float32", "float32, float64 or bfloat16.", metavar="NAME"
     ),
@@ -62,7 +60,7 @@ RECIPE_OPTIONS = options(
     _defaulting(
         "--learning-rate",
         "adamw and adam: 0.003, sgd and nesterov: 0.05, rmsprop: 0.001; sports: 0.001",
-        "The top of the schedule.",
+        "Peak learning rate.",
         type=float,
         metavar="X",
     ),
@@ -75,26 +73,28 @@ RECIPE_OPTIONS = options(
     _defaulting(
         "--fit",
         "squash",
-        "squash, crop or pad images that are not square.",
+        "How images become square: squash, crop or pad.",
         metavar="NAME",
     ),
-    _defaulting("--resize", "bilinear", "bilinear or nearest.", metavar="NAME"),
+    _defaulting(
+        "--resize", "bilinear", "Interpolation: bilinear or nearest.", metavar="NAME"
+    ),
     click.option(
         "--recipe",
         type=click.Path(path_type=Path),
         metavar="NAME|FILE",
-        help="All this as a file, or 2017-keras, 2017-tensorflow, 2017-pytorch.",
+        help="All of this from a file, or 2017-keras, 2017-tensorflow, 2017-pytorch.",
     ),
     click.option(
         "--full",
         is_flag=True,
         default=None,
-        help="sports with 7,096 and 1,775 images.",
+        help="The full sports set: 7,096 + 1,775 images.",
     ),
     click.option(
-        "--strict", is_flag=True, default=None, help="End if any image has a problem."
+        "--strict", is_flag=True, default=None, help="Stop if any image has a problem."
     ),
-    out("The run folder; a new one below runs/ otherwise."),
+    out("The run folder.  [default: a new one below runs/]"),
     TIMEOUT,
     JSON,
 )
@@ -117,7 +117,9 @@ def compare(as_json: bool, **given: Any) -> None:
 @click.command(cls=Command)
 @click.argument("images", metavar=IMAGES)
 @click.option(
-    "--framework", help="pytorch, unless the recipe names one.", metavar="NAME"
+    "--framework",
+    help="Framework to train.  [default: pytorch, unless the recipe names one]",
+    metavar="NAME",
 )
 @RECIPE_OPTIONS
 def train(as_json: bool, **given: Any) -> None:
@@ -135,7 +137,7 @@ def train(as_json: bool, **given: Any) -> None:
 @TIMEOUT
 @JSON
 def resume(run: str, timeout: float, as_json: bool) -> None:
-    """Go on with a run that was interrupted; RUN is its folder."""
+    """Resume an interrupted run; RUN is its folder."""
     from triptych.commands.compare.comparison import resume
     from triptych.commands.compare.terminal import TrainingProgress
 

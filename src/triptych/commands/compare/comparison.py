@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
-import filelock
 import msgspec
 
+from triptych.commands.compare.page import REPORT, write_report
 from triptych.equality.asking import ask_reference, gathered
 from triptych.equality.certificate import Subject, device_of, subject_of
 from triptych.equality.certify import certify
@@ -22,9 +22,9 @@ from triptych.images.store import Store
 from triptych.interruption import goes_on_with
 from triptych.network.layers import pair
 from triptych.network.weights import initial_weights
-from triptych.report.page import CERTIFICATE, REPORT, write_report
+from triptych.report import CERTIFICATE
 from triptych.running.exam import REFERENCE, Case
-from triptych.running.folder import RunFolder, TrainingFacts
+from triptych.running.folder import RunFolder, TrainingFacts, locked
 from triptych.running.images import images_of
 from triptych.running.launch import Task, run_task
 from triptych.running.protocol import (
@@ -179,16 +179,8 @@ def _carry_out(
     run: RunFolder, store: Store, timeout: float, callback: Callback
 ) -> Comparison:
     """Train what is not trained, gather the figures, write the report."""
-    lock = filelock.FileLock(run.path / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise RunFolderError(
-            f"{run.path}: another process is at work on this run"
-        ) from None
-    try:
-        summary = run.recipe().summary()
-        callback("run", RunOpened(str(run.path), summary))
+    with locked(run.path, "run"):
+        callback("run", RunOpened(str(run.path), run.recipe().summary()))
         with writing(run.path):
             for name in MADE_LAST:
                 (run.path / name).unlink(missing_ok=True)
@@ -200,20 +192,15 @@ def _carry_out(
             exam = Path(folder)
             unanswered = _ask_reference(run, case, exam, timeout)
             try:
-                for name in run.recipe().frameworks:
-                    _train_or_say(
-                        run, registry.find(name), store, timeout, callback, errors
-                    )
+                for entry in map(registry.find, run.recipe().frameworks):
+                    _train_or_say(run, entry, store, timeout, callback, errors)
             except KeyboardInterrupt:
                 collect(run, errors, "the run was interrupted", None)
                 raise
             reference_loss, equivalence = _judge(run, case, exam, unanswered)
-        result = collect(run, errors, reference_loss, equivalence)
-        comparison = _comparison(result)
+        comparison = _comparison(collect(run, errors, reference_loss, equivalence))
         comparison.report()
         return comparison
-    finally:
-        lock.release()
 
 
 def _train_or_say(

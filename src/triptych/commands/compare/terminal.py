@@ -244,15 +244,13 @@ def agreement_lines(result: Result) -> list[str]:
     if result.ranking is None and done > 1:
         lines.append("So these figures are not ranked: they may compare accidents.")
     if agreement.first_step_loss_gap is not None:
-        lines.append(
-            f"First-step losses differ by at most {agreement.first_step_loss_gap:.1e}"
-        )
+        apart = f"differ by at most {agreement.first_step_loss_gap:.1e}"
         if agreement.reference_gap is not None:
-            lines[-1] += (
+            apart += (
                 ", from the NumPy reference's in float64 by at most "
                 f"{agreement.reference_gap:.1e}"
             )
-        lines[-1] += "."
+        lines.append(f"First-step losses {apart}.")
     if agreement.reference_error is not None:
         lines.append(f"The NumPy reference could not say: {agreement.reference_error}")
     if agreement.test_logits_gap is not None and agreement.same_predictions is not None:

@@ -10,8 +10,9 @@ from triptych.command_line import COMPLETION, Command
 @click.command(cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the shell's completion script; for bash: eval "$(triptych completion
-    bash)".
+    """Print a shell's completion script.
+
+    For bash: eval "$(triptych completion bash)"
     """
     from click.shell_completion import get_completion_class
 

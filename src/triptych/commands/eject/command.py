@@ -31,36 +31,36 @@ from triptych.command_line import IMAGES, JSON, Command, out, print_json
     "--style",
     metavar="STYLE",
     help="native: as a fluent user would write it; "
-    "exact: the same losses as here, to the bit.  "
+    "exact: the same losses as in Triptych, to the bit.  "
     "[default: native; exact for a package]",
 )
 @click.option(
     "--recipe",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="How it is to be trained.",
+    help="Recipe that the program trains with.",
 )
 @click.option(
     "--images",
     metavar=IMAGES,
-    help="What it is meant for: decides classes, size and recipe.  "
+    help="Images it is meant for; they decide classes, image size and recipe.  "
     "[default: the built-in set that the network fits]",
 )
 @click.option(
-    "--image-size", type=int, metavar="PX", help="Height and width of its images."
+    "--image-size", type=int, metavar="PX", help="Height and width of its input."
 )
 @click.option(
     "--classes",
     type=click.IntRange(2),
     metavar="N",
-    help="How many classes it tells apart.",
+    help="Number of classes.",
 )
-@out("Where it goes.", "FILE")
+@out("Where the program goes.", "FILE")
 @JSON
 def eject(as_json: bool, **given: Any) -> None:
-    """Write a program that trains, evaluates and predicts, and does not need Triptych.
+    """Write a program that trains, evaluates and predicts without Triptych.
 
-    From a run it takes recipe and weights along.
+    From a run, it takes the recipe and the weights along.
     """
     from triptych.commands.eject.ejection import eject
     from triptych.terminal import show

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import requires, version
 from pathlib import Path
-from typing import Any
 
 from triptych.commands.eject.pieces import Part
 from triptych.commands.eject.program import Source, fill, needs, write_program
@@ -123,13 +122,13 @@ KERNEL = {
 FOLDED = {"jupyter": {"source_hidden": True}}
 
 
-def _cells(text: str) -> Iterator[dict[str, Any]]:
+def _cells(text: str) -> Iterator[dict[str, object]]:
     """A notebook's cells from their text, in which each begins with a line `# %%`, its
     kind beside it.
     """
     for number, cell in enumerate(re.split(r"^# %%", text, flags=re.MULTILINE)[1:]):
         kind, _, body = cell.partition("\n")
-        made: dict[str, Any]
+        made: dict[str, object]
         if kind.strip() == "[markdown]":
             prose = re.sub(r"^# ?", "", body.strip(), flags=re.MULTILINE)
             made = {"cell_type": "markdown", "metadata": {}, "source": _lines(prose)}
@@ -175,7 +174,7 @@ def _outside(parts: Mapping[str, Part], but: Collection[str] = ()) -> str:
     )
 
 
-def _facts(source: Source, name: str) -> dict[str, Any]:
+def _facts(source: Source, name: str) -> dict[str, object]:
     return {
         "name": name,
         "about": about(source),

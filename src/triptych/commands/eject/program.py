@@ -43,6 +43,7 @@ HOMES = {
     "triptych.network.rng": "streams",
     "triptych.images.augment": "batches",
     "triptych.images.batches": "batches",
+    "triptych.network.layers.base": "weights",
     "triptych.network.layers": "weights",
     "triptych.network.layouts": "weights",
     "triptych.network.weights": "weights",

@@ -11,7 +11,14 @@ from triptych.command_line import IMAGES, JSON, Command, print_json
 
 @click.command(cls=Command)
 @click.argument("source", metavar=IMAGES)
-@click.option("--image-size", type=int, default=96, show_default=True, metavar="PX")
+@click.option(
+    "--image-size",
+    type=int,
+    default=96,
+    show_default=True,
+    metavar="PX",
+    help="Height and width to which images are resized.",
+)
 @click.option(
     "--sheet",
     type=click.Path(path_type=Path),
@@ -26,17 +33,17 @@ from triptych.command_line import IMAGES, JSON, Command, print_json
     default=0,
     show_default=True,
     metavar="N",
-    help="Decides the split.",
+    help="Random seed of the split.",
 )
 @click.option(
     "--save-to",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Also write the images, as decoded, to a folder of PNG files.",
+    help="Also save the decoded images as PNG files in this folder.",
 )
-@click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 images.")
+@click.option("--full", is_flag=True, help="The full sports set: 7,096 + 1,775 images.")
 @click.option(
-    "--strict", is_flag=True, help="End with exit code 2 if any image has a problem."
+    "--strict", is_flag=True, help="Stop with exit code 2 if any image has a problem."
 )
 @JSON
 def images(
@@ -49,9 +56,7 @@ def images(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Check a folder or archive of images: problems, counts per class, a contact
-    sheet.
-    """
+    """Inspect a folder or archive of images: problems, class counts, contact sheet."""
     import msgspec
 
     from triptych.commands.images.terminal import images_table
@@ -83,11 +88,11 @@ def images(
 @click.option(
     "--clear",
     is_flag=True,
-    help="Delete every store; runs go on, and decode again when they must.",
+    help="Empty the cache; runs still work, and decode again when they must.",
 )
 @JSON
 def cache(clear: bool, as_json: bool) -> None:
-    """Show the decoded images that are kept, or clear them."""
+    """Show the cache of decoded images, or clear it."""
     from triptych.commands.images.terminal import cache_parts
     from triptych.images import cache
     from triptych.terminal import show
@@ -95,7 +100,7 @@ def cache(clear: bool, as_json: bool) -> None:
     if clear:
         stores, size = cache.clear()
         print_json({"stores": stores, "bytes": size}) if as_json else show(
-            f"{stores} store(s) deleted, {size / 2**20:,.1f} MiB"
+            f"{stores} store(s) deleted, {size / 2**20:,.1f} MiB freed"
         )
     elif as_json:
         print_json(cache.list_stores())

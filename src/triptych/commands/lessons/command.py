@@ -17,12 +17,12 @@ from triptych.command_line import JSON, Command, print_json
     default=Path("lessons"),
     show_default=True,
     metavar="DIR",
-    help="Where your copy of the lesson goes; one that is there stays.",
+    help="Folder for your copy of the lesson; an existing copy is kept.",
 )
-@click.option("--no-open", is_flag=True, help="Only copy it.")
+@click.option("--no-open", is_flag=True, help="Copy it without opening it.")
 @JSON
 def lessons(number: int | None, out: Path, no_open: bool, as_json: bool) -> None:
-    """List the lessons, or take one away and open it in JupyterLab."""
+    """List the lessons, or copy one and open it in JupyterLab."""
     from triptych.commands.lessons import lessons as shipped
     from triptych.commands.lessons.terminal import lessons_table
     from triptych.terminal import show

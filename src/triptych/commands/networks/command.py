@@ -23,21 +23,21 @@ def networks(as_json: bool) -> None:
 @click.option(
     "--framework",
     metavar="NAME",
-    help="As in: keras, tensorflow, pytorch, jax, keras:jax.",
+    help="Only this one: keras, tensorflow, pytorch, jax, keras:jax, keras:torch.",
 )
 @click.option(
-    "--image-size", type=int, metavar="PX", help="Height and width of its images."
+    "--image-size", type=int, metavar="PX", help="Height and width of its input."
 )
 @click.option(
     "--classes",
     type=click.IntRange(2),
     metavar="N",
-    help="How many classes it tells apart.",
+    help="Number of classes.",
 )
 @click.option(
     "--toml",
     is_flag=True,
-    help="Print the architecture file instead, to begin one of your own.",
+    help="Print the architecture file instead, as a start for one of your own.",
 )
 def show(
     network: str,
@@ -46,7 +46,7 @@ def show(
     classes: int | None,
     toml: bool,
 ) -> None:
-    """Print a network's source in each framework, side by side where there is room."""
+    """Print a network's source in each framework, side by side if there is room."""
     from triptych.commands.networks.terminal import show_source, show_sources
     from triptych.frameworks import registry
     from triptych.network.zoo import find_network

@@ -12,13 +12,13 @@ ANSWERING = options(
     click.option(
         "--framework",
         metavar="NAME",
-        help="What computes: any that is installed, whichever framework was trained.",
+        help="The framework that computes: any installed one, whichever was trained.",
     ),
     click.option(
         "--weights",
         metavar="NAME",
-        help="The framework whose weights are used: its own, or the "
-        "best on the validation part.",
+        help="The framework whose trained weights are used.  "
+        "[default: its own, or those best on the validation part]",
     ),
 )
 
@@ -27,17 +27,17 @@ ANSWERING = options(
 @click.argument("run", metavar="RUN")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE|FOLDER...")
 @ANSWERING
-@click.option("--csv", "form", flag_value="csv", help="Print CSV, a row an image.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV, one row per image.")
 @click.option(
-    "--jsonl", "form", flag_value="jsonl", help="Print JSON lines, one an image."
+    "--jsonl", "form", flag_value="jsonl", help="Print JSON Lines, one per image."
 )
 @JSON
 def predict(
     run: str, images: tuple[str, ...], form: str | None, as_json: bool, **given: Any
 ) -> None:
-    """Label images with what a run has learned.
+    """Classify images with a trained run.
 
-    Exit code 0 if all were read, 1 if some could not be, 2 if none could.
+    Exit code 0 if every image was read, 1 if some could not be, 2 if none could.
     """
     from triptych.commands.predict.prediction import predict
     from triptych.commands.predict.terminal import passed_over_lines, prediction_lines
@@ -74,13 +74,13 @@ def predict(
     type=click.Choice(["test", "validation", "train", "all"]),
     default="test",
     show_default=True,
-    help="Which of the images; those that the run knows are in the part that "
+    help="Which part of the images; those the run has seen belong to the part "
     "they had there.",
 )
 @ANSWERING
 @JSON
 def evaluate(run: str, images: str, as_json: bool, **given: Any) -> None:
-    """Score a run's network on the images of a folder that it has not trained on."""
+    """Measure a run's accuracy on images that it has not been trained on."""
     from triptych.commands.predict.evaluation import evaluate
     from triptych.commands.predict.terminal import evaluation_parts
     from triptych.terminal import show

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -88,12 +89,7 @@ def find_model(run: RunFolder, framework: str | None, weights: str | None) -> Mo
     """
     found = _learned(run)
     if not found or (weights is not None and weights not in found):
-        whose = registry.find(weights).title if weights else "any framework"
-        there = f"there are those of {', '.join(found)}, or " if found else ""
-        raise RunFolderError(
-            f"{run.path}: there are no weights of {whose} yet; "
-            f"{there}go on with: triptych resume {run.path}"
-        )
+        raise _no_weights(run, weights, found)
     owner = weights or (
         framework if framework in found else max(found, key=lambda name: found[name])
     )
@@ -106,6 +102,17 @@ def find_model(run: RunFolder, framework: str | None, weights: str | None) -> Mo
         epochs=recipe.epochs,
         trained=len(panel.epochs()),
         finished=panel.facts() is not None,
+    )
+
+
+def _no_weights(
+    run: RunFolder, weights: str | None, found: Iterable[str]
+) -> RunFolderError:
+    whose = registry.find(weights).title if weights else "any framework"
+    there = f"there are those of {', '.join(found)}, or " if found else ""
+    return RunFolderError(
+        f"{run.path}: there are no weights of {whose} yet; "
+        f"{there}go on with: triptych resume {run.path}"
     )
 
 

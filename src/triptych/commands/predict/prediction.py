@@ -155,15 +155,11 @@ def predict(
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
         decoded = Path(scratch) / "images.bin"
         failures = _decode(files, folder.recipe(), decoded)
-        readable = [
-            file
-            for file, failure in zip(files, failures, strict=True)
-            if failure is None
-        ]
-        if not readable:
+        count = failures.count(None)
+        if not count:
             raise ImagesError(_nothing_readable(files, failures))
-        shape = (len(readable), *pair(folder.recipe().image_size), 3)
-        rows = iter(_softmax(model.logits(decoded, shape, np.arange(len(readable)))))
+        shape = (count, *pair(folder.recipe().image_size), 3)
+        rows = iter(_softmax(model.logits(decoded, shape, np.arange(count))))
     found = Predictions(model=model, classes=classes, predictions=[], passed_over=[])
     for file, failure in zip(files, failures, strict=True):
         if failure is None:

@@ -15,7 +15,7 @@ from triptych.command_line import IMAGES, JSON, TIMEOUT, Command, names, out, pr
     "--recipes",
     callback=names,
     metavar="NAMES|FILES",
-    help="Separated by commas; the talk's three notebooks otherwise.",
+    help="Comma-separated list of recipes.  [default: the talk's three notebooks]",
 )
 @click.option(
     "--seeds",
@@ -23,14 +23,14 @@ from triptych.command_line import IMAGES, JSON, TIMEOUT, Command, names, out, pr
     default=3,
     show_default=True,
     metavar="N",
-    help="Trainings of each step.",
+    help="Training runs per step.",
 )
 @click.option(
     "--framework",
     default="pytorch",
     show_default=True,
     metavar="NAME",
-    help="The one that all is trained in.",
+    help="The framework that trains everything.",
 )
 @click.option(
     "--epochs",
@@ -38,7 +38,7 @@ from triptych.command_line import IMAGES, JSON, TIMEOUT, Command, names, out, pr
     default=12,
     show_default=True,
     metavar="N",
-    help="For all recipes alike.",
+    help="Number of epochs, the same for all recipes.",
 )
 @click.option(
     "--image-size",
@@ -46,23 +46,23 @@ from triptych.command_line import IMAGES, JSON, TIMEOUT, Command, names, out, pr
     default=32,
     show_default=True,
     metavar="PX",
-    help="For all recipes alike.",
+    help="Height and width of the images, the same for all recipes.",
 )
 @click.option(
     "--unscaled",
     is_flag=True,
-    help="Each recipe's own epochs and size, as in 2017: days on a CPU.",
+    help="Each recipe's own epochs and image size, as in 2017: days on a CPU.",
 )
-@click.option("--full", is_flag=True, help="sports with 7,096 and 1,775 images.")
+@click.option("--full", is_flag=True, help="The full sports set: 7,096 + 1,775 images.")
 @click.option(
     "--worst",
     metavar="NAME",
-    help="Where the walk begins; the recipe of the lowest accuracy.",
+    help="Recipe to start from.  [default: the least accurate]",
 )
 @click.option(
-    "--best", metavar="NAME", help="Where it ends; the recipe of the highest accuracy."
+    "--best", metavar="NAME", help="Recipe to end at.  [default: the most accurate]"
 )
-@out("Where figures and page go.")
+@out("Folder for the figures and the page.")
 @TIMEOUT
 @JSON
 def replay(
@@ -74,11 +74,10 @@ def replay(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Why 70, 64 and 17 %? Train the talk's notebooks, then change one thing at a time.
+    """Why 70, 64 and 17 %? Train the talk's notebooks; change one factor at a time.
 
-    From the worst to the best recipe and back, with what each difference was worth. A
-    replay that was interrupted goes on when its folder is given; what is trained is not
-    trained again.
+    From the worst recipe to the best and back, with what each difference was worth. An
+    interrupted replay resumes when given its folder; nothing is trained twice.
     """
     from triptych.commands.replay.replay import replay
     from triptych.commands.replay.terminal import ReplayProgress, replay_parts

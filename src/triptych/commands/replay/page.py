@@ -8,9 +8,11 @@ from pathlib import Path
 from triptych.commands.replay.result import Replay, Walk
 from triptych.errors import RunFolderError
 from triptych.files import write_atomic
-from triptych.report.plots import Step, walk_plot
+from triptych.report.plots import WalkStep, walk_plot
 from triptych.report.template import render
 from triptych.report.words import percent
+
+TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 COLORS = {"forwards": "#0b57d0", "backwards": "#c2410c"}
 
@@ -19,7 +21,7 @@ def write_page(folder: Path, replay: Replay) -> Path:
     """Write replay.html into `folder`; gives its path."""
     page = folder / "replay.html"
     try:
-        write_atomic(page, render("replay.html.j2", **_gather(folder, replay)))
+        write_atomic(page, render(TEMPLATE, **_gather(folder, replay)))
     except OSError as reason:
         raise RunFolderError(
             f"{folder}: cannot be written ({reason.strerror})"
@@ -38,8 +40,8 @@ def _gather(folder: Path, replay: Replay) -> dict[str, object]:
         "colors": COLORS,
         "replay": replay,
         "seeds": replay.asked["seeds"],
-        "things": list(
-            dict.fromkeys(thing for one in replay.recipes for thing in one.things)
+        "factors": list(
+            dict.fromkeys(factor for one in replay.recipes for factor in one.factors)
         ),
         "walks": walks,
         "known": known,
@@ -51,14 +53,14 @@ def _gather(folder: Path, replay: Replay) -> dict[str, object]:
     }
 
 
-def _steps(walk: Walk, replay: Replay) -> list[Step]:
+def _steps(walk: Walk, replay: Replay) -> list[WalkStep]:
     first = next(one.trained for one in replay.recipes if one.name == walk.start)
-    steps = [Step(walk.start, first.mean, first.interval, first.test)]
+    steps = [WalkStep(walk.start, first.mean, first.interval, first.test)]
     for one in walk.changes:
         trained = one.trained
         steps.append(
-            Step(
-                f"{one.thing}: {one.now}", trained.mean, trained.interval, trained.test
+            WalkStep(
+                f"{one.factor}: {one.now}", trained.mean, trained.interval, trained.test
             )
         )
     return steps
@@ -69,8 +71,8 @@ def headline(replay: Replay) -> str:
     ranked = ", ".join(
         f"{one.name} {percent(one.trained.mean)}" for one in replay.recipes
     )
-    most = max(replay.forwards.changes, key=lambda one: one.worth)
+    most = max(replay.forwards.changes, key=lambda one: one.effect)
     return (
         f"{ranked}. On the way from worst to best, "
-        f"{most.thing} was worth most: {most.points()} points."
+        f"{most.factor} was worth most: {most.points()} points."
     )

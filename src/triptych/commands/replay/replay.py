@@ -8,20 +8,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
 import msgspec
 
-from triptych.commands.replay import things
+from triptych.commands.replay import factors
+from triptych.commands.replay.factors import (
+    FACTORS,
+    Factor,
+    Setup,
+    differences,
+    differs,
+)
 from triptych.commands.replay.result import (
     FILE,
     Crossing,
     Known,
+    RecipeScores,
     Replay,
-    Trained,
     Walk,
     change,
 )
-from triptych.commands.replay.things import THINGS, Subject, Thing, differences, differs
 from triptych.commands.replay.trainings import Trainings
 from triptych.errors import FrameworkMissing, RunFolderError, UsageError, did_you_mean
 from triptych.files import from_table, read_toml, to_toml, write_atomic
@@ -30,7 +35,7 @@ from triptych.images.source import ImageSource, located
 from triptych.interruption import goes_on_with
 from triptych.network.layers import pair
 from triptych.network.zoo import NOTEBOOKS, find_network
-from triptych.running.folder import make_folder, new_folder, write_json
+from triptych.running.folder import locked, make_folder, new_folder, write_json
 from triptych.running.machine import machine
 from triptych.running.protocol import Callback, silence
 from triptych.running.recipe import make_recipe, read_recipe
@@ -41,7 +46,7 @@ ASKED = "replay.toml"
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReplaySettings:
     """Everything that decides a replay."""
 
     images: str = "sports"
@@ -88,11 +93,11 @@ def replay(
     callback: Callback = silence,
 ) -> Replay:
     """Train several recipes on the same images, then walk from the worst to the best,
-    one thing at a time.
+    one factor at a time.
 
     `recipes` are names of recipes that ship (the talk's three notebooks) or recipe
-    files. Which things differ between the worst and the best is found by comparing
-    them. The walk forwards begins at the worst and takes the best's things one by one;
+    files. Which factors differ between the worst and the best is found by comparing
+    them. The walk forwards begins at the worst and takes the best's factors one by one;
     backwards it begins at the best and takes the worst's, in the same order. Each step
     is trained with each seed, in one framework. `epochs` and `image_size` are those of
     all recipes; None leaves each its own.
@@ -106,12 +111,14 @@ def replay(
     if os.path.isfile(Path(named) / ASKED):
         folder = Path(named)
         asked = from_table(
-            Asked, read_toml(folder / ASKED, RunFolderError), RunFolderError
+            ReplaySettings, read_toml(folder / ASKED, RunFolderError), RunFolderError
         )
     else:
         names = tuple(_named(one) for one in recipes)
         ends = [None if end is None else _named(end) for end in (worst, best)]
-        asked = Asked(named, names, seeds, framework, epochs, image_size, full, *ends)
+        asked = ReplaySettings(
+            named, names, seeds, framework, epochs, image_size, full, *ends
+        )
         folder = (
             Path(out) if out else new_folder(f"replay-{Path(named).name.split('.')[0]}")
         )
@@ -123,18 +130,8 @@ def replay(
     for subject in subjects.values():
         trainings.store(subject.recipe)  # what cannot be read leaves no folder behind
     _write_asked(folder, asked)
-    lock = filelock.FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise RunFolderError(
-            f"{folder}: another process is at work on this replay"
-        ) from None
-    try:
-        with goes_on_with("replay", folder):
-            done = _carry_out(asked, subjects, trainings)
-    finally:
-        lock.release()
+    with locked(folder, "replay"), goes_on_with("replay", folder):
+        done = _carry_out(asked, subjects, trainings)
     # Only now: it loads Matplotlib.
     from triptych.commands.replay.page import write_page
 
@@ -154,7 +151,7 @@ def _named(recipe: str | Path) -> str:
     )
 
 
-def _subject(name: str, asked: Asked) -> Subject:
+def _subject(name: str, asked: ReplaySettings) -> Setup:
     """A recipe to be replayed, in parts; raises TriptychError if it cannot be."""
     given = {
         "epochs": asked.epochs,
@@ -163,18 +160,18 @@ def _subject(name: str, asked: Asked) -> Subject:
         "full": asked.full,
     }
     recipe = make_recipe(read_recipe(name), given)
-    return Subject.of(
+    return Setup.of(
         name, recipe, find_network(recipe.network).adapted(pair(recipe.image_size))
     )
 
 
-def _write_asked(folder: Path, asked: Asked) -> None:
+def _write_asked(folder: Path, asked: ReplaySettings) -> None:
     """Make the folder a replay's; raises RunFolderError if it is another's."""
     text = to_toml(dataclasses.asdict(asked))
     make_folder(folder)
     if (folder / ASKED).is_file():
         table = read_toml(folder / ASKED, RunFolderError)
-        if from_table(Asked, table, RunFolderError) != asked:
+        if from_table(ReplaySettings, table, RunFolderError) != asked:
             raise RunFolderError(
                 f"{folder}: holds another replay; choose another --out"
             )
@@ -187,7 +184,7 @@ def _write_asked(folder: Path, asked: Asked) -> None:
 
 
 def _carry_out(
-    asked: Asked, subjects: dict[str, Subject], trainings: Trainings
+    asked: ReplaySettings, subjects: dict[str, Setup], trainings: Trainings
 ) -> Replay:
     """Train the recipes, find out what to change, and train that."""
     figures = dict(zip(subjects, trainings.run(list(subjects.items())), strict=True))
@@ -222,14 +219,7 @@ def _carry_out(
         largest=trainings.largest_class(),
         trainings=len(trainings.expected),
         seconds=trainings.seconds(),
-        recipes=[
-            Known(
-                name=name,
-                things=_in_words(subjects[name], subjects.values()),
-                trained=figures[name],
-            )
-            for name in ranked
-        ],
+        recipes=_known(ranked, subjects, figures),
         forwards=_walk(worst, best, subjects, changed, figures[worst], found[:steps]),
         backwards=_walk(
             best, worst, subjects, changed, figures[best], found[steps : 2 * steps]
@@ -238,59 +228,70 @@ def _carry_out(
     )
 
 
-def _path(start: Subject, end: Subject, changed: Sequence[Thing]) -> list[Subject]:
-    """From one subject to another, each with one thing more of the other's."""
+def _known(
+    ranked: Sequence[str], subjects: dict[str, Setup], figures: dict[str, RecipeScores]
+) -> list[Known]:
+    return [
+        Known(
+            name=name,
+            factors=_in_words(subjects[name], subjects.values()),
+            trained=figures[name],
+        )
+        for name in ranked
+    ]
+
+
+def _path(start: Setup, end: Setup, changed: Sequence[Factor]) -> list[Setup]:
+    """From one subject to another, each with one factor more of the other's."""
     path = [start]
-    for thing in changed:
-        path.append(thing.take(path[-1], end))
+    for factor in changed:
+        path.append(factor.take(path[-1], end))
     return path[1:]
 
 
 def _labeled(
-    head: str, changed: Sequence[Thing], path: Sequence[Subject]
-) -> list[tuple[str, Subject]]:
+    head: str, changed: Sequence[Factor], path: Sequence[Setup]
+) -> list[tuple[str, Setup]]:
     """Each step with what it is about."""
     return [
-        (f"{head}, {thing.name} {thing.words(subject)}", subject)
-        for thing, subject in zip(changed, path, strict=True)
+        (f"{head}, {factor.name} {factor.words(subject)}", subject)
+        for factor, subject in zip(changed, path, strict=True)
     ]
 
 
 def _walk(
     start: str,
     end: str,
-    subjects: dict[str, Subject],
-    changed: Sequence[Thing],
-    first: Trained,
-    found: Sequence[Trained],
+    subjects: dict[str, Setup],
+    changed: Sequence[Factor],
+    first: RecipeScores,
+    found: Sequence[RecipeScores],
 ) -> Walk:
     changes = []
-    for thing, before, after in zip(changed, [first, *found], found, strict=False):
-        was, now = thing.words(subjects[start]), thing.words(subjects[end])
-        changes.append(change(thing.name, was, now, before, after))
+    for factor, before, after in zip(changed, [first, *found], found, strict=False):
+        was, now = factor.words(subjects[start]), factor.words(subjects[end])
+        changes.append(change(factor.name, was, now, before, after))
     return Walk(start=start, end=end, changes=changes)
 
 
 def _suspects(
-    worst: str, ranked: Sequence[str], subjects: dict[str, Subject]
-) -> list[tuple[Thing, Subject]]:
+    worst: str, ranked: Sequence[str], subjects: dict[str, Setup]
+) -> list[tuple[Factor, Setup]]:
     """The two suspects of the worst recipe, each with the best recipe that has it
     otherwise; or none.
     """
     found = []
-    for thing in (things.INITIAL_VALUES, things.RUNNING_AVERAGES):
+    for factor in (factors.INITIAL_VALUES, factors.RUNNING_AVERAGES):
         others = [
             subjects[name]
             for name in ranked
-            if differs(thing, subjects[worst], subjects[name])
+            if differs(factor, subjects[worst], subjects[name])
         ]
-        found += [(thing, others[0])] if others else []
+        found += [(factor, others[0])] if others else []
     return found if len(found) == 2 else []
 
 
-def _crossed(
-    worst: Subject, suspects: Sequence[tuple[Thing, Subject]]
-) -> list[Subject]:
+def _crossed(worst: Setup, suspects: Sequence[tuple[Factor, Setup]]) -> list[Setup]:
     """As it was, second changed, first changed, both changed."""
     if not suspects:
         return []
@@ -301,27 +302,27 @@ def _crossed(
 
 def _crossing(
     worst: str,
-    subject: Subject,
-    suspects: Sequence[tuple[Thing, Subject]],
-    found: Sequence[Trained],
+    subject: Setup,
+    suspects: Sequence[tuple[Factor, Setup]],
+    found: Sequence[RecipeScores],
 ) -> Crossing | None:
     if not suspects:
         return None
     (first, giver), (second, other) = suspects
     return Crossing(
         recipe=worst,
-        things=(first.name, second.name),
+        factors=(first.name, second.name),
         was=(first.words(subject), second.words(subject)),
         now=(first.words(giver), second.words(other)),
         cells=[list(found[:2]), list(found[2:])],
     )
 
 
-def _in_words(subject: Subject, all_of_them: Iterable[Subject]) -> dict[str, str]:
-    """What a recipe is like, in the things in which the recipes are not all alike."""
+def _in_words(subject: Setup, all_of_them: Iterable[Setup]) -> dict[str, str]:
+    """What a recipe is like, in the factors in which the recipes are not all alike."""
     others = list(all_of_them)
     return {
-        thing.name: thing.words(subject)
-        for thing in THINGS
-        if len({thing.words(one) for one in others}) > 1
+        factor.name: factor.words(subject)
+        for factor in FACTORS
+        if len({factor.words(one) for one in others}) > 1
     }

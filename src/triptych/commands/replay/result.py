@@ -18,7 +18,7 @@ FILE = "replay.json"
 Interval = tuple[float, float]
 
 
-class Trained(Struct, kw_only=True):
+class RecipeScores(Struct, kw_only=True):
     """One recipe, trained once with each seed."""
 
     test: Annotated[
@@ -45,34 +45,34 @@ class Known(Struct, kw_only=True):
     """A recipe that was replayed."""
 
     name: str
-    things: Annotated[dict[str, str], Meta(description="What can differ, in words.")]
-    trained: Trained
+    factors: Annotated[dict[str, str], Meta(description="What can differ, in words.")]
+    trained: RecipeScores
 
 
 class Change(Struct, kw_only=True):
-    """One step of a walk: one thing changed, everything else as in the step before."""
+    """One step of a walk: one factor changed, everything else as in the step before."""
 
-    thing: str
+    factor: str
     was: str
     now: str
-    trained: Trained
-    worth: Annotated[
+    trained: RecipeScores
+    effect: Annotated[
         float, Meta(description="Mean gain of test accuracy, each seed against itself.")
     ]
-    worth_interval: Annotated[
+    effect_interval: Annotated[
         Interval | None, Meta(description="Student's 95 % interval of the gain.")
     ] = None
 
     def points(self) -> str:
         """The gain with its interval, for people."""
-        if self.worth_interval is None:
-            return f"{100 * self.worth:+.1f}"
-        low, high = self.worth_interval
-        return f"{100 * self.worth:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+        if self.effect_interval is None:
+            return f"{100 * self.effect:+.1f}"
+        low, high = self.effect_interval
+        return f"{100 * self.effect:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
 class Walk(Struct, kw_only=True):
-    """From one recipe to another, one thing at a time."""
+    """From one recipe to another, one factor at a time."""
 
     start: str
     end: str
@@ -85,13 +85,13 @@ class Crossing(Struct, kw_only=True):
     """
 
     recipe: str
-    things: tuple[str, str]
+    factors: tuple[str, str]
     was: tuple[str, str]
     now: tuple[str, str]
     cells: Annotated[
-        list[list[Trained]],
+        list[list[RecipeScores]],
         Meta(
-            description="Rows: the first thing as it was, then changed; "
+            description="Rows: the first factor as it was, then changed; "
             "columns: the second."
         ),
     ]
@@ -102,8 +102,8 @@ class Crossing(Struct, kw_only=True):
         alone = [change("", "", "", was, one) for one in (first, second, both)]
         parts = [one.points() for one in alone]
         return (
-            f"Changing {self.things[0]} alone is worth {parts[0]} points, "
-            f"{self.things[1]} alone {parts[1]}, both {parts[2]}."
+            f"Changing {self.factors[0]} alone is worth {parts[0]} points, "
+            f"{self.factors[1]} alone {parts[1]}, both {parts[2]}."
         )
 
 
@@ -132,10 +132,10 @@ class Replay(Struct, kw_only=True):
     recipes: Annotated[list[Known], Meta(description="The best first.")]
     forwards: Annotated[
         Walk,
-        Meta(description="From the worst recipe, taking one thing more of the best."),
+        Meta(description="From the worst recipe, taking one factor more of the best."),
     ]
     backwards: Annotated[
-        Walk, Meta(description="From the best, taking one thing more of the worst.")
+        Walk, Meta(description="From the best, taking one factor more of the worst.")
     ]
     cause: Crossing | None = None
 
@@ -179,9 +179,9 @@ def _within(angle: float, freedom: int) -> float:
     return 2 / math.pi * (angle + share) if odd else share
 
 
-def trained(test: list[float], train: list[float], folders: list[str]) -> Trained:
+def trained(test: list[float], train: list[float], folders: list[str]) -> RecipeScores:
     """The figures of one recipe's trainings."""
-    return Trained(
+    return RecipeScores(
         test=test,
         train=train,
         mean=float(np.mean(test)),
@@ -190,17 +190,19 @@ def trained(test: list[float], train: list[float], folders: list[str]) -> Traine
     )
 
 
-def change(thing: str, was: str, now: str, before: Trained, after: Trained) -> Change:
+def change(
+    factor: str, was: str, now: str, before: RecipeScores, after: RecipeScores
+) -> Change:
     """A step of a walk; a seed is compared with itself, so that what both share counts
     for neither.
     """
     gains = [b - a for a, b in zip(before.test, after.test, strict=True)]
-    worth = float(np.mean(gains))
+    effect = float(np.mean(gains))
     return Change(
-        thing=thing,
+        factor=factor,
         was=was,
         now=now,
         trained=after,
-        worth=worth,
-        worth_interval=interval(gains),
+        effect=effect,
+        effect_interval=interval(gains),
     )

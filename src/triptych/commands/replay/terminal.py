@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from triptych.commands.replay.result import Crossing, Replay, Trained
+from triptych.commands.replay.result import Crossing, RecipeScores, Replay, Walk
 from triptych.running.protocol import (
     Alive,
     BenchPlanned,
@@ -141,34 +141,36 @@ def replay_parts(done: Replay) -> list[RenderableType]:
     if done.cause is not None:
         parts += ["", _crossing_table(done.cause), done.cause.sentence()]
     for walk in (done.forwards, done.backwards):
-        changes = table(title=f"from {walk.start} to {walk.end}, one thing more each")
-        for heading in ("thing", "is now"):
-            changes.add_column(heading, overflow="fold")
-        for heading in ("test", "worth, points (95 %)"):
-            changes.add_column(heading, justify="right", no_wrap=True)
-        for step in walk.changes:
-            worth = f"{100 * step.worth:+.1f}{_span(step.worth_interval, '+')}"
-            changes.add_row(
-                step.thing, Text(step.now), f"{step.trained.mean:.1%}", worth
-            )
-        parts += ["", changes]
+        parts += ["", _walk_table(walk)]
     return [
         *parts,
         f"Figures: {done.folder}/replay.json, to look at: {done.folder}/replay.html",
     ]
 
 
+def _walk_table(walk: Walk) -> Table:
+    shown = table(title=f"from {walk.start} to {walk.end}, one factor more each")
+    for heading in ("factor", "is now"):
+        shown.add_column(heading, overflow="fold")
+    for heading in ("test", "effect (pp, 95 % CI)"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for step in walk.changes:
+        effect = f"{100 * step.effect:+.1f}{_span(step.effect_interval, '+')}"
+        shown.add_row(step.factor, Text(step.now), f"{step.trained.mean:.1%}", effect)
+    return shown
+
+
 def _crossing_table(cause: Crossing) -> Table:
     crossed = table(title=f"{cause.recipe}: which of the two was it?")
-    crossed.add_column(cause.things[0])
-    crossed.add_column(f"{cause.things[1]}: {cause.was[1]}", justify="right")
+    crossed.add_column(cause.factors[0])
+    crossed.add_column(f"{cause.factors[1]}: {cause.was[1]}", justify="right")
     crossed.add_column(cause.now[1], justify="right")
     for state, row in zip((cause.was[0], cause.now[0]), cause.cells, strict=True):
         crossed.add_row(Text(state), *(_accuracy(cell) for cell in row))
     return crossed
 
 
-def _accuracy(trained: Trained) -> str:
+def _accuracy(trained: RecipeScores) -> str:
     return f"{trained.mean:.1%}{_span(trained.interval)}"
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from triptych.commands.replay.result import Trained, trained
-from triptych.commands.replay.things import Subject
+from triptych.commands.replay.factors import Setup
+from triptych.commands.replay.result import RecipeScores, trained
 from triptych.errors import RunFolderError, WorkerFailed
 from triptych.frameworks.registry import Entry
 from triptych.images.sheet import ImagesFound
@@ -58,7 +58,7 @@ class Trainings:
     expected: dict[str, str] = field(default_factory=dict)
     """What each training so far is about, in words, by its folder's name."""
 
-    def run(self, subjects: Sequence[tuple[str, Subject]]) -> list[Trained]:
+    def run(self, subjects: Sequence[tuple[str, Setup]]) -> list[RecipeScores]:
         """Train what is not trained yet; gives each subject's figures, in order."""
         names = [
             [self._name(subject, seed) for seed in range(self.seeds)]
@@ -111,7 +111,7 @@ class Trainings:
         labels = tested["labels"].astype(np.int64)
         return float(np.bincount(labels).max() / len(labels))
 
-    def _asked(self, subject: Subject, seed: int) -> tuple[Recipe, Architecture]:
+    def _asked(self, subject: Setup, seed: int) -> tuple[Recipe, Architecture]:
         recipe = dataclasses.replace(
             subject.recipe, seed=seed, frameworks=(self.entry.name,), network="replay"
         )
@@ -120,7 +120,7 @@ class Trainings:
             pair(recipe.image_size), len(store.classes)
         )
 
-    def _name(self, subject: Subject, seed: int) -> str:
+    def _name(self, subject: Setup, seed: int) -> str:
         """Equal for equal trainings: of recipe, network and images."""
         recipe, network = self._asked(subject, seed)
         text = recipe.to_toml() + network.to_toml() + self.store(recipe).key
@@ -136,7 +136,7 @@ class Trainings:
         begun = (self._run(name).path / "recipe.toml").is_file()
         return begun and self._panel(name).facts() is not None
 
-    def _task(self, name: str, subject: Subject, seed: int) -> Task[TrainingDone]:
+    def _task(self, name: str, subject: Setup, seed: int) -> Task[TrainingDone]:
         recipe, network = self._asked(subject, seed)
         store, run = self.store(recipe), self._run(name)
         if not (run.path / "recipe.toml").is_file():
@@ -154,7 +154,7 @@ class Trainings:
 
         return Task(self.entry, Train(str(run.path), str(store.path)), panel.log, hear)
 
-    def _figures(self, names: list[str]) -> Trained:
+    def _figures(self, names: list[str]) -> RecipeScores:
         test, train = [], []
         for name in names:
             panel = self._panel(name)

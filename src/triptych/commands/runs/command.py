@@ -20,4 +20,4 @@ def runs(as_json: bool) -> None:
         print_json(found)
     else:
         lines = runs_lines(found)
-        show(*(lines or ["No runs yet; begin with: triptych compare sports"]))
+        show(*(lines or ["No runs yet. To begin: triptych compare sports"]))

@@ -27,7 +27,7 @@ from triptych.command_line import (
     "--network",
     "file",
     metavar="NAME|FILE",
-    help="A network of the zoo, or a .toml file.",
+    help="A network from the zoo, or a .toml file.",
 )
 @FRAMEWORKS
 @click.option(
@@ -35,7 +35,7 @@ from triptych.command_line import (
     default="float64",
     show_default=True,
     metavar="NAME",
-    help="float64 proves; float32 and bfloat16 have a budget.",
+    help="float64 proves; float32 and bfloat16 are held to a budget.",
 )
 @click.option(
     "--steps",
@@ -43,21 +43,21 @@ from triptych.command_line import (
     default=50,
     show_default=True,
     metavar="N",
-    help="Length of a training.",
+    help="Number of training steps.",
 )
 @click.option(
     "--optimizer",
     "optimizers",
     callback=names,
     metavar="NAMES",
-    help=f"What it is trained by: {OPTIMIZERS}.",
+    help=f"Comma-separated list of optimizers: {OPTIMIZERS}.",
 )
-@click.option("--images", metavar=IMAGES, help="Instead of seeded noise.")
+@click.option("--images", metavar=IMAGES, help="Images to use instead of seeded noise.")
 @click.option(
     "--image-size",
     type=int,
     metavar="PX",
-    help="Height and width of the network's images.",
+    help="Height and width of the network's input.",
 )
 @click.option(
     "--batch-size",
@@ -65,7 +65,7 @@ from triptych.command_line import (
     default=8,
     show_default=True,
     metavar="N",
-    help="Images a step.",
+    help="Batch size.",
 )
 @click.option(
     "--seed",
@@ -73,16 +73,20 @@ from triptych.command_line import (
     default=0,
     show_default=True,
     metavar="N",
-    help="Decides all that is random.",
+    help="Random seed.",
 )
-@click.option("--no-probes", is_flag=True, help="Ask about this network only.")
+@click.option(
+    "--no-probes",
+    is_flag=True,
+    help="Check this network only, without the probe networks.",
+)
 @click.option(
     "--certificate",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Ask a stored certificate's questions again.",
+    help="Repeat the checks of a stored certificate.",
 )
-@out("Where certificate and page go.")
+@out("Folder for the certificate and the page.")
 @TIMEOUT
 @JSON
 @click.pass_context
@@ -98,10 +102,9 @@ def verify(
     no_probes: bool,
     **given: Any,
 ) -> None:
-    """Prove that the frameworks compute the same network, or name the first place where
-    they do not.
+    """Prove that frameworks compute the same network, or show where they first differ.
 
-    Exit code 0 if they are equal, 1 if they differ, 2 if it is inconclusive.
+    Exit code 0 if they are equal, 1 if they differ, 2 if the result is inconclusive.
     """
     from triptych.commands.verify.terminal import ProofProgress, verification_parts
     from triptych.commands.verify.verification import verify
@@ -136,5 +139,5 @@ def _only_certificate(ctx: click.Context, network: str | None) -> None:
         if given and parameter.name not in ("certificate", "out", "timeout", "as_json"):
             name = parameter.opts[0] if isinstance(parameter, click.Option) else network
             raise click.UsageError(
-                f"--certificate says all that is asked; leave out {name}"
+                f"--certificate already says what to check; leave out {name}"
             )

@@ -110,6 +110,12 @@ def certificate_parts(certificate: Certificate) -> list[RenderableType]:
     """A certificate on the terminal: the gap of every quantity nearest to its bound,
     and the verdict.
     """
+    colors = {"equal": "green", "different": "red", "inconclusive": "yellow"}
+    style = f"bold {colors[certificate.verdict]}"
+    return [_gaps_table(certificate), Text(certificate.sentence(), style=style)]
+
+
+def _gaps_table(certificate: Certificate) -> Table:
     shown = table(
         title=f"{certificate.network} in {certificate.precision}: "
         "how far from the reference"
@@ -132,9 +138,7 @@ def certificate_parts(certificate: Certificate) -> list[RenderableType]:
                 math.inf if one.gap is None else one.gap / one.bound for one in own
             )
             shown.add_row(quantity, *(_gap(one) for one in own), f"{share:.1%}")
-    colors = {"equal": "green", "different": "red", "inconclusive": "yellow"}
-    style = f"bold {colors[certificate.verdict]}"
-    return [shown, Text(certificate.sentence(), style=style)]
+    return shown
 
 
 def _gap(one: Quantity) -> Text:

@@ -13,8 +13,8 @@ import numpy as np
 from triptych.equality import questions
 from triptych.equality.asking import ask_reference, gathered
 from triptych.equality.certificate import (
-    Asked,
     Certificate,
+    ProofSettings,
     Subject,
     device_of,
     read_certificate,
@@ -165,25 +165,14 @@ def _plan(
     image_size: int | None,
     batch_size: int,
     seed: int,
-) -> tuple[Asked, Path | None]:
+) -> tuple[ProofSettings, Path | None]:
     """What is asked, every default filled in, and the run folder if it is of a run."""
-    for name, value, least in (
-        ("steps", steps, 1),
-        ("batch_size", batch_size, 2),
-        ("seed", seed, 0),
-    ):
-        if value < least:
-            raise UsageError(f"--{name} is {value}, but must be {least} or more")
+    _check_numbers(steps=steps, batch_size=batch_size, seed=seed)
     if precision not in PRECISIONS:
         raise UsageError(
             f"unknown precision {precision!r}: {did_you_mean(precision, PRECISIONS)}"
         )
-    for optimizer in optimizers or ():
-        if optimizer not in get_args(OptimizerName):
-            raise UsageError(
-                f"unknown optimizer {optimizer!r}: "
-                f"{did_you_mean(optimizer, get_args(OptimizerName))}"
-            )
+    _check_names(frameworks or (), optimizers or ())
     run = None if isinstance(network, Architecture) else RunFolder.find(str(network))
     architecture = run.architecture() if run else find_network(network)
     if run and images is None:
@@ -196,18 +185,7 @@ def _plan(
     schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
     if run and not optimizers:
         chosen, schedules = [run.recipe().optimizer], [run.recipe().schedule]
-    for option, names in (
-        ("frameworks", frameworks or ()),
-        ("optimizer", optimizers or ()),
-    ):
-        if len(set(names)) < len(names):
-            raise UsageError(f"--{option}: each can be named once")
-    if REFERENCE in (frameworks or ()):
-        raise UsageError(
-            "--frameworks: the reference is what every other is held against; "
-            "leave it out"
-        )
-    asked = Asked(
+    asked = ProofSettings(
         network=architecture.to_toml(),
         frameworks=[
             registry.find(name).name for name in frameworks or registry.DEFAULT
@@ -227,6 +205,33 @@ def _plan(
     return asked, run.path if run else None
 
 
+def _check_numbers(**given: int) -> None:
+    """Raise UsageError for what cannot be asked."""
+    for name, least in {"steps": 1, "batch_size": 2, "seed": 0}.items():
+        if given[name] < least:
+            raise UsageError(f"--{name} is {given[name]}, but must be {least} or more")
+
+
+def _check_names(frameworks: Sequence[str], optimizers: Sequence[str]) -> None:
+    """Raise UsageError for an optimizer that there is not, and for who is named twice
+    or is the reference.
+    """
+    for optimizer in optimizers:
+        if optimizer not in get_args(OptimizerName):
+            raise UsageError(
+                f"unknown optimizer {optimizer!r}: "
+                f"{did_you_mean(optimizer, get_args(OptimizerName))}"
+            )
+    for option, names in (("frameworks", frameworks), ("optimizer", optimizers)):
+        if len(set(names)) < len(names):
+            raise UsageError(f"--{option}: each can be named once")
+    if REFERENCE in frameworks:
+        raise UsageError(
+            "--frameworks: the reference is what every other is held against; "
+            "leave it out"
+        )
+
+
 def _trained(run: RunFolder) -> Path:
     """The weights of the first of a run's frameworks that has any."""
     for name in run.recipe().frameworks:
@@ -239,7 +244,7 @@ def _trained(run: RunFolder) -> Path:
     )
 
 
-def _cases(asked: Asked, callback: Callback) -> list[Case]:
+def _cases(asked: ProofSettings, callback: Callback) -> list[Case]:
     """The questions, the network's own first."""
     architecture = from_toml(asked.network)
     if asked.images is None:
@@ -264,7 +269,7 @@ def _cases(asked: Asked, callback: Callback) -> list[Case]:
 
 
 def _real(
-    asked: Asked, architecture: Architecture, callback: Callback
+    asked: ProofSettings, architecture: Architecture, callback: Callback
 ) -> tuple[Architecture, tuple[Batch, ...]]:
     """First training batches of real images, and the network for as many classes."""
     assert asked.images is not None
@@ -294,7 +299,7 @@ def _real(
 
 
 def _carry_out(
-    asked: Asked,
+    asked: ProofSettings,
     out: Path | None,
     timeout: float,
     callback: Callback,

@@ -187,7 +187,7 @@ def dropout(x: jax.Array, rate: float, masks: Tensors | None, name: str) -> jax.
     return x if masks is None else jnp.where(masks[name], x / (1 - rate), 0)
 
 
-def with_kernels_in(kernel_type: Any, weights: Tensors) -> Tensors:
+def with_kernels_in(kernel_type: jax.typing.DTypeLike, weights: Tensors) -> Tensors:
     """The weights with kernels of that type, in which their layers then compute."""
     return {
         name: w.astype(kernel_type) if w.ndim > 1 else w for name, w in weights.items()
@@ -201,7 +201,7 @@ def training_loss(
     labels: jax.Array,
     masks: Tensors | None,
     network: Network,
-    kernel_type: Any,
+    kernel_type: jax.typing.DTypeLike,
     label_smoothing: float = 0.0,
 ) -> tuple[jax.Array, tuple[Tensors, jax.Array]]:
     """Mean softmax cross-entropy; also the new averages and how many were right."""
@@ -251,15 +251,15 @@ def train_step(
     optimizer: optax.GradientTransformation,
     weights: Tensors,
     averages: Tensors,
-    moments: Any,
+    moments: optax.OptState,
     images: jax.Array,
     labels: jax.Array,
     masks: Tensors | None,
     learning_rate: jax.Array,
     weight_decay: float = 0.0,
     label_smoothing: float = 0.0,
-    kernel_type: Any = jnp.float32,
-) -> tuple[Tensors, Tensors, Any, jax.Array, jax.Array]:
+    kernel_type: jax.typing.DTypeLike = jnp.float32,
+) -> tuple[Tensors, Tensors, optax.OptState, jax.Array, jax.Array]:
     """One step on a batch; what it changed, the loss before it, how many were right."""
     differentiated = jax.value_and_grad(training_loss, has_aux=True)
     (loss, (averages, correct)), slopes = differentiated(
@@ -283,7 +283,7 @@ def evaluate(
     weights: Tensors,
     averages: Tensors,
     images: jax.Array,
-    kernel_type: Any = jnp.float32,
+    kernel_type: jax.typing.DTypeLike = jnp.float32,
 ) -> jax.Array:
     """Logits in evaluation mode."""
     return network(with_kernels_in(kernel_type, weights), averages, images)[0]
@@ -300,7 +300,7 @@ def prepare(
     images: jax.Array,
     mean: tuple[float, ...],
     std: tuple[float, ...],
-    dtype: Any = np.float32,
+    dtype: jax.typing.DTypeLike = np.float32,
 ) -> jax.Array:
     """Images as the network sees them: (pixel / 255 - mean) / std."""
     pixels = images.astype(dtype) / PIXEL_SCALE

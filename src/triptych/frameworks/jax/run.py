@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import version
@@ -58,7 +58,7 @@ class State:
     weights: Tensors
     averages: Tensors
     optimizer: optax.GradientTransformation | None = None
-    moments: Any = None
+    moments: optax.OptState = None
     """What the optimizer remembers: a named tuple of Optax's."""
     slots: tuple[str, ...] = ()
     """The optimizer's slots, by the names of the conventions."""
@@ -72,7 +72,7 @@ class State:
         return np.float64 if self.precision == "float64" else np.float32
 
     @property
-    def kernel_type(self) -> Any:
+    def kernel_type(self) -> jax.typing.DTypeLike:
         """What layers with a kernel compute in."""
         return jnp.bfloat16 if self.precision == "bfloat16" else self.dtype
 
@@ -112,7 +112,7 @@ def _network(text: str) -> Network:
 def load_weights(state: State, weights: Weights) -> None:
     """What the optimizer holds is a named tuple, with names of its own."""
 
-    def given(names: dict[str, Any], prefix: str = "") -> Tensors:
+    def given(names: Iterable[str], prefix: str = "") -> Tensors:
         found = {n: weights[f"{prefix}{n}"] for n in names if f"{prefix}{n}" in weights}
         return {n: _to_native(state, n, array) for n, array in found.items()}
 
@@ -121,7 +121,7 @@ def load_weights(state: State, weights: Weights) -> None:
     if state.optimizer is not None and "optimizer.step" in weights:
         state.steps = int(weights["optimizer.step"])
         parameters = state.architecture.parameters
-        held: dict[str, Any] = {
+        held: dict[str, Tensors | jax.Array] = {
             OWN_SLOTS[slot]: given(parameters, f"optimizer.{slot}.")
             for slot in state.slots
         }
@@ -162,7 +162,7 @@ def trace(
 
 @cache
 def _traced(
-    text: str, architecture: Architecture, kernel_type: Any
+    text: str, architecture: Architecture, kernel_type: jax.typing.DTypeLike
 ) -> Callable[..., Tensors]:
     """The same text, with a tap after each layer, compiled as a whole."""
     seen: Tensors = {}
@@ -179,7 +179,7 @@ def _traced(
         feed: jax.Array,
         given: Tensors,
         weights: Tensors,
-        *arguments: Any,
+        *arguments: object,
         training: bool,
     ) -> Tensors:
         fed.update({name: (feed, values) for name, values in given.items()})
@@ -220,7 +220,7 @@ def gradients(
 
 @cache
 def _differentiated(
-    text: str, architecture: Architecture, kernel_type: Any
+    text: str, architecture: Architecture, kernel_type: jax.typing.DTypeLike
 ) -> Callable[..., Any]:
     """The training loss and its derivatives.
 
@@ -234,7 +234,9 @@ def _differentiated(
     tapped = _tapped(text, architecture, tap)
     of_the_text = partial(training_loss, network=tapped, kernel_type=kernel_type)
 
-    def loss(weights_and_zeros: tuple[Tensors, Tensors], *arguments: Any) -> Any:
+    def loss(
+        weights_and_zeros: tuple[Tensors, Tensors], *arguments: Any
+    ) -> tuple[jax.Array, tuple[Tensors, jax.Array]]:
         weights, zeros = weights_and_zeros
         added.update(zeros)
         found = of_the_text(weights, *arguments)

@@ -163,7 +163,9 @@ class SGD(Slots):
 
     names = ("velocity",)
 
-    def __init__(self, momentum: float, nesterov: bool = False, **options: Any) -> None:
+    def __init__(
+        self, momentum: float, nesterov: bool = False, **options: object
+    ) -> None:
         super().__init__(**options)
         self.momentum, self.nesterov = momentum, nesterov
 
@@ -180,7 +182,7 @@ class Adam(Slots):
     names = ("first_moment", "second_moment")
 
     def __init__(
-        self, beta_1: float, beta_2: float, epsilon: float, **options: Any
+        self, beta_1: float, beta_2: float, epsilon: float, **options: object
     ) -> None:
         super().__init__(**options)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
@@ -201,7 +203,7 @@ class RMSprop(Slots):
 
     names = ("mean_square",)
 
-    def __init__(self, rho: float, epsilon: float, **options: Any) -> None:
+    def __init__(self, rho: float, epsilon: float, **options: object) -> None:
         super().__init__(**options)
         self.rho, self.epsilon = rho, epsilon
 
@@ -237,11 +239,11 @@ def train_step(
 
 
 def run_by_size(
-    functions: dict[Any, Any],
-    key: Any,
+    functions: dict[object, object],
+    key: object,
     model: keras.Model,
     function: Callable[..., Any],
-    *values: Any,
+    *values: object,
 ) -> Any:
     """`function(model, *values)`, compiled for each `key`: for each size of batch.
 

@@ -80,7 +80,7 @@ class State:
     optimizer: keras.Optimizer | None = None
     slots: tuple[str, ...] = ()
     """The optimizer's slots; it calls them by the names of the conventions."""
-    functions: dict[Any, Any] = field(default_factory=dict)
+    functions: dict[object, object] = field(default_factory=dict)
     """Keras' compiled functions: see `run_by_size`."""
 
     @property
@@ -154,7 +154,7 @@ def trace(
             if fed is not None:
                 given = zip(node.inputs, inputs, strict=True)
                 inputs = [ops.cast(fed[name], value.dtype) for name, value in given]
-            options: dict[str, Any] = {}
+            options: dict[str, object] = {}
             if isinstance(node.layer, layers.BatchNorm | layers.Dropout):
                 options["training"] = training
             if node.name in masks:
@@ -217,7 +217,7 @@ def _with_zeros(state: State, batch: int) -> tuple[keras.Model, dict[str, Zero]]
     zeros = {name: Zero(name=own[name]) for name in state.architecture.shapes}
     values = {INPUT: zeros[INPUT](inputs[INPUT])}
     for node in state.architecture.nodes:
-        read: list[Any] = [values[name] for name in node.inputs]
+        read: list[object] = [values[name] for name in node.inputs]
         if node.layer.merges:
             read = [read]
         if node.name in masks:
@@ -258,11 +258,7 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
     state.optimizer, state.slots, state.functions = made, SLOTS[optimizer.name], {}
 
     def step(
-        state: State,
-        images: Images,
-        labels: Labels,
-        masks: Masks,
-        learning_rate: float,
+        state: State, images: Images, labels: Labels, masks: Masks, learning_rate: float
     ) -> tuple[State, float, int]:
         _configure(state.precision)
         loss, correct = _run(state, train_step, images, masks, labels, learning_rate)
@@ -316,14 +312,13 @@ def _keep_float64(keep: bool) -> None:
             BIT64_TO_BIT32_DTYPE = {}  # noqa: N806 - its name there
         BIT64_TO_BIT32_DTYPE["float64"] = "float64" if keep else "float32"
     if keep and keras.backend.result_type("float64", "float64") != "float64":
-        raise _unsupported(
-            "computes float64 in float32", "use --precision float32, or "
-        )
+        raise _unsupported("computes float64 in float32", "use --precision float32")
 
 
-def _unsupported(why: str, instead: str = "") -> FrameworkUnsupported:
+def _unsupported(why: str, *instead: str) -> FrameworkUnsupported:
     title = f"{BACKENDS[keras.config.backend()][0]} {version('keras')}"
-    return FrameworkUnsupported(f"{title} {why}: {instead}install another version")
+    advice = ", or ".join((*instead, "install another version"))
+    return FrameworkUnsupported(f"{title} {why}: {advice}")
 
 
 def _run(
@@ -334,8 +329,8 @@ def _run(
     *values: object,
 ) -> Any:
     """`function` of the network and a batch, compiled for its size."""
-    key, inputs = (len(images), bool(masks)), _inputs(state, images, masks)
-    return run_by_size(state.functions, key, state.network, function, inputs, *values)
+    given = state.network, function, _inputs(state, images, masks), *values
+    return run_by_size(state.functions, (len(images), bool(masks)), *given)
 
 
 def _tensors(state: State) -> dict[str, keras.Variable]:
@@ -394,7 +389,7 @@ def _prepare(state: State, images: Images) -> Array:
     return prepare(images, mean, std, state.dtype)
 
 
-def _inputs(state: State, images: Images, masks: Masks) -> list[Any] | Array:
+def _inputs(state: State, images: Images, masks: Masks) -> list[Array | None] | Array:
     """The images, with the masks if the network takes any."""
     pixels = _prepare(state, images)
     dropouts = state.architecture.nodes_of(layers.Dropout)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -41,6 +41,8 @@ from triptych.network.architecture import Architecture
 from triptych.network.conventions import PRECISIONS, SLOTS, OptimizerName, Precision
 from triptych.network.layouts import Array, Layouts
 from triptych.network.weights import Weights
+
+F = TypeVar("F", bound=Callable[..., object])
 
 FILENAME = "<network.py in TensorFlow>"
 
@@ -308,10 +310,10 @@ def _forward(state: State, network: tf.Module) -> Callable[..., tf.Tensor]:
     return in_bfloat16(network) if state.precision == "bfloat16" else network
 
 
-def _compile(function: Callable[..., Any], *signature: object) -> Callable[..., Any]:
+def _compile(function: F, *signature: object) -> F:
     """The function as a graph for arguments of these types."""
     compiled = tf.function(function, input_signature=signature, autograph=False)
-    concrete: Callable[..., Any] = compiled.get_concrete_function()
+    concrete: F = compiled.get_concrete_function()
     return concrete
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from .brush import Color, brighter, mix
 from .dice import Dice
 from .palette import CLOTH, HAIR, SKIN
-from .stage import Color, Stage, Vec, brighter, mix, unit, vec
+from .stage import Stage, Vec, unit, vec
 
 UPPER_ARM, FOREARM, THIGH, SHIN, TORSO = 0.30, 0.29, 0.44, 0.43, 0.50
 UP, DOWN, AHEAD, RIGHT = vec(0, 1, 0), vec(0, -1, 0), vec(1, 0, 0), vec(0, 0, 1)

@@ -6,9 +6,10 @@ import math
 
 from . import body
 from .body import Joints, Pose, look, person
+from .brush import Color, brighter, mix
 from .dice import Dice
 from .palette import CLOTH, WALLS
-from .stage import Color, Stage, Vec, brighter, mix, unit, vec
+from .stage import Stage, Vec, unit, vec
 
 WALL = 0.34  # meters in front of the climber's hips
 HATS = ("bare", "bare", "helmet", "helmet", "beanie", "cap")
@@ -94,30 +95,7 @@ def _climber(dice: Dice, stage: Stage, rock: bool, subject: bool) -> None:
 def _rope(dice: Dice, stage: Stage, joints: Joints, pelvis: Vec) -> None:
     """Harness, chalk bag, and a rope from above or from below."""
     color = dice.pick(CLOTH)
-    strap = dice.pick(CLOTH)
-    for z in (-0.09, 0.09):
-        thigh = pelvis + vec(0, -0.02, z)
-        stage.solid(
-            [
-                (thigh + vec(0, -0.1, 0.4 * z), 0.1),
-                (thigh + vec(0, -0.12, 0.4 * z), 0.1),
-            ],
-            strap,
-            0.03,
-        )
-    stage.solid(
-        [(pelvis + vec(0, 0.08, -0.09), 0.1), (pelvis + vec(0, 0.08, 0.09), 0.1)],
-        strap,
-        nearer=0.02,
-    )
-    stage.solid(
-        [
-            (pelvis + vec(-0.13, 0.02, 0.05), 0.06),
-            (pelvis + vec(-0.13, -0.08, 0.05), 0.055),
-        ],
-        dice.pick(CLOTH),
-        0.06,
-    )
+    _harness(dice, stage, pelvis)
     tie = pelvis + vec(0.12, 0.08, 0)
     if dice.chance(0.6):
         stage.line(
@@ -143,6 +121,33 @@ def _rope(dice: Dice, stage: Stage, joints: Joints, pelvis: Vec) -> None:
                 0.04,
                 (210, 210, 214),
             )
+
+
+def _harness(dice: Dice, stage: Stage, pelvis: Vec) -> None:
+    strap = dice.pick(CLOTH)
+    for z in (-0.09, 0.09):
+        thigh = pelvis + vec(0, -0.02, z)
+        stage.solid(
+            [
+                (thigh + vec(0, -0.1, 0.4 * z), 0.1),
+                (thigh + vec(0, -0.12, 0.4 * z), 0.1),
+            ],
+            strap,
+            0.03,
+        )
+    stage.solid(
+        [(pelvis + vec(0, 0.08, -0.09), 0.1), (pelvis + vec(0, 0.08, 0.09), 0.1)],
+        strap,
+        nearer=0.02,
+    )
+    stage.solid(
+        [
+            (pelvis + vec(-0.13, 0.02, 0.05), 0.06),
+            (pelvis + vec(-0.13, -0.08, 0.05), 0.055),
+        ],
+        dice.pick(CLOTH),
+        0.06,
+    )
 
 
 def hold(
@@ -229,40 +234,13 @@ def _rock(
     dice: Dice, stage: Stage, paint: Color, left: float, right: float, top: float
 ) -> None:
     """A slab with a broken edge, facets in other tones, and cracks."""
-    edge = [vec(WALL + 0.05, -9, left)]
-    edge += [
-        vec(WALL + 0.05, -2 + number, left + dice.about(0, 0.35))
-        for number in range(5)
-        if number - 2 < top
-    ]
-    edge += [
-        vec(WALL + 0.05, top + dice.about(0, 0.3), left + (right - left) * share)
-        for share in (0.1, 0.35, 0.6, 0.9)
-    ]
-    edge += [
-        vec(WALL + 0.05, 2 - number, right + dice.about(0, 0.35))
-        for number in range(5)
-        if 2 - number < top
-    ]
-    stage.flat([*edge, vec(WALL + 0.05, -9, right)], paint, scenery=True)
+    stage.flat(_edge(dice, left, right, top), paint, scenery=True)
     for _ in range(dice.whole(10, 18)):
         y, z = (
             dice.between(-1.8, min(top, 2)),
             dice.between(max(left, -2), min(right, 2)),
         )
-        tone = brighter(paint, dice.pick((0.6, 0.75, 1.15, 1.3)))
-        spots = [
-            (dice.between(0.15, 0.6), turn + dice.about(0, 0.5))
-            for turn in (0.0, 1.3, 2.6, 3.9, 5.2)
-        ]
-        stage.flat(
-            [
-                vec(WALL + 0.04, y + 0.8 * r * math.sin(a), z + r * math.cos(a))
-                for r, a in spots
-            ],
-            tone,
-            scenery=True,
-        )
+        _facet(dice, stage, paint, y, z)
     for _ in range(dice.whole(10, 20)):
         y, z = (
             dice.between(-1.8, min(top, 2)),
@@ -278,3 +256,38 @@ def _rock(
             vec(WALL, y - 0.35 * step, z + dice.about(0, 0.25)) for step in range(4)
         ]
         stage.trace(crack, 0.06, vec(0, 0.02, 0.05), 0.7, 0.35)
+
+
+def _edge(dice: Dice, left: float, right: float, top: float) -> list[Vec]:
+    edge = [vec(WALL + 0.05, -9, left)]
+    edge += [
+        vec(WALL + 0.05, -2 + number, left + dice.about(0, 0.35))
+        for number in range(5)
+        if number - 2 < top
+    ]
+    edge += [
+        vec(WALL + 0.05, top + dice.about(0, 0.3), left + (right - left) * share)
+        for share in (0.1, 0.35, 0.6, 0.9)
+    ]
+    edge += [
+        vec(WALL + 0.05, 2 - number, right + dice.about(0, 0.35))
+        for number in range(5)
+        if 2 - number < top
+    ]
+    return [*edge, vec(WALL + 0.05, -9, right)]
+
+
+def _facet(dice: Dice, stage: Stage, paint: Color, y: float, z: float) -> None:
+    tone = brighter(paint, dice.pick((0.6, 0.75, 1.15, 1.3)))
+    spots = [
+        (dice.between(0.15, 0.6), turn + dice.about(0, 0.5))
+        for turn in (0.0, 1.3, 2.6, 3.9, 5.2)
+    ]
+    stage.flat(
+        [
+            vec(WALL + 0.04, y + 0.8 * r * math.sin(a), z + r * math.cos(a))
+            for r, a in spots
+        ],
+        tone,
+        scenery=True,
+    )

@@ -6,9 +6,10 @@ import math
 
 from . import body
 from .body import Pose, look, person
+from .brush import Color
 from .dice import Dice
 from .palette import CLOTH, STEEL
-from .stage import Color, Stage, Vec, unit, vec
+from .stage import Stage, Vec, unit, vec
 
 WHEEL = 0.34
 REAR, FRONT = vec(-0.5, WHEEL, 0), vec(0.52, WHEEL, 0)
@@ -92,6 +93,13 @@ def bicycle(dice: Dice, stage: Stage, road: bool = True, angle: float = 0.6) -> 
     """A bicycle whose wheels stand on y = 0; returns the middle of its handlebar."""
     paint, tyre = dice.pick(CLOTH), dice.pick(TYRE)
     stage.shadow(0, 0, 0.85, 0.2)
+    _wheels(dice, stage, road, paint, tyre)
+    _frame(stage, paint)
+    _cranks(stage, angle)
+    return _handlebar(stage, road)
+
+
+def _wheels(dice: Dice, stage: Stage, road: bool, paint: Color, tyre: Color) -> None:
     wide = 0.045 if road else 0.062
     spokes = dice.pick((5, 7, 9, 0))
     turned = dice.between(0, 1)
@@ -105,6 +113,9 @@ def bicycle(dice: Dice, stage: Stage, road: bool = True, angle: float = 0.6) -> 
         if not spokes:  # a disc wheel or a deep rim
             stage.ring(hub, WHEEL - 2.6 * wide, 0.06, paint)
         stage.solid([(hub, 0.035)], STEEL, nearer=0.02)
+
+
+def _frame(stage: Stage, paint: Color) -> None:
     top, tube = SADDLE - vec(0.03, 0.2, 0), 0.042
     for side in (-0.05, 0.05):
         z = vec(0, 0, side)
@@ -121,6 +132,9 @@ def bicycle(dice: Dice, stage: Stage, road: bool = True, angle: float = 0.6) -> 
         [(SADDLE - vec(0.1, 0, 0), 0.045), (SADDLE + vec(0.15, -0.01, 0), 0.02)],
         (30, 28, 30),
     )
+
+
+def _cranks(stage: Stage, angle: float) -> None:
     stage.ring(CRANKS + vec(0, 0, 0.06), 0.09, 0.022, (70, 70, 74), nearer=0.03)
     stage.line(
         [CRANKS + vec(0, 0.09, 0.05), REAR + vec(0, 0.04, 0.05)], 0.01, (50, 50, 52)
@@ -135,7 +149,6 @@ def bicycle(dice: Dice, stage: Stage, road: bool = True, angle: float = 0.6) -> 
             [(pedal - vec(0.05, 0, 0), 0.02), (pedal + vec(0.05, 0, 0), 0.02)],
             (46, 46, 48),
         )
-    return _handlebar(stage, road)
 
 
 def _handlebar(stage: Stage, road: bool) -> Vec:

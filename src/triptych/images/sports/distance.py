@@ -13,9 +13,9 @@ from collections.abc import Callable
 import numpy as np
 from PIL import ImageDraw
 
+from .brush import Color, brighter, mix
 from .dice import Dice
 from .palette import CLOTH, GROUNDS, WALLS
-from .stage import Color, brighter, mix
 
 Brush = ImageDraw.ImageDraw
 Thing = Callable[[Dice, Brush, int, float, Color], None]

@@ -6,10 +6,10 @@ Every function paints one of them from `row`, where the ground ends, toward the 
 
 from __future__ import annotations
 
+from .brush import Color, brighter, mix
 from .dice import Dice
 from .distance import Brush, Thing
 from .palette import CLOTH, GROUNDS, WALLS
-from .stage import Color, brighter, mix
 
 
 def ripples(dice: Dice, brush: Brush, size: int, row: float, ground: Color) -> None:

@@ -6,9 +6,10 @@ import math
 
 from . import body, moves
 from .body import Pose, look, person
+from .brush import Color
 from .dice import Dice
 from .palette import CLOTH, STEEL, WOOD
-from .stage import Color, Stage, unit, vec
+from .stage import Stage, unit, vec
 
 CHALK: Color = (246, 246, 242)
 MATS: tuple[Color, ...] = (

@@ -6,7 +6,7 @@ may be snow or a lake in fog, blue ground water or a hall's floor.
 
 from __future__ import annotations
 
-from .stage import Color
+from .brush import Color
 
 SKIN: tuple[Color, ...] = (
     (247, 214, 190), (238, 193, 160), (224, 172, 136), (198, 140, 104), (160, 106, 74),

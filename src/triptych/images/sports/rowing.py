@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from . import body
 from .body import Pose, look, person
+from .brush import Color, brighter, mix
 from .dice import Dice
 from .palette import CLOTH
-from .stage import Color, Stage, Vec, brighter, mix, unit, vec
+from .stage import Stage, Vec, unit, vec
 
 SEAT, SPACING = 0.16, 1.3
 BLADES: tuple[Color, ...] = (

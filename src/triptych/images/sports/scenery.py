@@ -11,11 +11,11 @@ import math
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
+from .brush import Color, Light, brighter, mix
 from .dice import Dice
 from .distance import BACKDROPS, FAR, Thing
 from .ground import SURFACES, WAYSIDE, ripples
 from .palette import GROUNDS, SKIES, WALLS
-from .stage import Color, Light, brighter, mix
 
 
 def light(dice: Dice) -> Light:

@@ -6,9 +6,10 @@ import math
 
 from . import body
 from .body import Joints, Pose, look, person
+from .brush import Color, brighter
 from .dice import Dice
 from .palette import CLOTH
-from .stage import Color, Stage, Vec, brighter, unit, vec
+from .stage import Stage, Vec, unit, vec
 
 ANKLE = 0.17  # boots stand high: blade, holder, sole
 HATS = ("bare", "bare", "bare", "helmet", "beanie")
@@ -198,28 +199,31 @@ def _skates(dice: Dice, stage: Stage, joints: Joints, pose: Pose) -> None:
             boots,
             nearer=0.03,
         )
-        heel, tip = foot - 0.13 * point + 0.14 * sole, foot + 0.26 * point + 0.14 * sole
+        under = foot, point, sole
         if wheels:
-            for share in (0.1, 0.37, 0.64, 0.9):
-                stage.solid(
-                    [(heel + share * (tip - heel), 0.042)],
-                    brighter(boots, 0.6),
-                    nearer=0.025,
-                )
+            _wheels(stage, under, brighter(boots, 0.6))
         else:
-            for along in (-0.05, 0.14):
-                stage.line(
-                    [
-                        foot + along * point + 0.05 * sole,
-                        foot + along * point + 0.13 * sole,
-                    ],
-                    0.03,
-                    steel,
-                    0.02,
-                )
-            stage.line(
-                [heel, tip, tip + 0.04 * point - 0.04 * sole], 0.055, steel, nearer=0.03
-            )
+            _blade(stage, under, steel)
+
+
+def _ends(foot: Vec, point: Vec, sole: Vec) -> tuple[Vec, Vec]:
+    """Heel and tip of what is under a boot."""
+    return foot - 0.13 * point + 0.14 * sole, foot + 0.26 * point + 0.14 * sole
+
+
+def _wheels(stage: Stage, under: tuple[Vec, Vec, Vec], color: Color) -> None:
+    heel, tip = _ends(*under)
+    for share in (0.1, 0.37, 0.64, 0.9):
+        stage.solid([(heel + share * (tip - heel), 0.042)], color, nearer=0.025)
+
+
+def _blade(stage: Stage, under: tuple[Vec, Vec, Vec], steel: Color) -> None:
+    foot, point, sole = under
+    heel, tip = _ends(*under)
+    for along in (-0.05, 0.14):
+        post = foot + along * point
+        stage.line([post + 0.05 * sole, post + 0.13 * sole], 0.03, steel, 0.02)
+    stage.line([heel, tip, tip + 0.04 * point - 0.04 * sole], 0.055, steel, nearer=0.03)
 
 
 def _rink(dice: Dice, stage: Stage) -> None:

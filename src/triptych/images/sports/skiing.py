@@ -6,9 +6,10 @@ import math
 
 from . import body
 from .body import Joints, Pose, look, person
+from .brush import Color
 from .dice import Dice
 from .palette import CLOTH
-from .stage import Color, Stage, Vec, unit, vec
+from .stage import Stage, Vec, unit, vec
 
 HATS = ("beanie", "beanie", "cap", "bare", "helmet")
 ANKLE = 0.1

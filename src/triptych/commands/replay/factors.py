@@ -1,7 +1,7 @@
-"""Recipes and networks taken apart into things that can be changed one at a time.
+"""Recipes and networks taken apart into factors that can be changed one at a time.
 
-A thing is what people name when they say how two trainings differ: initial values,
-optimizer, input range. Which things differ between two recipes is found here by
+A factor is what people name when they say how two trainings differ: initial values,
+optimizer, input range. Which factors differ between two recipes is found here by
 comparing them; nothing is known of any in advance.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from triptych.errors import RecipeError
 from triptych.network.architecture import Architecture, sequence
@@ -39,7 +39,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Subject:
+class Setup:
     """What is trained: a recipe, and its network, a chain of layers, in parts."""
 
     recipe: Recipe
@@ -58,50 +58,20 @@ class Subject:
     """The share of the running values that every batch norm keeps; None without any."""
 
     @classmethod
-    def of(cls, name: str, recipe: Recipe, network: Architecture) -> Subject:
+    def of(cls, name: str, recipe: Recipe, network: Architecture) -> Setup:
         """Take a network apart; raises RecipeError, naming the recipe `name`, if it is
         no chain.
         """
-        nodes = network.nodes
-        above = ["images", *(node.name for node in nodes)]
-        if any(
-            node.inputs != (before,) for node, before in zip(nodes, above, strict=False)
-        ):
+        above = ["images", *(node.name for node in network.nodes)]
+        chain = zip(network.nodes, above, strict=False)
+        if any(node.inputs != (before,) for node, before in chain):
             raise RecipeError(
                 f"{name}: its network has branches; replay takes chains of layers"
             )
-        trunk: list[Layer] = []
-        laws: list[tuple[Initial, BiasInitial]] = []
-        gaps = [Gap(False)]
-        kept: set[float] = set()
-        for layer in (node.layer for node in nodes):
-            match layer:
-                case BatchNorm():
-                    kept.add(layer.momentum)
-                    gaps[-1] = _behind(
-                        gaps[-1],
-                        dataclasses.replace(layer, momentum=BatchNorm.momentum),
-                    )
-                case Bias():
-                    gaps[-1] = _behind(gaps[-1], Bias())
-                    if laws:
-                        laws[-1] = laws[-1][0], layer.bias_initial
-                case Dropout():
-                    gaps[-1] = dataclasses.replace(
-                        gaps[-1], dropouts=(*gaps[-1].dropouts, layer)
-                    )
-                case Conv() | DepthwiseConv() | Dense():
-                    laws.append((layer.initial, layer.bias_initial))
-                    gaps.append(Gap(layer.bias))
-                    trunk.append(
-                        dataclasses.replace(
-                            layer, initial="auto", bias_initial="zeros", bias=True
-                        )
-                    )
-                case _:
-                    gaps.append(Gap(False))
-                    trunk.append(layer)
-        if len(kept) > 1:
+        apart = _Apart()
+        for node in network.nodes:
+            apart.add(node.layer)
+        if len(apart.kept) > 1:
             raise RecipeError(
                 f"{name}: its batch norms keep different shares of their running values"
             )
@@ -110,10 +80,10 @@ class Subject:
             network.input_shape,
             network.mean,
             network.std,
-            tuple(trunk),
-            tuple(laws),
-            tuple(gaps),
-            kept.pop() if kept else None,
+            tuple(apart.trunk),
+            tuple(apart.laws),
+            tuple(apart.gaps),
+            apart.kept.pop() if apart.kept else None,
         )
 
     @property
@@ -149,27 +119,63 @@ class Subject:
         return tuple(gap.dropouts for gap in self.gaps)
 
 
+@dataclass
+class _Apart:
+    """A chain of layers that is being taken apart, layer by layer."""
+
+    trunk: list[Layer] = field(default_factory=list)
+    laws: list[tuple[Initial, BiasInitial]] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=lambda: [Gap(False)])
+    kept: set[float] = field(default_factory=set)
+
+    def add(self, layer: Layer) -> None:
+        """The next layer."""
+        gap = self.gaps[-1]
+        match layer:
+            case BatchNorm():
+                self.kept.add(layer.momentum)
+                norm = dataclasses.replace(layer, momentum=BatchNorm.momentum)
+                self.gaps[-1] = _behind(gap, norm)
+            case Bias():
+                self.gaps[-1] = _behind(gap, Bias())
+                if self.laws:
+                    self.laws[-1] = self.laws[-1][0], layer.bias_initial
+            case Dropout():
+                dropouts = (*gap.dropouts, layer)
+                self.gaps[-1] = dataclasses.replace(gap, dropouts=dropouts)
+            case Conv() | DepthwiseConv() | Dense():
+                self.laws.append((layer.initial, layer.bias_initial))
+                self.gaps.append(Gap(layer.bias))
+                usual = dataclasses.replace(
+                    layer, initial="auto", bias_initial="zeros", bias=True
+                )
+                self.trunk.append(usual)
+            case _:
+                self.gaps.append(Gap(False))
+                self.trunk.append(layer)
+
+
 def _behind(gap: Gap, norm: Layer) -> Gap:
     return dataclasses.replace(gap, norms=(*gap.norms, norm))
 
 
 @dataclass(frozen=True)
-class Thing:
+class Factor:
     """Something that two trainings can differ in."""
 
     name: str
-    of: Callable[[Subject], object]
-    """What it is in a training, to be compared; None where there is no such thing."""
-    take: Callable[[Subject, Subject], Subject]
-    """The first training, with this thing from the second."""
-    words: Callable[[Subject], str]
+    of: Callable[[Setup], object]
+    """What it is in a training, to be compared; None where there is no such factor."""
+    take: Callable[[Setup, Setup], Setup]
+    """The first training, with this factor from the second."""
+    words: Callable[[Setup], str]
     """What it is, for people."""
 
 
-def differences(one: Subject, other: Subject) -> list[Thing]:
-    """The things in which two trainings differ, in the order of THINGS.
+def differences(one: Setup, other: Setup) -> list[Factor]:
+    """The factors in which two trainings differ, in the order of FACTORS.
 
-    Raises RecipeError if their networks differ in more than things: in the layers that
+    Raises RecipeError if their networks differ in more than factors: in the layers that
     compute.
     """
     if (one.trunk, one.input_shape) != (other.trunk, other.input_shape):
@@ -177,28 +183,28 @@ def differences(one: Subject, other: Subject) -> list[Thing]:
             "the recipes' networks differ in the layers that compute, "
             "not only in how they are used; replay compares ways to train one network"
         )
-    return [thing for thing in THINGS if differs(thing, one, other)]
+    return [factor for factor in FACTORS if differs(factor, one, other)]
 
 
-def differs(thing: Thing, one: Subject, other: Subject) -> bool:
-    """Whether both have such a thing, and not the same."""
-    first, second = thing.of(one), thing.of(other)
+def differs(factor: Factor, one: Setup, other: Setup) -> bool:
+    """Whether both have such a factor, and not the same."""
+    first, second = factor.of(one), factor.of(other)
     return first is not None and second is not None and first != second
 
 
-def _of_recipe(name: str, *fields: str) -> Thing:
-    """A thing that is some fields of the recipe."""
+def _of_recipe(name: str, *fields: str) -> Factor:
+    """A factor that is some fields of the recipe."""
 
-    def of(subject: Subject) -> tuple[object, ...]:
+    def of(subject: Setup) -> tuple[object, ...]:
         return tuple(getattr(subject.recipe, field) for field in fields)
 
-    def take(subject: Subject, giver: Subject) -> Subject:
+    def take(subject: Setup, giver: Setup) -> Setup:
         taken = {field: getattr(giver.recipe, field) for field in fields}
         return dataclasses.replace(
             subject, recipe=dataclasses.replace(subject.recipe, **taken)
         )
 
-    return Thing(
+    return Factor(
         name,
         of,
         take,
@@ -208,14 +214,14 @@ def _of_recipe(name: str, *fields: str) -> Thing:
     )
 
 
-def _take(*fields: str) -> Callable[[Subject, Subject], Subject]:
+def _take(*fields: str) -> Callable[[Setup, Setup], Setup]:
     """Take some fields of the network's parts."""
     return lambda subject, giver: dataclasses.replace(
         subject, **{field: getattr(giver, field) for field in fields}
     )
 
 
-def _take_norms(subject: Subject, giver: Subject) -> Subject:
+def _take_norms(subject: Setup, giver: Setup) -> Setup:
     """The giver's batch norms; their share of running values comes along where there
     was none before.
     """
@@ -230,7 +236,7 @@ def _take_norms(subject: Subject, giver: Subject) -> Subject:
     )
 
 
-def _take_dropout(subject: Subject, giver: Subject) -> Subject:
+def _take_dropout(subject: Setup, giver: Setup) -> Setup:
     gaps = tuple(
         dataclasses.replace(own, dropouts=gap.dropouts)
         for own, gap in zip(subject.gaps, giver.gaps, strict=True)
@@ -246,7 +252,7 @@ _LAWS = {
 }
 
 
-def _laws(subject: Subject) -> str:
+def _laws(subject: Setup) -> str:
     kernels, biases = (
         " and ".join(
             dict.fromkeys(_LAWS.get(law, law.replace("_", " ")) for law in laws)
@@ -256,7 +262,7 @@ def _laws(subject: Subject) -> str:
     return f"all {kernels}" if kernels == biases else f"{kernels}, biases {biases}"
 
 
-def _norms(subject: Subject) -> str:
+def _norms(subject: Setup) -> str:
     """How many batch norms there are, and where a bias comes after one."""
     every = [layer for gap in subject.gaps for layer in gap.norms]
     count = sum(isinstance(layer, BatchNorm) for layer in every)
@@ -264,7 +270,7 @@ def _norms(subject: Subject) -> str:
     return f"{count or 'none'}{', then the bias' * biased}"
 
 
-def _range(subject: Subject) -> str:
+def _range(subject: Setup) -> str:
     ends = {
         (-mean / std, (1 - mean) / std)
         for mean, std in zip(subject.mean, subject.std, strict=True)
@@ -275,19 +281,19 @@ def _range(subject: Subject) -> str:
     )
 
 
-def _dropout(subject: Subject) -> str:
+def _dropout(subject: Setup) -> str:
     return (
         ", ".join(f"{layer.rate:g}" for gap in subject.gaps for layer in gap.dropouts)
         or "none"
     )
 
 
-def _resize(subject: Subject) -> str:
+def _resize(subject: Setup) -> str:
     recipe = subject.recipe
     return recipe.resize if recipe.fit == "squash" else f"{recipe.resize}, {recipe.fit}"
 
 
-def _optimizer(subject: Subject) -> str:
+def _optimizer(subject: Setup) -> str:
     schedule = subject.recipe.schedule
     over_time = "" if schedule.name == "constant" else f", {schedule.name}"
     over_time += f" {schedule.decay:g}" * bool(schedule.decay)
@@ -298,9 +304,9 @@ _GROUPED = ("fit", "resize", "optimizer", "schedule", "batch_size", "epochs")
 _GIVEN = ("images", "network", "frameworks", "seed", "strict", "full")
 """What `replay` decides itself, for all trainings alike."""
 
-THINGS: tuple[Thing, ...] = (
-    Thing("initial values", lambda s: s.laws, _take("laws"), _laws),
-    Thing(
+FACTORS: tuple[Factor, ...] = (
+    Factor("initial values", lambda s: s.laws, _take("laws"), _laws),
+    Factor(
         "running averages",
         lambda s: s.kept,
         _take("kept"),
@@ -312,14 +318,14 @@ THINGS: tuple[Thing, ...] = (
             else f"{s.kept:g} kept"
         ),
     ),
-    Thing("batch norm", lambda s: s.parts("norms"), _take_norms, _norms),
-    Thing("input range", lambda s: (s.mean, s.std), _take("mean", "std"), _range),
+    Factor("batch norm", lambda s: s.parts("norms"), _take_norms, _norms),
+    Factor("input range", lambda s: (s.mean, s.std), _take("mean", "std"), _range),
     dataclasses.replace(_of_recipe("resize", "fit", "resize"), words=_resize),
     dataclasses.replace(
         _of_recipe("optimizer", "optimizer", "schedule"), words=_optimizer
     ),
     _of_recipe("batch size", "batch_size"),
-    Thing("dropout", lambda s: s.parts("dropouts"), _take_dropout, _dropout),
+    Factor("dropout", lambda s: s.parts("dropouts"), _take_dropout, _dropout),
     _of_recipe("epochs", "epochs"),
     *(
         _of_recipe(field.name, field.name)
@@ -331,4 +337,4 @@ THINGS: tuple[Thing, ...] = (
 walk changes them.
 """
 
-INITIAL_VALUES, RUNNING_AVERAGES = THINGS[:2]
+INITIAL_VALUES, RUNNING_AVERAGES = FACTORS[:2]

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 
+from triptych.commands.compare import confusions
+from triptych.commands.compare.predictions import Answers, find_store, groups
 from triptych.frameworks import registry
 from triptych.images.reader import PROBLEM_KINDS
 from triptych.network.zoo import ZOO
-from triptych.report import confusions, words
-from triptych.report.page import CERTIFICATE
+from triptych.report import CERTIFICATE, words
 from triptych.report.plots import Curve, accuracy_plot, loss_plot, pens
-from triptych.report.predictions import Answers, find_store, groups
 from triptych.running.folder import RunFolder
 from triptych.running.result import FrameworkResult, Result, read_result
 
@@ -24,7 +24,7 @@ PROBLEMS_SHOWN = 10
 
 
 @dataclass(frozen=True)
-class View:
+class FrameworkView:
     """One framework in the page: what the registry and the run know of it."""
 
     entry: registry.Entry
@@ -70,22 +70,23 @@ def gather(run: RunFolder) -> dict[str, object]:
         "done": [view for view in views if view.done],
         "scale": _scale(views),
         "version": version("triptych"),
-        **_figures(result, views),
+        **_curves(views),
+        **_confusion(result, views),
         **_predictions(run, result, views),
         **_problems(result),
         **_commands(run),
     }
 
 
-def _view(run: RunFolder, name: str, one: FrameworkResult) -> View:
+def _view(run: RunFolder, name: str, one: FrameworkResult) -> FrameworkView:
     entry = registry.find(name)
     source = run.panel(entry).network
-    return View(
+    return FrameworkView(
         entry, one, source.read_text("utf-8", "replace") if source.is_file() else None
     )
 
 
-def _scale(views: list[View]) -> tuple[float, float] | None:
+def _scale(views: list[FrameworkView]) -> tuple[float, float] | None:
     """Where the drawn intervals begin and end: at whole 5 % around them all."""
     intervals = [
         view.one.test_accuracy_interval
@@ -103,8 +104,8 @@ def _drawable(loss: float | None) -> float:
     return math.nan if loss is None else loss
 
 
-def _figures(result: Result, views: list[View]) -> dict[str, object]:
-    """Plots and confusion tables."""
+def _curves(views: list[FrameworkView]) -> dict[str, object]:
+    """How the loss fell and the accuracy rose."""
     started = [view for view in views if view.one.epochs]
     drawn = pens([(view.name, view.entry.title, view.entry.color) for view in started])
     losses, accuracies = [], []
@@ -114,6 +115,15 @@ def _figures(result: Result, views: list[View]) -> dict[str, object]:
         scores = [epoch.validation_accuracy for epoch in view.one.epochs]
         if known := [score for score in scores if score is not None]:
             accuracies.append(Curve(pen, known))
+    return {
+        "pens": drawn,
+        "loss_plot": loss_plot(losses) if losses else None,
+        "accuracy_plot": accuracy_plot(accuracies) if accuracies else None,
+    }
+
+
+def _confusion(result: Result, views: list[FrameworkView]) -> dict[str, object]:
+    """Confusion tables, in full if the classes are few."""
     matrices = {
         view.name: view.one.confusion
         for view in views
@@ -123,9 +133,6 @@ def _figures(result: Result, views: list[View]) -> dict[str, object]:
     few = len(classes) <= confusions.MOST_CLASSES
     shown = matrices if few else {}
     return {
-        "pens": drawn,
-        "loss_plot": loss_plot(losses) if losses else None,
-        "accuracy_plot": accuracy_plot(accuracies) if accuracies else None,
         "matrices": {name: confusions.matrix(one) for name, one in shown.items()},
         "same_matrices": len(matrices) > 1
         and len({str(one) for one in matrices.values()}) == 1,
@@ -135,7 +142,7 @@ def _figures(result: Result, views: list[View]) -> dict[str, object]:
 
 
 def _predictions(
-    run: RunFolder, result: Result, views: list[View]
+    run: RunFolder, result: Result, views: list[FrameworkView]
 ) -> dict[str, object]:
     answers = Answers.read(run, [view.entry for view in views if view.done])
     store = find_store(result.images.key)

@@ -1,0 +1,104 @@
+"""What every layer is, and the shapes that it may be given."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from triptych.errors import ArchitectureError
+
+Shape = tuple[int, ...]
+Pair = int | tuple[int, int]
+Initial = Literal[
+    "auto",
+    "he_normal",
+    "he_uniform",
+    "glorot_normal",
+    "glorot_uniform",
+    "lecun_normal",
+    "fan_in_uniform",
+    "normal",
+    "zeros",
+]
+"""The law that a kernel is drawn by: see `triptych.network.weights`."""
+BiasInitial = Literal["zeros", "fan_in_uniform", "normal"]
+"""The law that a bias is drawn by; `fan_in_uniform` counts the inputs of the kernel
+beside or before it.
+"""
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """(vertical, horizontal) of a number that may be given once for both."""
+    return (value, value) if isinstance(value, int) else value
+
+
+@dataclass(frozen=True)
+class Layer(ABC):
+    """Base of all layers: one input, no tensors, the shape unchanged, unless a layer
+    says otherwise.
+    """
+
+    kind: ClassVar[str]
+    merges: ClassVar[bool] = False
+    """Whether it takes two inputs or more."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(type(number) is int and number < 1 for number in numbers):
+                raise ArchitectureError(f"{name} is {value}, but must be 1 or more")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The shape it gives; raises ArchitectureError if it cannot take `inputs`."""
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        """Its trainable tensors and their canonical shapes."""
+        return {}
+
+    def statistics(self, *inputs: Shape) -> dict[str, Shape]:
+        """Its running values: kept with the weights, never trained."""
+        return {}
+
+    @abstractmethod
+    def flops(self, *inputs: Shape) -> int:
+        """Floating-point operations of one image's forward pass; a multiply-add
+        counts as two.
+        """
+
+
+def image_of(shape: Shape) -> Shape:
+    """The shape of an image; raises ArchitectureError if it is another's."""
+    if len(shape) != 3:
+        raise ArchitectureError(
+            f"needs an input of (height, width, channels), but gets {shape}"
+        )
+    return shape
+
+
+def sequence_of(shape: Shape) -> Shape:
+    """The shape of a sequence; raises ArchitectureError if it is another's."""
+    if len(shape) != 2:
+        raise ArchitectureError(
+            f"needs a sequence of (steps, features), but gets {shape}: "
+            "put a rows layer before it, "
+            "and give every recurrent layer but the last one sequence = true"
+        )
+    return shape
+
+
+def features_of(shape: Shape) -> int:
+    """How many features a flat input has; raises ArchitectureError if it is none."""
+    if len(shape) == 2:
+        raise ArchitectureError(
+            f"needs a flat input, but gets a sequence of {shape}: "
+            "put a flatten before it, "
+            "or let the recurrent layer before it give its last state only"
+        )
+    if len(shape) != 1:
+        raise ArchitectureError(
+            f"needs a flat input, but gets {shape}: "
+            "put a flatten or a global pool before it"
+        )
+    return shape[0]
