@@ -86,10 +86,11 @@ def ask(exam: Path, numbers: Sequence[int]) -> None:
     """Let the reference and then the mutants of these numbers answer; the answers stay
     in the folder.
     """
+    mutants = [MUTANTS[number] for number in numbers]
+    asked = {case_name(one.case, one.training) for one in mutants}
     for precision in PRECISIONS:
-        ask_reference(
-            exam / precision, cases(precision).values(), exam / "reference.log", 120
-        )
+        known = [case for name, case in cases(precision).items() if name in asked]
+        ask_reference(exam / precision, known, exam / "reference.log", 120)
     own: dict[str, list[str]] = {}
     for number in numbers:
         own.setdefault(MUTANTS[number].framework, []).append(str(number))
