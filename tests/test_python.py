@@ -59,20 +59,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> triptych.Comparison:
 
 
 def test_a_network_is_given_as_it_is(trained: triptych.Comparison) -> None:
-    assert (trained.network["name"], trained.network["parameters"]) == (
+    assert (trained.network.name, trained.network.parameters) == (
         "<my own>",
         1930,
     )
-    assert trained.recipe["image_size"] == [8, 8]
+    assert trained.recipe.image_size == (8, 8)
     assert from_toml(Path(trained.folder) / "network.toml") == OWN
 
 
 def test_optimizer_and_schedule_are_options(trained: triptych.Comparison) -> None:
     assert [one.status for one in trained.frameworks.values()] == ["done"]
-    assert trained.recipe["frameworks"] == ["reference"]
-    assert trained.recipe["optimizer"]["name"] == "sgd"
-    schedule = trained.recipe["schedule"]
-    assert (schedule["name"], schedule["learning_rate"]) == ("constant", 0.25)
+    assert trained.recipe.frameworks == ("reference",)
+    assert trained.recipe.optimizer.name == "sgd"
+    schedule = trained.recipe.schedule
+    assert (schedule.name, schedule.learning_rate) == ("constant", 0.25)
 
 
 def test_images_may_be_arrays(tmp_path: Path) -> None:

@@ -22,13 +22,13 @@ import pytest
 import triptych
 from triptych.commands.replay.factors import FACTORS, Setup, differences
 from triptych.commands.replay.replay import (
-    ReplaySettings,
     _crossed,
     _path,
     _subject,
     _suspects,
 )
 from triptych.commands.replay.result import Replay, change, interval, trained
+from triptych.commands.replay.settings import ReplaySettings
 from triptych.errors import RecipeError, UsageError
 from triptych.network.architecture import from_toml
 from triptych.network.layers import BatchNorm

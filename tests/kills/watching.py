@@ -199,7 +199,7 @@ def gone(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 # ---- the watched process -------------------------------------------------------------
 
-OURS = (("-m", "triptych.children"), ("-m", "ruff"))
+OURS = (("-m", "triptych.children"),)
 """What this project starts, without the user's folder to import from."""
 
 

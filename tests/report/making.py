@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from triptych.commands.replay.factors import FACTORS
-from triptych.commands.replay.replay import ReplaySettings, _subject
+from triptych.commands.replay.replay import _subject
 from triptych.commands.replay.result import (
     Crossing,
     Known,
@@ -19,6 +19,7 @@ from triptych.commands.replay.result import (
     change,
     trained,
 )
+from triptych.commands.replay.settings import ReplaySettings
 from triptych.equality.certificate import Certificate
 from triptych.frameworks import registry
 from triptych.images.sheet import ImagesFound
@@ -63,7 +64,7 @@ def made_up_replay(folder: Path) -> Replay:
         for one in reversed(forwards)
     ]
     return Replay(
-        folder=str(folder), asked={"seeds": SEEDS, "epochs": None},
+        folder=str(folder), asked=ReplaySettings(seeds=SEEDS),
         images=ImagesFound(
             source="sports", key="0", size=(64, 64), fit="squash", resize="bilinear",
             train=1800, validation=200, test=450, classes=[], class_counts={},

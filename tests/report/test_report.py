@@ -328,7 +328,7 @@ def test_setting_holds_recipe_network_machine_and_commands(run: RunFolder) -> No
         assert (run.path / file).read_text("utf-8").strip() in codes
     commands = [code for code in codes if code.startswith("triptych ")]
     assert [command.split()[1] for command in commands] == ["compare", "resume"]
-    for fact in (*msgspec.structs.astuple(result.machine), result.recipe["precision"]):
+    for fact in (*msgspec.structs.astuple(result.machine), result.recipe.precision):
         assert " ".join(str(fact).split()) in setting.words()
     for one in result.frameworks.values():
         for package, version in one.versions.items():

@@ -24,7 +24,7 @@ from triptych.running.machine import Machine
 from triptych.running.recipe import Fit, Resize
 from triptych.running.schedule import Schedule
 
-SCHEMA = 1
+SCHEMA = 2
 
 Verdict = Literal["equal", "different", "inconclusive"]
 

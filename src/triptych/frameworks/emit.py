@@ -112,12 +112,17 @@ def fold(line: str, indent: int) -> str:
     if indent + len(line) <= WIDTH or not (brackets := _brackets(line)):
         return f"{pad}{line}\n"
     fitting = [one for one in brackets if indent + one[0] < WIDTH]
-    start, end = (fitting or brackets[:1])[-1]
+    # Of a definition, its parameters: not what it returns.
+    chosen = brackets[:1] if line.startswith("def ") else fitting or brackets[:1]
+    start, end = chosen[-1]
     inside, held = " " * (indent + 4), line[start + 1 : end]
-    if indent + 4 + len(held) <= WIDTH:
+    parts = list(_parts(held, ", "))
+    # What a display lists has a line for each.
+    display = not re.search(r"[\w)\]]$", line[:start]) and " for " not in held
+    if indent + 4 + len(held) <= WIDTH and not (display and len(parts) > 1):
         body = f"{inside}{held}\n"
     else:
-        folded = (fold(f"{part},", indent + 4) for part in _parts(held, ", "))
+        folded = (fold(f"{part},", indent + 4) for part in parts)
         body = "".join(folded)
     return f"{pad}{line[: start + 1]}\n{body}{pad}{line[end:]}\n"
 

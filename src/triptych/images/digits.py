@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from triptych.errors import ImagesError
+from triptych.images.built_in import BUILT_IN
 from triptych.images.decode import pixel_digest, resize, way
 from triptych.images.reader import Names
 from triptych.images.split import UNDECIDED
 from triptych.images.store import SCHEMA, Contents, DecodedImage
 
-CLASSES = tuple("0123456789")
+CLASSES = BUILT_IN["digits"]
 
 _WHITE = 16
 """The largest value in the file; 0 is black."""

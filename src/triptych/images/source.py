@@ -21,8 +21,9 @@ from triptych.errors import (
     did_you_mean,
     quote,
 )
-from triptych.images import digits, drawn, sports
+from triptych.images import digits, drawn
 from triptych.images.arrays import SUFFIX, Arrays, LabeledImages, keep_arrays
+from triptych.images.built_in import BUILT_IN
 from triptych.images.cache import cache_folder, keep
 from triptych.images.decode import check_fit, prepare, read_image, way
 from triptych.images.folder import Listing, scan
@@ -43,9 +44,6 @@ __all__ = [
     "open_images",
     "read_image",
 ]
-
-BUILT_IN = {"sports": sports.CLASSES, "digits": digits.CLASSES}
-"""The sets that need no files, each with its classes."""
 
 _THREADS = min(4, max(2, os.cpu_count() or 2))
 """Each holds an image at full resolution while it works: 50 to 100 MB for 12

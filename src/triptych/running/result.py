@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from itertools import combinations
 from statistics import NormalDist
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from triptych.frameworks import registry
 from triptych.images.sheet import ImagesFound
+from triptych.network.architecture import Architecture
 from triptych.network.layouts import Array
 from triptych.network.weights import load_tensors
 from triptych.running.epoch import Epoch
 from triptych.running.folder import RunFolder, TrainingFacts, read_record, write_json
 from triptych.running.machine import Machine, machine
+from triptych.running.recipe import Recipe
 
-SCHEMA = 1
+SCHEMA = 2
 
 Verdict = Literal["equal", "different", "inconclusive"]
 
@@ -169,6 +171,31 @@ class Equivalence(Struct, kw_only=True):
         return f"{self.verdict}: {self.reason}"
 
 
+class NetworkFacts(Struct, kw_only=True):
+    """A network at a glance."""
+
+    name: str
+    input: Annotated[tuple[int, ...], Meta(description="Height, width and channels.")]
+    classes: int
+    parameters: int
+    flops: Annotated[int, Meta(description="Operations of one image forward.")]
+    training_flops: Annotated[
+        int, Meta(description="Of one image in training, forward and backward.")
+    ]
+
+    @classmethod
+    def of(cls, architecture: Architecture) -> NetworkFacts:
+        """Those of an architecture."""
+        return cls(
+            name=architecture.name,
+            input=architecture.input_shape,
+            classes=architecture.classes,
+            parameters=architecture.parameter_count,
+            flops=architecture.flops,
+            training_flops=architecture.training_flops,
+        )
+
+
 class Result(Struct, kw_only=True):
     """A run's figures: the content of result.json and of what --json prints."""
 
@@ -178,13 +205,10 @@ class Result(Struct, kw_only=True):
         str, Meta(description="When the run was first begun, ISO 8601 in UTC.")
     ]
     recipe: Annotated[
-        dict[str, Any], Meta(description="As in recipe.toml, every default filled in.")
+        Recipe, Meta(description="As in recipe.toml, every default filled in.")
     ]
     images: ImagesFound
-    network: Annotated[
-        dict[str, Any],
-        Meta(description="name, parameters, flops of one image forward."),
-    ]
+    network: NetworkFacts
     machine: Machine
     frameworks: dict[str, FrameworkResult]
     agreement: Agreement
@@ -241,13 +265,9 @@ def collect(
     result = Result(
         folder=str(run.path),
         started=run.started,
-        recipe=msgspec.to_builtins(recipe),
+        recipe=recipe,
         images=run.images(),
-        network={
-            "name": architecture.name,
-            "parameters": architecture.parameter_count,
-            "flops": architecture.flops,
-        },
+        network=NetworkFacts.of(architecture),
         machine=machine(),
         frameworks=frameworks,
         agreement=_agreement(frameworks, logits, reference_loss),

@@ -6,16 +6,19 @@ from pathlib import Path
 
 from triptych.commands.bench.result import (
     Bench,
+    BenchImages,
     Measured,
     Peak,
     rank,
     spread,
     sum_up,
 )
+from triptych.commands.bench.settings import BenchSettings
 from triptych.frameworks import registry
 from triptych.network.zoo import mlp
 from triptych.running.machine import machine
 from triptych.running.measurements import PeakRound, Round, Startup
+from triptych.running.result import NetworkFacts
 
 BATCH = 32
 SPEEDS = {
@@ -66,12 +69,13 @@ def made_up(ranked: bool, folder: Path = Path("runs/bench")) -> Bench:
     unproved = "nothing proves that they compute the same: triptych verify mlp"
     return Bench(
         folder=str(folder), made="2026-01-02T03:04:05+00:00",
-        asked={"network": "mlp", "batch_size": BATCH, "precision": "float32",
-               "repeats": 2, "seconds": 1.0, "threads": 2},
-        network={"name": network.name, "input": list(network.input_shape),
-                 "classes": 10, "parameters": network.parameter_count,
-                 "flops": network.flops, "training_flops": network.training_flops},
-        images={"source": '<b>&"x', "key": "0", "trained_on": 64}, machine=machine(),
+        asked=BenchSettings(
+            network="mlp", frameworks=tuple(done), image_size=None, batch_size=BATCH,
+            precision="float32", images=None, repeats=2, seconds=1.0, threads=2,
+        ),
+        network=NetworkFacts.of(network),
+        images=BenchImages(source='<b>&"x', key="0", trained_on=64),
+        machine=machine(),
         peak=peak,
         frameworks={**done, "jax": Measured(status="failed", title="JAX", error=error)},
         certificate="runs/verify/certificate.json" if ranked else None,

@@ -116,7 +116,7 @@ def test_every_figure_is_there(done: Bench) -> None:
         assert (one.status, one.device, one.threads) == (
             "done",
             "cpu",
-            done.asked["threads"],
+            done.asked.threads,
         )
         assert len(one.rounds) == 2
         for spread in (one.training, one.real, one.prediction, one.share_of_peak):
@@ -140,7 +140,7 @@ def test_every_figure_is_there(done: Bench) -> None:
     for one in done.frameworks.values():  # nobody is faster than the machine
         assert one.share_of_peak is not None
         assert one.share_of_peak.high < 1
-    assert done.network["training_flops"] == mlp(8).training_flops
+    assert done.network.training_flops == mlp(8).training_flops
 
 
 def test_the_file_and_the_page(done: Bench) -> None:

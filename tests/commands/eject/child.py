@@ -86,7 +86,7 @@ def predictions(framework: str, jobs: list[dict[str, Any]]) -> list[list[float]]
         )
     (job,) = jobs
     library, program = registry.find(framework).load(), runpy.run_path(job["script"])
-    weights = program["initial_weights"](0)
+    weights = {name: program["initial"](name) for name in program["TENSORS"]}
     architecture = find_network(job["network"]).adapted(
         (job["size"],) * 2, job["classes"]
     )

@@ -5,33 +5,32 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
-
-import msgspec
 
 from triptych.commands.bench.measuring import training_rows
 from triptych.commands.bench.proof import Needed, find_certificate, verify_command
 from triptych.commands.bench.result import (
     FILE,
     Bench,
+    BenchImages,
     Measured,
     Peak,
     rank,
     spread,
     sum_up,
 )
+from triptych.commands.bench.settings import BenchSettings
 from triptych.equality.certificate import read_certificate
-from triptych.errors import RunFolderError, UsageError, WorkerFailed, did_you_mean
+from triptych.errors import RunFolderError, UsageError, WorkerFailed
 from triptych.files import writing
 from triptych.frameworks import registry
 from triptych.images.source import ImageSource, located, open_images
 from triptych.images.store import Store
 from triptych.interruption import noting
 from triptych.network.architecture import Architecture
-from triptych.network.conventions import PRECISIONS, Precision
 from triptych.network.zoo import find_network
 from triptych.running.exam import REFERENCE
 from triptych.running.folder import RunFolder, make_folder, new_folder, write_json
@@ -54,6 +53,7 @@ from triptych.running.protocol import (
     TurnEnds,
     silence,
 )
+from triptych.running.result import NetworkFacts
 from triptych.running.transport import LOCAL, TIMEOUT, Worker
 
 IMAGES = "sports"
@@ -63,49 +63,6 @@ R = TypeVar("R", bound=Reply)
 
 PEAK = "peak"
 """How the machine itself goes among those that are measured."""
-
-
-@dataclass(frozen=True)
-class BenchSettings:
-    """Everything that decides a bench."""
-
-    network: str
-    frameworks: tuple[str, ...]
-    image_size: int | None
-    """None for the network's own."""
-    batch_size: int
-    precision: Precision
-    images: str | None
-    repeats: int
-    seconds: float
-    threads: int
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "repeats", "threads"):
-            if getattr(self, name) < 1:
-                raise UsageError(
-                    f"--{name} is {getattr(self, name)}, but must be 1 or more"
-                )
-        if not 0 < self.seconds <= 600:
-            raise UsageError(
-                f"--seconds is {self.seconds:g}, but must be above 0 and 600 at most"
-            )
-        if self.precision not in PRECISIONS:
-            raise UsageError(
-                f"unknown precision {self.precision!r}: "
-                f"{did_you_mean(self.precision, PRECISIONS)}"
-            )
-        if not self.frameworks:
-            raise UsageError("--frameworks: name one or more")
-        if len(set(self.frameworks)) < len(self.frameworks):
-            raise UsageError("--frameworks: each can be named once")
-        for name in self.frameworks:
-            registry.find(name)
-        if REFERENCE in self.frameworks:
-            raise UsageError(
-                "--frameworks: the reference is written to be read, not to be fast; "
-                "leave it out"
-            )
 
 
 def bench(
@@ -335,17 +292,13 @@ def _conclude(race: Race, given: Path | None) -> Bench:
     result = Bench(
         folder=str(race.folder),
         made=race.began.isoformat(timespec="seconds"),
-        asked={
-            **msgspec.to_builtins(asked),
-            "frameworks": list(asked.frameworks),
-            "images": race.store.source,
-        },
-        network=_facts_of(architecture),
-        images={
-            "source": race.store.source,
-            "key": race.store.key,
-            "trained_on": len(training_rows(race.store, asked.batch_size)),
-        },
+        asked=replace(asked, images=race.store.source),
+        network=NetworkFacts.of(architecture),
+        images=BenchImages(
+            source=race.store.source,
+            key=race.store.key,
+            trained_on=len(training_rows(race.store, asked.batch_size)),
+        ),
         machine=machine(),
         peak=race.peak,
         frameworks=race.frameworks,
@@ -357,17 +310,6 @@ def _conclude(race: Race, given: Path | None) -> Bench:
         write_json(race.folder / FILE, result)
         write_page(race.folder, result)
     return result
-
-
-def _facts_of(architecture: Architecture) -> dict[str, object]:
-    return {
-        "name": architecture.name,
-        "input": list(architecture.input_shape),
-        "classes": architecture.classes,
-        "parameters": architecture.parameter_count,
-        "flops": architecture.flops,
-        "training_flops": architecture.training_flops,
-    }
 
 
 def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:

@@ -52,7 +52,7 @@ def _gather(folder: Path, bench: Bench) -> dict[str, object]:
         "bench": bench,
         "done": {pen.name: one for pen, one in done.items()},
         "others": [one for one in bench.frameworks.values() if one.status != "done"],
-        "plots": _plots(done, bench.asked["batch_size"]) if done else [],
+        "plots": _plots(done, bench.asked.batch_size) if done else [],
         "machine": bench.machine,
     }
 

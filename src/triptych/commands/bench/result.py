@@ -7,16 +7,17 @@ another meaning without a new `schema`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta, Struct, field
 
+from triptych.commands.bench.settings import BenchSettings
 from triptych.running.machine import Machine
 from triptych.running.measurements import PeakRound, Round, Startup
-from triptych.running.result import Attempt
+from triptych.running.result import Attempt, NetworkFacts
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "bench.json"
 
 
@@ -100,29 +101,23 @@ class Peak(Struct, kw_only=True):
     error: str | None = None
 
 
+class BenchImages(Struct, kw_only=True):
+    """The images of real input."""
+
+    source: str
+    key: Annotated[str, Meta(description="Equal for equal decoded images.")]
+    trained_on: int
+
+
 class Bench(Struct, kw_only=True):
     """All that a bench found: the content of bench.json and of what --json prints."""
 
     schema: int = SCHEMA
     folder: str
     made: Annotated[str, Meta(description="When it began, ISO 8601 in UTC.")]
-    asked: Annotated[
-        dict[str, Any],
-        Meta(
-            description="network, image_size, batch_size, precision, images, repeats, "
-            "seconds a measurement, threads."
-        ),
-    ]
-    network: Annotated[
-        dict[str, Any],
-        Meta(
-            description="name, input, classes, parameters, flops and "
-            "training_flops of one image."
-        ),
-    ]
-    images: Annotated[
-        dict[str, Any], Meta(description="source, key, and how many are trained on.")
-    ]
+    asked: BenchSettings
+    network: NetworkFacts
+    images: BenchImages
     machine: Machine
     peak: Peak
     frameworks: dict[str, Measured]

@@ -135,11 +135,11 @@ def bench_parts(done: Bench) -> list[RenderableType]:
 def _steady_table(done: Bench) -> Table:
     """What every round measures anew."""
     asked, ranked = done.asked, done.ranking is not None
-    height, width, _ = done.network["input"]
+    height, width, _ = done.network.input
     shown = table(
-        title=f"{done.network['name']} in {asked['precision']}, "
-        f"batches of {asked['batch_size']}, {width} x {height} pixels, "
-        f"{asked['threads']} thread(s): medians of {asked['repeats']} round(s)"
+        title=f"{done.network.name} in {asked.precision}, "
+        f"batches of {asked.batch_size}, {width} x {height} pixels, "
+        f"{asked.threads} thread(s): medians of {asked.repeats} round(s)"
     )
     fastest = ["of the fastest"] if ranked else []
     _head(shown, ["images/s", *fastest, "real input", "predicts", "of peak"])

@@ -201,7 +201,7 @@ def result_table(result: Result) -> Table:
     """The table at the end of a run: test accuracy, times, speed with its reach,
     memory, lines of code.
     """
-    shown = table(title=f"{result.network['name']} on {result.images.source}")
+    shown = table(title=f"{result.network.name} on {result.images.source}")
     shown.add_column("framework", no_wrap=True)
     for heading in ("test (95 %)", "train", "total", "images/s", "MiB", "lines"):
         shown.add_column(heading, justify="right", no_wrap=True)

@@ -7,19 +7,18 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from safetensors.numpy import save
 
-from triptych.commands.eject import forms, native
 from triptych.commands.eject.program import Source, Trained
 from triptych.errors import RunFolderError, UsageError, did_you_mean
 from triptych.files import write_atomic, writing
 from triptych.frameworks import registry
-from triptych.images.source import BUILT_IN, class_names
+from triptych.images.built_in import BUILT_IN
 from triptych.network.layers import pair
 from triptych.network.weights import check_weights, load_tensors
 from triptych.network.zoo import NOTEBOOKS, ZOO, find_network
@@ -36,17 +35,12 @@ STYLES: dict[Form, Style] = {
 }
 """What each form is written in unless one asks for the other."""
 
-WRITERS: dict[Form, Callable[[Source, str], forms.Files]] = {
-    "script": forms.as_script,
-    "notebook": forms.as_notebook,
-    "package": forms.as_package,
+BESIDE: dict[Form, tuple[str, str]] = {
+    "script": ("{name}.safetensors", "{name}.csv"),
+    "notebook": ("{name}.safetensors", "{name}.csv"),
+    "package": ("{name}/weights.safetensors", "{name}/split.csv"),
 }
-WEIGHTS: dict[Form, str] = {
-    "script": "{name}.safetensors",
-    "notebook": "{name}.safetensors",
-    "package": "{name}/weights.safetensors",
-}
-"""Where each form looks for its weights."""
+"""Where each form looks for its weights and for its images."""
 
 OWN_IMAGES = "photos"
 """Where a notebook looks for images that nobody has named."""
@@ -146,6 +140,8 @@ def _native(source: Source, form: Form, name: str, target: Path) -> Contents:
     """A script or notebook, and beside it a run's weights for the framework, and its
     classes.
     """
+    from triptych.commands.eject import native
+
     write = native.script if form == "script" else native.notebook
     files: Contents = {target: write(source, name)}
     if source.trained is not None:
@@ -156,17 +152,20 @@ def _native(source: Source, form: Form, name: str, target: Path) -> Contents:
 
 
 def _exact(source: Source, form: Form, name: str, target: Path) -> Contents:
+    from triptych.commands.eject import exact
+    from triptych.commands.eject.table import table_of
+
     folder = target if form == "package" else target.parent
-    texts = WRITERS[form](source, name)
+    texts = exact.WRITERS[form](source, name)
     files: Contents = {folder / path: text for path, text in texts.items()}
     # The one file goes where it was asked for, whatever it is called.
     if form != "package":
         files = dict.fromkeys([target], *texts.values())
+    beside = name if form == "package" else target.stem
+    weights, split = (folder / one.format(name=beside) for one in BESIDE[form])
+    files[split] = table_of(source)
     if source.trained is not None:
         metadata = {"classes": json.dumps(source.trained.classes)}
-        weights = folder / WEIGHTS[form].format(
-            name=target.stem if form != "package" else name
-        )
         files[weights] = save(source.trained.weights, metadata)
     return files
 
@@ -237,6 +236,8 @@ def _built_in(network: str, classes: int | None) -> str:
 
 def _agreed(images: Path | str, classes: int | None) -> int:
     """How many classes the images have; raises UsageError if not those asked for."""
+    from triptych.images.source import class_names
+
     found = len(class_names(images))
     if classes not in (None, found):
         raise UsageError(
@@ -274,5 +275,5 @@ def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
         }
         for one in trained[0].epochs()
     )
-    known = Trained(weights, tuple(run.images().classes), history)
+    known = Trained(weights, tuple(run.images().classes), history, run.sides())
     return Source(recipe, architecture, entry, text, layouts, known)

@@ -1,93 +1,17 @@
-"""The three forms of a program: one file, a notebook, a package. Each gives files by
-their path, as text.
-"""
+"""What the forms of a program share, in either style."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from importlib.metadata import requires, version
 from pathlib import Path
 
-from triptych.commands.eject.pieces import Part
-from triptych.commands.eject.program import Source, fill, needs, write_program
-from triptych.frameworks.emit import WIDTH, docstring
+from triptych.commands.eject.program import Source
 
-Files = dict[str, str]
-
-
-def as_script(source: Source, name: str) -> Files:
-    """One file, with its parts one after another."""
-    parts = write_program(
-        source, 'Path(__file__).with_suffix(".safetensors")', "command"
-    )
-    bodies = [
-        f"# ---- {part.about.partition('.')[0]}\n\n{part.code()}"
-        for part in parts.values()
-    ]
-    head = fill(
-        "script.py.j2",
-        begin=_begin(source, '__name__ == "__main__" and '),
-        **_facts(source, name),
-    )
-    imports = _outside(parts, but=("import os", "import sys"))  # which the head has
-    return {f"{name}.py": tidy(f"{head}\n{imports}\n\n\n" + "\n\n".join(bodies))}
-
-
-def as_package(source: Source, name: str) -> Files:
-    """A folder that pip can install, one module a part."""
-    # What is learned later stays outside.
-    beside = 'Path(__file__).with_name("weights.safetensors")'
-    parts = write_program(
-        source, beside if source.trained else 'Path("weights.safetensors")', "command"
-    )
-    modules = {part: made.about.partition("\n")[0] for part, made in parts.items()}
-    files = {
-        "README.md": fill("README.md.j2", modules=modules, **_facts(source, name)),
-        "pyproject.toml": fill("pyproject.toml.j2", **_facts(source, name)),
-        f"{name}/__init__.py": f"{docstring(about(source))}\n",
-        f"{name}/__main__.py": tidy(
-            fill("main.py.j2", begin=_begin(source), **_facts(source, name))
-        ),
-    }
-    for part, made in parts.items():
-        below = "".join(
-            f"from {name}.{other} import {', '.join(sorted(names))}\n"
-            for other, names in needs(parts, part).items()
-        )
-        imports = f"{_outside({part: made})}\n{below}"
-        text = f"{docstring(made.about)}\n\n{imports}\n\n{made.code()}"
-        files[f"{name}/{part}.py"] = tidy(text, first_party=name)
-    return files
-
-
-def as_notebook(source: Source, name: str) -> Files:
-    """Cells with the parts and a story around them; what is long and the same
-    everywhere is folded.
-    """
-    parts = write_program(source, f"Path({f'{name}.safetensors'!r})")
-    text = fill(
-        "notebook.py.j2",
-        **_facts(source, name),
-        network=source.architecture.name,
-        title=source.title,
-        recipe=source.recipe,
-        size=source.architecture.input_shape,
-        classes=source.architecture.classes,
-        dropouts=source.architecture.dropouts,
-        color=source.entry.color,
-        images=folder_name(Path(source.recipe.images)),
-        built_in=ABOUT_BUILT_IN.get(source.recipe.images),
-        history=source.trained.history if source.trained else (),
-        environment=kernel_environment(source),
-        imports=f"{_outside(parts)}\nimport matplotlib.pyplot as plt\n",
-        settings=parts["settings"].code(),
-        part={key: part.code() for key, part in parts.items()},
-    )
-    return {f"{name}.ipynb": notebook_of(text)}
+Texts = dict[str, str]
+"""What the files of a form hold, by their paths."""
 
 
 def notebook_of(text: str) -> str:
@@ -138,7 +62,7 @@ def _cells(text: str) -> Iterator[dict[str, object]]:
                 "execution_count": None,
                 "outputs": [],
                 "metadata": FOLDED if kind.strip() == "folded" else {},
-                "source": _lines(tidy(body).strip()),
+                "source": _lines(body.strip()),
             }
         # Not a random one: equal notebooks are equal files.
         yield made | {"id": f"cell-{number:02}"}
@@ -159,28 +83,37 @@ def kernel_environment(source: Source) -> dict[str, str]:
     }
 
 
-def _begin(source: Source, when: str = "") -> str:
-    """What sets the environment, if `when` holds, by beginning again."""
-    return fill("begin.py.j2", environment=source.entry.speed, when=when)
-
-
-def _outside(parts: Mapping[str, Part], but: Collection[str] = ()) -> str:
-    """The imports from outside of several parts, `but` for some."""
-    return "\n".join(
-        sorted(
-            {line for part in parts.values() for line in part.outside.values()}
-            - set(but)
-        )
-    )
-
-
-def _facts(source: Source, name: str) -> dict[str, object]:
+def facts(source: Source, name: str) -> dict[str, object]:
+    """What the templates of every form and style are filled with."""
+    recipe, architecture = source.recipe, source.architecture
     return {
         "name": name,
         "about": about(source),
         "needs": requirements(source),
         "version": version("triptych"),
-        "trained": source.trained is not None,
+        "speed": source.entry.speed,
+        "title": source.title,
+        "module": source.entry.module,
+        "recipe": recipe,
+        "half": recipe.precision == "bfloat16",
+        "trained": source.trained,
+        "size": architecture.input_shape[:2],
+        "classes": architecture.classes,
+        "dropouts": architecture.dropouts,
+        "mean": architecture.mean,
+        "std": architecture.std,
+        "normalized": any(architecture.mean) or set(architecture.std) != {1.0},
+    }
+
+
+def notebook_facts(source: Source) -> dict[str, object]:
+    """What is to say in a notebook besides."""
+    return {
+        "title_line": f"{source.architecture.name} in {source.title}",
+        "color": source.entry.color,
+        "folder": folder_name(Path(source.recipe.images)),
+        "built_in": ABOUT_BUILT_IN.get(source.recipe.images),
+        "environment": kernel_environment(source),
     }
 
 
@@ -202,42 +135,3 @@ def requirements(source: Source) -> list[str]:
         by_name[package]
         for package in (*source.entry.needs, "numpy", "pillow", "safetensors")
     ]
-
-
-UNTYPED = ("keras", "optax", "tensorflow")
-"""What mypy finds no types for."""
-
-
-def tidy(
-    text: str, first_party: str = "", filename: str = "program.py", select: str = "I"
-) -> str:
-    """The text with its imports sorted, and those `select`ed mended, and its lines as
-    ruff breaks them.
-    """
-    options = [
-        "--isolated",
-        "--line-length",
-        str(WIDTH),
-        "--quiet",
-        "--stdin-filename",
-        filename,
-    ]
-    known = (
-        ["--config", f'lint.isort.known-first-party = ["{first_party}"]']
-        if first_party
-        else []
-    )
-    for words in (["check", "--select", select, "--fix-only", *known], ["format"]):
-        done = subprocess.run(
-            # -P: a ruff.py in the user's folder is not run instead
-            [sys.executable, "-P", "-m", "ruff", words[0], *options, *words[1:], "-"],
-            input=text,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        text = done.stdout
-    untyped = rf"^( *(?:import|from) (?:{'|'.join(UNTYPED)})\b[^#\n]*)$"
-    return re.sub(
-        untyped, r"\1  # type: ignore[import-untyped]", text, flags=re.MULTILINE
-    )

@@ -15,27 +15,23 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save, save_file
 
+from triptych.commands.eject.form import tidy
 from triptych.commands.eject.forms import (
-    ABOUT_BUILT_IN,
-    about,
-    folder_name,
-    kernel_environment,
+    facts,
+    notebook_facts,
     notebook_of,
     requirements,
-    tidy,
 )
-from triptych.commands.eject.program import Source, fill
+from triptych.commands.eject.program import Source, fill, literal, split_network
 from triptych.errors import WorkerFailed
 from triptych.frameworks.emit import cut
 from triptych.images.augment import Augmentation
 from triptych.network.architecture import Architecture
-from triptych.network.layers import pair
 from triptych.network.layouts import Array, to_native
 from triptych.network.weights import Distribution, Weights, initial_distributions
 from triptych.running.transport import environment
@@ -84,13 +80,12 @@ DIALECTS = {
 def script(source: Source, name: str) -> str:
     """One file that trains, evaluates and predicts."""
     weights = f'Path(__file__).with_suffix("{suffix(source)}")'
-    text = fill("native/script.py.j2", **facts(source, name, weights))
-    return tidy(re.sub(r"^# %%\n", "", text, flags=re.MULTILINE), select="I,F401")
+    text = fill("native/script.py.j2", **_facts(source, name, weights))
+    return tidy(re.sub(r"^# %%\n", "", text, flags=re.MULTILINE))
 
 
 def notebook(source: Source, name: str) -> str:
     """The same in cells, with what there is to say and to see."""
-    architecture, recipe = source.architecture, source.recipe
     history = (
         {
             "loss": [one["loss"] for one in source.trained.history],
@@ -99,18 +94,10 @@ def notebook(source: Source, name: str) -> str:
         if source.trained
         else {}
     )
-    text = fill(
-        "native/notebook.py.j2",
-        **facts(source, name, f"Path({name + suffix(source)!r})"),
-        title_line=f"{architecture.name} in {source.title}",
-        color=source.entry.color,
-        folder=folder_name(Path(recipe.images)),
-        built_in=ABOUT_BUILT_IN.get(recipe.images),
-        trained=source.trained,
-        history=history,
-        environment=kernel_environment(source),
-    )
-    return notebook_of(tidy(text, select="I,F401"))
+    given = _facts(source, name, f"Path({literal(name + suffix(source))})")
+    given |= notebook_facts(source)
+    text = fill("native/notebook.py.j2", **given, history=history)
+    return notebook_of(tidy(text))
 
 
 def suffix(source: Source) -> str:
@@ -118,39 +105,26 @@ def suffix(source: Source) -> str:
     return DIALECTS[source.entry.module].suffix
 
 
-def facts(source: Source, name: str, weights: str) -> dict[str, object]:
+def _facts(source: Source, name: str, weights: str) -> dict[str, object]:
     """What the templates are filled with; `weights` is an expression for a path."""
     recipe, architecture = source.recipe, source.architecture
-    height, width = pair(recipe.image_size)
+    height, width, _ = architecture.input_shape
     moved = recipe.augmentation
     shift = (int(height * moved.shift), int(width * moved.shift)) if moved else (0, 0)
     imports, network = network_text(source)
     half = (
         "jax.tree.map(lambda w: w.astype(jnp.bfloat16) if w.ndim > 1 else w, weights)"
     )
-    return {
-        "name": name,
-        "about": about(source),
+    return facts(source, name) | {
         "needs": _needs(source),
-        "version": version("triptych"),
-        "speed": source.entry.speed,
-        "title": source.title,
-        "recipe": recipe,
-        "size": (height, width),
-        "classes": architecture.classes,
         "network_imports": imports,
         "network": network,
         "weights": weights,
-        "module": source.entry.module,
-        "dropouts": architecture.dropouts,
         "augmentation": moved if moved and (moved.flip or any(shift)) else None,
         "shift": shift,
         "moves": any(shift),
         "changes": _changes(moved, any(shift)),
-        "mean": architecture.mean,
-        "std": architecture.std,
         "variance": tuple(one**2 for one in architecture.std),
-        "normalized": any(architecture.mean) or set(architecture.std) != {1.0},
         "initial": _initial(architecture),
         "half": half if recipe.precision == "bfloat16" else "weights",
     }
@@ -173,18 +147,16 @@ def _changes(augmentation: Augmentation | None, moves: bool) -> str:
 def network_text(source: Source) -> tuple[str, str]:
     """The imports of the network's text, and its rest, in its framework's dialect."""
     dialect = DIALECTS[source.entry.module]
-    imports, kept = [], []
-    _docstring, *statements = ast.parse(source.network).body  # the program has its own
-    for statement in statements:
-        text = cut(source.network, statement)
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            imports.append(text)
-        elif getattr(statement, "name", None) not in dialect.left_out:
-            kept.append(text)
+    imports, network = split_network(source)
+    kept = [
+        cut(network, statement)
+        for statement in ast.parse(network).body
+        if getattr(statement, "name", None) not in dialect.left_out
+    ]
     network = "\n\n".join(kept)
     for pattern, plain in dialect.plain:
         network = re.sub(pattern, plain, network)
-    return "".join(imports), network
+    return imports, network
 
 
 def _initial(architecture: Architecture) -> dict[str, str]:

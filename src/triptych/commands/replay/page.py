@@ -39,7 +39,7 @@ def _gather(folder: Path, replay: Replay) -> dict[str, object]:
         "version": version("triptych"),
         "colors": COLORS,
         "replay": replay,
-        "seeds": replay.asked["seeds"],
+        "seeds": replay.asked.seeds,
         "factors": list(
             dict.fromkeys(factor for one in replay.recipes for factor in one.factors)
         ),

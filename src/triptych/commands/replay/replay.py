@@ -5,10 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from triptych.commands.replay import factors
 from triptych.commands.replay.factors import (
@@ -27,8 +24,9 @@ from triptych.commands.replay.result import (
     Walk,
     change,
 )
+from triptych.commands.replay.settings import ReplaySettings
 from triptych.commands.replay.trainings import Trainings
-from triptych.errors import FrameworkMissing, RunFolderError, UsageError, did_you_mean
+from triptych.errors import FrameworkMissing, RunFolderError, UsageError
 from triptych.files import from_table, read_toml, to_toml, write_atomic
 from triptych.frameworks import registry
 from triptych.images.source import ImageSource, located
@@ -43,38 +41,6 @@ from triptych.running.transport import TIMEOUT
 
 ASKED = "replay.toml"
 """What was asked: it makes a folder a replay's."""
-
-
-@dataclass(frozen=True)
-class ReplaySettings:
-    """Everything that decides a replay."""
-
-    images: str = "sports"
-    recipes: tuple[str, ...] = NOTEBOOKS
-    """Names of recipes that ship, or recipe files."""
-    seeds: int = 3
-    framework: str = "pytorch"
-    epochs: int | None = None
-    """For all recipes alike; None for each recipe's own."""
-    image_size: int | None = None
-    full: bool = False
-    worst: str | None = None
-    """Where the walk begins; None for the recipe of the lowest test accuracy."""
-    best: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UsageError(f"seeds is {self.seeds}, but must be 1 or more")
-        if len(self.recipes) < 2 or len(set(self.recipes)) < len(self.recipes):
-            raise UsageError("recipes: name two or more, each once")
-        for end in (self.worst, self.best):
-            if end is not None and end not in self.recipes:
-                raise UsageError(
-                    f"{end!r} is none of the recipes: {did_you_mean(end, self.recipes)}"
-                )
-        if self.worst is not None and self.worst == self.best:
-            raise UsageError(f"the walk would begin and end at {self.worst}")
-        registry.find(self.framework)
 
 
 def replay(
@@ -210,7 +176,7 @@ def _carry_out(
     facts, images = trainings.facts(), trainings.images()
     return Replay(
         folder=str(trainings.path),
-        asked=msgspec.json.decode(msgspec.json.encode(asked)),
+        asked=asked,
         images=images,
         framework=trainings.entry.title,
         versions=facts.versions,

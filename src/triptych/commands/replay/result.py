@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
 
+from triptych.commands.replay.settings import ReplaySettings
 from triptych.images.sheet import ImagesFound
 from triptych.running.machine import Machine
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "replay.json"
 
 Interval = tuple[float, float]
@@ -112,7 +113,7 @@ class Replay(Struct, kw_only=True):
 
     schema: int = SCHEMA
     folder: str
-    asked: Annotated[dict[str, Any], Meta(description="As in replay.toml.")]
+    asked: Annotated[ReplaySettings, Meta(description="As in replay.toml.")]
     images: ImagesFound
     framework: Annotated[
         str, Meta(description="Its title, with versions in `versions`.")

@@ -123,7 +123,7 @@ def replay_parts(done: Replay) -> list[RenderableType]:
     """A replay on the terminal: the recipes, the two suspects crossed, both walks,
     where the page is.
     """
-    seeds = done.asked["seeds"]
+    seeds = done.asked.seeds
     recipes = table(
         title=f"{done.images.source} in {done.framework}, {seeds} seed(s) each"
     )

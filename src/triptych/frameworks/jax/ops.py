@@ -141,8 +141,8 @@ def lstm(
     """Long short-term memory over axis 1, gates i, f, g, o; its last or every state."""
 
     def step(
-        carried: tuple[jax.Array, ...], from_x: jax.Array
-    ) -> tuple[tuple[jax.Array, ...], jax.Array]:
+        carried: tuple[jax.Array, jax.Array], from_x: jax.Array
+    ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         h, c = carried
         i, f, g, o = jnp.split(
             from_x + dense(h, weights[f"{name}.recurrent_kernel"]), 4, axis=-1

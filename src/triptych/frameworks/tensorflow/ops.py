@@ -59,22 +59,14 @@ def batch_norm(
             mean.assign(new_mean)
             variance.assign(new_variance)
         return x
-    values = tf.cast(x, mean.dtype)
-    if not training:
-        normal = tf.nn.batch_normalization(
-            values, mean, variance, offset, scale, epsilon
-        )
-        return tf.cast(normal, x.dtype)
-    axes = list(range(x.shape.rank - 1))
-    batch_mean, batch_variance = tf.nn.moments(values, axes)
-    n = tf.cast(tf.size(x) // x.shape[-1], mean.dtype)
-    mean.assign(momentum * mean + (1 - momentum) * batch_mean)
-    variance.assign(
-        momentum * variance + (1 - momentum) * batch_variance * n / tf.maximum(n - 1, 1)
-    )
-    normal = tf.nn.batch_normalization(
-        values, batch_mean, batch_variance, offset, scale, epsilon
-    )
+    values, kept, taken = tf.cast(x, mean.dtype), momentum, 1 - momentum
+    center, spread = mean, variance
+    if training:
+        center, spread = tf.nn.moments(values, list(range(x.shape.rank - 1)))
+        n = tf.cast(tf.size(x) // x.shape[-1], mean.dtype)
+        mean.assign(kept * mean + taken * center)
+        variance.assign(kept * variance + taken * spread * n / tf.maximum(n - 1, 1))
+    normal = tf.nn.batch_normalization(values, center, spread, offset, scale, epsilon)
     return tf.cast(normal, x.dtype)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError, did_you_mean
+from ..built_in import BUILT_IN
 from . import (
     bystanders,
     camera,
@@ -26,14 +27,7 @@ from . import (
 from .dice import Dice
 from .stage import Stage
 
-CLASSES: tuple[str, ...] = (
-    "climbing",
-    "cycling",
-    "gymnastics",
-    "rowing",
-    "skating",
-    "xc_skiing",
-)
+CLASSES = BUILT_IN["sports"]
 TALK_TRAIN: tuple[int, ...] = (1160, 1256, 1558, 1147, 854, 1121)
 TALK_TEST: tuple[int, ...] = (290, 314, 390, 287, 214, 280)
 

@@ -1,0 +1,41 @@
+"""What a replay is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from triptych.errors import UsageError, did_you_mean
+from triptych.frameworks import registry
+from triptych.network.zoo import NOTEBOOKS
+
+
+@dataclass(frozen=True)
+class ReplaySettings:
+    """Everything that decides a replay."""
+
+    images: str = "sports"
+    recipes: tuple[str, ...] = NOTEBOOKS
+    """Names of recipes that ship, or recipe files."""
+    seeds: int = 3
+    framework: str = "pytorch"
+    epochs: int | None = None
+    """For all recipes alike; None for each recipe's own."""
+    image_size: int | None = None
+    full: bool = False
+    worst: str | None = None
+    """Where the walk begins; None for the recipe of the lowest test accuracy."""
+    best: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UsageError(f"seeds is {self.seeds}, but must be 1 or more")
+        if len(self.recipes) < 2 or len(set(self.recipes)) < len(self.recipes):
+            raise UsageError("recipes: name two or more, each once")
+        for end in (self.worst, self.best):
+            if end is not None and end not in self.recipes:
+                raise UsageError(
+                    f"{end!r} is none of the recipes: {did_you_mean(end, self.recipes)}"
+                )
+        if self.worst is not None and self.worst == self.best:
+            raise UsageError(f"the walk would begin and end at {self.worst}")
+        registry.find(self.framework)
