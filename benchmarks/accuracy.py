@@ -1,16 +1,16 @@
-"""How soon a good classifier is there: 88 % of the test images at 64 px, from the
-start of the process.
+"""How soon there is a good classifier: 88 % test accuracy at 64 px, from the start of
+the process.
 
 - Ours: `triptych train FOLDER --network compact-cnn --image-size 64 --precision
-  bfloat16`, PyTorch, an empty cache. It looks at the test part once, at its end, so
-  its time is that of the whole command: imports, decoding, the reference's check of
-  the first step, all epochs, the report.
+  bfloat16`, PyTorch, an empty cache. It uses the test split once, at the end, so its
+  time is that of the whole command: imports, decoding, the reference's check of the
+  first step, all epochs, the report.
 - (b): the talk's network and recipe written the framework's native way,
-  `benchmarks/peers/native_pytorch.py`, until the end of the epoch whose test accuracy
-  is reached, imports included. It is given three times our time; where it does not get
-  there, three times is what is counted.
+  `benchmarks/peers/native_pytorch.py`, until the end of the epoch that reaches this
+  test accuracy, imports included. It is given three times our time; if it does not get
+  there, three times our time is counted.
 
-Both take turns, with another seed each round. On the drawn sports there is no target.
+Both take turns, with a new seed each round. On the drawn sports there is no target.
 Budget: 270 seconds.
 """
 

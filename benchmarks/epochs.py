@@ -1,30 +1,30 @@
 """A whole epoch, from JPEG files, with the talk's network at 224 px: a training pass
 and a test pass.
 
-Four programs a framework, one after the other, then the same again while there is time:
+Four programs per framework, one after another, repeated as long as there is time:
 
-- (a) the notebooks' way: today's wording of the talk's notebook,
-  `benchmarks/peers/notebooks_*.py`, with its own batch;
+- (a) the notebooks' way: the talk's notebook in today's API,
+  `benchmarks/peers/notebooks_*.py`, with its own batch size;
 - ours: `triptych train FOLDER --network sports-cnn --image-size 224 --batch-size 32
   --epochs 3`;
 - (b) the native way: what the framework's own guides recommend,
   `benchmarks/peers/native_*.py`, batch 32, with the same flips and shifts as ours;
-- (c) the script that `triptych eject --style exact` writes, by the same recipe as ours.
+- (c) the script that `triptych eject --style exact` writes, with our recipe.
 
-All see the same images, 96 to train and 32 to test, balanced over the classes. Ours
-and (c) choose their epoch on a validation part after each epoch, and look at the test
-part at the end only: they are given the peers' test images as their validation part,
-so that one epoch is 96 images trained and 32 looked at in every program, and other
-images to test. Epochs 2 and 3 count: the first one compiles, and decodes where
-images are kept. Seconds of an image are those of both passes, by the images that
-were used. Ours writes a checkpoint after each epoch, which nobody else does: "between
-two epochs' ends" has it included, ratios are of the passes. (c) is timed by the lines
-it prints, so its copy of the best weights is included.
+All use the same images, 96 for training and 32 for testing, balanced over the classes.
+Ours and (c) choose their epoch on a validation split after each epoch, and use the test
+split only at the end. So they are given the peers' test images as their validation
+split, and other images for testing: in every program, one epoch is then 96 images
+trained and 32 evaluated. Epochs 2 and 3 count: the first one compiles, and decodes
+where images are kept. Time per image is that of both passes, divided by the number of
+images used. Ours writes a checkpoint after each epoch, which no other does: "between
+two epochs' ends" includes it, the ratios cover only the passes. (c) is timed by the
+lines it prints, so saving its best weights is included.
 
-All have the same number of threads. How threads wait and what memory is kept, Triptych
-sets for its workers, and (c) for itself.
+All have the same number of threads. How threads wait and how much memory is kept is set
+by Triptych for its workers, and by (c) for itself.
 
-Ratios are of the same epoch of the same round. Budget: 480 seconds.
+Ratios compare the same epoch of the same round. Budget: 480 seconds.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What grows how: time and memory over the number of images, and over their size.
+"""How time and memory grow with the number of images and with their size.
 
 - Number: 1,000, 4,000 and 16,000 different JPEG files of 64 px, read at 64 px.
 - Size: 512 JPEG files of 224 px, read at 32, 64, 128 and 224 px.
 
 For each: the first pass with an empty cache (as in "Images"), then one epoch of
-compact-cnn in PyTorch, batch 32, with its validation, both by a process of its own,
-with the most memory that it held. The exponent p of time ~ n^p or time ~ side^p is the
-slope of a straight line through the logarithms: 1 is proportional, and 2 in the side is
+compact-cnn in PyTorch, batch size 32, with validation, each in a process of its own,
+with its peak memory. The exponent p of time ~ n^p or time ~ side^p is the slope of a
+straight line through the logarithms: 1 is proportional, and 2 in the side is
 proportional to the pixels.
 
 One run each. Budget: 180 seconds.

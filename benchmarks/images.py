@@ -1,13 +1,13 @@
-"""From files to images, and how large a set may grow.
+"""From files to images, and how large a data set may be.
 
 - First pass: `open_images(folder, size=(224, 224))` on JPEG files of 224 px with an
-  empty cache: listing, hashing, decoding, looking for copies, writing the store. Each
-  pass is a fresh process; its imports do not count. The files were read before, so the
-  disk does not count.
-- A store of 1,000,000 images at 64 px, whose pixels are a hole in a file: how long a
-  fresh process takes to open it, and by how much the process's memory has grown
-  afterwards, for each image: by opening it, and with the split and the order, flips
-  and shifts of an epoch, as in training.
+  empty cache: listing, hashing, decoding, finding duplicates, writing the store. Each
+  pass is a fresh process; its imports do not count. The files have been read before, so
+  the disk does not count.
+- A store of 1,000,000 images at 64 px, whose pixels are a hole in a sparse file: how
+  long a fresh process takes to open it, and how much its memory has grown per image:
+  after opening it, and with the split and the order, flips and shifts of an epoch, as
+  in training.
 
 First pass: median of 3; opening: median of 5. Budget: 90 seconds.
 """

@@ -1,12 +1,12 @@
-"""How fast the machine itself is: everything else is set against these.
+"""How fast the machine itself is: everything else is measured against this.
 
-- The matrix-multiply peak: square matrices of 1,024, 2,048 and 4,096, the best size;
-  float32 in NumPy, float32 and bfloat16 in PyTorch, in a process of its own. A
+- The matrix-multiply peak: square matrices of size 1,024, 2,048 and 4,096, whichever is
+  fastest; float32 in NumPy, float32 and bfloat16 in PyTorch, in a separate process. A
   multiply-add counts as two operations.
-- Memory bandwidth: NumPy arrays of 256 MiB, far larger than the caches, one thread a
+- Memory bandwidth: NumPy arrays of 256 MiB, far larger than the caches, one thread per
   core. Copy moves two arrays, triad (a = b + 3 c, in blocks that stay in the cache
-  between its two passes) three; what the processor reads of an array only to overwrite
-  it is not counted.
+  between its two passes) three; an array that the processor reads only to overwrite it
+  is not counted.
 
 Median of 7. Budget: 50 seconds.
 """

@@ -1,19 +1,18 @@
 """What the common loop costs over a bare loop in the same framework: sports-cnn at 64
-px, batch 32, 8 steps a time.
+px, batch size 32, 8 steps at a time.
 
-The bare loop is what an ejected script is without its reading of images: its class
-`Model`, whose `train` is the framework's own training step, called in a plain `for`
-over batches that are held in memory beforehand. The common loop is
-`triptych.running.training`'s over the batches of a store: a thread gathers, flips and
-shifts them and draws the masks, the schedule is asked, progress is told. Both learn
-from the same images.
+The bare loop is an ejected script without its reading of images: its class `Model`,
+whose `train` is the framework's own training step, called in a plain `for` over batches
+that are already in memory. The common loop is the one in `triptych.running.training`,
+over the batches of a store: a thread gathers, flips and shifts them and draws the
+masks, the schedule is computed, progress is reported. Both learn from the same images.
 
-Both run as a worker of Triptych does: the same threads, and those that wait sleep.
+Both run like a worker of Triptych: with the same threads, which sleep while they wait.
 
-- Time: both in one process, in turns, the first turn of each not counted; ratio of each
-  turn to the bare one beside it.
-- Memory: the most that a process ever held, of two processes that take the same steps.
-  The bare one never imports Triptych's loop, images or network.
+- Time: both in one process, in turn, the first turn of each not counted; the ratio of
+  each turn to the bare one next to it.
+- Memory: the peak memory of two processes that take the same steps. The bare one never
+  imports Triptych's loop, images or network.
 
 Budget: 180 seconds.
 """

@@ -1,8 +1,8 @@
 """How long one waits before anything happens, in whole processes, from start to end.
 
-`triptych --help`; `python -c "import triptych"`; and `python -c pass`, which the import
-is set against: the import's own time is the difference, pair by pair. The three take
-turns, ten times; files are in the system's cache.
+`triptych --help`; `python -c "import triptych"`; and `python -c pass` as a baseline for
+the import, whose own time is the difference, pair by pair. The three take turns, ten
+times; files are in the system's cache.
 
 Median of 10. Budget: 15 seconds.
 """

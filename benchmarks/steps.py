@@ -1,11 +1,11 @@
 """What a training step costs: how much of the matrix-multiply peak it reaches, and what
-images cost.
+the input adds.
 
 `triptych bench sports-cnn --image-size S --batch-size 32` at 64 and 224 px, float32,
 all frameworks, each in a process of its own, in turn; then PyTorch in bfloat16 at 64
-px, in a bench of its own, round against round. The peak is NumPy's float32 matrix
-product, measured in every round beside the frameworks. What images cost is how much
-longer a step takes on images, prepared meanwhile, than on a batch of noise that is held
+px, in a separate benchmark, compared round by round. The peak is NumPy's float32 matrix
+product, measured in every round along with the frameworks. The input cost is how much
+longer a step takes on images, prepared at the same time, than on a batch of noise held
 in memory.
 
 Budget: 380 seconds.

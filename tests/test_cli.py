@@ -249,7 +249,7 @@ UNUSABLE = [
     (["show", "resnet18"], "there is no network 'resnet18': known: 2017-keras, "),
     (["compare", "x" * 5000], "there is no folder or archive 'xxx"),
     (["show", "x" * 5000], "there is no network 'xxx"),
-    (["resume", "x" * 5000], "is no run folder"),
+    (["resume", "x" * 5000], "not a run folder"),
     (["show", "lenett"], "there is no network 'lenett': did you mean 'lenet'?"),
     (["show", "lenet", "--framework", "pytorhc"], "did you mean 'pytorch'?"),
     (
@@ -259,10 +259,10 @@ UNUSABLE = [
     (["show", "lenet", "--image-size", "0"], "1 or more"),
     (
         ["predict", "nowhere", "a.png"],
-        "nowhere: is no run folder; 'triptych runs' lists those there are",
+        "nowhere: not a run folder; 'triptych runs' lists your runs",
     ),
-    (["evaluate", "nowhere", "digits"], "nowhere: is no run folder"),
-    (["resume", "nowhere"], "nowhere: is no run folder"),
+    (["evaluate", "nowhere", "digits"], "nowhere: not a run folder"),
+    (["resume", "nowhere"], "nowhere: not a run folder"),
 ]
 
 
@@ -296,7 +296,7 @@ def test_a_run_folder_that_is_there_is_left_alone(
     (tmp_path / "mine" / "diary.txt").write_text("dear diary")
     done = triptych("compare", "digits", "--out", "mine")
     assert done.returncode == 2
-    assert "mine: is there already; choose another --out" in done.stderr
+    assert "mine: already exists; choose another --out" in done.stderr
     assert files(tmp_path) == {"mine", "mine/diary.txt"}
 
 
@@ -319,7 +319,7 @@ def test_no_runs_and_an_empty_cache(triptych: Triptych, tmp_path: Path) -> None:
     assert json.loads(clean(triptych("runs", "--json"))) == []
     mine = str(tmp_path / "cache of my own")
     said = clean(triptych("cache", TRIPTYCH_CACHE=mine))
-    assert said == f"Nothing is kept in {mine}.\n"
+    assert said == f"The cache is empty: {mine}\n"
     assert json.loads(clean(triptych("cache", "--json", TRIPTYCH_CACHE=mine))) == []
     cleared = triptych("cache", "--clear", "--json", TRIPTYCH_CACHE=mine)
     assert json.loads(clean(cleared)) == {"stores": 0, "bytes": 0}
@@ -331,7 +331,7 @@ def test_a_damaged_run_is_listed_as_such(triptych: Triptych, tmp_path: Path) -> 
     (tmp_path / "runs" / "größe 1" / "recipe.toml").write_text("epochs = ")
     (listed,) = json.loads(clean(triptych("runs", "--json")))
     assert listed["folder"] == "runs/größe 1"
-    assert "is no valid TOML" in listed["states"]["damaged"]
+    assert "is not valid TOML" in listed["states"]["damaged"]
     assert "runs/größe 1" in clean(triptych("runs"))
 
 

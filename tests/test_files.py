@@ -140,7 +140,7 @@ def test_reading_what_cannot_be_read(tmp_path: Path) -> None:
     for content in (b"a = ", b"a = 1\na = 2", b"\xff\xfe", b"\0", endless, long):
         (tmp_path / "bad.toml").write_bytes(content)
         with pytest.raises(
-            UsageError, match=r"bad\.toml: is no valid TOML \("
+            UsageError, match=r"bad\.toml: is not valid TOML \("
         ) as caught:
             read_toml(tmp_path / "bad.toml")
         assert "\n" not in str(caught.value)

@@ -113,9 +113,9 @@ def test_a_notebook_shows_the_figures(
     predictions = triptych.predict(trained.folder, [image])
     words = seen(predictions._repr_html_()).words
     assert "<b>.png" in words
-    assert "Answered by NumPy reference" in words
+    assert "Computed by NumPy reference" in words
     evaluation = triptych.evaluate(trained.folder, "digits")
-    assert "of 359 images right" in seen(evaluation._repr_html_()).words
+    assert "on 359 images" in seen(evaluation._repr_html_()).words
     assert "Not ranked" in seen(made_up(ranked=False)._repr_html_()).words
     assert "2017-keras" in seen(made_up_replay(tmp_path)._repr_html_()).words
 

@@ -4,12 +4,12 @@
 
     TriptychError              one clear line; the command line ends with `exit_code`
     ├── UsageError             a wrong option, value or combination
-    ├── ImagesError          a folder or archive that no classifier can be trained on
-    │   ├── UnreadableImage  one file that is no usable image
+    ├── ImagesError            a folder or archive that no classifier can be trained on
+    │   ├── UnreadableImage    one file that is not a usable image
     │   └── UnsafeArchive      an archive with a member that must not be unpacked
     ├── ArchitectureError      a network that does not fit together; names the layer
     ├── RecipeError            a recipe that cannot be carried out
-    ├── RunFolderError         a run folder that is missing, damaged or of another make
+    ├── RunFolderError         a run folder missing, damaged or of another version
     ├── FrameworkMissing       a framework that is not installed; says how to install it
     ├── FrameworkUnsupported   a version of one that cannot be held to the conventions
     ├── WorkerFailed           a framework's process that died, hung or raised
@@ -30,7 +30,7 @@ QUOTED = 80
 
 
 class TriptychError(Exception):
-    """Base of all errors; `exit_code` is what the command line ends with."""
+    """Base of all errors; `exit_code` is the exit code of the command line."""
 
     exit_code = 2
 
@@ -44,7 +44,7 @@ class ImagesError(TriptychError):
 
 
 class UnreadableImage(ImagesError):
-    """One file that is no usable image.
+    """One file that is not a usable image.
 
     `kind` is one of the problem kinds of `triptych.images.folder`.
     """
@@ -68,7 +68,7 @@ class RecipeError(TriptychError):
 
 
 class RunFolderError(TriptychError):
-    """A run folder that is missing, damaged or of another make."""
+    """A run folder that is missing, damaged or of another version."""
 
 
 class FrameworkMissing(TriptychError):
@@ -90,7 +90,7 @@ class WorkerFailed(TriptychError):
 
 
 class NotEqual(TriptychError):
-    """Frameworks that do not compute the same, or of which it could not be told."""
+    """Frameworks that do not compute the same, or where the result is inconclusive."""
 
     exit_code = 1
 

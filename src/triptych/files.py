@@ -50,7 +50,7 @@ def read_toml(path: Path, error: type[TriptychError] = UsageError) -> dict[str, 
         raise error(f"{path}: cannot be read ({reason.strerror})") from None
     except (ValueError, RecursionError) as reason:
         # A number of 5,000 digits is no TOMLDecodeError.
-        raise error(f"{path}: is no valid TOML ({reason})") from None
+        raise error(f"{path}: is not valid TOML ({reason})") from None
 
 
 def to_toml(tables: Mapping[str, object]) -> str:

@@ -155,7 +155,7 @@ def problem_lines(images: ImagesFound) -> list[str]:
         return []
     lines = [
         f"{len(problems):,} problem(s) with the images; "
-        "the run went on without those files:"
+        "the files concerned are left out:"
     ]
     for kind in images.problem_counts:
         paths = [problem.path for problem in problems if problem.kind == kind]

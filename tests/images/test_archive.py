@@ -47,7 +47,7 @@ def refused(path: Path, message: str) -> None:
     assert path.name in str(raised.value)
 
 
-def damaged(path: Path, message: str = "no intact zip or tar archive") -> None:
+def damaged(path: Path, message: str = "not an intact zip or tar archive") -> None:
     with pytest.raises(ImagesError, match=message) as raised:
         open_images(path, size=(4, 4))
     assert not isinstance(raised.value, UnsafeArchive)

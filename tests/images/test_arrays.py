@@ -70,7 +70,8 @@ def test_what_is_no_labeled_images(images: Any, labels: Any, message: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"), [([1, 1, 1, 1], "one class"), ([0, 1, 1, 1], "one image")]
+    ("labels", "message"),
+    [([1, 1, 1, 1], "one class"), ([0, 1, 1, 1], "one usable image")],
 )
 def test_too_little_to_learn_from(labels: list[int], message: str) -> None:
     with pytest.raises(ImagesError, match=message):

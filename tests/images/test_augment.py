@@ -151,6 +151,6 @@ def test_seed_and_epoch_decide() -> None:
 @pytest.mark.parametrize("shift", [-0.1, 1.0, 1.5, float("nan"), float("inf")])
 def test_a_shift_out_of_range(shift: float) -> None:
     with pytest.raises(
-        RecipeError, match=r"augmentation: shift is .*, but must lie in \[0, 1\)"
+        RecipeError, match=r"augmentation: shift is .*, but must be in \[0, 1\)"
     ):
         Augmentation(shift=shift)

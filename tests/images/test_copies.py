@@ -33,37 +33,41 @@ def test_no_copies() -> None:
 
 def test_within_a_class_the_first_is_kept() -> None:
     assert found(("a", 0, 0), ("b", 0, 0), ("a", 0, 0), ("a", 0, 0)) == [
-        Copy(2, 0, "copy"),
-        Copy(3, 0, "copy"),
+        Copy(2, 0, "duplicate"),
+        Copy(3, 0, "duplicate"),
     ]
 
 
 def test_across_sides_test_then_validation_then_train_keeps_it() -> None:
-    assert found(("a", 0, TRAIN), ("a", 0, TEST)) == [Copy(0, 1, "copy across sides")]
-    assert found(("a", 0, TEST), ("a", 0, TRAIN)) == [Copy(1, 0, "copy across sides")]
+    assert found(("a", 0, TRAIN), ("a", 0, TEST)) == [
+        Copy(0, 1, "duplicate across splits")
+    ]
+    assert found(("a", 0, TEST), ("a", 0, TRAIN)) == [
+        Copy(1, 0, "duplicate across splits")
+    ]
     assert found(("a", 0, TRAIN), ("a", 0, VALIDATION)) == [
-        Copy(0, 1, "copy across sides")
+        Copy(0, 1, "duplicate across splits")
     ]
     assert found(
         ("a", 0, VALIDATION), ("a", 0, TEST), ("a", 0, TRAIN), ("a", 0, TEST)
     ) == [
-        Copy(0, 1, "copy across sides"),
-        Copy(2, 1, "copy across sides"),
-        Copy(3, 1, "copy"),
+        Copy(0, 1, "duplicate across splits"),
+        Copy(2, 1, "duplicate across splits"),
+        Copy(3, 1, "duplicate"),
     ]
 
 
 def test_across_classes_none_is_kept() -> None:
     assert found(("a", 0, TRAIN), ("b", 1, TRAIN), ("a", 1, TEST), ("a", 0, TRAIN)) == [
-        Copy(0, 2, "copy across classes"),
-        Copy(2, 0, "copy across classes"),
-        Copy(3, 2, "copy across classes"),
+        Copy(0, 2, "duplicate across classes"),
+        Copy(2, 0, "duplicate across classes"),
+        Copy(3, 2, "duplicate across classes"),
     ]
 
 
 def test_rows_without_pixels_are_no_copies() -> None:
     assert found(("a", 0, 0), ("a", 0, 0), ("a", 0, 0), unusable=(0,)) == [
-        Copy(2, 1, "copy")
+        Copy(2, 1, "duplicate")
     ]
 
 

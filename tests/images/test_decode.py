@@ -329,7 +329,7 @@ def test_fits_differ_and_shrinking_is_antialiased() -> None:
 def test_impossible_sizes_and_fits() -> None:
     with pytest.raises(UsageError, match="did you mean 'squash'"):
         resize(noise(1), (8, 8), "sqash")
-    with pytest.raises(UsageError, match="at least one pixel"):
+    with pytest.raises(UsageError, match="at least 1 pixel"):
         resize(noise(1), (0, 8))
 
 

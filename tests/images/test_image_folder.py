@@ -161,7 +161,7 @@ def test_misplaced_images_are_listed_and_other_files_are_welcome(
         (["test/a/1", "test/b/1"], "no train/<class>/"),
         (["train/1", "train/2", "test/1"], "no train/<class>/"),
         (["a/1", "a/2", "b/1", "b/2", "test/1"], "'test' beside class folders"),
-        (["a/1", "a/2", "b/1"], "class 'b' has one image"),
+        (["a/1", "a/2", "b/1"], "class 'b' has one usable image"),
         (
             [
                 "train/a/1",
@@ -171,7 +171,7 @@ def test_misplaced_images_are_listed_and_other_files_are_welcome(
                 "test/c/1",
                 "test/c/2",
             ],
-            "'c' has no image in train",
+            "'c' has no usable image in train",
         ),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_class_folder_without_an_image_file_is_noted_and_no_class(
     )
     np.testing.assert_array_equal(store.labels, [0, 0, 0, 1, 1, 1])
     with pytest.raises(
-        ImagesError, match=r"3 problem\(s\) with strict, first c: no images"
+        ImagesError, match=r"3 problem\(s\) in strict mode, first c: no images"
     ):
         open_images(root, size=(12, 16), strict=True)
 
@@ -237,7 +237,7 @@ def test_files_that_are_meant_to_be_images_make_a_class(tmp_path: Path) -> None:
         | {"b/bad.png": b"", "c/1.JPG": b"<html>", "c/2.jpg": b"<html>"},
     )
     message = (
-        r"class 'c' has no image that can be used "
+        r"class 'c' has no usable image "
         r"\(2 left out, first c/1\.JPG: not an image\)"
     )
     with pytest.raises(ImagesError, match=message):
@@ -357,10 +357,10 @@ def test_every_problem_kind_is_found_and_the_rest_is_used(tmp_path: Path) -> Non
         ("misplaced", "stray.png"),
         ("no images", "models"),
         ("link", "train/a/loop"),
-        ("copy", "train/b/again.bmp"),
-        ("copy across sides", "train/b/from test.png"),
-        ("copy across classes", "train/b/as a.png"),
-        ("copy across classes", "train/a/3.png"),
+        ("duplicate", "train/b/again.bmp"),
+        ("duplicate across splits", "train/b/from test.png"),
+        ("duplicate across classes", "train/b/as a.png"),
+        ("duplicate across classes", "train/a/3.png"),
     }
     assert {p.kind for p in store.problems} == set(PROBLEM_KINDS)
     # 16 images, one more under a wrong ending, one lost for its two labels.
@@ -368,7 +368,7 @@ def test_every_problem_kind_is_found_and_the_rest_is_used(tmp_path: Path) -> Non
     row = next(i for i in range(16) if store.name(i) == "train/b/image.txt")
     np.testing.assert_array_equal(store.images[row], noise(62))
     with pytest.raises(
-        ImagesError, match=r"12 problem\(s\) with strict, first train/a/loop: link"
+        ImagesError, match=r"12 problem\(s\) in strict mode, first train/a/loop: link"
     ):
         open_images(root, size=(12, 16), strict=True)
 

@@ -145,9 +145,9 @@ def test_description_and_contact_sheet(tmp_path: Path) -> None:
     assert [facts.train, facts.validation, facts.test] == [16, 2, 9]
     assert facts.classes == ["alpine skiing", "b"]
     assert facts.class_counts == {"train": [8, 8], "validation": [1, 1], "test": [0, 9]}
-    assert facts.problem_counts == {"copy": 1, "empty": 2}
+    assert facts.problem_counts == {"duplicate": 1, "empty": 2}
     detail = "same pixels as train/b/0.png"
-    assert facts.problems[0] == Problem("copy", "train/b/same.png", detail)
+    assert facts.problems[0] == Problem("duplicate", "train/b/same.png", detail)
     assert (facts.source, facts.key) == (str(tmp_path / "set"), store.key)
     contact_sheet(store, tmp_path / "sheet.png", per_class=4)
     with Image.open(tmp_path / "sheet.png") as sheet:

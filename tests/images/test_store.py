@@ -116,7 +116,7 @@ def test_strict_is_fatal_on_both_runs(folder: Path) -> None:
     for _ in range(2):
         with pytest.raises(
             ImagesError,
-            match=r"1 problem\(s\) with strict, first train/a/x\.png: empty",
+            match=r"1 problem\(s\) in strict mode, first train/a/x\.png: empty",
         ):
             open_images(folder, size=(6, 6), strict=True)
     assert len(open_images(folder, size=(6, 6))) == 16
@@ -131,14 +131,14 @@ def test_too_little_is_left(tmp_path: Path) -> None:
     bad = {"c/1.png": b"", "c/2.png": b"no"}
     with pytest.raises(
         ImagesError,
-        match=r"class 'c' has no image.*2 left out, first c/1\.png: empty",
+        match=r"class 'c' has no usable image.*2 left out, first c/1\.png: empty",
     ):
         open_images(fill(tmp_path / "one", images("a", "b") | bad), size=(6, 6))
     nothing = dict.fromkeys(FILES, b"text")
     with pytest.raises(ImagesError, match="no readable image"):
         open_images(fill(tmp_path / "two", nothing), size=(6, 6))
     same = images("a", "b") | dict.fromkeys(("c/1.png", "c/2.png"), saved(noise(5)))
-    with pytest.raises(ImagesError, match="class 'c' has one image"):
+    with pytest.raises(ImagesError, match="class 'c' has one usable image"):
         open_images(fill(tmp_path / "three", same), size=(6, 6))
     assert list_stores() == []
     assert list((cache_folder() / "images").glob("*.partial")) == []

@@ -194,30 +194,30 @@ MISFITS = {
     ),
     "ends with a sequence": (
         layer('kind="rows"'),
-        "layer 'rows1': the last layer must give one number",
+        "layer 'rows1': the last layer must output one number",
     ),
     "add of two shapes": (
         layer('kind="max_pool"')
         + layer('name="sum"\nkind="add"\ninputs=["pool1", "images"]')
         + HEAD,
         (
-            r"layer 'sum' \(add\): adds inputs of one shape, but gets \(32, 32, 3\), "
-            r"\(64, 64, 3\)"
+            r"layer 'sum' \(add\): adds inputs of the same shape, but gets "
+            r"\(32, 32, 3\), \(64, 64, 3\)"
         ),
     ),
     "concat of two heights": (
         layer('kind="max_pool"')
         + layer('kind="concat"\ninputs=["pool1", "images"]')
         + HEAD,
-        r"layer 'concat1' \(concat\): joins inputs of one height and width",
+        r"layer 'concat1' \(concat\): joins inputs of the same height and width",
     ),
     "add of one": (
         layer('kind="add"') + HEAD,
-        r"layer 'add1' \(add\): needs two inputs or more",
+        r"layer 'add1' \(add\): needs two or more inputs",
     ),
     "two for one": (
         layer('kind="relu"\ninputs=["images", "images"]') + HEAD,
-        r"layer 'relu1' \(relu\): takes one input, but is given 2",
+        r"layer 'relu1' \(relu\): takes one input, but gets 2",
     ),
     "unknown kind": (
         layer('name="first"\nkind="convv"') + HEAD,
@@ -279,7 +279,7 @@ MISFITS = {
     ),
     "all dropped": (
         layer('kind="dropout"\nrate=1') + HEAD,
-        r"\(dropout\): rate is 1.0, but must lie in",
+        r"\(dropout\): rate is 1.0, but must be in",
     ),
     "duplicate name": (
         2 * layer('name="a"\nkind="relu"') + HEAD,
@@ -293,7 +293,7 @@ MISFITS = {
         layer('name="stem"\nkind="relu"')
         + layer('name="b"\nkind="relu"\ninputs=["stm"]')
         + HEAD,
-        r"layer 'b': reads 'stm', which is no layer above it: did you mean 'stem'\?",
+        r"layer 'b': reads 'stm', which is not a layer above it: did you mean 'stem'\?",
     ),
     "input from below": (
         layer('name="a"\nkind="relu"\ninputs=["flatten1"]') + HEAD,
@@ -318,23 +318,23 @@ MISFITS = {
     ),
     "keyword": (
         layer('name="class"\nkind="relu"') + HEAD,
-        "layer 'class': a name must be a Python name",
+        "layer 'class': a name must be a Python identifier",
     ),
     "no Python name": (
         layer('name="1st"\nkind="relu"') + HEAD,
-        "layer '1st': a name must be a Python name",
+        "layer '1st': a name must be a Python identifier",
     ),
     "dot": (
         layer('name="a.b"\nkind="relu"') + HEAD,
-        "layer 'a.b': a name must be a Python name",
+        "layer 'a.b': a name must be a Python identifier",
     ),
     "underscore": (
         layer('name="_a"\nkind="relu"') + HEAD,
-        "layer '_a': a name must be a Python name",
+        "layer '_a': a name must be a Python identifier",
     ),
     "number as a name": (
         layer('name=1\nkind="relu"') + HEAD,
-        "layer 1: its name must be a text",
+        "layer 1: its name must be a string",
     ),
     "no layers": ("layers = []", "network: has no layers"),
     "no list of layers": (
@@ -347,7 +347,7 @@ MISFITS = {
     ),
     "ends with an image": (
         layer('kind="relu"'),
-        "layer 'relu1': the last layer must give one number",
+        "layer 'relu1': the last layer must output one number",
     ),
     "input of two sides": (
         f"input = [8, 8]\n{HEAD}",
@@ -362,16 +362,16 @@ MISFITS = {
         + layer(f'kind="dense"\nunits={10**12}')
         + layer('kind="dense"\nunits=3'),
         (
-            "network: holds 12,292,000,000,000,003 numbers at once; 10,000,000,000 is "
-            "the limit"
+            "network: holds 12,292,000,000,000,003 numbers at once, but the limit is "
+            "10,000,000,000"
         ),
     ),
     "an output that no machine holds": (
         f"input = [65536, 65536, 3]\n{HEAD}",
         "numbers at once",
     ),
-    "nested without end": (f"a = {'[' * 100_000}", "is no valid TOML"),
-    "a number of 5,000 digits": (f"a = {'1' * 5000}", "is no valid TOML"),
+    "nested without end": (f"a = {'[' * 100_000}", "is not valid TOML"),
+    "a number of 5,000 digits": (f"a = {'1' * 5000}", "is not valid TOML"),
     "empty input": (
         f"input = [8, 0, 3]\n{HEAD}",
         r"input must be \[height, width, channels\], each 1 or",
@@ -382,7 +382,7 @@ MISFITS = {
     ),
     "mean of another length": (
         f"mean = [0.5]\n{HEAD}",
-        "mean and std need one number a channel",
+        "mean and std need one number per channel",
     ),
     "std of 0": (f"std = [1.0, 0.0, 1.0]\n{HEAD}", "std must be above 0"),
     "std that is no number": (f"std = [1.0, nan, 1.0]\n{HEAD}", "std must be"),
@@ -440,12 +440,12 @@ def test_a_layer_has_any_python_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("optimizer", "the optimizer's tensors go by this name"),
+        ("optimizer", "this name is taken by the optimizer's tensors"),
         ("images", "another layer has this name"),
         ("a" * (LONGEST + 1), f"must have at most {LONGEST} characters"),
-        ("ﬁ", "must be a Python name"),  # Python reads it as "fi"
-        ("conv\n1", "must be a Python name"),
-        ('a"]', "must be a Python name"),
+        ("ﬁ", "must be a Python identifier"),  # Python reads it as "fi"
+        ("conv\n1", "must be a Python identifier"),
+        ('a"]', "must be a Python identifier"),
     ],
 )
 def test_what_no_layer_can_be_called(name: str, said: str) -> None:
@@ -716,7 +716,7 @@ def test_what_cannot_be_adapted() -> None:
     assert pooled.adapted((9, 9), 4).classes == 4
     with pytest.raises(
         ArchitectureError,
-        match=r"layer 'pool1' \(global_average_pool\) gives 4 numbers, but",
+        match=r"layer 'pool1' \(global_average_pool\) outputs 4 numbers, but",
     ):
         pooled.adapted(classes=5)
 

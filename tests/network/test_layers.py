@@ -247,7 +247,7 @@ def test_one_channel_cannot_be_normalized_by_itself(shape: Shape) -> None:
         (
             Add(),
             [(4, 4, 8), (4, 4, 9)],
-            r"adds inputs of one shape, but gets \(4, 4, 8\), \(4, 4, 9\)",
+            r"adds inputs of the same shape, but gets \(4, 4, 8\), \(4, 4, 9\)",
         ),
         (Rows(), [(8,)], "needs an input of"),
         (Rows(), [(4, 8)], "needs an input of"),
@@ -257,12 +257,12 @@ def test_one_channel_cannot_be_normalized_by_itself(shape: Shape) -> None:
             r"needs a sequence of \(steps, features\), but gets \(4, 4, 8\): "
             r"put a rows layer",
         ),
-        (GRU(3), [(8,)], "give every recurrent layer but the last one sequence = true"),
+        (GRU(3), [(8,)], "set sequence = true in every recurrent layer but the last"),
         (
             Dense(3),
             [(4, 8)],
             r"but gets a sequence of \(4, 8\): "
-            r"put a flatten before it, or let the recurrent",
+            r"put a flatten before it, or have the recurrent",
         ),
         (
             BatchNorm(),
@@ -279,11 +279,11 @@ def test_one_channel_cannot_be_normalized_by_itself(shape: Shape) -> None:
                 GlobalAveragePool(),
             )
         ),
-        (Add(), [(4, 8), (4, 9)], "adds inputs of one shape"),
-        (Concat(), [(4, 8), (5, 8)], "or of one number of steps"),
-        (Concat(), [(4, 8), (8,)], "or of one number of steps"),
-        (Concat(), [(4, 4, 8), (4, 5, 8)], "joins inputs of one height and width"),
-        (Concat(), [(4, 4, 8), (128,)], "joins inputs of one height and width"),
+        (Add(), [(4, 8), (4, 9)], "adds inputs of the same shape"),
+        (Concat(), [(4, 8), (5, 8)], "or number of steps"),
+        (Concat(), [(4, 8), (8,)], "or number of steps"),
+        (Concat(), [(4, 4, 8), (4, 5, 8)], "joins inputs of the same height and width"),
+        (Concat(), [(4, 4, 8), (128,)], "joins inputs of the same height and width"),
     ],
 )
 def test_what_a_layer_cannot_take(

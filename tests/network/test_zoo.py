@@ -139,8 +139,8 @@ def test_not_found(tmp_path: Path) -> None:
     with pytest.raises(ArchitectureError, match=r"folder\.toml: cannot be read"):
         find_network(str(tmp_path / "folder.toml"))
     (tmp_path / "broken.toml").write_text("name = ", "utf-8")
-    with pytest.raises(ArchitectureError, match=r"broken\.toml: is no valid TOML"):
+    with pytest.raises(ArchitectureError, match=r"broken\.toml: is not valid TOML"):
         find_network(str(tmp_path / "broken.toml"))
     (tmp_path / "latin.toml").write_bytes('name = "ü"'.encode("latin-1"))
-    with pytest.raises(ArchitectureError, match=r"latin\.toml: is no valid TOML"):
+    with pytest.raises(ArchitectureError, match=r"latin\.toml: is not valid TOML"):
         find_network(str(tmp_path / "latin.toml"))

@@ -193,7 +193,7 @@ def test_headline_figures_and_terminal_tell_one_verdict(
     )
     assert not_ranked == (several and verdict != "equal")
     lines = agreement_lines(read_result(RunFolder(tmp_path / "altered")))
-    assert lines[0].startswith(f"Certificate: {verdict}: ")
+    assert lines[0].startswith(f"Certificate: {verdict}. ")
     assert any("not ranked" in line for line in lines) == not_ranked
 
 

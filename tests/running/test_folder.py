@@ -101,7 +101,9 @@ def test_events_of_another_make_are_refused(spoiled: Any, tmp_path: Path) -> Non
         else spoiled
     )
     (tmp_path / "events.jsonl").write_text(json.dumps(line))
-    with pytest.raises(RunFolderError, match=r"events\.jsonl: is of another make"):
+    with pytest.raises(
+        RunFolderError, match=r"events\.jsonl: is in the format of another version"
+    ):
         panel.epochs()
     (tmp_path / "events.jsonl").write_text('{"other": ' + "[" * 100_000)
     with pytest.raises(RunFolderError, match=r"events\.jsonl: cannot be read"):
@@ -117,7 +119,9 @@ def test_images_of_another_make_are_refused(key: str, tmp_path: Path) -> None:
         {**IMAGES, key: None},
     ):
         (run.path / "images.json").write_text(json.dumps(spoiled))
-        with pytest.raises(RunFolderError, match=r"images\.json: is of another make"):
+        with pytest.raises(
+            RunFolderError, match=r"images\.json: is in the format of another version"
+        ):
             run.images()
 
 

@@ -40,7 +40,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"batch_size": 0}, "batch_size is 0, but must be 1 or more"),
     ({"batch_size": -8}, "batch_size is -8"),
     ({"seed": -1}, "seed is -1, but must be 0 or more"),
-    ({"image_size": 3}, "image_size is 3, but must lie between 4 and 1024 pixels"),
+    ({"image_size": 3}, "image_size is 3, but must be between 4 and 1024 pixels"),
     ({"image_size": 1025}, "image_size is 1025"),
     ({"image_size": [64, 2]}, r"image_size is \(64, 2\)"),
     ({"image_size": [64]}, "for image_size"),
@@ -58,7 +58,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"frameworks": []}, "frameworks: name one or more"),
     ({"frameworks": "keras"}, "for frameworks"),
     ({"frameworks": [1]}, "for frameworks"),
-    ({"frameworks": ["keras", "keras"]}, "frameworks: each can be named once"),
+    ({"frameworks": ["keras", "keras"]}, "frameworks: name each only once"),
     (
         {"frameworks": ["keras", "pytorhc"]},
         r"framework.*'pytorhc': did you mean 'pytorch'\?",
@@ -75,7 +75,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"optimizer": {"momentum": 1.0}},
-        r"optimizer: momentum is 1.0, but must lie in \[0, 1\)",
+        r"optimizer: momentum is 1.0, but must be in \[0, 1\)",
     ),
     ({"optimizer": {"momentum": -0.1}}, "optimizer: momentum is -0.1"),
     ({"optimizer": {"beta1": 1.0}}, "optimizer: beta1 is 1.0"),
@@ -348,7 +348,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_recipe(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("epochs = \n")
     with pytest.raises(
-        RecipeError, match=r"bad\.toml: is no valid TOML \(.*line 1"
+        RecipeError, match=r"bad\.toml: is not valid TOML \(.*line 1"
     ) as caught:
         read_recipe(tmp_path / "bad.toml")
     assert "\n" not in str(caught.value)

@@ -43,7 +43,7 @@ class Quantity(Struct, kw_only=True, omit_defaults=True):
         float | None,
         Meta(
             description="Largest difference, relative to the largest number there; "
-            "null if it is no number."
+            "null if it is not a number."
         ),
     ]
     bound: float
@@ -61,7 +61,7 @@ class Quantity(Struct, kw_only=True, omit_defaults=True):
 
 
 class Subject(Struct, kw_only=True):
-    """One framework that was asked."""
+    """One framework that was checked."""
 
     title: str
     status: Literal["answered", "missing", "failed"]
@@ -72,22 +72,22 @@ class Subject(Struct, kw_only=True):
     modes: Annotated[
         dict[str, str],
         Meta(
-            description="Modes that compute with less precision than asked, "
-            "as it had them."
+            description="Modes that compute with less precision than requested, "
+            "and their state."
         ),
     ] = field(default_factory=dict)
     trained_sha256: Annotated[
         str | None,
         Meta(
-            description="Of all weights after the network's trainings: "
-            "equal in equal runs."
+            description="Hash of all weights after the training of the network: "
+            "the same in equal runs."
         ),
     ] = None
     flips: Annotated[
         dict[str, int],
         Meta(
-            description="By case: decisions of ReLUs and max pools "
-            "other than the reference's, forward."
+            description="By case: decisions of ReLUs and max pools in the forward pass "
+            "that differ from the reference's."
         ),
     ] = field(default_factory=dict)
 
@@ -115,7 +115,7 @@ class Drift(Struct, kw_only=True):
     framework: str
     training: str
     steps: Annotated[
-        list[int], Meta(description="Where the weights were looked at.")
+        list[int], Meta(description="After which steps the weights were compared.")
     ] = field(default_factory=list)
     weights: Annotated[
         list[float | None],
@@ -130,7 +130,7 @@ class Drift(Struct, kw_only=True):
     ] = field(default_factory=list)
     flips: Annotated[
         list[int],
-        Meta(description="Decisions other than the reference's at these steps."),
+        Meta(description="Decisions that differ from the reference's at these steps."),
     ] = field(default_factory=list)
     loss: Annotated[
         list[float | None], Meta(description="Gap of the loss at every step.")
@@ -142,13 +142,13 @@ class RuleOfBound(Struct, kw_only=True):
 
     rule: Rule
     device: Device
-    factor: Annotated[float, Meta(description="Times the envelope.")]
-    floor: Annotated[float, Meta(description="The least that the bound is.")]
+    factor: Annotated[float, Meta(description="Factor on the envelope.")]
+    floor: Annotated[float, Meta(description="The smallest that the bound can be.")]
     reason: str
 
 
 class Difference(Struct, kw_only=True, omit_defaults=True):
-    """The first comparison that does not hold."""
+    """The first comparison that fails."""
 
     framework: str
     against: str
@@ -162,14 +162,16 @@ class Difference(Struct, kw_only=True, omit_defaults=True):
 
 
 class ProofSettings(Struct, kw_only=True):
-    """All that is needed to ask the same again."""
+    """Everything needed to repeat the same checks."""
 
     network: Annotated[str, Meta(description="The architecture file.")]
     frameworks: list[str]
     precision: Precision
     steps: Annotated[int, Meta(ge=1)]
     optimizers: list[Optimizer]
-    schedules: Annotated[list[Schedule], Meta(description="One for each optimizer.")]
+    schedules: Annotated[
+        list[Schedule], Meta(description="One for each of `optimizers`.")
+    ]
     seed: Annotated[int, Meta(ge=0)]
     batch_size: Annotated[int, Meta(ge=2)]
     probes: bool = True
@@ -232,7 +234,7 @@ class Certificate(Struct, kw_only=True):
             return "; ".join(reasons) or "nothing was compared"
         reach = self._vague_from()
         vague = (
-            f"; from step {reach} on rounding has grown too large to tell"
+            f"; from step {reach} on, rounding has grown too large to tell"
             if reach
             else ""
         )
@@ -324,10 +326,10 @@ def first_of(quantities: list[Quantity]) -> Difference | None:
 
 def describe(one: Difference) -> str:
     """A difference in words: who, what, where, how far, and since when."""
-    size = one.note or "no number"
+    size = one.note or "not a number"
     if one.gap is not None:
-        size = f"{one.gap:.1e} apart, where {one.bound:.1e} is allowed"
-    where = one.where + (f" of the probe '{one.case}'" if one.case in PROBES else "")
+        size = f"gap {one.gap:.1e}, bound {one.bound:.1e}"
+    where = one.where + (f" in probe '{one.case}'" if one.case in PROBES else "")
     since = f", first after step {one.step}" if one.step else ""
     return (
         f"{one.framework} against {one.against}: "
@@ -342,12 +344,12 @@ def read_certificate(path: Path) -> Certificate:
     try:
         stored = msgspec.convert(read_json(path), Certificate)
     except msgspec.ValidationError as reason:
-        raise UsageError(f"{path}: is no certificate ({reason})") from None
+        raise UsageError(f"{path}: is not a certificate ({reason})") from None
     asked = stored.asked
     if stored.schema != SCHEMA or (
         asked and len(asked.optimizers) != len(asked.schedules)
     ):
-        raise UsageError(f"{path}: is no certificate of this version of Triptych")
+        raise UsageError(f"{path}: is not a certificate of this version of Triptych")
     return stored
 
 

@@ -214,13 +214,13 @@ def _against_reference(
     found = []
     for place, key in compared:
         may = bounds[key]
-        far, note = math.inf, "gives no answer here"
+        far, note = math.inf, "gave no answer here"
         if key in answers:
             spared = _spared(answered, place, bounds)
             far, note = gap(answers[key], truth[key], size[key], spared)
         found.append(Discrepancy(place, name, REFERENCE, far, may.far, may.rule, note))
     for key in sorted(set(answers) - set(answered.reference)):
-        place, note = Place("forward", answered.case.name, key), "nobody asked for it"
+        place, note = Place("forward", answered.case.name, key), "was not asked for"
         found.append(
             Discrepancy(place, name, REFERENCE, math.inf, 0.0, "forward", note)
         )

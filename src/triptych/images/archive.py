@@ -70,7 +70,7 @@ def _damage_named(path: Path) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise ImagesError(
-            f"{path} is no intact zip or tar archive "
+            f"{path} is not an intact zip or tar archive "
             f"({str(error) or type(error).__name__}); give a folder, or pack it again"
         ) from error
 

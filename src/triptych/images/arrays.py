@@ -64,7 +64,7 @@ def _checked(
     try:
         images, given = np.asarray(arrays[0]), np.asarray(arrays[1])
     except ValueError as error:
-        raise UsageError(f"images: (images, labels) are no arrays: {error}") from None
+        raise UsageError(f"images: (images, labels) are not arrays: {error}") from None
     if images.ndim == 3:
         images = images[..., None]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):

@@ -26,7 +26,7 @@ class Augmentation:
     def __post_init__(self) -> None:
         if not 0 <= self.shift < 1:
             raise RecipeError(
-                f"augmentation: shift is {self.shift}, but must lie in [0, 1)"
+                f"augmentation: shift is {self.shift}, but must be in [0, 1)"
             )
 
 

@@ -68,12 +68,17 @@ def _judge(
             row: next(r for r in rows if labels[r] != labels[row]) for row in rows
         }
         return [
-            Copy(row, other, "copy across classes") for row, other in others.items()
+            Copy(row, other, "duplicate across classes")
+            for row, other in others.items()
         ]
     # Sides are numbered train < validation < test.
     kept = max(rows, key=lambda row: (sides[row], -row))
     return [
-        Copy(row, kept, "copy" if sides[row] == sides[kept] else "copy across sides")
+        Copy(
+            row,
+            kept,
+            "duplicate" if sides[row] == sides[kept] else "duplicate across splits",
+        )
         for row in rows
         if row != kept
     ]

@@ -261,7 +261,7 @@ def check_fit(size: tuple[int, int], fit: str, method: str = "bilinear") -> None
             raise UsageError(f"unknown {what} {name!r}: {did_you_mean(name, known)}")
     if min(size) < 1:
         raise UsageError(
-            f"image size {size[0]} x {size[1]}: give at least one pixel each way"
+            f"image size {size[0]} x {size[1]}: give at least 1 pixel in each direction"
         )
 
 

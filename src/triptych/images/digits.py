@@ -71,5 +71,5 @@ def _table() -> NDArray[np.float64]:
             return np.loadtxt(file, delimiter=",")
     except (OSError, ValueError) as error:
         raise ImagesError(
-            f"cannot read the digits in {path}: {error}; install triptych again"
+            f"cannot read the digits in {path}: {error}; reinstall triptych"
         ) from error

@@ -20,7 +20,7 @@ def save_images(store: Store, folder: Path) -> None:
     """
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder}: is there already; choose another --save-to")
+            raise UsageError(f"{folder}: already exists; choose another --save-to")
         for name, image in zip(store.names, store.images, strict=True):
             path = folder / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,7 @@ SIDE_FOLDERS = {
     "validation": VALIDATION,
     "test": TEST,
 }
-LAYOUTS = "one folder a class (cats/, dogs/), or train/<class>/ and test/<class>/"
+LAYOUTS = "one folder per class (cats/, dogs/), or train/<class>/ and test/<class>/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,15 +324,14 @@ def check_classes(
 def _check_class(source: str, name: str, count: int, to_learn: int, hint: str) -> None:
     """Raise ImagesError for a class that cannot be learned."""
     if count < 2:
-        many = "one image" if count else "no image"
+        many = "one usable image" if count else "no usable image"
         raise ImagesError(
-            f"{source}: class {name!r} has {many} that can be used{hint}; "
-            "add some, or remove its folder"
+            f"{source}: class {name!r} has {many}{hint}; add some, or remove its folder"
         )
     if not to_learn:
         raise ImagesError(
-            f"{source}: class {name!r} has no image in train "
-            f"that can be used{hint}; add some, or remove its folders"
+            f"{source}: class {name!r} has no usable image in train"
+            f"{hint}; add some, or remove its folders"
         )
 
 

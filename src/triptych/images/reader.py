@@ -32,17 +32,17 @@ is meant to be.
 PROBLEM_KINDS = {
     "unreadable": "cannot be opened or decoded; left out",
     "empty": "has no bytes; left out",
-    "truncated": "ends before its image does; left out",
-    "not an image": "is none of JPEG, PNG, WebP, BMP, GIF, TIFF; left out",
+    "truncated": "the file ends before its image does; left out",
+    "not an image": "not a JPEG, PNG, WebP, BMP, GIF or TIFF file; left out",
     "too large": "over 100 megapixels or 500 MB; left out",
     "no images": (
         "a class folder without a file that is, or is named like, an image; left out"
     ),
     "misplaced": "an image outside the class folders; left out",
-    "link": "a link to a folder that is listed already; not followed",
-    "copy": "the pixels of another image of its class and side; the first is kept",
-    "copy across sides": "the pixels of an image on another side; kept there only",
-    "copy across classes": "the same pixels under two labels; every copy is left out",
+    "link": "a link to a folder that is already listed; not followed",
+    "duplicate": "same pixels as an image of its class and split; the first is kept",
+    "duplicate across splits": "same pixels as an image in another split; kept there",
+    "duplicate across classes": "same pixels under two labels; all are left out",
 }
 """Every kind of problem, and what is done about it."""
 

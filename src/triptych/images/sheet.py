@@ -31,7 +31,9 @@ class ImagesFound(Struct, kw_only=True):
     """
 
     source: str
-    key: Annotated[str, Meta(description="Of the store: equal keys are equal images.")]
+    key: Annotated[
+        str, Meta(description="Key of the store: equal keys mean equal images.")
+    ]
     size: tuple[int, int]
     """Height and width to which they were resized."""
     fit: str
@@ -41,9 +43,9 @@ class ImagesFound(Struct, kw_only=True):
     test: int
     classes: list[str]
     class_counts: Annotated[
-        dict[str, list[int]], Meta(description="By side, of each class.")
+        dict[str, list[int]], Meta(description="By split, for each class.")
     ]
-    problem_counts: Annotated[dict[str, int], Meta(description="By kind.")]
+    problem_counts: Annotated[dict[str, int], Meta(description="Counts by kind.")]
     problems: list[Problem]
 
 
@@ -156,5 +158,5 @@ def _write(sheet: Image.Image, path: Path) -> None:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise ImagesError(
-            f"cannot write {path}: {error.strerror or error}; choose another place"
+            f"cannot write {path}: {error.strerror or error}; choose another path"
         ) from error

@@ -143,9 +143,9 @@ def open_images(
     if strict and store.problems:
         first = store.problems[0]
         raise ImagesError(
-            f"{source}: {len(store.problems):,} problem(s) with strict, "
+            f"{source}: {len(store.problems):,} problem(s) in strict mode, "
             f"first {first.path}: {first.kind} ({first.detail}); "
-            "mend them or run without strict"
+            "fix them or run without strict"
         )
     return replace(store, source=str(source))
 
@@ -300,7 +300,7 @@ def _again(read: _Read, row: int) -> bytes:
     if _digest(data) != read.digests[row].tobytes():
         raise ImagesError(
             f"{listing.source}: {listing.names[row]} changed while it was read; "
-            "run again when it is at rest"
+            "run again once nothing is writing to it"
         )
     return data
 

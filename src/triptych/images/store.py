@@ -127,7 +127,7 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ImagesError(
                 f"the image store {path} cannot be used ({error}); "
-                "clear it and let it be made again"
+                "delete it, and it will be made again"
             ) from error
 
     @classmethod
@@ -138,11 +138,11 @@ class Store:
         ends = np.memmap(path / "ends.bin", np.int64, mode="r")
         names = np.memmap(path / "names.bin", np.uint8, mode="r")
         if not len(labels) == len(sides) == len(ends) == rows:
-            raise ValueError("its index has another length than it says")
+            raise ValueError("its index is not as long as it says")
         if (path / "images.bin").stat().st_size != rows * height * width * 3:
-            raise ValueError("images.bin has another size than it says")
+            raise ValueError("images.bin is not of the stated size")
         if (path / "digests.bin").stat().st_size != rows * 16:
-            raise ValueError("digests.bin has another size than it says")
+            raise ValueError("digests.bin is not of the stated size")
         if _index_digest(path) != facts.index:
             raise ValueError("its index was changed")
         return cls(

@@ -102,12 +102,12 @@ def _read(text_or_path: str | Path) -> tuple[dict[str, object], str]:
             table = tomllib.loads(text_or_path)
         except (ValueError, RecursionError) as reason:
             raise ArchitectureError(
-                f"the network is no valid TOML ({reason})"
+                f"the network is not valid TOML ({reason})"
             ) from None
         name = table.get("name", "network")
     if not isinstance(name, str):
         raise ArchitectureError(
-            f"the network's name is {quote(name)}, but must be a text"
+            f"the network's name is {quote(name)}, but must be a string"
         )
     check_network_name(name)  # before any message begins with it
     return table, name
@@ -137,7 +137,7 @@ def _layer(network: str, number: int, table: Mapping[str, object]) -> _Unnamed:
         hint = did_you_mean(str(kind), VOCABULARY)
         raise ArchitectureError(f"{label}: unknown kind {quote(kind)}: {hint}")
     if given is not None and not isinstance(given, str):
-        raise ArchitectureError(f"{label}: its name must be a text")
+        raise ArchitectureError(f"{label}: its name must be a string")
     if inputs is not None and not (
         isinstance(inputs, list) and all(isinstance(i, str) for i in inputs)
     ):

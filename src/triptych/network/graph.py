@@ -31,11 +31,11 @@ would stand it.
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network's layers in an order in which they can be computed; the last one gives
-    the logits.
+    """A network's layers, in an order in which they can be computed; the last one
+    outputs the logits.
 
     `input_shape` is (height, width, channels); the network sees (pixel / 255 - mean) /
-    std, with one number a channel. Raises ArchitectureError, naming the layer, if
+    std, with one number per channel. Raises ArchitectureError, naming the layer, if
     anything does not fit.
     """
 
@@ -61,7 +61,7 @@ class Architecture:
             )
         if not (len(self.mean) == len(self.std) == self.input_shape[2]):
             raise ArchitectureError(
-                f"{self.name}: mean and std need one number a channel"
+                f"{self.name}: mean and std need one number per channel"
             )
         if not all(map(math.isfinite, self.mean)):
             raise ArchitectureError(f"{self.name}: mean must be finite")
@@ -87,13 +87,14 @@ class Architecture:
         if len(self.shapes[self.nodes[-1].name]) != 1:
             raise ArchitectureError(
                 f"{self.name}: layer {self.nodes[-1].name!r}: "
-                "the last layer must give one number a class; end with a dense layer"
+                "the last layer must output one number per class; "
+                "end with a dense layer"
             )
         numbers = max(self.parameter_count, *map(math.prod, self.shapes.values()))
         if numbers > LARGEST:
             raise ArchitectureError(
-                f"{self.name}: holds {numbers:,} numbers at once; "
-                f"{LARGEST:,} is the limit"
+                f"{self.name}: holds {numbers:,} numbers at once, "
+                f"but the limit is {LARGEST:,}"
             )
 
     @cached_property
@@ -117,7 +118,7 @@ class Architecture:
 
     @property
     def classes(self) -> int:
-        """How many classes it tells apart."""
+        """The number of classes."""
         return self.shapes[self.nodes[-1].name][0]
 
     @cached_property
@@ -142,7 +143,7 @@ class Architecture:
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers are trained."""
+        """The number of trainable parameters."""
         return sum(math.prod(shape) for shape in self.parameters.values())
 
     @property
@@ -154,13 +155,13 @@ class Architecture:
 
     @property
     def training_flops(self) -> int:
-        """Floating-point operations of one image in a training step, the optimizer's
-        aside.
+        """Floating-point operations of one image in a training step, without the
+        optimizer's.
 
-        Each layer's work counts once forward, once more for the gradient of its
-        parameters if it has any, and once more for the gradient of its input if
-        anything before it is trained: nobody needs the gradient of the images. Where
-        every layer is trained that is three times `flops`, but for the first layer's.
+        Each layer's work counts once forward, again for the gradient of its parameters
+        if it has any, and again for the gradient of its input if anything before it is
+        trained: nothing needs the gradient of the images. If every layer is trained,
+        that is three times `flops`, except for the first layer.
         """
         trained: set[str] = set()  # the nodes that hold parameters, or come after some
         total = 0
@@ -177,7 +178,7 @@ class Architecture:
 
     @property
     def dropouts(self) -> dict[str, tuple[float, Shape]]:
-        """The rate of each dropout layer, and the shape of what it masks."""
+        """The rate of each dropout layer, and the shape that it masks."""
         return {
             node.name: (node.layer.rate, self.shapes[node.name])
             for node in self.nodes
@@ -237,7 +238,7 @@ class Architecture:
             if not isinstance(last.layer, Dense):
                 raise ArchitectureError(
                     f"{self.name}: layer {last.name!r} ({last.layer.kind}) "
-                    f"gives {self.classes} numbers, "
+                    f"outputs {self.classes} numbers, "
                     f"but the images have {classes} classes; end with a dense layer"
                 )
             last = dataclasses.replace(
@@ -277,15 +278,14 @@ def _check_node(network: str, node: Node, known: set[str]) -> None:
     for name in node.inputs:
         if name not in known:
             raise ArchitectureError(
-                f"{label}: reads {quote(name)}, which is no layer above it: "
+                f"{label}: reads {quote(name)}, which is not a layer above it: "
                 f"{did_you_mean(name, known)}"
             )
     if node.layer.merges and len(node.inputs) < 2:
         raise ArchitectureError(
-            f"{label} ({node.layer.kind}): needs two inputs or more"
+            f"{label} ({node.layer.kind}): needs two or more inputs"
         )
     if not node.layer.merges and len(node.inputs) != 1:
         raise ArchitectureError(
-            f"{label} ({node.layer.kind}): "
-            f"takes one input, but is given {len(node.inputs)}"
+            f"{label} ({node.layer.kind}): takes one input, but gets {len(node.inputs)}"
         )

@@ -37,12 +37,12 @@ def check_layer_name(name: str) -> None:
     spelled = unicodedata.normalize("NFKC", name) == name and name.isidentifier()
     if not spelled or keyword.iskeyword(name) or name.startswith("_"):
         raise ArchitectureError(
-            "a name must be a Python name that begins with a letter, such as 'conv1'"
+            "a name must be a Python identifier starting with a letter, such as 'conv1'"
         )
     if len(name) > LONGEST:
         raise ArchitectureError(f"a name must have at most {LONGEST} characters")
     if name == OPTIMIZER:
         raise ArchitectureError(
-            "the optimizer's tensors go by this name; "
+            "this name is taken by the optimizer's tensors; "
             "choose another, such as 'optimizer1'"
         )

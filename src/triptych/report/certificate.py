@@ -18,16 +18,16 @@ from triptych.report.template import SHARED, render
 from triptych.running.folder import write_json
 
 MEANINGS: dict[Rule, str] = {
-    "forward": "layers' outputs, in evaluation",
-    "forward_training": "layers' outputs, in training",
-    "refed": "each layer by itself, fed by the reference",
+    "forward": "layer outputs in evaluation",
+    "forward_training": "layer outputs in training",
+    "refed": "each layer teacher-forced",
     "loss": "loss",
-    "activation_gradient": "gradients of layers' outputs",
-    "gradient": "gradients of parameters",
+    "activation_gradient": "gradients at layer outputs",
+    "gradient": "parameter gradients",
     "step": "parameters and optimizer after a step",
     "running": "running statistics",
     "trajectory": "training, step by step",
-    "idle": "biases that a batch norm takes away",
+    "idle": "biases canceled by a batch norm",
 }
 """What each quantity is, for people."""
 

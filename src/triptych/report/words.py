@@ -114,9 +114,7 @@ def verdict(result: Result) -> str:
 def reason(result: Result) -> str:
     """What that verdict rests on."""
     return (
-        result.equivalence.reason
-        if result.equivalence
-        else "the run has not come to its end"
+        result.equivalence.reason if result.equivalence else "the run has not finished"
     )
 
 

@@ -15,20 +15,21 @@ class Epoch(Struct, kw_only=True):
     epoch: Annotated[int, Meta(description="Counted from 1.")]
     loss: Annotated[
         float | None,
-        Meta(description="Mean training loss, dropout active; null if infinite."),
+        Meta(description="Mean training loss, with dropout active; null if infinite."),
     ]
     accuracy: Annotated[
         float,
-        Meta(description="Share of the training images right, dropout active."),
+        Meta(description="Training accuracy, with dropout active."),
     ]
     validation_loss: float | None = None
     validation_accuracy: float | None = None
     train_seconds: Annotated[
-        float, Meta(description="Training steps only, compilation included.")
+        float,
+        Meta(description="Time of the training steps only, compilation included."),
     ]
     images_per_second: float
     step_losses: Annotated[
         list[float | None],
-        Meta(description="The loss of every step; null where it is no finite number."),
+        Meta(description="The loss of every step; null where it is not finite."),
     ]
     validation_seconds: float | None = None

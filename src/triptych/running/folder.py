@@ -169,8 +169,8 @@ class RunFolder:
         with writing(path):
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
                 raise RunFolderError(
-                    f"{path}: is there already; choose another --out, "
-                    f"or go on with: triptych resume {path}"
+                    f"{path}: already exists; choose another --out, "
+                    f"or resume it with: triptych resume {path}"
                 )
             with _made(path) as place:
                 write_atomic(place / "network.toml", architecture.to_toml())
@@ -192,7 +192,7 @@ class RunFolder:
             path = RUNS / path
         if not os.path.isfile(path / "recipe.toml"):
             raise RunFolderError(
-                f"{path}: is no run folder; 'triptych runs' lists those there are"
+                f"{path}: not a run folder; 'triptych runs' lists your runs"
             )
         return cls(path)
 
@@ -238,7 +238,7 @@ class RunFolder:
         if not len(found) == len(set(found)) == wanted:
             raise RunFolderError(
                 f"{self.path / 'images.json'}: "
-                f"its classes are not the {wanted} of the network"
+                f"the network has {wanted} classes, but it lists others"
             )
         return found
 
@@ -307,7 +307,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise RunFolderError(
-            f"{path}: another process is at work on this {what}"
+            f"{path}: another process is working on this {what}"
         ) from None
     try:
         yield
@@ -327,7 +327,7 @@ def read_json(path: Path) -> dict[str, object]:
     """Read a JSON table; raises RunFolderError if it is missing or damaged."""
     value = read_record(path, object)
     if not isinstance(value, dict):
-        raise RunFolderError(f"{path}: holds no table")
+        raise RunFolderError(f"{path}: does not hold a JSON object")
     return value
 
 
@@ -350,7 +350,9 @@ def decode_json(path: Path, text: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as reason:
-        raise RunFolderError(f"{path}: is of another make ({reason})") from None
+        raise RunFolderError(
+            f"{path}: is in the format of another version ({reason})"
+        ) from None
     except (msgspec.DecodeError, RecursionError) as reason:
         raise RunFolderError(f"{path}: cannot be read ({reason})") from None
 

@@ -90,7 +90,7 @@ class Recipe:
         if not all(4 <= side <= 1024 for side in pair(self.image_size)):
             raise RecipeError(
                 f"image_size is {self.image_size}, "
-                "but must lie between 4 and 1024 pixels"
+                "but must be between 4 and 1024 pixels"
             )
         if not self.frameworks:
             raise RecipeError("frameworks: name one or more")
@@ -100,7 +100,7 @@ class Recipe:
             except UsageError as reason:
                 raise RecipeError(f"frameworks: {reason}") from None
         if len(set(self.frameworks)) < len(self.frameworks):
-            raise RecipeError("frameworks: each can be named once")
+            raise RecipeError("frameworks: name each only once")
         _check_optimizer(self.optimizer)
 
     def summary(self) -> str:
@@ -278,7 +278,8 @@ def read_recipe(recipe: Path | str | Mapping[str, object] | None) -> dict[str, o
     elif not path.suffix and not os.path.exists(path):
         hint = did_you_mean(str(path), NOTEBOOKS)
         raise RecipeError(
-            f"there is no recipe {str(path)!r}: {hint}; one of your own is a .toml file"
+            f"there is no recipe {str(path)!r}: {hint}; "
+            "a recipe of your own is a .toml file"
         )
     tables = read_toml(path, RecipeError)
     network = tables.get("network")
@@ -320,5 +321,5 @@ def _check_optimizer(optimizer: Optimizer) -> None:
         if not least <= getattr(optimizer, name) < below:
             value = getattr(optimizer, name)
             raise RecipeError(
-                f"optimizer: {name} is {value}, but must lie in [{least}, {below})"
+                f"optimizer: {name} is {value}, but must be in [{least}, {below})"
             )

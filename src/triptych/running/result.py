@@ -39,7 +39,8 @@ class Attempt(Struct, kw_only=True):
     status: str
     title: str
     error: Annotated[
-        str | None, Meta(description="Why, if missing or failed; what to do next.")
+        str | None,
+        Meta(description="Why it is missing or has failed, and what to do next."),
     ] = None
     version: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
@@ -52,14 +53,14 @@ class FrameworkResult(Attempt, kw_only=True):
 
     status: Literal["done", "missing", "failed", "unfinished"]
     test_accuracy: Annotated[
-        float | None, Meta(description="With the best epoch's weights, 0 to 1.")
+        float | None, Meta(description="With the best epoch's weights, from 0 to 1.")
     ] = None
     test_accuracy_interval: Annotated[
         tuple[float, float] | None,
         Meta(description="Wilson's 95 % interval of the test accuracy."),
     ] = None
     validation_accuracy: Annotated[
-        float | None, Meta(description="Of the best epoch.")
+        float | None, Meta(description="In the best epoch.")
     ] = None
     best_epoch: Annotated[
         int | None,
@@ -68,40 +69,41 @@ class FrameworkResult(Attempt, kw_only=True):
             "of the highest validation accuracy, or the last if the recipe keeps that."
         ),
     ] = None
-    first_step_loss: Annotated[float | None, Meta(description="Before any update.")] = (
-        None
-    )
+    first_step_loss: Annotated[
+        float | None, Meta(description="Loss before any update.")
+    ] = None
     train_seconds: Annotated[
-        float | None, Meta(description="All training steps, compilation included.")
+        float | None,
+        Meta(description="Time of all training steps, compilation included."),
     ] = None
     total_seconds: Annotated[
         float | None,
-        Meta(description="Of the process that finished the training: import to test."),
+        Meta(description="Time of the process that finished training, import to test."),
     ] = None
     images_per_second: Annotated[
         float | None,
         Meta(
-            description="Training; median over the epochs after the first, "
+            description="Training speed: median over the epochs after the first, "
             "if there are any."
         ),
     ] = None
     images_per_second_range: Annotated[
         tuple[float, float] | None,
         Meta(
-            description="Lowest and highest of these epochs; "
-            "null if it is a single one."
+            description="Lowest and highest over these epochs; "
+            "null if there is only one."
         ),
     ] = None
     peak_memory_mib: float | None = None
     import_memory_mib: Annotated[
         float | None,
-        Meta(description="Peak memory when the framework had just been imported."),
+        Meta(description="Peak memory right after the framework was imported."),
     ] = None
     parameters: int | None = None
     network_lines: Annotated[
         int | None,
         Meta(
-            description="Of its network.py what a user would write: imports and the "
+            description="What a user would write of network.py: imports and the "
             "network, without the helpers before it, comments, docstrings and blank "
             "lines."
         ),
@@ -109,7 +111,7 @@ class FrameworkResult(Attempt, kw_only=True):
     epochs: list[Epoch] = field(default_factory=list)
     confusion: Annotated[
         list[list[int]] | None,
-        Meta(description="Test images: rows the true class, columns the predicted."),
+        Meta(description="Test images: rows are true classes, columns predicted."),
     ] = None
 
 
@@ -119,38 +121,37 @@ class Agreement(Struct, kw_only=True):
     first_step_loss_gap: Annotated[
         float | None,
         Meta(
-            description="Largest difference of the first step's loss "
-            "between two frameworks."
+            description="Largest difference in first-step loss between two frameworks."
         ),
     ] = None
     test_logits_gap: Annotated[
         float | None,
         Meta(
-            description="Largest difference of a final test logit "
+            description="Largest difference in a test logit after training "
             "between two frameworks."
         ),
     ] = None
     same_predictions: Annotated[
         float | None,
         Meta(
-            description="Share of the test images on which all frameworks say the same."
+            description="Share of test images with the same label from all frameworks."
         ),
     ] = None
     reference_first_step_loss: Annotated[
         float | None,
         Meta(
-            description="By the NumPy reference in float64, "
+            description="Computed by the NumPy reference in float64, "
             "whatever the run's precision."
         ),
     ] = None
     reference_error: Annotated[
-        str | None, Meta(description="Why the reference could not say.")
+        str | None, Meta(description="Why there is no loss from the reference.")
     ] = None
     reference_gap: Annotated[
         float | None,
         Meta(
-            description="Largest difference of a framework's first loss "
-            "from the reference's."
+            description="Largest difference between a framework's first-step loss "
+            "and the reference's."
         ),
     ] = None
 
@@ -160,7 +161,10 @@ class Equivalence(Struct, kw_only=True):
     certificate.json.
     """
 
-    verdict: Annotated[Verdict, Meta(description="Each against the NumPy reference.")]
+    verdict: Annotated[
+        Verdict,
+        Meta(description="Verdict on each framework against the NumPy reference."),
+    ]
     reason: Annotated[
         str, Meta(description="What it rests on: who agrees, or the first difference.")
     ]
@@ -178,7 +182,9 @@ class NetworkFacts(Struct, kw_only=True):
     input: Annotated[tuple[int, ...], Meta(description="Height, width and channels.")]
     classes: int
     parameters: int
-    flops: Annotated[int, Meta(description="Operations of one image forward.")]
+    flops: Annotated[
+        int, Meta(description="Operations of one image in the forward pass.")
+    ]
     training_flops: Annotated[
         int, Meta(description="Of one image in training, forward and backward.")
     ]
@@ -197,15 +203,15 @@ class NetworkFacts(Struct, kw_only=True):
 
 
 class Result(Struct, kw_only=True):
-    """A run's figures: the content of result.json and of what --json prints."""
+    """A run's figures: the content of result.json and of the --json output."""
 
-    schema: Annotated[int, Meta(description="The version of this form.")] = SCHEMA
+    schema: Annotated[int, Meta(description="The version of this format.")] = SCHEMA
     folder: Annotated[str, Meta(description="The run folder.")]
     started: Annotated[
-        str, Meta(description="When the run was first begun, ISO 8601 in UTC.")
+        str, Meta(description="When the run was first started, ISO 8601 in UTC.")
     ]
     recipe: Annotated[
-        Recipe, Meta(description="As in recipe.toml, every default filled in.")
+        Recipe, Meta(description="As in recipe.toml, with all defaults filled in.")
     ]
     images: ImagesFound
     network: NetworkFacts
@@ -213,7 +219,7 @@ class Result(Struct, kw_only=True):
     frameworks: dict[str, FrameworkResult]
     agreement: Agreement
     equivalence: Annotated[
-        Equivalence | None, Meta(description="Null if there was nothing to judge.")
+        Equivalence | None, Meta(description="Null if nothing was compared.")
     ] = None
     ranking: Annotated[
         dict[str, list[str]] | None,

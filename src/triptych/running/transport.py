@@ -195,7 +195,7 @@ class LocalWorker:
         except queue.Empty:
             raise WorkerFailed(
                 f"{title} hung: no sign of life for {self.timeout:g} s, "
-                f"so it was ended{_tail(self.log)}"
+                f"so it was stopped{_tail(self.log)}"
             ) from None
         if line is None:
             raise WorkerFailed(
@@ -206,10 +206,10 @@ class LocalWorker:
 
 def _death(status: int) -> str:
     if status >= 0:
-        return f"ended without a result (exit status {status})"
+        return f"exited without a result (exit status {status})"
     name = signal.Signals(-status).name
     hint = (
-        ", most likely for lack of memory: try a smaller --batch-size or --image-size"
+        ", most likely out of memory: try a smaller --batch-size or --image-size"
         if name == "SIGKILL"
         else ""
     )
@@ -221,4 +221,4 @@ def _tail(log: Path) -> str:
     lines = [
         line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()
     ]
-    return f"; the end of {log}:\n  " + "\n  ".join(lines[-LOG_LINES:]) if lines else ""
+    return f"; end of {log}:\n  " + "\n  ".join(lines[-LOG_LINES:]) if lines else ""

@@ -151,7 +151,7 @@ def test_the_file_and_the_page(done: Bench) -> None:
     for words in (
         "Not ranked",
         "triptych verify mlp --image-size 8",
-        "Getting ready, and memory",
+        "Startup and memory",
         "GFLOP/s",
     ):
         assert words in page
@@ -167,7 +167,7 @@ def test_the_headline_says_no_more_than_the_rounds() -> None:
     """Keras on JAX was faster once: first by the median only."""
     said = headline(made_up(ranked=True))
     assert said == (
-        "PyTorch trains fastest here by the median: 490 images a second; "
+        "PyTorch trains fastest here by the median: 490 images per second; "
         "Keras on JAX at 0.96, Keras at 0.84 of that."
     )
     assert headline(made_up(ranked=False)).endswith("Not ranked.")
@@ -212,7 +212,10 @@ def test_one_that_is_killed_leaves_the_others_figures(home: Path) -> None:
     assert "SIGKILL" in (jax.error or "")
     assert (pytorch.status, len(pytorch.rounds)) == ("done", 2)
     assert pytorch.training is not None
-    assert (killed.ranking, killed.unranked) == (None, "there are not two to be ranked")
+    assert (killed.ranking, killed.unranked) == (
+        None,
+        "there are fewer than two to rank",
+    )
 
 
 def test_one_that_is_missing_is_left_out(
@@ -378,10 +381,10 @@ def needed(bench: Bench, **other: Any) -> Needed:
         ),
         (
             {"architecture": dataclasses.replace(mlp(8), std=(2.0,) * 3)},
-            "is about another network",
+            "is about a network other than",
         ),
         ({"precision": "bfloat16"}, "is about float32, not bfloat16"),
-        ({"frameworks": {"keras": None}}, "says nothing of Keras"),
+        ({"frameworks": {"keras": None}}, "says nothing about Keras"),
     ],
 )
 def test_what_a_certificate_is_about(
@@ -407,7 +410,7 @@ def fail(stored: dict[str, Any]) -> None:
     [
         (
             lambda c: c["versions"]["pytorch"].update(torch="1.0"),
-            "is about PyTorch with torch 1.0, but here is",
+            "is about PyTorch with torch 1.0, not ",
         ),
         (
             lambda c: c["frameworks"]["jax"].update(device="Big GPU"),
@@ -415,7 +418,7 @@ def fail(stored: dict[str, Any]) -> None:
         ),
         (lambda c: c.update(verdict="inconclusive"), "contradicts its own figures"),
         (lambda c: c.update(asked=None), "does not say which network"),
-        (fail, "says of JAX: different"),
+        (fail, "says about JAX: different"),
     ],
 )
 def test_a_certificate_of_something_else(
@@ -491,7 +494,7 @@ def test_a_given_certificate_that_does_not_fit_is_an_error(
         (("none.toml",), "no such file"),
         (("--frameworks", "pytorhc"), "did you mean 'pytorch'?"),
         (("--frameworks", ""), "--frameworks: name one or more"),
-        (("--frameworks", "jax,jax"), "--frameworks: each can be named once"),
+        (("--frameworks", "jax,jax"), "--frameworks: name each only once"),
         (("--frameworks", "reference"), "leave it out"),
         (
             ("--precision", "float23"),
@@ -505,12 +508,12 @@ def test_a_given_certificate_that_does_not_fit_is_an_error(
         (("--images", "none"), "there is no folder or archive 'none'"),
         (
             ("mlp", "--image-size", "8", "--images", "digits", "--batch-size", "5000"),
-            "fewer images to train on",
+            "fewer training images",
         ),
         (("--certificate", "none.json"), "none.json: there is no such file"),
         (
             ("mlp", "--image-size", "8", "--images", "digits", "--out", "full"),
-            "full: is there already",
+            "full: already exists",
         ),
     ],
     ids=" ".join,
@@ -584,5 +587,5 @@ def test_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr().err
     assert said.splitlines() == [
         "images  1 of 2 prepared", "JAX is not installed",
-        "PyTorch          is ready, first step after 3 s", "round 1 of 2",
+        "PyTorch          ready, first step after 3 s", "round 1 of 2",
     ]  # fmt: skip

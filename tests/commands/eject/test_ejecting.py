@@ -488,7 +488,7 @@ def test_a_program_says_what_is_wrong_in_a_line(
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("years of work")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         triptych.eject("mlp", out=tmp_path / "mine.py")
     assert (tmp_path / "mine.py").read_text() == "years of work"
     assert len(list(tmp_path.iterdir())) == 1
@@ -503,7 +503,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         ({"network": "lenett"}, "did you mean 'lenet'"),
         ({"out": "mine.txt"}, r"a script is written to \*\.py"),
         ({"form": "package", "out": "mine.py"}, "a package is written to a folder"),
-        ({"out": "torch.py"}, "would hide the package 'torch'"),
+        ({"out": "torch.py"}, "would shadow the package 'torch'"),
         ({"image_size": 3}, "between 4 and 1024"),
         ({"images": "digits", "classes": 6}, "digits has 10 classes, not 6"),
         ({"images": "nowhere"}, "there is no folder or archive 'nowhere'"),
@@ -523,7 +523,7 @@ def test_a_run_decides_for_itself(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="leave these options out"):
         triptych.eject(run, image_size=32, out=tmp_path / "mine.py")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunFolderError, match="is no run folder"):
+    with pytest.raises(RunFolderError, match="not a run folder"):
         triptych.eject(tmp_path / "empty", out=tmp_path / "mine.py")
 
 

@@ -181,12 +181,14 @@ def test_evaluation_on_the_terminal(
 ) -> None:
     said = triptych("evaluate", run, folder)
     assert said.returncode == 0, said.stderr
-    assert f"the test part of {folder}" in said.stdout
-    left_out = "48 images of other parts are left out; "
-    assert f"{left_out}the run has trained on 42 of them." in said.stdout
+    assert f"the test split of {folder}" in said.stdout
+    left_out = "48 images of other splits are left out; "
+    assert f"{left_out}the run was trained on 42 of them." in said.stdout
     said = triptych("evaluate", run, folder, "--part", "all")
-    flattered = "The run has trained on 42 of these 60 images, which flatters it; "
-    assert f"{flattered}of the 18 others, " in said.stdout
+    inflated = (
+        "The run was trained on 42 of these 60 images, which inflates the accuracy; "
+    )
+    assert f"{inflated}on the other 18 it is " in said.stdout
 
 
 def test_a_part_without_images(run: Path, tmp_path: Path) -> None:
@@ -196,7 +198,7 @@ def test_a_part_without_images(run: Path, tmp_path: Path) -> None:
         for i in range(3)
     }
     with pytest.raises(
-        ImagesError, match=r"its train part has no image .*test 6.*--part"
+        ImagesError, match=r"its train split has no images .*test 6.*--part"
     ):
         package.evaluate(run, fill(tmp_path / "new", new), part="train")
 
@@ -274,7 +276,7 @@ def test_csv_and_json_lines(
             result["best_epoch"],
         )
         assert (one["framework"], one["epoch"]) == ("pytorch", result["best_epoch"])
-    assert "Answered by PyTorch, with the weights of epoch" in table.stderr
+    assert "Computed by PyTorch, with the weights from epoch" in table.stderr
 
 
 def test_a_path_stays_on_one_line(run: Path, mixed: Path, triptych: Triptych) -> None:
@@ -290,14 +292,16 @@ def test_what_answers_and_that_there_is_more_to_come(
     best = result["best_epoch"]
     done = triptych("predict", run, folder / "a" / "0.png")
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"Answered by PyTorch, with the weights of epoch {best} of 8." in done.stdout
+    assert (
+        f"Computed by PyTorch, with the weights from epoch {best} of 8." in done.stdout
+    )
     assert "not finished" not in done.stdout
     part = Path(shutil.copytree(run, tmp_path / "a part"))
     for left in ("pytorch/facts.json", "result.json"):  # as a kill leaves it
         (part / left).unlink()
     said = triptych("predict", part, folder / "a" / "0.png").stdout
-    assert f"Answered by PyTorch, with the weights of epoch {best} of 8." in said
-    assert "The run is not finished (8 of 8 epochs are trained)" in said
+    assert f"Computed by PyTorch, with the weights from epoch {best} of 8." in said
+    assert "The run is not finished (8 of 8 epochs trained)" in said
     assert f"triptych resume '{part}'" in said
     assert "The run is not finished" in triptych("evaluate", part, folder).stdout
 
@@ -309,12 +313,12 @@ def test_weights_of_one_framework_answer_in_another(run: Path, folder: Path) -> 
     )
     assert (theirs.model.framework, theirs.model.weights) == ("jax", "pytorch")
     assert theirs.model.sentences()[0].startswith(
-        "Answered by JAX, with PyTorch's weights of epoch "
+        "Computed by JAX, with PyTorch's weights from epoch "
     )
     for one, other in zip(ours.predictions, theirs.predictions, strict=True):
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
     with pytest.raises(
-        RunFolderError, match=r"no weights of JAX yet; there are those of pytorch"
+        RunFolderError, match=r"no weights of JAX yet; use those of pytorch"
     ):
         package.predict(run, files, weights="jax")
 

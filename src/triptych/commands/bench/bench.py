@@ -83,17 +83,17 @@ def bench(
 ) -> Bench:
     """Measure what training and predicting with one network costs in each framework.
 
-    Each of `frameworks` gets a process of its own and as many `threads` (all cores).
-    They get ready one after the other, which gives the time to import, to compile and
-    to the first step. Then they are measured in turn, `repeats` times, while all others
-    sleep: training on noise in memory and on `images` (the built-in sports),
-    prediction in batches and of single images, each for about `seconds`. What the
-    machine can do at most is measured in turn with them.
+    Each of `frameworks` gets a process of its own and the same number of `threads` (all
+    cores by default). They start one after another, which gives the time to import, to
+    compile and to the first step. Then they are measured in turn, `repeats` times,
+    while all others sleep: training on noise in memory and on `images` (by default the
+    built-in sports), and prediction in batches and of single images, each for about
+    `seconds`. The machine's peak is measured in turn with them.
 
-    They are ranked only with a proof that they compute the same: the `certificate` that
-    `verify` has left, or the newest below runs/ that fits. Gives the figures that
-    bench.json in the folder `out` holds, beside bench.html. Raises TriptychError for
-    what cannot be carried out; nothing is left behind then.
+    They are ranked only with a proof that they compute the same: the given
+    `certificate` of `verify`, or the newest below runs/ that fits. Returns the figures,
+    which are also in bench.json in the folder `out`, next to bench.html. Raises
+    TriptychError if the benchmark cannot be run, and leaves nothing behind.
     """
     asked = BenchSettings(
         network=str(network),
@@ -136,7 +136,7 @@ def _open(
     if not len(training_rows(store, asked.batch_size)):
         raise UsageError(
             f"--batch-size is {asked.batch_size}, "
-            f"but {store.source} has fewer images to train on"
+            f"but {store.source} has fewer training images"
         )
     return store
 
@@ -148,7 +148,7 @@ def _new(folder: Path) -> Iterator[None]:
     """
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunFolderError(f"{folder}: is there already; choose another --out")
+            raise RunFolderError(f"{folder}: already exists; choose another --out")
     make_folder(folder)
     try:
         yield
@@ -316,7 +316,7 @@ def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:
     """The certificate by which they may be ranked, or why there is no ranking."""
     alive, needed = race.alive(), race.needed()
     if len(alive) < 2:
-        return None, "there are not two to be ranked"
+        return None, "there are fewer than two to rank"
     if len({one.threads for one in alive.values()}) > 1:
         each = ", ".join(f"{one.title} {one.threads}" for one in alive.values())
         return None, f"they had different numbers of threads: {each}"
@@ -328,5 +328,5 @@ def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:
     return (
         None,
         "nothing proves that they compute the same; "
-        f"prove it, then run this once more: {command}",
+        f"run this first, then repeat the benchmark: {command}",
     )

@@ -98,7 +98,7 @@ def headline(bench: Bench) -> str:
             for title, one in done
             if one.training
         )
-        return f"Training, images a second: {each}. Not ranked."
+        return f"Training, images per second: {each}. Not ranked."
     return _ranked(bench, done)
 
 
@@ -112,5 +112,5 @@ def _ranked(bench: Bench, done: list[tuple[str, Measured]]) -> str:
     speed = rate(first[1].training.median)
     return (
         f"{first[0]} trains fastest here{measure}: "
-        f"{speed} images a second; {rest} of that."
+        f"{speed} images per second; {rest} of that."
     )

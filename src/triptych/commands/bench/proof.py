@@ -51,9 +51,7 @@ class Needed:
         if theirs.input_shape != ours.input_shape:
             return f"is about images of {_size(theirs)}, not of {_size(ours)}"
         if (theirs.nodes, theirs.mean, theirs.std) != (ours.nodes, ours.mean, ours.std):
-            return (
-                f"is about another network than {ours.name}, though maybe of that name"
-            )
+            return f"is about a network other than {ours.name}, whatever its name"
         if certificate.precision != self.precision:
             return f"is about {certificate.precision}, not {self.precision}"
         trained = {
@@ -73,7 +71,7 @@ class Needed:
         subject = certificate.frameworks.get(name)
         title = registry.find(name).title
         if subject is None or subject.status != "answered":
-            return f"says nothing of {title}"
+            return f"says nothing about {title}"
         others = {REFERENCE, *self.frameworks}
         own = [
             one
@@ -81,7 +79,7 @@ class Needed:
             if one.framework == name and one.against in others
         ]
         if (verdict := verdict_of(own, {name: subject})) != "equal":
-            return f"says of {title}: {verdict}"
+            return f"says about {title}: {verdict}"
         if measured is None:
             return None
         proved = certificate.versions.get(name, {})
@@ -89,7 +87,7 @@ class Needed:
             if proved.get(package) != here:
                 return (
                     f"is about {title} with {package} "
-                    f"{proved.get(package, 'unknown')}, but here is {here}"
+                    f"{proved.get(package, 'unknown')}, not {here} as here"
                 )
         if subject.device != measured.device:
             return f"is about {title} on {subject.device}, not on {measured.device}"

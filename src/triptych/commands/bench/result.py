@@ -39,11 +39,11 @@ class Measured(Attempt, kw_only=True):
     rounds: list[Round] = field(default_factory=list)
     training: Annotated[
         Spread | None,
-        Meta(description="Images a second, on one batch of noise held in memory."),
+        Meta(description="Images per second, on one batch of noise held in memory."),
     ] = None
     real: Annotated[
         Spread | None,
-        Meta(description="Images a second in training, on images prepared meanwhile."),
+        Meta(description="Images per second in training, on images prepared ahead."),
     ] = None
     input_cost: Annotated[
         Spread | None,
@@ -53,7 +53,7 @@ class Measured(Attempt, kw_only=True):
         ),
     ] = None
     prediction: Annotated[
-        Spread | None, Meta(description="Images a second, in whole batches.")
+        Spread | None, Meta(description="Images per second, in full batches.")
     ] = None
     latency_p50: Annotated[
         float | None,
@@ -62,13 +62,13 @@ class Measured(Attempt, kw_only=True):
         ),
     ] = None
     latency_p99: Annotated[
-        float | None, Meta(description="What 99 % of them stay below.")
+        float | None, Meta(description="99 % of them are below this.")
     ] = None
     share_of_peak: Annotated[
         Spread | None,
         Meta(
-            description="Operations a second of training "
-            "over the machine's of that round."
+            description="Operations per second in training "
+            "divided by the machine's in that round."
         ),
     ] = None
     share_missing: Annotated[str | None, Meta(description="Why there is no share.")] = (
@@ -76,13 +76,13 @@ class Measured(Attempt, kw_only=True):
     )
     joules_per_1000: Annotated[
         Spread | None,
-        Meta(description="Energy of training on 1,000 images; null if nobody tells."),
+        Meta(description="Energy of training on 1,000 images; null if not reported."),
     ] = None
     peak_memory_mib: float | None = None
     ratio: Annotated[
         Spread | None,
         Meta(
-            description="Training speed over the fastest framework's "
+            description="Training speed divided by the fastest framework's "
             "in the same round; null if unranked."
         ),
     ] = None
@@ -94,7 +94,7 @@ class Peak(Struct, kw_only=True):
     """
 
     precision: Annotated[
-        str, Meta(description="float64 for a bench in float64, else float32.")
+        str, Meta(description="float64 for a benchmark in float64, otherwise float32.")
     ]
     flops: Spread | None = None
     rounds: list[PeakRound] = field(default_factory=list)
@@ -110,11 +110,11 @@ class BenchImages(Struct, kw_only=True):
 
 
 class Bench(Struct, kw_only=True):
-    """All that a bench found: the content of bench.json and of what --json prints."""
+    """The result of a benchmark: the content of bench.json and of the --json output."""
 
     schema: int = SCHEMA
     folder: str
-    made: Annotated[str, Meta(description="When it began, ISO 8601 in UTC.")]
+    made: Annotated[str, Meta(description="When it started, ISO 8601 in UTC.")]
     asked: BenchSettings
     network: NetworkFacts
     images: BenchImages
@@ -138,13 +138,13 @@ class Bench(Struct, kw_only=True):
 
     @property
     def order(self) -> list[str]:
-        """The frameworks as they are shown: ranked if they are, else as asked."""
+        """The frameworks in the order shown: by rank if ranked, otherwise as given."""
         first = self.ranking or []
         return [*first, *(name for name in self.frameworks if name not in first)]
 
     @property
     def close(self) -> list[str]:
-        """The titles of those who were no slower than the first in some round."""
+        """The titles of those that were no slower than the first in some round."""
         ratios = [
             (self.frameworks[name].title, self.frameworks[name].ratio)
             for name in self.order[1:]

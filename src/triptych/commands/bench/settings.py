@@ -34,7 +34,7 @@ class BenchSettings:
                 )
         if not 0 < self.seconds <= 600:
             raise UsageError(
-                f"--seconds is {self.seconds:g}, but must be above 0 and 600 at most"
+                f"--seconds is {self.seconds:g}, but must be above 0 and at most 600"
             )
         if self.precision not in PRECISIONS:
             raise UsageError(
@@ -44,7 +44,7 @@ class BenchSettings:
         if not self.frameworks:
             raise UsageError("--frameworks: name one or more")
         if len(set(self.frameworks)) < len(self.frameworks):
-            raise UsageError("--frameworks: each can be named once")
+            raise UsageError("--frameworks: name each only once")
         for name in self.frameworks:
             registry.find(name)
         if REFERENCE in self.frameworks:

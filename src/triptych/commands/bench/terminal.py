@@ -51,7 +51,7 @@ class BenchProgress(Progress):
         """Hear an event of a bench."""
         match event:
             case BenchPlanned(frameworks, rounds):
-                self.states, self.rounds = dict.fromkeys(frameworks, "waits"), rounds
+                self.states, self.rounds = dict.fromkeys(frameworks, "waiting"), rounds
             case ImagesPrepared(done, total):
                 self.prepared(done, total)
             case Missing(message):
@@ -61,20 +61,20 @@ class BenchProgress(Progress):
                 self.states[who] = "failed"
                 self.warn(message)
             case Started():
-                self.states[who] = "starts"
+                self.states[who] = "starting"
             case Measuring(what):
                 self.states[who] = what
             case FirstStepDone(seconds):
-                self.states[who] = "is ready"
+                self.states[who] = "ready"
                 self.say(
-                    f"{registry.find(who).title:<16} is ready, "
+                    f"{registry.find(who).title:<16} ready, "
                     f"first step after {clock(seconds)}"
                 )
             case TurnBegins(number):
                 self._begin(number)
-                self.states[who] = "starts its turn"
+                self.states[who] = "measuring"
             case TurnEnds(number):
-                self.states[who] = f"waits, {number} of {self.rounds} rounds done"
+                self.states[who] = f"waiting, {number} of {self.rounds} rounds done"
             case (
                 StepDone()
                 | EpochDone()
@@ -101,7 +101,7 @@ class BenchProgress(Progress):
             title = (
                 Text(entry.title, style=f"bold {entry.color}")
                 if entry
-                else Text("The machine itself")
+                else Text("Machine's peak")
             )
             grid.add_row(title, Text(state))
         return [f"Round {self.round} of {self.rounds}", grid] if self.round else [grid]
@@ -117,18 +117,18 @@ def bench_parts(done: Bench) -> list[RenderableType]:
     if done.peak.flops is not None:
         lines.append(
             f"The machine's peak: {done.peak.flops.median / 1e9:,.0f} GFLOP/s, "
-            f"NumPy's matrix product in {done.peak.precision} with as many threads."
+            f"NumPy's matrix product in {done.peak.precision}, same number of threads."
         )
     reasons = {
         one.share_missing for one in done.frameworks.values() if one.share_missing
     }
     lines += [f"No share of the peak: {reason}." for reason in sorted(reasons)]
     if not energy and done.done:
-        lines.append("Energy: the machine does not tell.")
+        lines.append("Energy: not reported by this machine.")
     return [
         *lines,
         *_ranking_lines(done),
-        f"Figures: {done.folder}/bench.json, to look at: {done.folder}/bench.html",
+        f"Figures: {done.folder}/bench.json; page: {done.folder}/bench.html",
     ]
 
 
@@ -142,7 +142,7 @@ def _steady_table(done: Bench) -> Table:
         f"{asked.threads} thread(s): medians of {asked.repeats} round(s)"
     )
     fastest = ["of the fastest"] if ranked else []
-    _head(shown, ["images/s", *fastest, "real input", "predicts", "of peak"])
+    _head(shown, ["images/s", *fastest, "real input", "predict", "of peak"])
     for name in done.order:
         one = done.frameworks[name]
         if one.status != "done":
@@ -159,7 +159,7 @@ def _steady_table(done: Bench) -> Table:
 
 def _start_table(done: Bench, energy: bool) -> Table:
     """What is measured once, and what is no speed."""
-    shown = table(title="once: getting ready; single images; memory")
+    shown = table(title="startup, single images, memory")
     joules = ["J/1,000"] if energy else []
     _head(shown, ["import", "compile", "first step", "p50", "p99", "MiB", *joules])
     for name in done.order:
@@ -186,7 +186,7 @@ def _ranking_lines(done: Bench) -> list[str]:
     lines = [f"Ranked: {done.certificate} proves that they compute the same."]
     if done.close:
         lines.append(
-            f"In some rounds as fast as the first, or faster: {', '.join(done.close)}."
+            f"As fast as the first in some rounds, or faster: {', '.join(done.close)}."
         )
     return lines
 

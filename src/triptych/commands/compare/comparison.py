@@ -56,11 +56,11 @@ class Comparison(Result):
 
     @property
     def verdict(self) -> Verdict | None:
-        """Whether the frameworks compute the same; None with nothing to judge."""
+        """Whether the frameworks compute the same; None if nothing was compared."""
         return self.equivalence.verdict if self.equivalence else None
 
     def report(self) -> Path:
-        """The page report.html of the run folder, written anew from the folder."""
+        """Write the page report.html of the run folder again; returns its path."""
         return write_report(RunFolder(Path(self.folder)))
 
     def _repr_html_(self) -> str:
@@ -80,20 +80,19 @@ def compare(
     callback: Callback = silence,
     **options: Unpack[Options],
 ) -> Comparison:
-    """Train one network on one set of images in several frameworks, one after the
-    other.
+    """Train one network on the same images in several frameworks, one after another.
 
     `images` is a folder, an archive, a built-in set ("sports", "digits"), or arrays
     (images, labels): uint8 of shape (n, height, width, 3) or (n, height, width), and n
-    whole numbers or names. `recipe` is a recipe file or its tables; what is given by
-    name, as `network`, `epochs`, `optimizer` and all of `Options`, comes on top of it.
-    `frameworks` are names of the registry; one that is not installed or fails is
-    reported in the result and the others go on. `timeout` is how many seconds a
-    framework may be silent before it counts as hung; `callback` hears what goes on.
+    whole numbers or names. `recipe` is a recipe file or its tables; keyword arguments
+    such as `network`, `epochs`, `optimizer` and all others in `Options` override it.
+    `frameworks` are names from the registry; if one is not installed or fails, the
+    result says so and the others continue. `timeout` is how many seconds a framework
+    may be silent before it counts as hung; `callback` receives the events of the run.
 
-    Gives the figures that result.json in the run folder `out` holds (see
-    docs/result.md). Raises TriptychError for anything that cannot be carried out;
-    nothing is left behind then.
+    Returns the figures, which are also in result.json in the run folder `out` (see
+    docs/result.md). Raises TriptychError if the run cannot be carried out, and leaves
+    nothing behind.
     """
     tables = read_recipe(recipe)
     given = {**tables_of(options), "images": images, "frameworks": frameworks}
@@ -113,7 +112,7 @@ def train(
     """Train one network in one framework: PyTorch, unless `framework` or the recipe
     names another.
 
-    All else is as in `compare`.
+    Everything else is as in `compare`.
     """
     tables = {"frameworks": ["pytorch"], **read_recipe(recipe)}
     named = None if framework is None else [framework]
@@ -122,9 +121,7 @@ def train(
 
 
 def load(run: Path | str) -> Comparison:
-    """The figures of a run that was finished before; raises RunFolderError if there are
-    none.
-    """
+    """The figures of a finished run; raises RunFolderError if there are none."""
     return _comparison(read_result(RunFolder.open(run)))
 
 
@@ -156,11 +153,10 @@ def _start(
 def resume(
     run: Path | str, *, timeout: float = TIMEOUT, callback: Callback = silence
 ) -> Comparison:
-    """Go on with a run that was interrupted or killed; what is finished is left as it
-    is.
+    """Resume a run that was interrupted or killed; finished parts are left as they are.
 
-    The weights come out the same to the bit as those of an undisturbed run. Raises
-    RunFolderError if the images are no longer the same.
+    The weights are the same, to the bit, as those of an uninterrupted run. Raises
+    RunFolderError if the images have changed.
     """
     folder = RunFolder.open(run)
     plan = folder.recipe()
@@ -169,8 +165,8 @@ def resume(
         store = images_of(plan, callback)
         if store.key != folder.images().key:
             raise RunFolderError(
-                f"{folder.path}: its images have changed since it began, "
-                "so it cannot go on; start a new run"
+                f"{folder.path}: its images have changed since it started, "
+                "so it cannot be resumed; start a new run"
             )
         return _carry_out(folder, store, timeout, callback)
 

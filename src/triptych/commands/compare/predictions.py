@@ -123,8 +123,8 @@ def groups(answers: Answers, store: Store, classes: Sequence[str]) -> list[Group
         )
         for title, order, whole, picks in (
             ("The frameworks disagree", "most disputed first", split, first),
-            (f"Wrong{everywhere}", "surest first", wrong, second),
-            (f"Right{everywhere}", "evenly spread", good, third),
+            (f"Wrong{everywhere}", "most confident first", wrong, second),
+            (f"Right{everywhere}", "an even sample", good, third),
         )
         if len(whole)
     ]

@@ -53,14 +53,14 @@ class Line:
     loss: float | None = None
     accuracy: float | None = None
     speed: float | None = None
-    state: str = "waits"
+    state: str = "waiting"
     began: float = 0.0
     first: float = 0.0
     """The share of the whole that was done when this began: not 0 in a resumed run."""
 
     def start(self) -> None:
         """Its process is there."""
-        self.state, self.began, self.first = "starts", time.monotonic(), -1.0
+        self.state, self.began, self.first = "starting", time.monotonic(), -1.0
 
     def go_on(self, epoch: int, share: float, loss: float | None, speed: float) -> None:
         """It trains, and so far has come in an epoch."""
@@ -89,7 +89,7 @@ class Line:
     def cells(self) -> list[RenderableType]:
         """How far it is, as a row of the live image."""
         title = Text(self.title, style=f"bold {self.color}")
-        if self.state in ("waits", "starts", "failed"):
+        if self.state in ("waiting", "starting", "failed"):
             state = Text(self.state, style="dim")
             return [title, ProgressBar(1, 0, width=24), state, *[""] * 4]
         bar = ProgressBar(
@@ -149,7 +149,7 @@ class TrainingProgress(Progress):
                 self.prepared(done, total)
             case Started():
                 self.lines[who].start()
-                self.say(f"{self.lines[who].title:<16} starts")
+                self.say(f"{self.lines[who].title:<16} starting")
             case StepDone():
                 self.lines[who].go_on(
                     event.epoch, event.share, event.loss, event.images_per_second
@@ -203,7 +203,7 @@ def result_table(result: Result) -> Table:
     """
     shown = table(title=f"{result.network.name} on {result.images.source}")
     shown.add_column("framework", no_wrap=True)
-    for heading in ("test (95 %)", "train", "total", "images/s", "MiB", "lines"):
+    for heading in ("test (95 % CI)", "train", "total", "images/s", "MiB", "lines"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for name, one in result.frameworks.items():
         title = Text(one.title, style=f"bold {registry.find(name).color}")
@@ -240,19 +240,24 @@ def agreement_lines(result: Result) -> list[str]:
     agreement, lines = result.agreement, []
     done = sum(one.status == "done" for one in result.frameworks.values())
     if done:
-        lines.append(f"Certificate: {words.verdict(result)}: {words.reason(result)}.")
+        lines.append(
+            f"Certificate: {words.verdict(result)}. "
+            f"{words.capitalized(words.reason(result))}."
+        )
     if result.ranking is None and done > 1:
-        lines.append("So these figures are not ranked: they may compare accidents.")
+        lines.append(
+            "These figures are not ranked: the frameworks may not compute the same."
+        )
     if agreement.first_step_loss_gap is not None:
         apart = f"differ by at most {agreement.first_step_loss_gap:.1e}"
         if agreement.reference_gap is not None:
             apart += (
-                ", from the NumPy reference's in float64 by at most "
-                f"{agreement.reference_gap:.1e}"
+                " from each other, and by at most "
+                f"{agreement.reference_gap:.1e} from the NumPy reference's in float64"
             )
         lines.append(f"First-step losses {apart}.")
     if agreement.reference_error is not None:
-        lines.append(f"The NumPy reference could not say: {agreement.reference_error}")
+        lines.append(f"No gap to the NumPy reference: {agreement.reference_error}")
     if agreement.test_logits_gap is not None and agreement.same_predictions is not None:
         lines.append(
             "After training, test logits differ by at most "

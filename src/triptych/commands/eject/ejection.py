@@ -69,9 +69,9 @@ def eject(
 ) -> Ejected:
     """Write a program that trains, evaluates and predicts without Triptych.
 
-    In the `native` style, the default but for packages, it is what a fluent user of the
-    framework would write around the network; in the `exact` style it trains to the same
-    losses as Triptych, to the bit.
+    In the `native` style, the default except for packages, it is what a fluent user of
+    the framework would write around the network; in the `exact` style it trains to the
+    same losses as Triptych, to the bit.
 
     `network` is a name of the zoo, an architecture file, or a run, whose recipe and
     weights come along. Otherwise size, classes and recipe are those of the `images`
@@ -100,7 +100,7 @@ def eject(
         name in sys.modules or importlib.util.find_spec(name) is not None
     ):
         raise UsageError(
-            f"{target}: would hide the package {name!r}; choose another --out"
+            f"{target}: would shadow the package {name!r}; choose another --out"
         )
     if style == "native":
         return _save(target, _native(source, form, name, target))
@@ -174,7 +174,7 @@ def _save(target: Path, files: Contents) -> Ejected:
     """Write them all, unless one is there."""
     for path in {*files, target}:
         if path.exists():
-            raise UsageError(f"{path}: is there already; choose another --out")
+            raise UsageError(f"{path}: already exists; choose another --out")
     with writing(target):
         for path, content in files.items():
             write_atomic(path, content)
@@ -260,8 +260,8 @@ def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
     trained = [panel for panel in panels if panel.weights.exists()]
     if not trained:
         raise RunFolderError(
-            f"{run.path}: nothing is trained in it yet; "
-            f"go on with: triptych resume {run.path}"
+            f"{run.path}: nothing has been trained in it yet; "
+            f"resume it with: triptych resume {run.path}"
         )
     weights = load_tensors(trained[0].weights)
     check_weights(architecture, weights)

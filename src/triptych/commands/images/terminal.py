@@ -32,9 +32,9 @@ def images_table(found: ImagesFound) -> Table:
 def cache_parts(stores: Sequence[StoreFacts], folder: Path) -> list[RenderableType]:
     """What is kept, and where."""
     if not stores:
-        return [f"Nothing is kept in {folder}."]
+        return [f"The cache is empty: {folder}"]
     shown = table(title=str(folder))
-    for heading in ("images", "source", "size", "MiB", "made"):
+    for heading in ("images", "source", "size", "MiB", "created"):
         shown.add_column(heading, justify="left" if heading == "source" else "right")
     for store in stores:
         height, width = store.size

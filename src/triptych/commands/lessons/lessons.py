@@ -29,9 +29,7 @@ def list_lessons() -> list[Lesson]:
         (_read(path) for path in _folder().glob("*.ipynb")), key=lambda one: one.number
     )
     if not lessons:
-        raise UsageError(
-            "this installation came without its lessons; install triptych again"
-        )
+        raise UsageError("this installation lacks its lessons; reinstall triptych")
     return lessons
 
 
@@ -41,7 +39,7 @@ def find_lesson(number: int) -> Lesson:
     if number not in lessons:
         raise UsageError(
             f"there is no lesson {number}: "
-            f"they go from {min(lessons)} to {max(lessons)}"
+            f"they are numbered {min(lessons)} to {max(lessons)}"
         )
     return lessons[number]
 

@@ -18,5 +18,5 @@ def lessons_table(lessons: Sequence[Lesson]) -> Table:
     shown.add_column("what it is about")
     for one in lessons:
         shown.add_row(str(one.number), one.title, one.about)
-    shown.caption = "triptych lessons NUMBER copies one to work on, and opens it"
+    shown.caption = "triptych lessons NUMBER makes your own copy and opens it"
     return shown

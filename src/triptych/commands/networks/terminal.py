@@ -18,7 +18,7 @@ def networks_table(zoo: Sequence[ZooEntry]) -> Table:
     """Name, size and purpose of each network."""
     shown = table()
     shown.add_column("network", style="bold")
-    for heading in ("images", "parameters", "MFLOP an image"):
+    for heading in ("images", "parameters", "MFLOP/image"):
         shown.add_column(heading, justify="right")
     shown.add_column("what it is")
     for one in zoo:

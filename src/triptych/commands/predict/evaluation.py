@@ -24,31 +24,27 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 class Evaluation(Struct, kw_only=True):
-    """How right a network is on a part of a folder's images."""
+    """How accurate a network is on one part of some images."""
 
     model: Model
     source: str
     part: Part
     images: Annotated[
         int,
-        Meta(
-            description="Those of the part: what all figures but the next two are of."
-        ),
+        Meta(description="Number of images in this part; most figures are about them."),
     ]
-    left_out: Annotated[int, Meta(description="The images of the other parts.")]
+    left_out: Annotated[int, Meta(description="Number of images in the other parts.")]
     left_out_trained_on: Annotated[
-        int, Meta(description="Those of them that the run has trained on.")
+        int, Meta(description="How many of those the run was trained on.")
     ]
     trained_on: Annotated[
-        int, Meta(description="The images of the part that the run has trained on.")
+        int, Meta(description="How many images of this part the run was trained on.")
     ]
     accuracy: float
     accuracy_interval: tuple[float, float]
     accuracy_on_others: Annotated[
         float | None,
-        Meta(
-            description="On those that it has not trained on; null if there are none."
-        ),
+        Meta(description="Accuracy on the images it was not trained on; null if none."),
     ]
     classes: list[str]
     confusion: list[list[int]]
@@ -69,13 +65,13 @@ def evaluate(
     framework: str | None = None,
     weights: str | None = None,
 ) -> Evaluation:
-    """Accuracy and confusion matrix of the run's network on a part of some images: a
+    """Accuracy and confusion matrix of the run's network on one part of some images: a
     folder, an archive, a built-in set or arrays (images, labels).
 
-    An image that the run knows, wherever it lies and whatever it is called, is in the
-    part that it had in the run; any other in that of its folder (train, val, test), or
-    in the test part if its folder says none. `framework` and `weights` choose what
-    answers, as in `predict`. The classes must be among the run's, by name; raises
+    An image that the run has seen, wherever it is and whatever it is called, belongs to
+    the part that it had in the run; any other to that of its folder (train, val, test),
+    or to the test part if its folder does not say. `framework` and `weights` choose
+    what computes, as in `predict`. The classes must be among the run's, by name; raises
     ImagesError if not, or if the part is empty.
     """
     if part not in PARTS:
@@ -123,7 +119,7 @@ def _chosen(sides: NDArray[np.uint8], part: Part, source: str) -> NDArray[np.boo
             f"{name} {count:,}" for name, count in counts if name in PARTS
         )
         raise ImagesError(
-            f"{source}: its {part} part has no image ({there}); "
+            f"{source}: its {part} split has no images ({there}); "
             "choose another with --part"
         )
     return np.asarray(chosen)
@@ -136,8 +132,8 @@ def _labels(store: Store, classes: list[str]) -> NDArray[np.int64]:
     unknown = sorted(set(store.classes) - set(classes))
     if unknown:
         raise ImagesError(
-            f"{store.source}: the network does not know {', '.join(unknown)}; "
-            f"it knows {', '.join(classes)}"
+            f"{store.source}: the network has no class {', '.join(unknown)}; "
+            f"its classes are {', '.join(classes)}"
         )
     ours = np.array([classes.index(name) for name in store.classes])
     return np.asarray(ours[np.asarray(store.labels)])

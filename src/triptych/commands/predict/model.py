@@ -27,17 +27,17 @@ class Model(Struct, kw_only=True, frozen=True):
     """
 
     run: Annotated[str, Meta(description="The run folder.")]
-    framework: Annotated[str, Meta(description="In which it is computed.")]
+    framework: Annotated[str, Meta(description="The framework that computes.")]
     weights: Annotated[str, Meta(description="The framework that learned the weights.")]
     epoch: Annotated[
         int | None,
-        Meta(description="The epoch that the weights are of, counted from 1."),
+        Meta(description="The epoch of the weights, counted from 1."),
     ]
-    epochs: Annotated[int, Meta(description="How many the recipe asks for.")]
-    trained: Annotated[int, Meta(description="How many are trained so far.")]
-    finished: Annotated[
-        bool, Meta(description="Whether the training of these weights is.")
+    epochs: Annotated[int, Meta(description="The number of epochs in the recipe.")]
+    trained: Annotated[
+        int, Meta(description="How many epochs have been trained so far.")
     ]
+    finished: Annotated[bool, Meta(description="Whether their training is finished.")]
 
     def sentences(self) -> list[str]:
         """What answered, and whether there is more to come."""
@@ -47,13 +47,15 @@ class Model(Struct, kw_only=True, frozen=True):
             if self.weights != self.framework
             else ""
         )
-        epoch = "" if self.epoch is None else f" of epoch {self.epoch} of {self.epochs}"
-        said = [f"Answered by {title}, with {owner or 'the '}weights{epoch}."]
+        epoch = (
+            "" if self.epoch is None else f" from epoch {self.epoch} of {self.epochs}"
+        )
+        said = [f"Computed by {title}, with {owner or 'the '}weights{epoch}."]
         if not self.finished:
             said.append(
                 f"The run is not finished "
-                f"({self.trained} of {self.epochs} epochs are trained); "
-                f"go on with: triptych resume {shlex.quote(self.run)}"
+                f"({self.trained} of {self.epochs} epochs trained); "
+                f"resume it with: triptych resume {shlex.quote(self.run)}"
             )
         return said
 
@@ -109,10 +111,10 @@ def _no_weights(
     run: RunFolder, weights: str | None, found: Iterable[str]
 ) -> RunFolderError:
     whose = registry.find(weights).title if weights else "any framework"
-    there = f"there are those of {', '.join(found)}, or " if found else ""
+    there = f"use those of {', '.join(found)}, or " if found else ""
     return RunFolderError(
         f"{run.path}: there are no weights of {whose} yet; "
-        f"{there}go on with: triptych resume {run.path}"
+        f"{there}resume it with: triptych resume {run.path}"
     )
 
 

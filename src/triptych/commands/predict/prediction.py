@@ -64,7 +64,7 @@ class _File:
 
 
 class Prediction(Struct, kw_only=True):
-    """What a network says of one image, or why it could not be asked."""
+    """A network's prediction for one image, or why there is none."""
 
     image: str
     label: str | None = None
@@ -78,17 +78,14 @@ class Prediction(Struct, kw_only=True):
 
 
 class Predictions(Struct, kw_only=True):
-    """What a network says of several images, in the order in which they are named."""
+    """A network's predictions for several images, in the order given."""
 
     model: Model
     classes: list[str]
     predictions: list[Prediction]
     passed_over: Annotated[
         list[str],
-        Meta(
-            description="Files in the folders that are no images, "
-            "and none by their names."
-        ),
+        Meta(description="Files in the folders that are not images, not even by name."),
     ]
 
     @property
@@ -139,18 +136,18 @@ def predict(
     framework: str | None = None,
     weights: str | None = None,
 ) -> Predictions:
-    """Label and probabilities of each image, by the run's network; of a folder, of
-    all images below it.
+    """Label and probabilities of each image, by the run's network; for a folder, of all
+    images below it.
 
-    A file that cannot be read has its error in the place of an answer. `framework` is
-    any that is installed, `weights` names the one whose weights are used: see
+    A file that cannot be read has its error in place of a label. `framework` can be any
+    that is installed; `weights` names the framework whose trained weights are used: see
     `find_model`. Raises ImagesError if no file is an image, RunFolderError for a run
     without weights.
     """
     folder = RunFolder.open(run)
     model = find_model(folder, framework, weights)
     if not images:
-        raise UsageError("name one image or more")
+        raise UsageError("name one or more images")
     files, classes = list(_files(images)), folder.classes()
     with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
         decoded = Path(scratch) / "images.bin"

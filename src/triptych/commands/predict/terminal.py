@@ -31,7 +31,7 @@ def passed_over_lines(found: Predictions) -> list[str]:
     if not found.passed_over:
         return []
     return [
-        f"{len(found.passed_over):,} file(s) passed over, no images: "
+        f"{len(found.passed_over):,} file(s) skipped, not images: "
         f"{first_few(found.passed_over)}"
     ]
 
@@ -55,15 +55,15 @@ def evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
         counts.add_column(name, justify="right")
     for name, row in zip(evaluation.classes, evaluation.confusion, strict=True):
         counts.add_row(name, *(str(count) if count else "·" for count in row))
-    part = "all images" if evaluation.part == "all" else f"the {evaluation.part} part"
+    part = "all images" if evaluation.part == "all" else f"the {evaluation.part} split"
     return [
-        f"{evaluation.accuracy:.1%} of {evaluation.images:,} images right "
-        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}): "
+        f"Accuracy {evaluation.accuracy:.1%} on {evaluation.images:,} images "
+        f"(95 % CI {100 * low:.1f} to {100 * high:.1f}): "
         f"{part} of {evaluation.source}",
         *_seen_lines(evaluation),
         *evaluation.model.sentences(),
         "",
-        "Rows: the true class; columns: the predicted.",
+        "Rows: true class; columns: predicted class.",
         counts,
     ]
 
@@ -73,20 +73,20 @@ def _seen_lines(evaluation: Evaluation) -> list[str]:
     lines = []
     if evaluation.left_out:
         known = evaluation.left_out_trained_on
-        seen = f"; the run has trained on {known:,} of them" if known else ""
+        seen = f"; the run was trained on {known:,} of them" if known else ""
         lines.append(
-            f"{evaluation.left_out:,} images of other parts are left out{seen}. "
+            f"{evaluation.left_out:,} images of other splits are left out{seen}. "
             "See --part."
         )
     if evaluation.trained_on:
         others = evaluation.images - evaluation.trained_on
         rest = (
-            f"; of the {others:,} others, {evaluation.accuracy_on_others:.1%} are right"
+            f"; on the other {others:,} it is {evaluation.accuracy_on_others:.1%}"
             if others
             else ""
         )
         lines.append(
-            f"The run has trained on {evaluation.trained_on:,} of these "
-            f"{evaluation.images:,} images, which flatters it{rest}."
+            f"The run was trained on {evaluation.trained_on:,} of these "
+            f"{evaluation.images:,} images, which inflates the accuracy{rest}."
         )
     return lines

@@ -66,7 +66,7 @@ class Setup:
         chain = zip(network.nodes, above, strict=False)
         if any(node.inputs != (before,) for node, before in chain):
             raise RecipeError(
-                f"{name}: its network has branches; replay takes chains of layers"
+                f"{name}: its network has branches; replay needs a chain of layers"
             )
         apart = _Apart()
         for node in network.nodes:

@@ -74,5 +74,5 @@ def headline(replay: Replay) -> str:
     most = max(replay.forwards.changes, key=lambda one: one.effect)
     return (
         f"{ranked}. On the way from worst to best, "
-        f"{most.factor} was worth most: {most.points()} points."
+        f"{most.factor} had the largest effect: {most.points()} points."
     )

@@ -58,19 +58,19 @@ def replay(
     timeout: float = TIMEOUT,
     callback: Callback = silence,
 ) -> Replay:
-    """Train several recipes on the same images, then walk from the worst to the best,
-    one factor at a time.
+    """Train several recipes on the same images, then go from the worst to the best, one
+    factor at a time.
 
-    `recipes` are names of recipes that ship (the talk's three notebooks) or recipe
-    files. Which factors differ between the worst and the best is found by comparing
-    them. The walk forwards begins at the worst and takes the best's factors one by one;
-    backwards it begins at the best and takes the worst's, in the same order. Each step
-    is trained with each seed, in one framework. `epochs` and `image_size` are those of
-    all recipes; None leaves each its own.
+    `recipes` are names of built-in recipes (the talk's three notebooks) or recipe
+    files. The factors in which the worst and the best differ are found by comparing
+    them. Forward, each step takes over one more factor from the best, starting from the
+    worst; backward, one more from the worst, starting from the best, in the same order.
+    Each step is trained with each seed, in one framework. `epochs` and `image_size`
+    apply to all recipes; with None each keeps its own.
 
-    `images` may also be the folder of a replay that was interrupted: it goes on, and
-    what is trained is not trained again. Gives the figures that replay.json in the
-    folder `out` holds, beside replay.html. Raises TriptychError for what cannot be
+    `images` may also be the folder of an interrupted replay, which then resumes;
+    nothing is trained twice. Returns the figures, which are also in replay.json in the
+    folder `out`, next to replay.html. Raises TriptychError if the replay cannot be
     carried out.
     """
     named = located(images)
@@ -143,7 +143,7 @@ def _write_asked(folder: Path, asked: ReplaySettings) -> None:
             )
     elif any(folder.iterdir()):
         raise RunFolderError(
-            f"{folder}: is there already and no replay; choose another --out"
+            f"{folder}: already exists and is not a replay; choose another --out"
         )
     else:
         write_atomic(folder / ASKED, text)
@@ -160,7 +160,7 @@ def _carry_out(
     changed = differences(subjects[worst], subjects[best])
     if not changed:
         raise UsageError(
-            f"{worst} and {best} do not differ in anything that decides a training"
+            f"{worst} and {best} do not differ in anything that affects training"
         )
     forwards = _path(subjects[worst], subjects[best], changed)
     backwards = _path(subjects[best], subjects[worst], changed)

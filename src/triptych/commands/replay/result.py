@@ -32,13 +32,14 @@ class RecipeScores(Struct, kw_only=True):
             "of each seed."
         ),
     ]
-    mean: Annotated[float, Meta(description="Of the test accuracies.")]
+    mean: Annotated[float, Meta(description="Mean of the test accuracies.")]
     interval: Annotated[
         Interval | None,
-        Meta(description="Student's 95 % interval of that mean; null for one seed."),
+        Meta(description="Student's t interval of that mean, 95 %; null for one seed."),
     ] = None
     folders: Annotated[
-        list[str], Meta(description="Of each seed's training, below the replay's.")
+        list[str],
+        Meta(description="The folder of each seed's training run, below the replay's."),
     ]
 
 
@@ -46,7 +47,9 @@ class Known(Struct, kw_only=True):
     """A recipe that was replayed."""
 
     name: str
-    factors: Annotated[dict[str, str], Meta(description="What can differ, in words.")]
+    factors: Annotated[
+        dict[str, str], Meta(description="What can differ between recipes, in words.")
+    ]
     trained: RecipeScores
 
 
@@ -58,10 +61,10 @@ class Change(Struct, kw_only=True):
     now: str
     trained: RecipeScores
     effect: Annotated[
-        float, Meta(description="Mean gain of test accuracy, each seed against itself.")
+        float, Meta(description="Mean gain in test accuracy, each seed against itself.")
     ]
     effect_interval: Annotated[
-        Interval | None, Meta(description="Student's 95 % interval of the gain.")
+        Interval | None, Meta(description="Student's t interval of the gain, 95 %.")
     ] = None
 
     def points(self) -> str:
@@ -103,40 +106,42 @@ class Crossing(Struct, kw_only=True):
         alone = [change("", "", "", was, one) for one in (first, second, both)]
         parts = [one.points() for one in alone]
         return (
-            f"Changing {self.factors[0]} alone is worth {parts[0]} points, "
+            f"Changing {self.factors[0]} alone has an effect of {parts[0]} points, "
             f"{self.factors[1]} alone {parts[1]}, both {parts[2]}."
         )
 
 
 class Replay(Struct, kw_only=True):
-    """All that a replay found: the content of replay.json and of what --json prints."""
+    """The result of a replay: the content of replay.json and of what --json prints."""
 
     schema: int = SCHEMA
     folder: str
     asked: Annotated[ReplaySettings, Meta(description="As in replay.toml.")]
     images: ImagesFound
     framework: Annotated[
-        str, Meta(description="Its title, with versions in `versions`.")
+        str, Meta(description="Its title; `versions` has its versions.")
     ]
     versions: dict[str, str]
     machine: Machine
-    chance: Annotated[float, Meta(description="What guessing has: 1 / classes.")]
+    chance: Annotated[float, Meta(description="Accuracy of guessing: 1 / classes.")]
     largest: Annotated[
-        float, Meta(description="The share of the largest class in the test part.")
+        float,
+        Meta(
+            description="Accuracy of the majority class: its share of the test split."
+        ),
     ]
     trainings: Annotated[
-        int, Meta(description="How many there are, each counted once.")
+        int, Meta(description="Number of training runs, each counted once.")
     ]
-    seconds: Annotated[
-        float, Meta(description="That the trainings took, one after the other.")
-    ]
-    recipes: Annotated[list[Known], Meta(description="The best first.")]
+    seconds: Annotated[float, Meta(description="Total time of the training runs.")]
+    recipes: Annotated[list[Known], Meta(description="Best first.")]
     forwards: Annotated[
         Walk,
-        Meta(description="From the worst recipe, taking one factor more of the best."),
+        Meta(description="From the worst, taking over one more factor from the best."),
     ]
     backwards: Annotated[
-        Walk, Meta(description="From the best, taking one factor more of the worst.")
+        Walk,
+        Meta(description="From the best, taking over one more factor from the worst."),
     ]
     cause: Crossing | None = None
 

@@ -34,8 +34,9 @@ class ReplaySettings:
         for end in (self.worst, self.best):
             if end is not None and end not in self.recipes:
                 raise UsageError(
-                    f"{end!r} is none of the recipes: {did_you_mean(end, self.recipes)}"
+                    f"{end!r} is not one of the recipes: "
+                    f"{did_you_mean(end, self.recipes)}"
                 )
         if self.worst is not None and self.worst == self.best:
-            raise UsageError(f"the walk would begin and end at {self.worst}")
+            raise UsageError(f"worst and best are both {self.worst}")
         registry.find(self.framework)

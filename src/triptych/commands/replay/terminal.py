@@ -88,7 +88,7 @@ class ReplayProgress(Progress):
     def _plan(self, labels: dict[str, str], done: int) -> None:
         self.labels, self.done, self.epochs = labels, done, {}
         self.began, self.first = time.monotonic(), done
-        self.say(f"{done} of {len(labels)} trainings done")
+        self.say(f"{done} of {len(labels)} training runs done")
 
     def _finish(self, who: str) -> None:
         self.epochs.pop(who, None)
@@ -108,7 +108,7 @@ class ReplayProgress(Progress):
         if self.labels:
             bar = ProgressBar(len(self.labels), self.done, width=24)
             planned = (
-                f"{self.done} of {len(self.labels)} trainings, "
+                f"{self.done} of {len(self.labels)} training runs, "
                 f"{clock(self.seconds_left)} left"
             )
             grid.add_row(bar, planned)
@@ -128,7 +128,7 @@ def replay_parts(done: Replay) -> list[RenderableType]:
         title=f"{done.images.source} in {done.framework}, {seeds} seed(s) each"
     )
     recipes.add_column("recipe", no_wrap=True)
-    for heading in ("test (95 %)", "in training"):
+    for heading in ("test (95 % CI)", "training"):
         recipes.add_column(heading, justify="right", no_wrap=True)
     for one in done.recipes:
         recipes.add_row(
@@ -136,7 +136,7 @@ def replay_parts(done: Replay) -> list[RenderableType]:
         )
     parts: list[RenderableType] = [
         recipes,
-        f"Guessing has {done.chance:.1%}, always the largest class {done.largest:.1%}.",
+        f"Guessing gives {done.chance:.1%}, the majority class {done.largest:.1%}.",
     ]
     if done.cause is not None:
         parts += ["", _crossing_table(done.cause), done.cause.sentence()]
@@ -144,12 +144,12 @@ def replay_parts(done: Replay) -> list[RenderableType]:
         parts += ["", _walk_table(walk)]
     return [
         *parts,
-        f"Figures: {done.folder}/replay.json, to look at: {done.folder}/replay.html",
+        f"Figures: {done.folder}/replay.json; page: {done.folder}/replay.html",
     ]
 
 
 def _walk_table(walk: Walk) -> Table:
-    shown = table(title=f"from {walk.start} to {walk.end}, one factor more each")
+    shown = table(title=f"from {walk.start} to {walk.end}, one more factor per row")
     for heading in ("factor", "is now"):
         shown.add_column(heading, overflow="fold")
     for heading in ("test", "effect (pp, 95 % CI)"):

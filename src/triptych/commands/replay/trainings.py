@@ -95,7 +95,8 @@ class Trainings:
         facts = self._panel(name).facts()
         if facts is None:
             raise RunFolderError(
-                f"{self._run(name).path}: is not finished; replay the folder once more"
+                f"{self._run(name).path}: has not finished; "
+                "run replay on the folder again"
             )
         return facts
 

@@ -52,16 +52,16 @@ class ProofProgress(Progress):
         """Hear an event of a proof."""
         match event:
             case ProofPlanned(frameworks):
-                self.states = dict.fromkeys(frameworks, "waits")
+                self.states = dict.fromkeys(frameworks, "waiting")
             case ImagesPrepared(done, total):
                 self.prepared(done, total)
             case CaseAsked(case, what):
                 case, _, nudged = case.partition(NUDGED)
                 self.states[who] = f"{case}{', nudged' if nudged else ''}: {what}"
             case Started():
-                self._change(who, "starts")
+                self._change(who, "starting")
             case Finished():
-                self._change(who, "has answered")
+                self._change(who, "done")
             case Failed():
                 self._change(who, "failed")
             case (
@@ -102,7 +102,7 @@ def verification_parts(done: Verification) -> list[RenderableType]:
     parts = certificate_parts(done.certificate)
     if done.folder is not None:
         page = done.folder / "certificate.html"
-        parts.append(f"Certificate: {page.with_suffix('.json')}, to look at: {page}")
+        parts.append(f"Certificate: {page.with_suffix('.json')}; page: {page}")
     return parts
 
 
@@ -117,8 +117,7 @@ def certificate_parts(certificate: Certificate) -> list[RenderableType]:
 
 def _gaps_table(certificate: Certificate) -> Table:
     shown = table(
-        title=f"{certificate.network} in {certificate.precision}: "
-        "how far from the reference"
+        title=f"{certificate.network} in {certificate.precision}: gaps to the reference"
     )
     shown.add_column("quantity", no_wrap=True)
     names = [

@@ -54,7 +54,7 @@ BATCHES = 4
 
 @dataclass(frozen=True)
 class Verification:
-    """A certificate, and the folder that it and its page lie in, if they are kept."""
+    """A certificate, and the folder with it and its page, if they are kept."""
 
     certificate: Certificate
     folder: Path | None
@@ -91,20 +91,20 @@ def verify(
     """Prove that `frameworks` compute the same network, each against the NumPy
     reference and the others.
 
-    `network` is a name of the zoo (sports-cnn), an architecture or its file, or a run,
-    whose trained weights, images, seed and optimizer are then taken. It is looked at
-    layer by layer and trained for `steps` steps with each of `optimizers` (AdamW), in
-    batches of `batch_size`, on `images` or, without any, on seeded noise. Small
-    networks that come along ask what the one at hand may not show: all layers at uneven
-    sizes, all optimizers; without `probes` they are left out.
+    `network` is a name from the zoo (sports-cnn), an architecture or its file, or a
+    run, whose trained weights, images, seed and optimizer are then used. It is checked
+    layer by layer and trained for `steps` steps with each of `optimizers` (AdamW by
+    default), in batches of `batch_size`, on `images` or, without any, on seeded noise.
+    Small probe networks check what the given one may not show: all layers at uneven
+    sizes, all optimizers; with `probes` false they are left out.
 
-    A stored `certificate` says all that is asked, so all of this is left out: it is
-    asked once more, here, with the versions that are here.
+    A stored `certificate` already says what to check, so all of these arguments are
+    left out: its checks are repeated on this machine, with the installed versions.
 
-    Gives the certificate, which the folder `out` holds as certificate.json with a page
-    of plots; its verdict is "equal", "different" or "inconclusive". Raises
-    TriptychError for what cannot be asked, NotEqual if a stored certificate contradicts
-    its own figures.
+    Returns the certificate, which is also in the folder `out`, as certificate.json with
+    a page of plots; its verdict is "equal", "different" or "inconclusive". Raises
+    TriptychError if the checks cannot be made, NotEqual if a stored certificate
+    contradicts its own figures.
     """
     if certificate is not None:
         if any(
@@ -112,7 +112,7 @@ def verify(
             for given in (network, frameworks, optimizers, images, image_size)
         ):
             raise UsageError(
-                "certificate says all that is asked; leave out what else says it"
+                "a certificate already says what to check; leave out the rest"
             )
         stored = _stored(Path(certificate))
         assert stored.asked is not None
@@ -149,8 +149,8 @@ def _stored(path: Path) -> Certificate:
         raise NotEqual(f"{path}: contradicts its own figures: {contradictions[0]}")
     if stored.asked is None:
         raise UsageError(
-            f"{path}: is the short certificate of a comparison; "
-            "for one that can be asked again: triptych verify RUN"
+            f"{path}: is the short certificate of a comparison, "
+            "which cannot be repeated; for one that can: triptych verify RUN"
         )
     return stored
 
@@ -178,7 +178,9 @@ def _plan(
     if run and images is None:
         images = run.recipe().images
     if image_size is not None and run:
-        raise UsageError("--image-size: a run's network has the size of its images")
+        raise UsageError(
+            "--image-size: a run's network already has the size of its images"
+        )
     if image_size is not None:
         architecture = architecture.adapted((image_size, image_size))
     chosen = [make_optimizer({"name": name}) for name in optimizers or ["adamw"]]
@@ -224,10 +226,10 @@ def _check_names(frameworks: Sequence[str], optimizers: Sequence[str]) -> None:
             )
     for option, names in (("frameworks", frameworks), ("optimizer", optimizers)):
         if len(set(names)) < len(names):
-            raise UsageError(f"--{option}: each can be named once")
+            raise UsageError(f"--{option}: name each only once")
     if REFERENCE in frameworks:
         raise UsageError(
-            "--frameworks: the reference is what every other is held against; "
+            "--frameworks: every framework is checked against the reference already; "
             "leave it out"
         )
 
@@ -240,7 +242,7 @@ def _trained(run: RunFolder) -> Path:
             return weights
     raise RunFolderError(
         f"{run.path}: no framework has weights yet; "
-        f"go on with: triptych resume {run.path}"
+        f"resume it with: triptych resume {run.path}"
     )
 
 
@@ -355,8 +357,8 @@ def _check_same(cases: Sequence[Case], stored: Certificate) -> None:
     for what, value in now.items():
         if getattr(stored, f"{what}_sha256") != value:
             raise UsageError(
-                f"the certificate's {what} are no longer the same, "
-                "so it cannot be checked"
+                f"the certificate's {what} have changed, "
+                "so its checks cannot be repeated"
             )
 
 

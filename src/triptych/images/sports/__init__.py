@@ -66,9 +66,7 @@ def draw(sport: str, size: int, key: tuple[int, ...]) -> NDArray[np.uint8]:
     the same scene.
     """
     if sport not in _SPORTS:
-        raise UsageError(
-            f"no sport is called {sport!r}; {did_you_mean(sport, CLASSES)}"
-        )
+        raise UsageError(f"there is no sport {sport!r}; {did_you_mean(sport, CLASSES)}")
     # Streams of their own: what the athlete does must not shift what stands behind.
     scene, place, sensor = (Dice(stream, *key) for stream in range(3))
     stage = Stage()

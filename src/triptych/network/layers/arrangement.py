@@ -52,7 +52,7 @@ class Add(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(set(inputs)) != 1:
             raise ArchitectureError(
-                f"adds inputs of one shape, but gets {', '.join(map(str, inputs))}"
+                f"adds inputs of the same shape, but gets {', '.join(map(str, inputs))}"
             )
         return inputs[0]
 
@@ -70,7 +70,7 @@ class Concat(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         if len({shape[:-1] for shape in inputs}) != 1:
             raise ArchitectureError(
-                "joins inputs of one height and width, or of one number of steps, "
+                "joins inputs of the same height and width, or number of steps, "
                 f"but gets {', '.join(map(str, inputs))}"
             )
         return (*inputs[0][:-1], sum(shape[-1] for shape in inputs))

@@ -83,7 +83,7 @@ def sequence_of(shape: Shape) -> Shape:
         raise ArchitectureError(
             f"needs a sequence of (steps, features), but gets {shape}: "
             "put a rows layer before it, "
-            "and give every recurrent layer but the last one sequence = true"
+            "and set sequence = true in every recurrent layer but the last"
         )
     return shape
 
@@ -94,7 +94,7 @@ def features_of(shape: Shape) -> int:
         raise ArchitectureError(
             f"needs a flat input, but gets a sequence of {shape}: "
             "put a flatten before it, "
-            "or let the recurrent layer before it give its last state only"
+            "or have the recurrent layer before it output its last state only"
         )
     if len(shape) != 1:
         raise ArchitectureError(

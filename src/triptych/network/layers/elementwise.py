@@ -64,7 +64,7 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate < 1:
-            raise ArchitectureError(f"rate is {self.rate}, but must lie in [0, 1)")
+            raise ArchitectureError(f"rate is {self.rate}, but must be in [0, 1)")
 
     def flops(self, *inputs: Shape) -> int:
         return 0  # in evaluation it does nothing

@@ -26,7 +26,7 @@ class BatchNorm(Layer):
             raise ArchitectureError(f"epsilon is {self.epsilon}, but must be above 0")
         if not 0 <= self.momentum <= 1:
             raise ArchitectureError(
-                f"momentum is {self.momentum}, but must lie in [0, 1]"
+                f"momentum is {self.momentum}, but must be in [0, 1]"
             )
 
     def output_shape(self, *inputs: Shape) -> Shape:
