@@ -161,3 +161,27 @@ def test_hooks_are_valid_and_download_nothing() -> None:
     (local,) = hooks["repos"]
     assert local["repo"] == "local"
     assert {hook["language"] for hook in local["hooks"]} == {"system"}
+
+
+def test_the_import_rules_name_every_framework() -> None:
+    """Who adds one names it where no framework may know another, and gives it a rule of
+    its own.
+    """
+    contracts = tomllib.loads(TOML)["tool"]["importlinter"]["contracts"]
+    folder = ROOT / "src" / "triptych" / "frameworks"
+    found = {
+        f"triptych.frameworks.{one.parent.name}" for one in folder.glob("*/run.py")
+    }
+    independent = {
+        name
+        for contract in contracts
+        if contract["type"] == "independence"
+        for name in contract["modules"]
+    }
+    own = {
+        contract["source_modules"][0]
+        for contract in contracts
+        if contract["name"].partition(" is only ")[1]
+    }
+    assert found <= independent
+    assert found == own

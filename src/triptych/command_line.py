@@ -6,16 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import click
 
 from triptych.errors import USUAL, nearest
+from triptych.network.conventions import OptimizerName
 
 F = TypeVar("F", bound=Callable[..., object])
 
 COMPLETION = "_TRIPTYCH_COMPLETE"
 """The variable by which a shell asks for completions."""
+
+OPTIMIZERS = ", ".join(get_args(OptimizerName))
+"""Their names, as `--help` tells them."""
 
 NEEDLESS = {
     "--workers": (

@@ -32,6 +32,7 @@ DRAWN = {"initial", "bias_initial"}
 
 USED: dict[str, set[str]] = {
     "sgd": {"momentum"},
+    "nesterov": {"momentum"},
     "adam": {"beta1", "beta2", "epsilon"},
     "adamw": {"beta1", "beta2", "epsilon"},
     "rmsprop": {"rho", "epsilon"},

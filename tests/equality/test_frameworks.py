@@ -7,12 +7,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.equality.asking import ProofSettings, prove
 
 from triptych.equality.questions import PROBES, probe_cases
-from triptych.network.conventions import Precision
+from triptych.network.conventions import OptimizerName, Precision
 from triptych.running.exam import Case
 
 
@@ -48,7 +49,7 @@ def test_other_backends_read_rows_and_reach_ends_alike(
     prove(tmp_path, cases("float64")[name], [backend]).check()
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
 @pytest.mark.parametrize("name", ["scales", "rows"])
 def test_state_goes_out_and_in_and_nothing_changes(
     tmp_path: Path, four: list[ProofSettings], name: str, optimizer: str

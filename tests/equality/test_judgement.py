@@ -80,6 +80,7 @@ SLOTS: dict[OptimizerName, tuple[str, float]] = {
     "adamw": ("first_moment", 0.1),
     "rmsprop": ("mean_square", 0.1),
     "sgd": ("velocity", 1.0),
+    "nesterov": ("velocity", 1.0),
 }
 
 

@@ -30,6 +30,7 @@ from triptych.network.layers import (
     Flatten,
     GlobalAveragePool,
     Layer,
+    LayerNorm,
     MaxPool,
     ReLU,
     ReLU6,
@@ -52,6 +53,7 @@ WINDOWS: list[st.SearchStrategy[Layer]] = [
 ANYWHERE: list[st.SearchStrategy[Layer]] = [
     st.just(Bias()), st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()),
     st.just(Sigmoid()), st.just(GELU()),
+    st.builds(LayerNorm, epsilon=st.sampled_from([1e-5, 0.1])),
     st.builds(Dropout, rate=st.sampled_from([0.25, 0.5])),
 ]  # fmt: skip
 NORM = st.builds(BatchNorm, momentum=st.sampled_from([0.9, 1.0]))

@@ -98,6 +98,8 @@ def losing(is_lost: Callable[[str], bool]) -> Callable[[Any], Any]:
 EVERY: list[Row] = [
     ("SGD: momentum of its own", wrapped("make_step", forgetting("momentum")),
      "scales", VELOCITY, "sgd"),
+    ("Nesterov: momentum of its own", wrapped("make_step", forgetting("momentum")),
+     "scales", DENSE, "nesterov"),
     ("AdamW: beta1 of its own", wrapped("make_step", forgetting("beta1")),
      "scales", MOMENTS, "adamw"),
     ("AdamW: beta2 of its own", wrapped("make_step", forgetting("beta2")),

@@ -81,6 +81,8 @@ RUNS = (
     Honest("row-lstm", 14, 24, "adam", "one-cycle", 6, "float32", 1),
     Honest("row-gru", 12, 25, "adamw", "cosine", 5, "float32", 2),
     Honest("rows", 0, 26, "sgd", "cosine", 4, "float32", 2),
+    Honest("compact-cnn", 16, 27, "nesterov", "one-cycle", 5, "float64", 2),
+    Honest("lenet", 20, 28, "nesterov", "cosine", 6, "float32", 1),
 )
 
 

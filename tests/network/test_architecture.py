@@ -32,6 +32,7 @@ from triptych.network.layers import (
     Flatten,
     GlobalAveragePool,
     Layer,
+    LayerNorm,
     MaxPool,
     Recurrent,
     ReLU,
@@ -528,6 +529,9 @@ ANYWHERE: st.SearchStrategy[Layer] = st.one_of(
     st.builds(Dropout, rate=st.floats(0, 1, exclude_max=True)),
     st.builds(Bias, bias_initial=BIAS_INITIAL),
 )
+LAYER_NORM: st.SearchStrategy[Layer] = st.builds(
+    LayerNorm, epsilon=st.floats(1e-9, 1, exclude_min=True)
+)
 ON_IMAGES: st.SearchStrategy[Layer] = st.one_of(
     st.builds(
         Conv,
@@ -600,7 +604,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
             at = put(layer, at)
         return at, shape
 
-    at, shape = chain(INPUT, sides, ANYWHERE | ON_IMAGES)
+    at, shape = chain(INPUT, sides, ANYWHERE | LAYER_NORM | ON_IMAGES)
     if draw(st.booleans()):
         left = put(draw(ANYWHERE), at)
         right = put(Conv(filters=shape[2], kernel=draw(SIDE_OR_PAIR)), at)
@@ -609,9 +613,13 @@ def architectures(draw: st.DrawFn) -> Architecture:
     end = draw(st.sampled_from([Flatten(), GlobalAveragePool(), LSTM(3), GRU(2)]))
     if isinstance(end, Recurrent):
         at, shape = chain(
-            put(Rows(), at), Rows().output_shape(shape), ANYWHERE | ON_SEQUENCES
+            put(Rows(), at),
+            Rows().output_shape(shape),
+            ANYWHERE | LAYER_NORM | ON_SEQUENCES,
         )
-    at, shape = chain(put(end, at), end.output_shape(shape), ANYWHERE | ON_FEATURES)
+    at, shape = chain(
+        put(end, at), end.output_shape(shape), ANYWHERE | LAYER_NORM | ON_FEATURES
+    )
     if draw(st.booleans()):
         at = put(Concat(), at, put(Dense(2), at))
     put(Dense(draw(st.integers(1, 5))), at)

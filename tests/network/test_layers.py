@@ -30,6 +30,7 @@ from triptych.network.layers import (
     Flatten,
     GlobalAveragePool,
     Layer,
+    LayerNorm,
     MaxPool,
     ReLU,
     ReLU6,
@@ -122,6 +123,7 @@ def test_valid_padding_by_brute_force(
             for layer in (BatchNorm(), ReLU(), ReLU6(), Tanh(), Sigmoid())
         ),
         *((layer, (9,), (9,)) for layer in (BatchNorm(), GELU(), Dropout())),
+        *((LayerNorm(), shape, shape) for shape in ((5, 6, 7), (5, 42), (9,))),
     ],
 )
 def test_shapes_by_hand(layer: Layer, shape: Shape, wanted: Shape) -> None:
@@ -159,6 +161,7 @@ def test_shapes_of_what_merges() -> None:
         (Dense(3, bias=False), [(10,)], 30, 0, 60),
         (BatchNorm(), [(4, 4, 8)], 16, 16, 2 * 128),
         (BatchNorm(), [(9,)], 18, 18, 18),
+        (LayerNorm(), [(4, 4, 8)], 16, 0, 7 * 128),
         (MaxPool(), [(6, 7, 3)], 0, 0, 27 * 4),
         (AveragePool(size=3, stride=1), [(6, 7, 3)], 0, 0, 4 * 5 * 3 * 9),
         (GlobalAveragePool(), [(6, 7, 3)], 0, 0, 126),
@@ -212,6 +215,14 @@ def test_canonical_shapes() -> None:
     }
     assert BatchNorm().parameters((9, 9, 5)) == {"scale": (5,), "offset": (5,)}
     assert BatchNorm().statistics((9, 9, 5)) == {"mean": (5,), "variance": (5,)}
+    assert LayerNorm().parameters((9, 9, 5)) == {"scale": (5,), "offset": (5,)}
+    assert LayerNorm().statistics((9, 9, 5)) == {}
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 1), (4, 1), (1,)])
+def test_one_channel_cannot_be_normalized_by_itself(shape: Shape) -> None:
+    with pytest.raises(ArchitectureError, match="needs two or more, but gets"):
+        LayerNorm().output_shape(shape)
 
 
 @pytest.mark.parametrize(
@@ -307,6 +318,7 @@ def test_windows_and_strides_are_1_or_more(bad: layers.Pair, padding: Padding) -
         (lambda: BatchNorm(epsilon=math.nan), "epsilon is nan"),
         (lambda: BatchNorm(momentum=1.1), "momentum is 1.1"),
         (lambda: BatchNorm(momentum=-0.1), "momentum is -0.1"),
+        (lambda: LayerNorm(epsilon=0.0), "epsilon is 0.0"),
         (lambda: Dropout(1.0), "rate is 1.0"),
         (lambda: Dropout(-0.1), "rate is -0.1"),
         (lambda: Dropout(math.nan), "rate is nan"),

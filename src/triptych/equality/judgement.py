@@ -16,6 +16,7 @@ from triptych.equality.idle import idle
 from triptych.equality.places import Place, places
 from triptych.equality.scales import scales
 from triptych.equality.ties import deciding_as, unsure
+from triptych.network.conventions import SLOTS
 from triptych.network.layouts import Array
 from triptych.running.exam import REFERENCE, TRAJECTORY, Answers, Case, under
 
@@ -26,6 +27,11 @@ for itself alone.
 
 SQUARES = ("optimizer.second_moment.", "optimizer.mean_square.")
 """Slots of squared gradients."""
+
+SIGNED = {"first_moment": 1.0, "mean_square": 0.5}
+"""First slots of optimizers that first go by the sign of the gradient, and the power
+that makes its size of what they hold.
+"""
 
 TIED: tuple[Name, ...] = ("loss", "gradient", "activation_gradient")
 """What `deciding_as` finds anew for each framework."""
@@ -136,12 +142,11 @@ def _undecided(
     training = answered.case.training(place.training)
     if not training.name.startswith(TRAJECTORY):
         return 0.0
-    slot, root = {"rmsprop": ("mean_square", 0.5), "sgd": ("", 1.0)}.get(
-        training.optimizer.name, ("first_moment", 1.0)
-    )
+    slot, *_ = SLOTS[training.optimizer.name]
     key = f"{training.name}/1/optimizer.{slot}.{place.where}"
-    if key not in answered.reference or key not in allowed:
+    if slot not in SIGNED or key not in answered.reference or key not in allowed:
         return 0.0
+    root = SIGNED[slot]
     remembered = np.abs(_float64(answered.reference[key])) ** root
     within = (allowed[key].far * answered.scales[key]) ** root
     return np.where(remembered <= within, WANDER * training.rates[0], 0.0)

@@ -141,6 +141,7 @@ def probe_cases(precision: Precision, seed: int) -> list[Case]:
 
 OPTIMIZERS = (
     Optimizer("sgd", momentum=0.8, weight_decay=0.1, label_smoothing=0.1),
+    Optimizer("nesterov", momentum=0.8, weight_decay=0.1, label_smoothing=0.1),
     Optimizer("adam", weight_decay=0.1, label_smoothing=0.1),
     Optimizer(
         "adamw",

@@ -8,7 +8,6 @@ import numpy as np
 
 from triptych.equality.idle import idle, norms_behind
 from triptych.network.architecture import Architecture
-from triptych.network.layers import BatchNorm, Bias
 from triptych.running.exam import Answers, Case
 
 
@@ -53,8 +52,8 @@ def _kernels_beside_biases(architecture: Architecture) -> dict[str, str]:
         name for name in names if f"{name}.kernel" in architecture.parameters
     ]
     found = {}
-    for node in architecture.nodes_of(Bias) + architecture.nodes_of(BatchNorm):
-        if norms_behind(architecture, node.name):
+    for node in architecture.nodes:
+        if node.name not in with_kernel and norms_behind(architecture, node.name):
             before = [
                 name
                 for name in with_kernel

@@ -60,6 +60,7 @@ class Optimizer:
     One meaning each, in every framework:
 
     - sgd:     v = momentum v + g;  w = w - lr v
+    - nesterov: the same v;  w = w - lr (g + momentum v)
     - adam:    m, v = moments of g and g^2;  w = w - lr m' / (sqrt(v') + epsilon),
       ' bias-corrected
     - adamw:   adam, with a weight decay of its own by default

@@ -109,6 +109,24 @@ def batch_norm(
     return Tensor(values, (x, scale, offset), derivative), running
 
 
+def layer_norm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: float) -> Tensor:
+    """Normalize the channels of each place by themselves."""
+    centered = x.values - x.values.mean(axis=-1, keepdims=True)
+    deviation = np.sqrt((centered**2).mean(axis=-1, keepdims=True) + epsilon)
+    normal = centered / deviation
+
+    def derivative(gradient: Values) -> tuple[Values, ...]:
+        to_normal = gradient * scale.values
+        # The place's mean and deviation move with x, and take their part away.
+        common = to_normal.mean(axis=-1, keepdims=True)
+        along = (to_normal * normal).mean(axis=-1, keepdims=True)
+        to_x = (to_normal - common - normal * along) / deviation
+        return to_x, summed(gradient * normal), summed(gradient)
+
+    values = normal * scale.values + offset.values
+    return Tensor(values, (x, scale, offset), derivative)
+
+
 def bias(x: Tensor, values: Tensor) -> Tensor:
     """One number a channel, added; its gradient is the sum over all places."""
     return Tensor(

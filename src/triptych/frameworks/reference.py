@@ -110,6 +110,10 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
                 f'weights["{name}.scale"], weights["{name}.offset"], '
                 f'averages["{name}"], {epsilon}, {momentum}, training'
             )
+        case layers.LayerNorm(epsilon=epsilon):
+            arguments.append(
+                f'weights["{name}.scale"], weights["{name}.offset"], {epsilon}'
+            )
         case layers.Bias():
             arguments.append(f'weights["{name}.bias"]')
         case layers.Recurrent(sequence=sequence):
@@ -291,6 +295,9 @@ def update(
         case "sgd":
             v = o.momentum * slots[0] + g
             return v, [v]
+        case "nesterov":
+            v = o.momentum * slots[0] + g
+            return g + o.momentum * v, [v]
         case "adam" | "adamw":
             m = o.beta1 * slots[0] + (1 - o.beta1) * g
             v = o.beta2 * slots[1] + (1 - o.beta2) * g**2

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 Padding = Literal["same", "valid"]
-OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
+OptimizerName = Literal["sgd", "nesterov", "adam", "adamw", "rmsprop"]
 Precision = Literal["float64", "float32", "bfloat16"]
 
 PIXEL_SCALE = 255.0
@@ -24,6 +24,11 @@ takes 0.1.
 
 The batch variance is biased (divided by n) in the forward pass and unbiased (n - 1) in
 the running value.
+"""
+
+LAYER_NORM_EPSILON = 1e-5
+"""Added to the variance of each place's channels, which is biased. PyTorch 1e-5; Keras
+1e-3, Flax 1e-6.
 """
 
 LSTM_GATES = "ifgo"
@@ -72,6 +77,9 @@ Keras and Optax add it inside by default; PyTorch outside, with decay 0.99.
 SGD_MOMENTUM = 0.9
 """v = momentum v + g, w = w - lr v: a new learning rate acts at once. Keras folds lr
 into v.
+
+Nesterov's form looks ahead by the velocity that this very gradient has changed: w = w -
+lr (g + momentum v), as PyTorch, Optax and TensorFlow have it (Sutskever et al., 2013).
 """
 
 ADAMW_WEIGHT_DECAY = 0.01
@@ -84,6 +92,7 @@ scale or an offset.
 
 SLOTS: dict[OptimizerName, tuple[str, ...]] = {
     "sgd": ("velocity",),
+    "nesterov": ("velocity",),
     "adam": ("first_moment", "second_moment"),
     "adamw": ("first_moment", "second_moment"),
     "rmsprop": ("mean_square",),

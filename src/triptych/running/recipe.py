@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 LEARNING_RATES: dict[OptimizerName, float] = {
     "sgd": 0.05,
+    "nesterov": 0.05,
     "adam": 3e-3,
     "adamw": 3e-3,
     "rmsprop": 1e-3,

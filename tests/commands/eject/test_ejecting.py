@@ -34,6 +34,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "lenet": {"optimizer": {"name": "rmsprop"}, "schedule": {"name": "cosine"},
               "augmentation": False},
     "sports-cnn": {"optimizer": {"name": "adamw"}, "fit": "crop"},
+    "row-gru": {"optimizer": {"name": "nesterov"}},
     "compact-cnn": {"optimizer": {"name": "adam", "weight_decay": 0.1}, "fit": "pad"},
 }  # fmt: skip
 """Every optimizer and fit, other schedules than usual; else the defaults."""

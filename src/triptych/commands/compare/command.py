@@ -12,6 +12,7 @@ from triptych.command_line import (
     FRAMEWORKS,
     IMAGES,
     JSON,
+    OPTIMIZERS,
     TIMEOUT,
     Command,
     F,
@@ -55,10 +56,10 @@ RECIPE_OPTIONS = options(
     _defaulting(
         "--precision", "float32", "float32, float64 or bfloat16.", metavar="NAME"
     ),
-    _defaulting("--optimizer", "adamw", "adamw, adam, sgd or rmsprop.", metavar="NAME"),
+    _defaulting("--optimizer", "adamw", f"{OPTIMIZERS}.", metavar="NAME"),
     _defaulting(
         "--learning-rate",
-        "adamw and adam: 0.003, sgd: 0.05, rmsprop: 0.001; sports: 0.001",
+        "adamw and adam: 0.003, sgd and nesterov: 0.05, rmsprop: 0.001; sports: 0.001",
         "Peak learning rate.",
         type=float,
         metavar="X",

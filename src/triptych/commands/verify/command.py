@@ -12,6 +12,7 @@ from triptych.command_line import (
     FRAMEWORKS,
     IMAGES,
     JSON,
+    OPTIMIZERS,
     TIMEOUT,
     Command,
     names,
@@ -49,7 +50,7 @@ from triptych.command_line import (
     "optimizers",
     callback=names,
     metavar="NAMES",
-    help="Comma-separated list of optimizers: adamw, adam, sgd, rmsprop.",
+    help=f"Comma-separated list of optimizers: {OPTIMIZERS}.",
 )
 @click.option("--images", metavar=IMAGES, help="Images to use instead of seeded noise.")
 @click.option(

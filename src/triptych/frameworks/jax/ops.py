@@ -83,6 +83,14 @@ def batch_norm(
     return (x - mean) * factor + weights[f"{name}.offset"], averages
 
 
+def layer_norm(x: jax.Array, weights: Tensors, name: str, epsilon: float) -> jax.Array:
+    """Normalize the channels of each place by themselves."""
+    centered = x - x.mean(-1, keepdims=True)
+    variance = jnp.square(centered).mean(-1, keepdims=True)
+    normal = centered / jnp.sqrt(variance + epsilon)
+    return normal * weights[f"{name}.scale"] + weights[f"{name}.offset"]
+
+
 def windows(
     x: jax.Array,
     size: tuple[int, int],

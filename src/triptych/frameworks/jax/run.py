@@ -249,6 +249,7 @@ def _differentiated(
 
 OPTIMIZERS: dict[OptimizerName, Callable[..., optax.GradientTransformation]] = {
     "sgd": lambda o: optax.trace(o.momentum),
+    "nesterov": lambda o: optax.trace(o.momentum, nesterov=True),
     "adam": lambda o: scale_by_adam(o.beta1, o.beta2, o.epsilon),
     "rmsprop": lambda o: optax.scale_by_rms(o.rho, o.epsilon, eps_in_sqrt=False),
 }

@@ -35,6 +35,7 @@ TAKEN = {
     "conv",
     "dense",
     "batch_norm",
+    "layer_norm",
     "max_pool",
     "average_pool",
     "lstm",
@@ -98,6 +99,8 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
             tensors = (x, "weights", "averages", quoted(node.name), "training")
             return call("batch_norm", *tensors, epsilon=epsilon, momentum=momentum)
+        case layers.LayerNorm(epsilon=epsilon):
+            return call("layer_norm", x, "weights", quoted(node.name), epsilon=epsilon)
         case layers.Bias():
             return x + _bias(node.name, True)
         case layers.MaxPool() | layers.AveragePool() as pool:

@@ -156,18 +156,24 @@ class Slots(keras.optimizers.Optimizer):
 
 
 class SGD(Slots):
-    """v = momentum v + g, w = w - lr v; Keras' own has lr in v, where it acts late."""
+    """v = momentum v + g, w = w - lr v; Keras' own has lr in v, where it acts late.
+
+    In Nesterov's form w = w - lr (g + momentum v).
+    """
 
     names = ("velocity",)
 
-    def __init__(self, momentum: float, **options: object) -> None:
+    def __init__(
+        self, momentum: float, nesterov: bool = False, **options: object
+    ) -> None:
         super().__init__(**options)
-        self.momentum = momentum
+        self.momentum, self.nesterov = momentum, nesterov
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         (v,) = self.slots(variable)
         self.assign(v, self.momentum * v + gradient)
-        self.assign_sub(variable, learning_rate * v)
+        change = gradient + self.momentum * v if self.nesterov else v
+        self.assign_sub(variable, learning_rate * change)
 
 
 class Adam(Slots):

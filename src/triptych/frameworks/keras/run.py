@@ -238,6 +238,7 @@ def _input(one: keras.KerasTensor, batch: int) -> keras.KerasTensor:
 
 OPTIMIZERS: dict[OptimizerName, Callable[..., keras.Optimizer]] = {
     "sgd": lambda o, **options: SGD(o.momentum, **options),
+    "nesterov": lambda o, **options: SGD(o.momentum, nesterov=True, **options),
     "adam": lambda o, **options: Adam(o.beta1, o.beta2, o.epsilon, **options),
     "rmsprop": lambda o, **options: RMSprop(o.rho, o.epsilon, **options),
 }

@@ -165,6 +165,8 @@ def _layer(architecture: Architecture, node: Node, own: str) -> str:
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
             averaging = {"momentum": momentum, "epsilon": epsilon}
             return call("BatchNormalization", **averaging, name=name)
+        case layers.LayerNorm(epsilon=epsilon):
+            return call("layers.LayerNormalization", epsilon=epsilon, name=name)
         case layers.Bias():
             return call("Bias", name=name)
         case layers.Dense(units=units, bias=bias):

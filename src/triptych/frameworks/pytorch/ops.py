@@ -26,6 +26,13 @@ class Bias(nn.Module):
         return x + (self.bias.view(-1, 1, 1) if x.ndim == 4 else self.bias)
 
 
+class LayerNorm2d(nn.LayerNorm):
+    """Normalizes the channels of each pixel; PyTorch's own wants them last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 def dropout(
     x: Tensor, rate: float, masks: dict[str, Tensor] | None, name: str
 ) -> Tensor:

@@ -189,6 +189,13 @@ OPTIMIZERS: dict[OptimizerName, Callable[..., torch.optim.Optimizer]] = {
     "sgd": lambda parameters, o: torch.optim.SGD(
         parameters, lr=0, momentum=o.momentum or sys.float_info.min, fused=True
     ),
+    "nesterov": lambda parameters, o: torch.optim.SGD(
+        parameters,
+        lr=0,
+        momentum=o.momentum or sys.float_info.min,
+        nesterov=True,
+        fused=True,
+    ),
     "adam": lambda parameters, o: torch.optim.Adam(
         parameters, lr=0.0, betas=(o.beta1, o.beta2), eps=o.epsilon, fused=True
     ),

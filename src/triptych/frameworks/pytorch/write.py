@@ -145,6 +145,9 @@ def _module(architecture: Architecture, node: Node) -> str | None:
             kind = "BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"
             taken = round(1 - kept, 12)
             return call(f"nn.{kind}", shape[-1], eps=epsilon, momentum=taken)
+        case layers.LayerNorm(epsilon=epsilon):
+            kind = "LayerNorm2d" if len(shape) == 3 else "nn.LayerNorm"
+            return call(kind, shape[-1], eps=epsilon)
         case layers.Bias():
             return call("Bias", shape[-1])
         case layers.Dense(units=units, bias=bias):
@@ -174,7 +177,7 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
     match node.layer:
         case layers.Conv() | layers.DepthwiseConv() as conv:
             return call(own, _padded(conv, shape, x))
-        case layers.BatchNorm() | layers.Bias() | layers.Dense():
+        case layers.BatchNorm() | layers.LayerNorm() | layers.Bias() | layers.Dense():
             return call(own, x)
         case layers.MaxPool() as pool:
             return _max_pool(pool, shape, x)

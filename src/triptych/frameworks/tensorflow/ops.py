@@ -70,6 +70,16 @@ def batch_norm(
     return tf.cast(normal, x.dtype)
 
 
+def layer_norm(
+    x: tf.Tensor, scale: tf.Variable, offset: tf.Variable, epsilon: float
+) -> tf.Tensor:
+    """Normalize the channels of each place by themselves."""
+    values = tf.cast(x, scale.dtype)
+    mean, variance = tf.nn.moments(values, [-1], keepdims=True)
+    normal = tf.nn.batch_normalization(values, mean, variance, offset, scale, epsilon)
+    return tf.cast(normal, x.dtype)
+
+
 def gelu(x: tf.Tensor) -> tf.Tensor:
     """x Phi(x); `tf.nn.gelu` rounds the root of 2 to float32, even in float64."""
     return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))
@@ -169,12 +179,17 @@ def slots_for(variables: list[tf.Variable]) -> list[tf.Variable]:
 
 
 class SGD:
-    """Momentum: v = momentum v + g; w = w - learning_rate v."""
+    """Momentum: v = momentum v + g; w = w - learning_rate v.
 
-    def __init__(self, variables: list[tf.Variable], momentum: float) -> None:
+    In Nesterov's form w = w - learning_rate (g + momentum v).
+    """
+
+    def __init__(
+        self, variables: list[tf.Variable], momentum: float, nesterov: bool = False
+    ) -> None:
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.velocity = slots_for(variables)
-        self.momentum = momentum
+        self.momentum, self.nesterov = momentum, nesterov
 
     def apply(
         self, gradients: list[tf.Tensor], variables: list[tf.Variable], rate: tf.Tensor
@@ -188,6 +203,7 @@ class SGD:
                 grad=g,
                 lr=rate,
                 momentum=tf.constant(self.momentum, g.dtype),
+                use_nesterov=self.nesterov,
             )
 
 

@@ -171,6 +171,7 @@ def _run_tapped(
 
 OPTIMIZERS: dict[OptimizerName, Callable[..., SGD | Adam | RMSprop]] = {
     "sgd": lambda variables, o: SGD(variables, o.momentum),
+    "nesterov": lambda variables, o: SGD(variables, o.momentum, nesterov=True),
     "adam": lambda variables, o: Adam(variables, o.beta1, o.beta2, o.epsilon),
     "rmsprop": lambda variables, o: RMSprop(variables, o.rho, o.epsilon),
 }

@@ -28,6 +28,7 @@ TAKEN = {
     "training",
     "tf",
     "batch_norm",
+    "layer_norm",
     "lstm",
     "gru",
     "gelu",
@@ -164,6 +165,8 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
             tensors = [f"{own}_{tensor}" for tensor in _shapes(architecture, node)]
             return call("batch_norm", x, *tensors, epsilon, momentum, "training")
+        case layers.LayerNorm(epsilon=epsilon):
+            return call("layer_norm", x, f"{own}_scale", f"{own}_offset", epsilon)
         case layers.Bias():
             return _biased(x, own) if len(shape) == 3 else f"{x} + {own}_bias"
         case layers.Dense(bias=bias):

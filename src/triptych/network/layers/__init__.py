@@ -19,7 +19,7 @@ from triptych.network.layers.elementwise import (
     Sigmoid,
     Tanh,
 )
-from triptych.network.layers.normalization import BatchNorm
+from triptych.network.layers.normalization import BatchNorm, LayerNorm
 from triptych.network.layers.recurrent import GRU, LSTM, Recurrent
 from triptych.network.layers.windows import (
     AveragePool,
@@ -49,6 +49,7 @@ __all__ = [
     "GlobalAveragePool",
     "Initial",
     "Layer",
+    "LayerNorm",
     "MaxPool",
     "Pair",
     "ReLU",
@@ -67,6 +68,7 @@ VOCABULARY: dict[str, type[Layer]] = {
         Conv,
         DepthwiseConv,
         BatchNorm,
+        LayerNorm,
         Bias,
         Dense,
         MaxPool,

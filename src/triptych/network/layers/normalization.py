@@ -45,3 +45,32 @@ class BatchNorm(Layer):
 
     def flops(self, *inputs: Shape) -> int:
         return 2 * math.prod(inputs[0])  # in evaluation: one multiply, one add
+
+
+@dataclass(frozen=True)
+class LayerNorm(Layer):
+    """Layer normalization over the last axis: the channels of each place by themselves,
+    in training and evaluation alike (Ba, Kiros and Hinton, 2016).
+    """
+
+    kind = "layer_norm"
+    epsilon: float = conventions.LAYER_NORM_EPSILON
+
+    def __post_init__(self) -> None:
+        if not self.epsilon > 0:
+            raise ArchitectureError(f"epsilon is {self.epsilon}, but must be above 0")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if inputs[0][-1] < 2:
+            raise ArchitectureError(
+                "normalizes over the channels, so needs two or more, "
+                f"but gets {inputs[0]}"
+            )
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"scale": inputs[0][-1:], "offset": inputs[0][-1:]}
+
+    def flops(self, *inputs: Shape) -> int:
+        # two for the mean and its subtraction, two for the variance, three to apply
+        return 7 * math.prod(inputs[0])
