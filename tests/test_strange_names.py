@@ -26,7 +26,7 @@ from triptych.errors import ArchitectureError, RecipeError
 from triptych.frameworks.contract import Optimizer
 from triptych.frameworks.emit import docstring
 from triptych.frameworks.reference import write_network
-from triptych.images.sheet import ImagesFound
+from triptych.images.found import ImagesFound
 from triptych.network.architecture import from_toml
 from triptych.report.plots import WalkStep, walk_plot
 from triptych.running import folder

@@ -24,7 +24,7 @@ from rich.text import Text
 from triptych.errors import visible
 
 if TYPE_CHECKING:
-    from triptych.images.sheet import ImagesFound  # loads Pillow
+    from triptych.images.found import ImagesFound  # loads Pillow
 
 
 class _Console(Console):

@@ -12,8 +12,9 @@ from sklearn.datasets import load_digits
 from triptych.errors import ImagesError, UsageError, WorkerFailed
 from triptych.images import drawn, sports
 from triptych.images.decode import resize
+from triptych.images.found import ImagesFound, describe
 from triptych.images.reader import Problem
-from triptych.images.sheet import ImagesFound, contact_sheet, describe
+from triptych.images.sheet import contact_sheet
 from triptych.images.source import open_images
 from triptych.images.split import TEST, TRAIN, split
 from triptych.images.store import DecodedImage

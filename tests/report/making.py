@@ -22,7 +22,7 @@ from triptych.commands.replay.result import (
 from triptych.commands.replay.settings import ReplaySettings
 from triptych.equality.certificate import Certificate
 from triptych.frameworks import registry
-from triptych.images.sheet import ImagesFound
+from triptych.images.found import ImagesFound
 from triptych.network.zoo import NOTEBOOKS
 from triptych.running.machine import machine
 

@@ -1,21 +1,16 @@
-"""What is in a store, for people and `images.json`: a contact sheet and counts."""
+"""What is in a store, for people to look at: a contact sheet."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections import Counter
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from msgspec import Meta, Struct
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from triptych.errors import ImagesError
-from triptych.images.reader import Problem
-from triptych.images.split import SIDE_NAMES, Split
 from triptych.images.store import Store
 
 MAX_CLASSES = 40
@@ -23,54 +18,6 @@ MAX_CLASSES = 40
 
 _THUMB, _GAP, _MARGIN, _LABEL = 96, 8, 32, 190  # pixels
 _INK, _SOFT = (28, 32, 38), (122, 130, 140)
-
-
-class ImagesFound(Struct, kw_only=True):
-    """What was found in a place of images, and how it was split: the content of
-    images.json.
-    """
-
-    source: str
-    key: Annotated[
-        str, Meta(description="Key of the store: equal keys mean equal images.")
-    ]
-    size: tuple[int, int]
-    """Height and width to which they were resized."""
-    fit: str
-    resize: str
-    train: int
-    validation: int
-    test: int
-    classes: list[str]
-    class_counts: Annotated[
-        dict[str, list[int]], Meta(description="By split, for each class.")
-    ]
-    problem_counts: Annotated[dict[str, int], Meta(description="Counts by kind.")]
-    problems: list[Problem]
-
-
-def describe(store: Store, split: Split) -> ImagesFound:
-    """What is in a store, split so."""
-    sides = {name: getattr(split, name) for name in SIDE_NAMES[1:]}
-    counts = {
-        side: np.bincount(store.labels[rows], minlength=len(store.classes))
-        for side, rows in sides.items()
-    }
-    kinds = Counter(problem.kind for problem in store.problems)
-    return ImagesFound(
-        source=store.source,
-        key=store.key,
-        size=store.size,
-        fit=store.fit,
-        resize=store.resize,
-        train=len(split.train),
-        validation=len(split.validation),
-        test=len(split.test),
-        classes=list(store.classes),
-        class_counts={side: many.tolist() for side, many in counts.items()},
-        problem_counts=dict(sorted(kinds.items())),
-        problems=list(store.problems),
-    )
 
 
 def contact_sheet(store: Store, path: Path, per_class: int = 8) -> None:

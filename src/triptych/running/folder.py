@@ -30,7 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import filelock
 import msgspec
@@ -40,14 +40,16 @@ from triptych.errors import RunFolderError
 from triptych.files import read_file, read_toml, write_atomic, writing
 from triptych.frameworks.contract import Facts
 from triptych.frameworks.registry import Entry
-from triptych.images.sheet import ImagesFound, describe
+from triptych.images.found import ImagesFound, describe
 from triptych.images.split import SIDE_NAMES, split
-from triptych.images.store import Store
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.weights import StoredTensors, load_tensors, save_tensors
 from triptych.network.zoo import ZOO
 from triptych.running.epoch import Epoch
 from triptych.running.recipe import Recipe, make_recipe
+
+if TYPE_CHECKING:  # loads Pillow
+    from triptych.images.store import Store
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
 from triptych.frameworks import registry
-from triptych.images.sheet import ImagesFound
+from triptych.images.found import ImagesFound
 from triptych.network.architecture import Architecture
 from triptych.network.layouts import Array
 from triptych.network.weights import load_tensors

@@ -34,7 +34,6 @@ from triptych.images.augment import Augmentation
 from triptych.network.architecture import Architecture
 from triptych.network.layouts import Array, to_native
 from triptych.network.weights import Distribution, Weights, initial_distributions
-from triptych.running.transport import environment
 
 
 @dataclass(frozen=True)
@@ -225,6 +224,8 @@ model.save_weights("program.weights.h5")
 
 
 def _keras_file(source: Source, tensors: Mapping[str, Array], scratch: Path) -> bytes:
+    from triptych.running.transport import environment  # only Keras' file needs it
+
     (scratch / "program.py").write_text(script(source, "program"), "utf-8")
     save_file(dict(tensors), scratch / "weights.safetensors")
     done = subprocess.run(

@@ -61,7 +61,8 @@ def images(
 
     from triptych.commands.images.terminal import images_table
     from triptych.images.export import save_images
-    from triptych.images.sheet import contact_sheet, describe
+    from triptych.images.found import describe
+    from triptych.images.sheet import contact_sheet
     from triptych.images.source import open_images
     from triptych.images.split import split
     from triptych.terminal import ImagesProgress, problem_lines, show

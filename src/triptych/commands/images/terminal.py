@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from triptych.images.cache import StoreFacts
-from triptych.images.sheet import ImagesFound
+from triptych.images.found import ImagesFound
 from triptych.terminal import table
 
 

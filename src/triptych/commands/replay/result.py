@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from triptych.commands.replay.settings import ReplaySettings
-from triptych.images.sheet import ImagesFound
+from triptych.images.found import ImagesFound
 from triptych.running.machine import Machine
 
 SCHEMA = 2

@@ -17,7 +17,7 @@ from triptych.commands.replay.factors import Setup
 from triptych.commands.replay.result import RecipeScores, trained
 from triptych.errors import RunFolderError, WorkerFailed
 from triptych.frameworks.registry import Entry
-from triptych.images.sheet import ImagesFound
+from triptych.images.found import ImagesFound
 from triptych.images.store import Store
 from triptych.network.architecture import Architecture
 from triptych.network.layers import pair
