@@ -135,7 +135,7 @@ def as_make_runs_it(line: str) -> str:
     """What a target does once everything is installed."""
     words = ["READY=", f"BIN={Path(sys.executable).parent}"]
     done = subprocess.run(
-        [*line.split(), *words, "--dry-run"],
+        [*line.split(), *words, "--dry-run", "--no-print-directory"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -135,7 +135,7 @@ def test_the_same_twice_gives_the_same_bits(proof: Path, triptych: Command) -> N
         (lambda c: c.update(verdict="different"), 1, "contradicts its own figures"),
         (lambda c: c["asked"].update(seed=1), 2, "weights have changed"),
         (lambda c: c.pop("bounds"), 2, "is not a certificate"),
-        (lambda c: c.update(asked=None), 2, "for one that can be asked again"),
+        (lambda c: c.update(asked=None), 2, "cannot be repeated; for one that can"),
         (lambda c: c["asked"].update(batch_size=0), 2, "is not a certificate"),
         (lambda c: c["asked"].update(schedules=[]), 2, "is not a certificate"),
         (lambda c: c.update(schema=99), 2, "is not a certificate"),
@@ -262,7 +262,7 @@ def test_what_differs_is_not_ranked(tmp_path: Path, triptych: Command) -> None:
     save_tensors(run / "pytorch" / "first_step.safetensors", answers)
     again = triptych("resume", run)
     assert again.returncode == 1
-    assert "pytorch against reference: step at conv1.kernel" in again.stdout
+    assert "PyTorch against the reference: step at conv1.kernel" in again.stdout
     assert "not ranked" in again.stdout
     assert json.loads((run / "result.json").read_text())["ranking"] is None
     with pytest.raises(NotEqual, match=r"conv1\.kernel"):

@@ -17,6 +17,7 @@ from triptych.equality.bounds import QUANTITIES, Device, Name, Rule
 from triptych.equality.questions import PROBES
 from triptych.errors import NotEqual, UsageError
 from triptych.frameworks.contract import Facts, Optimizer
+from triptych.frameworks.registry import REGISTRY
 from triptych.network.conventions import Precision
 from triptych.running.exam import REFERENCE
 from triptych.running.folder import read_json
@@ -332,9 +333,16 @@ def describe(one: Difference) -> str:
     where = one.where + (f" in probe '{one.case}'" if one.case in PROBES else "")
     since = f", first after step {one.step}" if one.step else ""
     return (
-        f"{one.framework} against {one.against}: "
+        f"{_title(one.framework)} against {_title(one.against)}: "
         f"{one.quantity} at {where}{since}: {size}"
     )
+
+
+def _title(name: str) -> str:
+    """How a framework is called in a sentence; a stored certificate may name others."""
+    if name == REFERENCE:
+        return "the reference"
+    return REGISTRY[name].title if name in REGISTRY else name
 
 
 def read_certificate(path: Path) -> Certificate:

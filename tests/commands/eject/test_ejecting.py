@@ -483,6 +483,24 @@ def test_a_program_says_what_is_wrong_in_a_line(
     assert "Traceback" not in done.stderr
 
 
+def test_a_damaged_image_or_weights_file_gets_a_line(
+    run: Path, folder: Path, tmp_path: Path
+) -> None:
+    script = triptych.eject(run, "pytorch", out=tmp_path / "mine.py", style="exact")
+    (damaged := tmp_path / "damaged.png").write_bytes(b"no image")
+    good = folder / "test" / "bees" / "00.png"
+    done = command(
+        script.path, "predict", damaged, good, at=tmp_path, framework="pytorch"
+    )
+    assert done.returncode == 0
+    assert f"{damaged}: cannot be read" in done.stderr
+    assert done.stdout.startswith(f"{good}: ")
+    given = ["predict", good, "--weights", damaged]
+    done = command(script.path, *given, at=tmp_path, framework="pytorch")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{damaged} holds no weights of this network")
+
+
 # ---- the command ---------------------------------------------------------------------
 
 

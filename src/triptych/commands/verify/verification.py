@@ -209,9 +209,9 @@ def _plan(
 
 def _check_numbers(**given: int) -> None:
     """Raise UsageError for what cannot be asked."""
-    for name, least in {"steps": 1, "batch_size": 2, "seed": 0}.items():
-        if given[name] < least:
-            raise UsageError(f"--{name} is {given[name]}, but must be {least} or more")
+    for option, least in {"steps": 1, "batch-size": 2, "seed": 0}.items():
+        if (number := given[option.replace("-", "_")]) < least:
+            raise UsageError(f"--{option} is {number}, but must be {least} or more")
 
 
 def _check_names(frameworks: Sequence[str], optimizers: Sequence[str]) -> None:
