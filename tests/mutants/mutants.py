@@ -339,7 +339,7 @@ TENSORFLOW: list[Row] = [
      written(" 0.9,\n            training,", " 0.99,\n            training,"),
      "even", ("bn1.mean",), "sgd"),
     ("batch norm: running variance biased",
-     written("batch_variance * n / tf.maximum(n - 1, 1)", "batch_variance"),
+     written("spread * n / tf.maximum(n - 1, 1)", "spread"),
      "scales", ("bn1.variance",), "sgd"),
     ("batch norm: running averages never updated",
      written("mean.assign(momentum * mean + (1 - momentum) * batch_mean)",
