@@ -342,7 +342,7 @@ TENSORFLOW: list[Row] = [
      written("spread * n / tf.maximum(n - 1, 1)", "spread"),
      "scales", ("bn1.variance",), "sgd"),
     ("batch norm: running averages never updated",
-     written("mean.assign(momentum * mean + (1 - momentum) * batch_mean)",
+     written("mean.assign(kept * mean + taken * center)",
              "mean.assign(mean)"), "scales", ("bn1.mean",), "sgd"),
     ("padding same: as PyTorch's padding=1",
      written('self.conv1_kernel, strides=2, padding="SAME"',
