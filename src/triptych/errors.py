@@ -103,6 +103,14 @@ def quote(word: object) -> str:
     return written if len(written) <= QUOTED else f"{written[:QUOTED]}..."
 
 
+def check_least(
+    name: str, number: int, least: int, error: type[TriptychError] = UsageError
+) -> None:
+    """Raise `error` if what is called `name` is a number below the least allowed."""
+    if number < least:
+        raise error(f"{name} is {number}, but must be {least} or more")
+
+
 USUAL = {
     "arch": "network",
     "architecture": "network",

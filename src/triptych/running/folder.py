@@ -4,8 +4,8 @@
 
     runs/<name>/
       recipe.toml  network.toml           what was asked
-      images.json                       of which images
-      images.safetensors                what they are known by, part by part
+      images.json                         of which images
+      images.safetensors                  what they are known by, part by part
       result.json  report.html            all figures; the page
       <framework>/network.py  facts.json  the source that ran; what ran it
       <framework>/weights.safetensors     the best epoch's

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict, TypeVar
 
-from triptych.errors import RecipeError, UsageError, did_you_mean
+from triptych.errors import RecipeError, UsageError, check_least, did_you_mean
 from triptych.files import from_table, merge, read_toml, to_toml
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Optimizer
@@ -83,10 +83,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, least in {"epochs": 1, "batch_size": 1, "seed": 0}.items():
-            if getattr(self, name) < least:
-                raise RecipeError(
-                    f"{name} is {getattr(self, name)}, but must be {least} or more"
-                )
+            check_least(name, getattr(self, name), least, RecipeError)
         if not all(4 <= side <= 1024 for side in pair(self.image_size)):
             raise RecipeError(
                 f"image_size is {self.image_size}, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from triptych.errors import UsageError, did_you_mean
+from triptych.errors import UsageError, check_least, did_you_mean
 from triptych.frameworks import registry
 from triptych.network.conventions import PRECISIONS, Precision
 from triptych.running.exam import REFERENCE
@@ -27,11 +27,7 @@ class BenchSettings:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "repeats", "threads"):
-            if getattr(self, name) < 1:
-                option = name.replace("_", "-")
-                raise UsageError(
-                    f"--{option} is {getattr(self, name)}, but must be 1 or more"
-                )
+            check_least(f"--{name.replace('_', '-')}", getattr(self, name), 1)
         if not 0 < self.seconds <= 600:
             raise UsageError(
                 f"--seconds is {self.seconds:g}, but must be above 0 and at most 600"

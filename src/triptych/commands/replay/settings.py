@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from triptych.errors import UsageError, did_you_mean
+from triptych.errors import UsageError, check_least, did_you_mean
 from triptych.frameworks import registry
 from triptych.network.zoo import NOTEBOOKS
 
@@ -27,8 +27,7 @@ class ReplaySettings:
     best: str | None = None
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UsageError(f"seeds is {self.seeds}, but must be 1 or more")
+        check_least("seeds", self.seeds, 1)
         if len(self.recipes) < 2 or len(set(self.recipes)) < len(self.recipes):
             raise UsageError("recipes: name two or more, each once")
         for end in (self.worst, self.best):

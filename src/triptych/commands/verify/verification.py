@@ -27,6 +27,7 @@ from triptych.errors import (
     RunFolderError,
     UsageError,
     WorkerFailed,
+    check_least,
     did_you_mean,
 )
 from triptych.frameworks import registry
@@ -210,8 +211,7 @@ def _plan(
 def _check_numbers(**given: int) -> None:
     """Raise UsageError for what cannot be asked."""
     for option, least in {"steps": 1, "batch-size": 2, "seed": 0}.items():
-        if (number := given[option.replace("-", "_")]) < least:
-            raise UsageError(f"--{option} is {number}, but must be {least} or more")
+        check_least(f"--{option}", given[option.replace("-", "_")], least)
 
 
 def _check_names(frameworks: Sequence[str], optimizers: Sequence[str]) -> None:

@@ -44,9 +44,6 @@ ACTIVATIONS: dict[type[layers.Layer], str] = {
     layers.GELU: "gelu",
 }
 
-OPTIONS = "masks: dict[str, tf.Tensor] | None = None, training: bool = False"
-"""What every network takes besides its images."""
-
 
 def write_network(architecture: Architecture) -> str:
     """A `tf.Module` class `Network`; called with NHWC images, it gives logits."""
