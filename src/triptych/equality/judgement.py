@@ -116,7 +116,10 @@ def _wander(case: Case, place: Place) -> float:
 def _spared(
     answered: Answered, place: Place, allowed: Mapping[str, Allowance]
 ) -> float | NDArray[np.float64]:
-    """How much of a difference is chance, number by number: ties rounding decides."""
+    """How much of a difference is chance, number by number: ties rounding decides.
+
+    Asked only of what is too far apart as it is: it may train the reference anew.
+    """
     if (
         answered.case.precision == "float64"
         or place.training is None
@@ -216,8 +219,10 @@ def _against_reference(
         may = bounds[key]
         far, note = math.inf, "gave no answer here"
         if key in answers:
-            spared = _spared(answered, place, bounds)
-            far, note = gap(answers[key], truth[key], size[key], spared)
+            far, note = gap(answers[key], truth[key], size[key])
+            if may.far < far < math.inf:
+                spared = _spared(answered, place, bounds)
+                far, note = gap(answers[key], truth[key], size[key], spared)
         found.append(Discrepancy(place, name, REFERENCE, far, may.far, may.rule, note))
     for key in sorted(set(answers) - set(answered.reference)):
         place, note = Place("forward", answered.case.name, key), "was not asked for"
@@ -284,9 +289,11 @@ def _pair(
                     + _float64(truths[other][key])
                     - _float64(truths[one][key])
                 )
-            spared = 2 * _spared(answered, place, bounds[one])
-            far, note = gap(mine, theirs[key], answered.scales[key], spared)
+            far, note = gap(mine, theirs[key], answered.scales[key])
             may = bounds[one][key].far + bounds[other][key].far
+            if may < far < math.inf:
+                spared = 2 * _spared(answered, place, bounds[one])
+                far, note = gap(mine, theirs[key], answered.scales[key], spared)
             here = Discrepancy(place, one, other, far, may, bounds[one][key].rule, note)
             nearest = worst.setdefault(place.quantity, here)
             if here.gap / here.bound > nearest.gap / nearest.bound:
