@@ -4,8 +4,8 @@ Usage: python -m benchmarks [--quick] [--only PART,...] [--images FOLDER] [--out
 docs/benchmarks.md]
 
 Figures are stored beside the page (benchmarks.json), one object a part, and the page is
-made from all that is stored: with `--only`, the others stay as they are. About 25
-minutes on two cores. `--quick` only shows that everything works: tiny settings, no
+made from all that is stored: with `--only`, the others stay as they are. About an
+hour on two cores. `--quick` only shows that everything works: tiny settings, no
 figure means anything, and nothing is written to docs/.
 
 FOLDER has train/<class>/ and test/<class>/; without it, the built-in sports are drawn
@@ -26,7 +26,18 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from benchmarks import accuracy, epochs, growth, limits, overhead, pages, startup, steps
+from benchmarks import (
+    accuracy,
+    anew,
+    ejected,
+    epochs,
+    growth,
+    limits,
+    overhead,
+    pages,
+    startup,
+    steps,
+)
 from benchmarks import images as images_part
 from benchmarks.folders import draw_sports, files_of
 from benchmarks.measuring import (
@@ -55,6 +66,8 @@ PARTS: dict[str, Part] = {
         epochs,
         accuracy,
         overhead,
+        ejected,
+        anew,
         startup,
         growth,
         images_part,

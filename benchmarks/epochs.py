@@ -1,30 +1,28 @@
 """A whole epoch, from JPEG files, with the talk's network at 224 px: a training pass
 and a test pass.
 
-Four programs per framework, one after another, repeated as long as there is time:
+Three programs per framework, one after another, repeated as long as there is time:
 
 - (a) the notebooks' way: the talk's notebook in today's API,
   `benchmarks/peers/notebooks_*.py`, with its own batch size;
 - ours: `triptych train FOLDER --network sports-cnn --image-size 224 --batch-size 32
   --epochs 3`;
 - (b) the native way: what the framework's own guides recommend,
-  `benchmarks/peers/native_*.py`, batch 32, with the same flips and shifts as ours;
-- (c) the script that `triptych eject --style exact` writes, with our recipe.
+  `benchmarks/peers/native_*.py`, batch 32, with the same flips and shifts as ours.
 
 All use the same images, 96 for training and 32 for testing, balanced over the classes.
-Ours and (c) choose their epoch on a validation split after each epoch, and use the test
-split only at the end. So they are given the peers' test images as their validation
-split, and other images for testing: in every program, one epoch is then 96 images
-trained and 32 evaluated. Epochs 2 and 3 count: the first one compiles, and decodes
-where images are kept. Time per image is that of both passes, divided by the number of
-images used. Ours writes a checkpoint after each epoch, which no other does: "between
-two epochs' ends" includes it, the ratios cover only the passes. (c) is timed by the
-lines it prints, so saving its best weights is included.
+Ours chooses its epoch on a validation split after each epoch, and uses the test split
+only at the end. So it is given the peers' test images as its validation split, and
+other images for testing: in every program, one epoch is then 96 images trained and 32
+evaluated. Epochs 2 and 3 count: the first one compiles, and decodes where images are
+kept. Time per image is that of both passes, divided by the number of images used. Ours
+writes a checkpoint after each epoch, which no other does: "between two epochs' ends"
+includes it, the ratios cover only the passes.
 
 All have the same number of threads. How threads wait and how much memory is kept is set
-by Triptych for its workers, and by (c) for itself.
+by Triptych for its workers.
 
-Ratios compare the same epoch of the same round. Budget: 480 seconds.
+Ratios compare the same epoch of the same round. Budget: 400 seconds.
 """
 
 from __future__ import annotations
@@ -32,7 +30,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import shutil
 import sys
 import threading
@@ -49,10 +46,8 @@ from benchmarks.measuring import (
     Settings,
     Values,
     at_least,
-    at_most,
     attempt,
     events_of,
-    lines_of,
     output_of,
     ratios,
     rounds,
@@ -64,12 +59,10 @@ from triptych.images.split import TEST, TRAIN
 SIZE, QUICK_SIZE = 224, 16
 BATCH, EPOCHS, QUICK_EPOCHS = 32, 3, 2
 IMAGES, QUICK_IMAGES = (96, 32, 12), (24, 6, 6)
-"""To train, to look at after each epoch, to test at the end of ours and of (c)."""
+"""To train, to look at after each epoch, to test at the end of ours."""
 TIMEOUT = 240.0
 FASTER = {"pytorch": 3.0, "keras": 2.0, "tensorflow": 2.5}
 """Targets against the notebooks' way; JAX had none."""
-EJECTED_SLOWER = 1.05
-"""What is ejected may take so many times as long as the library."""
 POLL = 0.01
 """Seconds between two looks at whether an epoch has ended."""
 
@@ -78,7 +71,6 @@ PROGRAMS = {
     "notebooks": "(a) the notebooks' way",
     "triptych": "ours",
     "native": "(b) the native way",
-    "ejected": "(c) ejected",
 }
 
 
@@ -91,14 +83,16 @@ class Folders:
     ours: Path
     """train/, validation/ (their test/) and test/."""
     recipe: Path
-    """How ours and the ejected script are trained, as a file."""
+    """How ours is trained, and what is ejected, as a file."""
     counted: int
     """Images of both passes of an epoch."""
 
 
-def prepare(settings: Settings) -> Folders:
-    """Links to the files, and the recipe."""
-    train, look, test = QUICK_IMAGES if settings.quick else IMAGES
+def prepare(
+    settings: Settings, counts: tuple[int, int, int], size: int, epochs: int
+) -> Folders:
+    """Links to so many files to train, to look at and to test, and the recipe."""
+    train, look, test = counts
     folder = settings.images().folder
     learned, held = files_of(folder, TRAIN)[:train], files_of(folder, TEST)
     looked, tested = held[:look], held[look : look + test]
@@ -112,9 +106,7 @@ def prepare(settings: Settings) -> Folders:
     # takes unless it is told.
     recipe.write_text(
         f"images = {json.dumps(str(ours))}\n"
-        f"image_size = {QUICK_SIZE if settings.quick else SIZE}\n"
-        f"batch_size = {BATCH}\n"
-        f"epochs = {QUICK_EPOCHS if settings.quick else EPOCHS}\n"
+        f"image_size = {size}\nbatch_size = {BATCH}\nepochs = {epochs}\n"
     )
     return Folders(theirs, ours, recipe, len(learned) + len(looked))
 
@@ -183,38 +175,20 @@ def own(framework: str, folders: Folders, out: Path) -> Values:
     }
 
 
-def ejected(framework: str, folders: Folders, scratch: Path) -> Values:
-    """(c): seconds between the lines that it prints after each epoch."""
-    script = scratch / f"ejected_{framework}.py"
-    if not script.exists():
-        asked = [
-            "eject", "sports-cnn", "--framework", framework, "--recipe", folders.recipe,
-        ]  # fmt: skip
-        asked += ["--style", "exact"]
-        output_of(triptych(*asked, "--out", script), TIMEOUT)
-    weights = scratch / f"ejected_{framework}.safetensors"
-    command = [sys.executable, script, "train", folders.ours, "--weights", weights]
-    ends = [at for at, line in lines_of(command, TIMEOUT) if line.startswith("epoch ")]
-    for left in (weights, weights.with_suffix(".json")):
-        os.unlink(left)
-    return {
-        "seconds": [after - before for before, after in itertools.pairwise(ends)],
-        "images": folders.counted,
-    }
-
-
 def run(program: str, framework: str, folders: Folders, settings: Settings) -> Values:
-    """One of the four, once."""
+    """One of the three, once."""
     if program == "triptych":
         return own(framework, folders, settings.scratch / "run")
-    if program == "ejected":
-        return ejected(framework, folders, settings.scratch)
     return peer(program, framework, folders, settings.quick)
 
 
 def measure(settings: Settings) -> Values:
     """By framework and program the rounds: what was measured or how it failed."""
-    folders = prepare(settings)
+    folders = (
+        prepare(settings, QUICK_IMAGES, QUICK_SIZE, QUICK_EPOCHS)
+        if settings.quick
+        else prepare(settings, IMAGES, SIZE, EPOCHS)
+    )
     found: Values = {
         name: {program: [] for program in PROGRAMS} for name in settings.frameworks
     }
@@ -262,21 +236,15 @@ def rows(values: Values) -> list[Row]:
     frameworks = values["frameworks"]
     found: list[Row] = []
     native: list[list[float]] = []
-    for other in ("notebooks", "native", "ejected"):
+    for other in ("notebooks", "native"):
         for name, programs in frameworks.items():
             if not programs[other]:
                 continue
             times = against(programs, other)
-            target = {
-                "notebooks": at_least(FASTER.get(name, 1.0)),
-                "native": at_least(1.0),
-                "ejected": at_most(EJECTED_SLOWER),
-            }[other]
+            target = at_least(FASTER.get(name, 1.0) if other == "notebooks" else 1.0)
             failed = None if times else reason(programs[other], programs["triptych"])
             what = f"{TITLES[name]}: times faster than {PROGRAMS[other]}"
-            found.append(
-                Row(what, times, "x", target, failed, headline=other != "ejected")
-            )
+            found.append(Row(what, times, "x", target, failed, headline=True))
             if other == "native":
                 native.append(times)
     means = [math.prod(each) ** (1 / len(each)) for each in zip(*native, strict=False)]
@@ -311,4 +279,4 @@ def _paces(who: str, runs: list[Values]) -> list[Row]:
     return found
 
 
-PART = Part("epochs", "Epochs", 480, measure, rows)
+PART = Part("epochs", "Epochs", 400, measure, rows)

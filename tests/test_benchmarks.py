@@ -5,6 +5,7 @@ absolute time is asserted.
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ import pytest
 from benchmarks import __main__ as harness
 from benchmarks import (
     accuracy,
+    anew,
+    ejected,
     epochs,
     growth,
     limits,
@@ -33,6 +36,7 @@ from benchmarks.measuring import (
     ratios,
     verdict,
 )
+from scipy import stats
 
 ROOT = Path(__file__).parents[1]
 
@@ -186,6 +190,28 @@ def test_the_mean_over_frameworks_is_geometric() -> None:
     assert rows[
         "geometric mean over the frameworks, against (b)"
     ].values == pytest.approx([2.0])
+
+
+def test_an_ejected_program_is_compared_epoch_by_epoch() -> None:
+    of_one = {
+        "library": [run_of(1.0, 2.0), run_of(3.0)],
+        "native": [run_of(1.1, 2.0), {"failed": "no memory"}],
+        "exact": [{"failed": "no memory"}, {"failed": "no memory"}],
+    }
+    rows = {row.what: row for row in ejected.rows({"64 px": {"jax": of_one}})}
+    native = rows["JAX, native, 64 px: times as long"]
+    assert native.values == pytest.approx([1.1, 1.0])
+    assert rows["JAX, exact, 64 px: times as long"].failed == "no memory"
+
+
+def test_only_a_difference_within_the_margin_is_equivalent() -> None:
+    around_0 = [0.01, -0.01, 0.005, -0.005]
+    spread = 0.03 / (statistics.stdev(around_0) / 2)
+    assert anew.not_equivalent(around_0) == pytest.approx(stats.t.sf(spread, 3))
+    assert anew.not_equivalent([0.04 + one for one in around_0]) > 0.5
+    assert anew.not_equivalent([-0.04 + one for one in around_0]) > 0.5
+    assert anew.not_equivalent([0.2, -0.2, 0.1, -0.1]) > anew.LEVEL  # too few to tell
+    assert anew.not_equivalent([0.0]) == 1.0
 
 
 def test_an_accuracy_is_reached_within_the_limit_or_not() -> None:
