@@ -35,6 +35,7 @@ RECIPES: dict[str, dict[str, Any]] = {
               "augmentation": False},
     "sports-cnn": {"optimizer": {"name": "adamw"}, "fit": "crop"},
     "row-gru": {"optimizer": {"name": "nesterov"}},
+    "row-lstm": {"optimizer": {"name": "sgd", "momentum": 0.0}},
     "compact-cnn": {"optimizer": {"name": "adam", "weight_decay": 0.1}, "fit": "pad"},
 }  # fmt: skip
 """Every optimizer and fit, other schedules than usual; else the defaults."""

@@ -32,7 +32,7 @@ from triptych.network.weights import Distribution, initial_distributions
 SECTIONS = {
     "settings": "What decides a run.",
     "network": "The network, as it ran.",
-    "weights": "How each tensor begins, and where it stands.",
+    "weights": "How each tensor is initialized, and where it is.",
     "step": "A step of training, and predictions.",
     "loop": "Batches as the seed decides, and the training around them.",
     "images": "From files to arrays.",
@@ -109,6 +109,7 @@ def _facts(source: Source, name: str, weights: str, split: str) -> dict[str, obj
     initial = initial_distributions(architecture)
     tables = _tables(source)
     change = recipe.augmentation
+    home = Path(frameworks.__path__[0]) / source.entry.module
     size = architecture.input_shape[:2]
     reach = (
         tuple((np.array(size) * change.shift).astype(int).tolist()) if change else ()
@@ -128,7 +129,8 @@ def _facts(source: Source, name: str, weights: str, split: str) -> dict[str, obj
         else "tensors",
         "reach": reach,
         "opposite": tuple(-one for one in reach),
-        "ops": Path(frameworks.__path__[0]) / source.entry.module / "ops.py",
+        "ops": home / "ops.py",
+        "run": home / "run.py",
     }
 
 

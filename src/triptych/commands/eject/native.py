@@ -139,8 +139,8 @@ def _needs(source: Source) -> list[str]:
 
 
 def _changes(augmentation: Augmentation | None, moves: bool) -> str:
-    words = ["moved"] * moves + ["mirrored"] * bool(augmentation and augmentation.flip)
-    return " and ".join(words) + " by chance" if words else ""
+    words = ["shifted"] * moves + ["flipped"] * bool(augmentation and augmentation.flip)
+    return " and ".join(words) + " at random" if words else ""
 
 
 def network_text(source: Source) -> tuple[str, str]:

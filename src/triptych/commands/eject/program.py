@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from triptych.frameworks.contract import Optimizer
 from triptych.frameworks.emit import cut, in_docstring, quote
 from triptych.frameworks.registry import Entry
 from triptych.network.architecture import Architecture
@@ -62,6 +63,7 @@ def fill(template: str, **facts: object) -> str:
     )
     environment.filters |= {
         "quoted": _quoted,
+        "constructed": _constructed,
         "in_docstring": in_docstring,
         "markdown": _markdown,
     }
@@ -95,6 +97,62 @@ def _toml(text: str) -> str:
 def _quoted(text: str, ops: Path) -> str:
     """The definitions in that file that a text calls."""
     return quote(ops, text).strip("\n")
+
+
+def _constructed(optimizer: Optimizer, run: Path, **names: str) -> str:
+    """The call that makes an optimizer in that file, its numbers written out.
+
+    `names` say what stands for the parameters of the lambda there: an expression, or
+    the arguments for those that it takes as `**options`.
+    """
+    makers: dict[object, ast.expr] = {}
+    for statement in ast.parse(run.read_text("utf-8")).body:
+        match statement:
+            case ast.AnnAssign(ast.Name("OPTIMIZERS"), _, ast.Dict(keys, values)):
+                named = [key.value for key in keys if isinstance(key, ast.Constant)]
+                makers |= dict(zip(named, values, strict=True))
+            case ast.Assign(
+                [ast.Subscript(ast.Name("OPTIMIZERS"), ast.Constant(name))],
+                ast.Subscript(_, ast.Constant(same)),
+            ):
+                makers[name] = makers[same]
+    maker = makers[optimizer.name]
+    assert isinstance(maker, ast.Lambda)
+    return ast.unparse(_WrittenOut(optimizer, names).visit(maker.body))
+
+
+class _WrittenOut(ast.NodeTransformer):
+    """An optimizer's numbers for `o.momentum` and the like, expressions for names."""
+
+    def __init__(self, optimizer: Optimizer, names: Mapping[str, str]) -> None:
+        self.optimizer, self.names = optimizer, names
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        match node.value:
+            case ast.Name("o"):
+                return ast.Constant(getattr(self.optimizer, node.attr))
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        """`o.momentum or ...` is decided here."""
+        self.generic_visit(node)
+        first, *others = node.values
+        if isinstance(node.op, ast.Or) and isinstance(first, ast.Constant):
+            return first if first.value or not others else others[0]
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.parse(self.names.get(node.id, node.id), mode="eval").body
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        for keyword in [one for one in node.keywords if one.arg is None]:
+            call = ast.parse(
+                f"f({self.names[ast.unparse(keyword.value)]})", mode="eval"
+            )
+            assert isinstance(call.body, ast.Call)
+            node.keywords.remove(keyword)
+            node.keywords += call.body.keywords
+        return self.generic_visit(node)
 
 
 def _markdown(text: str) -> str:

@@ -237,10 +237,12 @@ def _input(one: keras.KerasTensor, batch: int) -> keras.KerasTensor:
 
 
 OPTIMIZERS: dict[OptimizerName, Callable[..., keras.Optimizer]] = {
-    "sgd": lambda o, **options: SGD(o.momentum, **options),
-    "nesterov": lambda o, **options: SGD(o.momentum, nesterov=True, **options),
-    "adam": lambda o, **options: Adam(o.beta1, o.beta2, o.epsilon, **options),
-    "rmsprop": lambda o, **options: RMSprop(o.rho, o.epsilon, **options),
+    "sgd": lambda o, **options: SGD(momentum=o.momentum, **options),
+    "nesterov": lambda o, **options: SGD(momentum=o.momentum, nesterov=True, **options),
+    "adam": lambda o, **options: Adam(
+        beta_1=o.beta1, beta_2=o.beta2, epsilon=o.epsilon, **options
+    ),
+    "rmsprop": lambda o, **options: RMSprop(rho=o.rho, epsilon=o.epsilon, **options),
 }
 # The decay is decoupled in every optimizer of Keras.
 OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]
