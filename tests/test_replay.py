@@ -1,5 +1,5 @@
-"""`triptych replay`: recipes taken apart, walks of one factor at a time, trainings that
-are done once.
+"""`triptych replay`: recipes taken apart, ablations of one factor at a time, trainings
+that are done once.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ def test_an_interruption_says_how_to_go_on(done: Done) -> None:
 
 def test_nothing_is_trained_twice(done: Done) -> None:
     """Two recipes that differ in two factors are four trainings a seed, however often a
-    walk meets them.
+    ablation meets them.
     """
     assert done.finished
     assert {path: path.stat().st_mtime_ns for path in done.finished} == done.finished
@@ -285,12 +285,12 @@ def test_nothing_is_trained_twice(done: Done) -> None:
     assert (done.folder / "replay.json").read_text() == before
 
 
-def test_both_walks_and_the_crossing(done: Done) -> None:
+def test_both_walks_and_the_factorial(done: Done) -> None:
     result = done.result
     assert [Path(one.name).stem for one in result.recipes] == ["good", "bad"]
     assert result.recipes[0].trained.mean > 0.5
-    for walk in (result.forwards, result.backwards):
-        assert [one.factor for one in walk.changes] == [
+    for ablation in (result.forwards, result.backwards):
+        assert [one.factor for one in ablation.changes] == [
             "initial values",
             "running averages",
         ]

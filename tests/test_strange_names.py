@@ -28,7 +28,7 @@ from triptych.frameworks.emit import docstring
 from triptych.frameworks.reference import write_network
 from triptych.images.found import ImagesFound
 from triptych.network.architecture import from_toml
-from triptych.report.plots import WalkStep, walk_plot
+from triptych.report.plots import AblationStep, ablation_plot
 from triptych.running import folder
 from triptych.running.machine import machine
 from triptych.running.recipe import Recipe, make_recipe
@@ -221,8 +221,11 @@ def test_what_is_wrong_with_a_file_of_any_name_is_a_line(
 
 
 def test_a_plot_shows_a_name_as_it_is() -> None:
-    plot = walk_plot(
-        "forwards", "#0b57d0", [WalkStep("$\\frac$ <script>", 0.5, None, [0.5])], 0.2
+    plot = ablation_plot(
+        "forwards",
+        "#0b57d0",
+        [AblationStep("$\\frac$ <script>", 0.5, None, [0.5])],
+        0.2,
     )
     assert "$\\frac$ &lt;script&gt;" in plot.svg
     assert not re.search("<script", plot.svg)

@@ -78,6 +78,6 @@ def noting(note: str) -> Iterator[None]:
         raise
 
 
-def goes_on_with(*command: object) -> contextlib.AbstractContextManager[None]:
+def continued_by(*command: object) -> contextlib.AbstractContextManager[None]:
     """Around work that a `triptych` command can continue."""
     return noting(f"continue with: triptych {shlex.join(map(str, command))}")

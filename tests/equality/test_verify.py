@@ -85,7 +85,12 @@ def test_the_certificate_follows_its_schema(certificate: dict[str, Any]) -> None
 def test_everything_was_asked(certificate: dict[str, Any]) -> None:
     places = {(one["quantity"], one["where"]) for one in certificate["quantities"]}
     for where in ("images", "conv1", "bn1", "relu1", "flatten1", "dropout1", "dense1"):
-        for quantity in ("forward", "forward_training", "refed", "activation_gradient"):
+        for quantity in (
+            "forward",
+            "forward_training",
+            "teacher_forced",
+            "activation_gradient",
+        ):
             assert (quantity, where) in places
     for tensor in (
         "conv1.kernel",

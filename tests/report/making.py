@@ -11,11 +11,11 @@ import msgspec
 from triptych.commands.replay.factors import FACTORS
 from triptych.commands.replay.replay import _subject
 from triptych.commands.replay.result import (
-    Crossing,
-    Known,
+    Ablation,
+    Factorial,
     RecipeScores,
     Replay,
-    Walk,
+    ReplayedRecipe,
     change,
     trained,
 )
@@ -42,7 +42,7 @@ def made_up_replay(folder: Path) -> Replay:
         _subject(name, ReplaySettings(epochs=2, image_size=16)) for name in NOTEBOOKS
     ]
     recipes = [
-        Known(
+        ReplayedRecipe(
             name=name,
             factors={factor.name: factor.words(subject) for factor in FACTORS},
             trained=_trained(mean),
@@ -70,11 +70,11 @@ def made_up_replay(folder: Path) -> Replay:
             train=1800, validation=200, test=450, classes=[], class_counts={},
             problem_counts={}, problems=[],
         ), framework="PyTorch", versions={"torch": "2.6.0", "numpy": "2.2.0"},
-        machine=machine(), chance=1 / 6, largest=0.18, trainings=51, seconds=1234,
+        machine=machine(), chance=1 / 6, majority=0.18, trainings=51, seconds=1234,
         recipes=recipes,
-        forwards=Walk(start=worst.name, end=best.name, changes=forwards),
-        backwards=Walk(start=best.name, end=worst.name, changes=backwards),
-        cause=Crossing(
+        forwards=Ablation(start=worst.name, end=best.name, changes=forwards),
+        backwards=Ablation(start=best.name, end=worst.name, changes=backwards),
+        cause=Factorial(
             recipe=worst.name, factors=(names[0], names[1]),
             was=("all N(0, 1)", "never updated"),
             now=("glorot uniform, biases 0", "0.99 kept"),

@@ -16,12 +16,12 @@ from triptych.frameworks import registry
 from triptych.images.store import Store
 from triptych.report import words
 from triptych.report.plots import (
+    AblationStep,
     Curve,
-    WalkStep,
+    ablation_plot,
     accuracy_plot,
     loss_plot,
     pens,
-    walk_plot,
 )
 from triptych.running.folder import RunFolder
 from triptych.running.result import read_result
@@ -107,10 +107,10 @@ def test_a_walk_from_a_recipe_far_away_has_room_for_its_name() -> None:
     """A path is as long as it likes, and a dollar sign begins no formula."""
     path = f"/home/user/{'a long folder/' * 12}$x^$/mine.toml"
     steps = [
-        WalkStep(path, 0.5, (0.4, 0.6), [0.4, 0.6]),
-        WalkStep("dropout: 0.5", 0.6, None, [0.6]),
+        AblationStep(path, 0.5, (0.4, 0.6), [0.4, 0.6]),
+        AblationStep("dropout: 0.5", 0.6, None, [0.6]),
     ]
-    drawn = str(walk_plot("forwards", "#0b57d0", steps, 0.2).svg)
+    drawn = str(ablation_plot("forwards", "#0b57d0", steps, 0.2).svg)
     assert "$x^$/mine.toml</text>" in drawn
     assert "dropout: 0.5</text>" in drawn
 

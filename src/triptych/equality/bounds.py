@@ -21,7 +21,7 @@ from triptych.network.conventions import ULP, Precision
 Name = Literal[
     "forward",
     "forward_training",
-    "refed",
+    "teacher_forced",
     "loss",
     "activation_gradient",
     "gradient",
@@ -33,7 +33,7 @@ Name = Literal[
 
 QUANTITIES: tuple[Name, ...] = get_args(Name)
 
-Rule = Literal[Name, "idle"]
+Rule = Literal[Name, "shift_invariant"]
 """What has a bound: every quantity, and the steps of tensors whose gradient is nothing
 but rounding.
 """
@@ -76,7 +76,7 @@ def _of_float64() -> dict[Rule, Bound]:
         trajectory=Bound(
             0, 1e-10 / unit, "the same, carried through the steps; seen up to 1e-11"
         ),
-        idle=Bound(
+        shift_invariant=Bound(
             0,
             1e-6 / unit,
             "Adam divides what rounding leaves of a zero gradient by 1e-8; "
@@ -102,7 +102,7 @@ def _of_float32() -> dict[Rule, Bound]:
         gradient=backward,
         step=steps,
         trajectory=steps,
-        idle=Bound(
+        shift_invariant=Bound(
             WANDER,
             1024,
             "Adam and RMSprop make whole steps of rounding, in either direction",
@@ -128,13 +128,13 @@ def _of_bfloat16() -> dict[Rule, Bound]:
         gradient=backward,
         step=steps,
         trajectory=steps,
-        idle=replace(steps, factor=WANDER, floor=64.0),
+        shift_invariant=replace(steps, factor=WANDER, floor=64.0),
     )
 
 
 def _column(usual: Bound, **own: Bound) -> dict[Rule, Bound]:
     """A column of the table, for a CPU: the usual bound, and what has its own."""
-    rules: tuple[Rule, ...] = (*QUANTITIES, "idle")
+    rules: tuple[Rule, ...] = (*QUANTITIES, "shift_invariant")
     return {rule: own.get(rule, usual) for rule in rules}
 
 

@@ -250,7 +250,7 @@ class Certificate(Struct, kw_only=True):
             for one in self.quantities
             if one.bound >= 1
             and one.step
-            and one.rule != "idle"
+            and one.rule != "shift_invariant"
             and "optimizer." not in one.where
         ]
         return min(steps, default=None)

@@ -19,8 +19,8 @@ from triptych.equality.certificate import (
     first_of,
     verdict_of,
 )
-from triptych.equality.idle import idle
 from triptych.equality.judgement import Answered, Discrepancy, gap, judge
+from triptych.equality.shift_invariant import shift_invariant
 from triptych.equality.ties import flips
 from triptych.network.conventions import ULP, Precision
 from triptych.network.weights import Weights, weights_hash
@@ -142,7 +142,7 @@ def _drift(answered: Answered, name: str, training: Training) -> Drift:
     size, own, apart = (
         answered.scales,
         answered.own_envelopes[name],
-        idle(case.architecture),
+        shift_invariant(case.architecture),
     )
     drift = Drift(framework=name, training=training.name)
 

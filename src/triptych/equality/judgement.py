@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.equality.bounds import TABLE, WANDER, Device, Name, Rule
-from triptych.equality.idle import idle
 from triptych.equality.places import Place, places
 from triptych.equality.scales import scales
+from triptych.equality.shift_invariant import shift_invariant
 from triptych.equality.ties import deciding_as, unsure
 from triptych.network.conventions import SLOTS
 from triptych.network.layouts import Array
@@ -247,14 +247,14 @@ def _bounds(
 ) -> dict[str, Allowance]:
     """What a framework is allowed, by the names of the answers."""
     case, own = answered.case, answered.own_envelopes[name]
-    wanders = idle(case.architecture)
+    wanders = shift_invariant(case.architecture)
     found = {}
     for place, key in compared:
         rule: Rule = place.quantity
         moved = answered.envelope.get(key, 0.0)
         moved = max(moved, min(own.get(key, 0.0), TRUST * moved))
         if place.where in wanders and place.quantity in ("step", "trajectory"):
-            rule, moved = "idle", _wander(case, place) / answered.scales[key]
+            rule, moved = "shift_invariant", _wander(case, place) / answered.scales[key]
         bound = TABLE[rule, case.precision, answered.devices[name]]
         if place.where.startswith(SQUARES) and place.where.split(".", 2)[-1] in wanders:
             # A square of rounding alone: so many times the rounding, squared.

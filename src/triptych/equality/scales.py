@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from triptych.equality.idle import idle, norms_behind
+from triptych.equality.shift_invariant import norms_behind, shift_invariant
 from triptych.network.architecture import Architecture
 from triptych.running.exam import Answers, Case
 
@@ -27,11 +27,13 @@ def scales(case: Case, answers: Answers) -> dict[str, float]:
 
 
 def _cancelling(case: Case, answers: Answers) -> Iterator[tuple[str, float]]:
-    """The gradients whose terms cancel, those of idle tensors: by name, the sum of the
-    terms' sizes.
+    """The gradients whose terms cancel, those of shift-invariant tensors: by name, the
+    sum of the terms' sizes.
     """
     for number in case.looked_at:
-        for tensor in idle(case.architecture) & case.architecture.parameters.keys():
+        for tensor in (
+            shift_invariant(case.architecture) & case.architecture.parameters.keys()
+        ):
             terms = np.abs(
                 answers[f"activation_gradient/{number}/{tensor.rpartition('.')[0]}"]
             )
@@ -42,8 +44,8 @@ def _cancelling(case: Case, answers: Answers) -> Iterator[tuple[str, float]]:
 
 
 def _kernels_beside_biases(architecture: Architecture) -> dict[str, str]:
-    """By layers without a kernel whose bias is idle: the nearest layer with one, before
-    it if there is any.
+    """By layers without a kernel whose bias is shift-invariant: the nearest layer with
+    one, before it if there is any.
 
     By itself, a bias whose true gradient is 0 would be measured by its own rounding.
     """

@@ -24,7 +24,7 @@ import PIL
 from numpy.typing import NDArray
 
 from triptych.errors import ImagesError, UnreadableImage
-from triptych.images.copies import find_copies
+from triptych.images.duplicates import find_duplicates
 from triptych.images.folder import check_classes
 from triptych.images.reader import Names, Problem
 
@@ -181,7 +181,7 @@ def write_store(
     row_bytes = contents.size[0] * contents.size[1] * 3
     with open(folder / "images.bin", "w+b") as file:
         written = _write_pixels(file, contents, images, progress)
-        written.leave_out_copies(contents)
+        written.leave_out_duplicates(contents)
         written.problems.sort(key=lambda item: item[0])
         kept = np.flatnonzero(written.usable)
         check_classes(
@@ -205,10 +205,10 @@ class _Written:
     usable: NDArray[np.bool_]
     problems: list[tuple[int, Problem]] = field(default_factory=list)
 
-    def leave_out_copies(self, contents: Contents) -> None:
+    def leave_out_duplicates(self, contents: Contents) -> None:
         """Images that are the same as others are not used."""
         labels, sides = contents.labels, contents.sides
-        for copy in find_copies(self.digests, labels, sides, self.usable):
+        for copy in find_duplicates(self.digests, labels, sides, self.usable):
             self.usable[copy.row] = False
             detail = f"same pixels as {contents.names[copy.of]}"
             problem = Problem(copy.kind, contents.names[copy.row], detail)

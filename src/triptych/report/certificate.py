@@ -20,14 +20,14 @@ from triptych.running.folder import write_json
 MEANINGS: dict[Rule, str] = {
     "forward": "layer outputs in evaluation",
     "forward_training": "layer outputs in training",
-    "refed": "each layer teacher-forced",
+    "teacher_forced": "each layer teacher-forced",
     "loss": "loss",
     "activation_gradient": "gradients at layer outputs",
     "gradient": "parameter gradients",
     "step": "parameters and optimizer after a step",
     "running": "running statistics",
     "trajectory": "training, step by step",
-    "idle": "biases canceled by a batch norm",
+    "shift_invariant": "biases canceled by a batch norm",
 }
 """What each quantity is, for people."""
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from triptych.report.drawing import INK, Curve, Pen, Plot, axes_for, draw, pens, svg
 
 __all__ = [
+    "AblationStep",
     "Curve",
     "Pen",
     "Plot",
     "Rounds",
-    "WalkStep",
+    "ablation_plot",
     "accuracy_plot",
     "drift_plot",
     "gaps_plot",
@@ -27,7 +28,6 @@ __all__ = [
     "parts_plot",
     "pens",
     "rounds_plot",
-    "walk_plot",
 ]
 
 MOST_POINTS = 200
@@ -158,9 +158,9 @@ def drift_plot(
 
 
 @dataclass(frozen=True)
-class WalkStep:
-    """A row of a walk: what was changed, and the accuracy then, with its interval and
-    every seed's.
+class AblationStep:
+    """A row of an ablation: what was changed, and the accuracy then, with its interval
+    and every seed's.
     """
 
     label: str
@@ -169,9 +169,11 @@ class WalkStep:
     every: Sequence[float]
 
 
-def walk_plot(name: str, color: str, steps: Sequence[WalkStep], blind: float) -> Plot:
-    """The accuracy after each step of a walk, from top to bottom; `blind` is what needs
-    no network.
+def ablation_plot(
+    name: str, color: str, steps: Sequence[AblationStep], blind: float
+) -> Plot:
+    """The accuracy after each step of an ablation, from top to bottom; `blind` is what
+    needs no network.
     """
     pen = Pen(name, name, color, 2.2, "none", "o")
     figure, axes = axes_for("test accuracy", "", height=1.2 + 0.62 * len(steps))

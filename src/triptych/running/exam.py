@@ -243,7 +243,7 @@ def _look(
     said |= _named(f"forward_training/{number}", seen)
     fed = under(truth, f"forward_training/{number}") or seen
     seen = framework.trace(state, batch.images, True, batch.masks, fed)
-    said |= _named(f"refed/{number}", seen)
+    said |= _named(f"teacher_forced/{number}", seen)
     loss, gradients = framework.gradients(
         state, batch.images, batch.labels, batch.masks
     )

@@ -117,12 +117,12 @@ def bench(
         architecture = architecture.adapted(classes=len(store.classes))
     folder = Path(out) if out else new_folder(f"bench-{architecture.name}")
     with noting("nothing is kept of a bench that did not end"), _new(folder):
-        race = Race(asked, architecture, store, folder, timeout, callback)
+        benchmark = Benchmark(asked, architecture, store, folder, timeout, callback)
         with ExitStack() as workers:
-            race.get_ready(workers)
-            _check(given, asked, race.needed())
-            race.go_round()
-        return _conclude(race, given)
+            benchmark.get_ready(workers)
+            _check(given, asked, benchmark.needed())
+            benchmark.go_round()
+        return _conclude(benchmark, given)
 
 
 def _open(
@@ -170,7 +170,7 @@ def _check(given: Path | None, asked: BenchSettings, needed: Needed) -> None:
 
 
 @dataclass
-class Race:
+class Benchmark:
     """The workers of a bench, and what they have said so far."""
 
     asked: BenchSettings
@@ -277,44 +277,48 @@ class Race:
         )
 
 
-def _conclude(race: Race, given: Path | None) -> Bench:
+def _conclude(benchmark: Benchmark, given: Path | None) -> Bench:
     """Sum up the rounds, rank who may be ranked, leave figures and page in a folder."""
     from triptych.commands.bench.page import (
         write_page,  # only now: while it measures it need not hold Matplotlib
     )
 
-    asked, architecture, alive = race.asked, race.architecture, race.alive()
-    if race.peak.rounds:
-        race.peak.flops = spread(one.flops for one in race.peak.rounds)
+    asked, architecture, alive = (
+        benchmark.asked,
+        benchmark.architecture,
+        benchmark.alive(),
+    )
+    if benchmark.peak.rounds:
+        benchmark.peak.flops = spread(one.flops for one in benchmark.peak.rounds)
     for one in alive.values():
-        sum_up(one, asked.batch_size, architecture.training_flops, race.peak)
-    proof, unranked = _proof(race, given)
+        sum_up(one, asked.batch_size, architecture.training_flops, benchmark.peak)
+    proof, unranked = _proof(benchmark, given)
     result = Bench(
-        folder=str(race.folder),
-        made=race.began.isoformat(timespec="seconds"),
-        asked=replace(asked, images=race.store.source),
+        folder=str(benchmark.folder),
+        made=benchmark.began.isoformat(timespec="seconds"),
+        asked=replace(asked, images=benchmark.store.source),
         network=NetworkFacts.of(architecture),
         images=BenchImages(
-            source=race.store.source,
-            key=race.store.key,
-            trained_on=len(training_rows(race.store, asked.batch_size)),
+            source=benchmark.store.source,
+            key=benchmark.store.key,
+            trained_on=len(training_rows(benchmark.store, asked.batch_size)),
         ),
         machine=machine(),
-        peak=race.peak,
-        frameworks=race.frameworks,
+        peak=benchmark.peak,
+        frameworks=benchmark.frameworks,
         certificate=None if proof is None else str(proof),
         ranking=None if proof is None else rank(alive, asked.batch_size),
         unranked=unranked,
     )
-    with writing(race.folder):
-        write_json(race.folder / FILE, result)
-        write_page(race.folder, result)
+    with writing(benchmark.folder):
+        write_json(benchmark.folder / FILE, result)
+        write_page(benchmark.folder, result)
     return result
 
 
-def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:
+def _proof(benchmark: Benchmark, given: Path | None) -> tuple[Path | None, str | None]:
     """The certificate by which they may be ranked, or why there is no ranking."""
-    alive, needed = race.alive(), race.needed()
+    alive, needed = benchmark.alive(), benchmark.needed()
     if len(alive) < 2:
         return None, "there are fewer than two to rank"
     if len({one.threads for one in alive.values()}) > 1:
@@ -324,7 +328,9 @@ def _proof(race: Race, given: Path | None) -> tuple[Path | None, str | None]:
         return given, None
     if (found := find_certificate(needed)) is not None:
         return found, None
-    command = verify_command(race.asked.network, race.asked.image_size, needed)
+    command = verify_command(
+        benchmark.asked.network, benchmark.asked.image_size, needed
+    )
     return (
         None,
         "nothing proves that they compute the same; "

@@ -19,7 +19,7 @@ from triptych.files import writing
 from triptych.frameworks import registry
 from triptych.images.source import ImageSource, located
 from triptych.images.store import Store
-from triptych.interruption import goes_on_with
+from triptych.interruption import continued_by
 from triptych.network.layers import pair
 from triptych.network.weights import initial_weights
 from triptych.report import CERTIFICATE
@@ -146,7 +146,7 @@ def _start(
     store = images_of(plan, callback)
     architecture = architecture.adapted(pair(plan.image_size), len(store.classes))
     run = RunFolder.create(Path(out) if out else None, plan, architecture, store)
-    with goes_on_with("resume", run.path):
+    with continued_by("resume", run.path):
         return _carry_out(run, store, timeout, callback)
 
 
@@ -161,7 +161,7 @@ def resume(
     folder = RunFolder.open(run)
     plan = folder.recipe()
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
-    with goes_on_with("resume", folder.path):
+    with continued_by("resume", folder.path):
         store = images_of(plan, callback)
         if store.key != folder.images().key:
             raise RunFolderError(

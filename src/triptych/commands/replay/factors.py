@@ -334,7 +334,7 @@ FACTORS: tuple[Factor, ...] = (
     ),
 )
 """Everything that recipes and chains of layers can differ in, in the order in which a
-walk changes them.
+ablation changes them.
 """
 
 INITIAL_VALUES, RUNNING_AVERAGES = FACTORS[:2]

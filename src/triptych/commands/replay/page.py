@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from triptych.commands.replay.result import Replay, Walk
+from triptych.commands.replay.result import Ablation, Replay
 from triptych.errors import RunFolderError
 from triptych.files import write_atomic
-from triptych.report.plots import WalkStep, walk_plot
+from triptych.report.plots import AblationStep, ablation_plot
 from triptych.report.template import render
 from triptych.report.words import percent
 
@@ -32,7 +32,7 @@ def write_page(folder: Path, replay: Replay) -> Path:
 def _gather(folder: Path, replay: Replay) -> dict[str, object]:
     """Every name that the template knows."""
     known = {one.name: one.trained for one in replay.recipes}
-    walks = {"forwards": replay.forwards, "backwards": replay.backwards}
+    ablations = {"forwards": replay.forwards, "backwards": replay.backwards}
     return {
         "run_name": folder.resolve().name,
         "headline": headline(replay),
@@ -43,23 +43,23 @@ def _gather(folder: Path, replay: Replay) -> dict[str, object]:
         "factors": list(
             dict.fromkeys(factor for one in replay.recipes for factor in one.factors)
         ),
-        "walks": walks,
+        "ablations": ablations,
         "known": known,
         "plots": [
-            walk_plot(name, COLORS[name], _steps(walk, replay), replay.largest)
-            for name, walk in walks.items()
+            ablation_plot(name, COLORS[name], _steps(ablation, replay), replay.majority)
+            for name, ablation in ablations.items()
         ],
         "machine": replay.machine,
     }
 
 
-def _steps(walk: Walk, replay: Replay) -> list[WalkStep]:
-    first = next(one.trained for one in replay.recipes if one.name == walk.start)
-    steps = [WalkStep(walk.start, first.mean, first.interval, first.test)]
-    for one in walk.changes:
+def _steps(ablation: Ablation, replay: Replay) -> list[AblationStep]:
+    first = next(one.trained for one in replay.recipes if one.name == ablation.start)
+    steps = [AblationStep(ablation.start, first.mean, first.interval, first.test)]
+    for one in ablation.changes:
         trained = one.trained
         steps.append(
-            WalkStep(
+            AblationStep(
                 f"{one.factor}: {one.now}", trained.mean, trained.interval, trained.test
             )
         )

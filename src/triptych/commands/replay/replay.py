@@ -17,11 +17,11 @@ from triptych.commands.replay.factors import (
 )
 from triptych.commands.replay.result import (
     FILE,
-    Crossing,
-    Known,
+    Ablation,
+    Factorial,
     RecipeScores,
     Replay,
-    Walk,
+    ReplayedRecipe,
     change,
 )
 from triptych.commands.replay.settings import ReplaySettings
@@ -30,7 +30,7 @@ from triptych.errors import FrameworkMissing, RunFolderError, UsageError
 from triptych.files import from_table, read_toml, to_toml, write_atomic
 from triptych.frameworks import registry
 from triptych.images.source import ImageSource, located
-from triptych.interruption import goes_on_with
+from triptych.interruption import continued_by
 from triptych.network.layers import pair
 from triptych.network.zoo import NOTEBOOKS, find_network
 from triptych.running.folder import locked, make_folder, new_folder, write_json
@@ -96,7 +96,7 @@ def replay(
     for subject in subjects.values():
         trainings.store(subject.recipe)  # what cannot be read leaves no folder behind
     _write_asked(folder, asked)
-    with locked(folder, "replay"), goes_on_with("replay", folder):
+    with locked(folder, "replay"), continued_by("replay", folder):
         done = _carry_out(asked, subjects, trainings)
     # Only now: it loads Matplotlib.
     from triptych.commands.replay.page import write_page
@@ -182,7 +182,7 @@ def _carry_out(
         versions=facts.versions,
         machine=machine(),
         chance=1 / len(images.classes),
-        largest=trainings.largest_class(),
+        majority=trainings.largest_class(),
         trainings=len(trainings.expected),
         seconds=trainings.seconds(),
         recipes=_known(ranked, subjects, figures),
@@ -190,15 +190,15 @@ def _carry_out(
         backwards=_walk(
             best, worst, subjects, changed, figures[best], found[steps : 2 * steps]
         ),
-        cause=_crossing(worst, subjects[worst], suspects, found[2 * steps :]),
+        cause=_factorial(worst, subjects[worst], suspects, found[2 * steps :]),
     )
 
 
 def _known(
     ranked: Sequence[str], subjects: dict[str, Setup], figures: dict[str, RecipeScores]
-) -> list[Known]:
+) -> list[ReplayedRecipe]:
     return [
-        Known(
+        ReplayedRecipe(
             name=name,
             factors=_in_words(subjects[name], subjects.values()),
             trained=figures[name],
@@ -232,12 +232,12 @@ def _walk(
     changed: Sequence[Factor],
     first: RecipeScores,
     found: Sequence[RecipeScores],
-) -> Walk:
+) -> Ablation:
     changes = []
     for factor, before, after in zip(changed, [first, *found], found, strict=False):
         was, now = factor.words(subjects[start]), factor.words(subjects[end])
         changes.append(change(factor.name, was, now, before, after))
-    return Walk(start=start, end=end, changes=changes)
+    return Ablation(start=start, end=end, changes=changes)
 
 
 def _suspects(
@@ -266,16 +266,16 @@ def _crossed(worst: Setup, suspects: Sequence[tuple[Factor, Setup]]) -> list[Set
     return [worst, second.take(worst, other), mended, second.take(mended, other)]
 
 
-def _crossing(
+def _factorial(
     worst: str,
     subject: Setup,
     suspects: Sequence[tuple[Factor, Setup]],
     found: Sequence[RecipeScores],
-) -> Crossing | None:
+) -> Factorial | None:
     if not suspects:
         return None
     (first, giver), (second, other) = suspects
-    return Crossing(
+    return Factorial(
         recipe=worst,
         factors=(first.name, second.name),
         was=(first.words(subject), second.words(subject)),

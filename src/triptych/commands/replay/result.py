@@ -43,7 +43,7 @@ class RecipeScores(Struct, kw_only=True):
     ]
 
 
-class Known(Struct, kw_only=True):
+class ReplayedRecipe(Struct, kw_only=True):
     """A recipe that was replayed."""
 
     name: str
@@ -54,7 +54,7 @@ class Known(Struct, kw_only=True):
 
 
 class Change(Struct, kw_only=True):
-    """One step of a walk: one factor changed, everything else as in the step before."""
+    """One step of an ablation: one factor changed, all else as in the step before."""
 
     factor: str
     was: str
@@ -75,7 +75,7 @@ class Change(Struct, kw_only=True):
         return f"{100 * self.effect:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
-class Walk(Struct, kw_only=True):
+class Ablation(Struct, kw_only=True):
     """From one recipe to another, one factor at a time."""
 
     start: str
@@ -83,7 +83,7 @@ class Walk(Struct, kw_only=True):
     changes: list[Change]
 
 
-class Crossing(Struct, kw_only=True):
+class Factorial(Struct, kw_only=True):
     """Two suspects of the worst recipe, each as it was and as another recipe had it:
     four trainings.
     """
@@ -124,7 +124,7 @@ class Replay(Struct, kw_only=True):
     versions: dict[str, str]
     machine: Machine
     chance: Annotated[float, Meta(description="Accuracy of guessing: 1 / classes.")]
-    largest: Annotated[
+    majority: Annotated[
         float,
         Meta(
             description="Accuracy of the majority class: its share of the test split."
@@ -134,16 +134,16 @@ class Replay(Struct, kw_only=True):
         int, Meta(description="Number of training runs, each counted once.")
     ]
     seconds: Annotated[float, Meta(description="Total time of the training runs.")]
-    recipes: Annotated[list[Known], Meta(description="Best first.")]
+    recipes: Annotated[list[ReplayedRecipe], Meta(description="Best first.")]
     forwards: Annotated[
-        Walk,
+        Ablation,
         Meta(description="From the worst, taking over one more factor from the best."),
     ]
     backwards: Annotated[
-        Walk,
+        Ablation,
         Meta(description="From the best, taking over one more factor from the worst."),
     ]
-    cause: Crossing | None = None
+    cause: Factorial | None = None
 
     def _repr_html_(self) -> str:
         from triptych.commands.replay.terminal import replay_parts
@@ -199,8 +199,8 @@ def trained(test: list[float], train: list[float], folders: list[str]) -> Recipe
 def change(
     factor: str, was: str, now: str, before: RecipeScores, after: RecipeScores
 ) -> Change:
-    """A step of a walk; a seed is compared with itself, so that what both share counts
-    for neither.
+    """A step of an ablation; a seed is compared with itself, so that what both share
+    counts for neither.
     """
     gains = [b - a for a, b in zip(before.test, after.test, strict=True)]
     effect = float(np.mean(gains))

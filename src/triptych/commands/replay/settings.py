@@ -23,7 +23,7 @@ class ReplaySettings:
     image_size: int | None = None
     full: bool = False
     worst: str | None = None
-    """Where the walk begins; None for the recipe of the lowest test accuracy."""
+    """Where the ablation begins; None for the recipe of the lowest test accuracy."""
     best: str | None = None
 
     def __post_init__(self) -> None:

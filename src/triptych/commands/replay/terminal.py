@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from triptych.commands.replay.result import Crossing, RecipeScores, Replay, Walk
+from triptych.commands.replay.result import Ablation, Factorial, RecipeScores, Replay
 from triptych.running.protocol import (
     Alive,
     BenchPlanned,
@@ -120,7 +120,7 @@ class ReplayProgress(Progress):
 
 
 def replay_parts(done: Replay) -> list[RenderableType]:
-    """A replay on the terminal: the recipes, the two suspects crossed, both walks,
+    """A replay on the terminal: the recipes, the two suspects crossed, both ablations,
     where the page is.
     """
     seeds = done.asked.seeds
@@ -136,31 +136,33 @@ def replay_parts(done: Replay) -> list[RenderableType]:
         )
     parts: list[RenderableType] = [
         recipes,
-        f"Guessing gives {done.chance:.1%}, the majority class {done.largest:.1%}.",
+        f"Guessing gives {done.chance:.1%}, the majority class {done.majority:.1%}.",
     ]
     if done.cause is not None:
-        parts += ["", _crossing_table(done.cause), done.cause.sentence()]
-    for walk in (done.forwards, done.backwards):
-        parts += ["", _walk_table(walk)]
+        parts += ["", _factorial_table(done.cause), done.cause.sentence()]
+    for ablation in (done.forwards, done.backwards):
+        parts += ["", _ablation_table(ablation)]
     return [
         *parts,
         f"Figures: {done.folder}/replay.json; page: {done.folder}/replay.html",
     ]
 
 
-def _walk_table(walk: Walk) -> Table:
-    shown = table(title=f"from {walk.start} to {walk.end}, one more factor per row")
+def _ablation_table(ablation: Ablation) -> Table:
+    shown = table(
+        title=f"from {ablation.start} to {ablation.end}, one more factor per row"
+    )
     for heading in ("factor", "is now"):
         shown.add_column(heading, overflow="fold")
     for heading in ("test", "effect (pp, 95 % CI)"):
         shown.add_column(heading, justify="right", no_wrap=True)
-    for step in walk.changes:
+    for step in ablation.changes:
         effect = f"{100 * step.effect:+.1f}{_span(step.effect_interval, '+')}"
         shown.add_row(step.factor, Text(step.now), f"{step.trained.mean:.1%}", effect)
     return shown
 
 
-def _crossing_table(cause: Crossing) -> Table:
+def _factorial_table(cause: Factorial) -> Table:
     crossed = table(title=f"{cause.recipe}: which of the two was it?")
     crossed.add_column(cause.factors[0])
     crossed.add_column(f"{cause.factors[1]}: {cause.was[1]}", justify="right")

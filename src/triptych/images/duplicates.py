@@ -29,7 +29,7 @@ class Copy(NamedTuple):
     kind: str
 
 
-def find_copies(
+def find_duplicates(
     digests: NDArray[np.uint8],
     labels: NDArray[np.int32],
     sides: NDArray[np.uint8],

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triptych.images.copies import Copy, find_copies
+from triptych.images.duplicates import Copy, find_duplicates
 from triptych.images.split import TEST, TRAIN, UNDECIDED, VALIDATION
 
 
@@ -17,7 +17,7 @@ def found(*rows: tuple[str, int, int], unusable: tuple[int, ...] = ()) -> list[C
         for pixels, _, _ in rows
     ]
     usable = np.array([i not in unusable for i in range(len(rows))])
-    return find_copies(
+    return find_duplicates(
         np.array(digests, dtype=np.uint8).reshape(-1, 16),
         np.array([label for _, label, _ in rows], dtype=np.int32),
         np.array([side for _, _, side in rows], dtype=np.uint8),

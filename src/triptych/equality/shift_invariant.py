@@ -20,7 +20,7 @@ HANDS_ON = (Bias, MaxPool, AveragePool, GlobalAveragePool, Flatten, Rows, Concat
 """Layers in which a number added to a channel comes out as the same number."""
 
 
-def idle(architecture: Architecture) -> set[str]:
+def shift_invariant(architecture: Architecture) -> set[str]:
     """The tensors that move by rounding alone: biases that a batch norm takes away, and
     its running mean.
 
