@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from triptych.commands.eject.ejection import eject
     from triptych.commands.predict.evaluation import Evaluation, evaluate
     from triptych.commands.predict.model import Model
-    from triptych.commands.predict.prediction import Prediction, Predictions, predict
+    from triptych.commands.predict.prediction import (
+        Prediction,
+        Predictions,
+        Predictor,
+        predict,
+    )
     from triptych.commands.replay.replay import replay
     from triptych.commands.replay.result import Replay
     from triptych.commands.verify.verification import Verification, verify
@@ -45,6 +50,7 @@ _HOME = {
     "Model": "commands.predict.model",
     "Prediction": "commands.predict.prediction",
     "Predictions": "commands.predict.prediction",
+    "Predictor": "commands.predict.prediction",
     "Recipe": "running.recipe",
     "Replay": "commands.replay.result",
     "TriptychError": "errors",
@@ -70,6 +76,7 @@ __all__ = [
     "Model",
     "Prediction",
     "Predictions",
+    "Predictor",
     "Recipe",
     "Replay",
     "TriptychError",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from tests.images.making import fill, images, noise, saved
@@ -304,6 +305,23 @@ def test_what_answers_and_that_there_is_more_to_come(
     assert "The run is not finished (8 of 8 epochs trained)" in said
     assert f"triptych resume '{part}'" in said
     assert "The run is not finished" in triptych("evaluate", part, folder).stdout
+
+
+def test_a_predictor_asks_one_process_again_and_again(run: Path, folder: Path) -> None:
+    me = psutil.Process()
+    before = set(me.children())
+    one, another = ([folder / "a" / f"{number}.png"] for number in (0, 1))
+    with package.Predictor(run) as predictor:
+        said = [predictor.predict(files).predictions[0] for files in (one, another)]
+        (worker,) = set(me.children()) - before
+        with pytest.raises(ImagesError):
+            predictor.predict([folder / "models" / "weights.bin"])
+        assert predictor.predict(one).predictions == said[:1]
+        assert set(me.children()) - before == {worker}
+    assert not worker.is_running()
+    assert said == [
+        package.predict(run, files).predictions[0] for files in (one, another)
+    ]
 
 
 def test_weights_of_one_framework_answer_in_another(run: Path, folder: Path) -> None:

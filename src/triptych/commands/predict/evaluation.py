@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from triptych.commands.predict.model import Model, find_model
+from triptych.commands.predict.model import Loaded, Model, find_model
 from triptych.errors import ImagesError, UsageError, did_you_mean
 from triptych.images.reader import printable
 from triptych.images.source import ImageSource, open_images
@@ -86,7 +86,8 @@ def evaluate(
     known, sides = _sides(folder, store)
     chosen = _chosen(sides, part, store.source)
     rows, trained_on = np.flatnonzero(chosen), known == TRAIN
-    logits = model.logits(store.path / "images.bin", store.images.shape, rows)
+    with Loaded(model) as loaded:
+        logits = loaded.logits(store.path / "images.bin", store.images.shape, rows)
     predicted = logits.argmax(axis=1)
     right = predicted == labels[rows]
     others = right[~trained_on[rows]]

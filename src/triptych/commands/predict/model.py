@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import tempfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 from msgspec import Meta, Struct
@@ -18,7 +19,7 @@ from triptych.network.layouts import Array
 from triptych.network.weights import load_tensors, save_tensors
 from triptych.running.folder import RunFolder
 from triptych.running.protocol import Open, Predict
-from triptych.running.transport import LOCAL, TIMEOUT
+from triptych.running.transport import LOCAL, TIMEOUT, Worker
 
 
 class Model(Struct, kw_only=True, frozen=True):
@@ -59,26 +60,46 @@ class Model(Struct, kw_only=True, frozen=True):
             )
         return said
 
+
+class Loaded:
+    """A model in a worker of its own, which builds the network when it is first asked
+    and stays until the `with` is over.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._held = ExitStack()
+        self._worker: Worker | None = None
+
+    def __enter__(self) -> Self:
+        scratch = tempfile.TemporaryDirectory(prefix="triptych-")
+        self._scratch = Path(self._held.enter_context(scratch))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker = None
+        self._held.close()
+
     def logits(
         self, images: Path, shape: tuple[int, ...], rows: NDArray[np.int64]
     ) -> Array:
         """Logits of the `rows` of a file of uint8 pixels of that shape, (rows,
-        classes).
+        classes); raises WorkerFailed.
         """
-        weights = RunFolder(Path(self.run)).panel(registry.find(self.weights)).weights
-        with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
-            here = Path(scratch)
-            save_tensors(here / "rows.safetensors", {"rows": rows})
-            log, of = (
-                here / "worker.log",
-                (str(images), shape, str(here / "rows.safetensors")),
-            )
-            with LOCAL.open(
-                registry.find(self.framework), log, TIMEOUT, None
-            ) as worker:
-                worker.ask(Open(self.run, str(weights)))
-                worker.ask(Predict(*of, logits=str(here / "logits.safetensors")))
-            return load_tensors(here / "logits.safetensors")["logits"]
+        asked, answer = (self._scratch / f"{n}.safetensors" for n in ("rows", "logits"))
+        save_tensors(asked, {"rows": rows})
+        if self._worker is None:
+            self._worker = self._open()
+        self._worker.ask(Predict(str(images), shape, str(asked), str(answer)))
+        return load_tensors(answer)["logits"]
+
+    def _open(self) -> Worker:
+        model, log = self.model, self._scratch / "worker.log"
+        run = RunFolder(Path(model.run))
+        weights = run.panel(registry.find(model.weights)).weights
+        worker = LOCAL.open(registry.find(model.framework), log, TIMEOUT, None)
+        self._held.enter_context(worker).ask(Open(model.run, str(weights)))
+        return worker
 
 
 def find_model(run: RunFolder, framework: str | None, weights: str | None) -> Model:

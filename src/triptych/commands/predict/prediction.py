@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
-from triptych.commands.predict.model import Model, find_model
+from triptych.commands.predict.model import Loaded, Model, find_model
 from triptych.errors import ImagesError, UnreadableImage, UsageError
 from triptych.images.reader import FolderReader, is_named_like_an_image, printable
 from triptych.images.source import read_image
@@ -144,28 +144,67 @@ def predict(
     `find_model`. Raises ImagesError if no file is an image, RunFolderError for a run
     without weights.
     """
-    folder = RunFolder.open(run)
-    model = find_model(folder, framework, weights)
-    if not images:
-        raise UsageError("name one or more images")
-    files, classes = list(_files(images)), folder.classes()
-    with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
-        decoded = Path(scratch) / "images.bin"
-        failures = _decode(files, folder.recipe(), decoded)
-        count = failures.count(None)
-        if not count:
-            raise ImagesError(_nothing_readable(files, failures))
-        shape = (count, *pair(folder.recipe().image_size), 3)
-        rows = iter(_softmax(model.logits(decoded, shape, np.arange(count))))
-    found = Predictions(model=model, classes=classes, predictions=[], passed_over=[])
-    for file, failure in zip(files, failures, strict=True):
-        if failure is None:
-            found.predictions.append(_prediction(file.name, classes, next(rows)))
-        elif file.is_something_else(failure):
-            found.passed_over.append(file.name)
-        else:
-            found.predictions.append(Prediction(image=file.name, error=str(failure)))
-    return found
+    with Predictor(run, framework=framework, weights=weights) as predictor:
+        return predictor.predict(images)
+
+
+class Predictor:
+    """A run's network that stays loaded, for predictions again and again.
+
+    >>> with triptych.Predictor("runs/sports", framework="pytorch") as predictor:
+    ...     predictor.predict(["cat.jpg"])
+    ...     predictor.predict(["dog.jpg", "photos"])
+
+    `framework` and `weights` are those of `predict`, and so are the errors raised. The
+    framework's process is started by the first prediction, and ends with the `with`.
+    """
+
+    def __init__(
+        self,
+        run: Path | str,
+        *,
+        framework: str | None = None,
+        weights: str | None = None,
+    ) -> None:
+        folder = RunFolder.open(run)
+        self.model = find_model(folder, framework, weights)
+        self._recipe, self._classes = folder.recipe(), folder.classes()
+        self._loaded = Loaded(self.model)
+
+    def __enter__(self) -> Self:
+        self._loaded.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loaded.__exit__()
+
+    def predict(self, images: Sequence[Path | str]) -> Predictions:
+        """Label and probabilities of each image, as `triptych.predict` gives them."""
+        if not images:
+            raise UsageError("name one or more images")
+        files = list(_files(images))
+        with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
+            decoded = Path(scratch) / "images.bin"
+            failures = _decode(files, self._recipe, decoded)
+            count = failures.count(None)
+            if not count:
+                raise ImagesError(_nothing_readable(files, failures))
+            shape = (count, *pair(self._recipe.image_size), 3)
+            logits = self._loaded.logits(decoded, shape, np.arange(count))
+        rows = iter(_softmax(logits))
+        found = Predictions(
+            model=self.model, classes=self._classes, predictions=[], passed_over=[]
+        )
+        for file, failure in zip(files, failures, strict=True):
+            if failure is None:
+                row = next(rows)
+                found.predictions.append(_prediction(file.name, self._classes, row))
+            elif file.is_something_else(failure):
+                found.passed_over.append(file.name)
+            else:
+                unread = Prediction(image=file.name, error=str(failure))
+                found.predictions.append(unread)
+        return found
 
 
 def _prediction(image: str, classes: list[str], row: NDArray[np.float64]) -> Prediction:
