@@ -13,7 +13,8 @@ from triptych.frameworks.contract import Optimizer
 from triptych.network.conventions import SLOTS, OptimizerName
 from triptych.network.rng import stream
 
-STEP = 1e-6
+STEP = 3e-6
+"""A third of it drowns in the rounding of a loss of 300, three of it cross a ReLU."""
 
 
 @pytest.mark.parametrize("name", PROBES)
