@@ -25,7 +25,15 @@ settings.load_profile("triptych")
 COMMAND = Path(sys.executable).with_name("triptych")
 
 
-SLOWEST = ("test_interruption", "test_verify", "test_compare")
+SLOWEST = (
+    "test_readme",
+    "test_lessons",
+    "test_ejecting",
+    "test_native",
+    "test_verify",
+    "test_interruption",
+    "test_compare",
+)
 
 FRAMEWORK = (
     "tests/commands/bench/",
@@ -68,11 +76,33 @@ LONG = (
 EXTRA = (
     "tests/installing/",
     "tests/notebooks/test_case_study.py::test_exact_notebooks_find_the_same",
+    "tests/notebooks/test_case_study.py::test_the_notebook_of_a_network_of_the_zoo",
     "tests/notebooks/test_lessons.py::test_a_lesson_runs_and_its_exercises_can_be_solved",
     "tests/test_readme.py",
     "tests/test_site.py",
+    # Here PyTorch stands for all four, or float32 for other precisions.
+    "tests/commands/eject/test_ejecting.py::test_a_program_trains_as_the_library_does[jax]",
+    "tests/commands/eject/test_ejecting.py::test_a_program_trains_as_the_library_does[keras]",
+    "tests/commands/eject/test_ejecting.py::test_programs_pass_linter_formatter_and_types[mypy",
+    "tests/commands/eject/test_native.py::test_a_schedule_that_the_framework_lacks",
+    "tests/commands/eject/test_native.py::test_a_script_learns_by_any_recipe[jax]",
+    "tests/commands/eject/test_native.py::test_a_script_learns_by_any_recipe[keras]",
+    "tests/commands/eject/test_native.py::test_a_script_predicts_what_its_run_predicts[keras]",
+    "tests/commands/eject/test_native.py::test_scripts_pass_linter_formatter_and_types[mypy",
+    "tests/equality/test_frameworks.py::test_other_backends",
+    "tests/equality/test_names.py::test_names_that_would_meet_in_a_source[attributes",
+    "tests/equality/test_random_networks.py",
+    "tests/equality/test_verify.py::test_every_layer_in_bfloat16",
+    "tests/equality/test_verify.py::test_real_images_a_run_and_bfloat16",
+    "tests/frameworks/test_twins.py::test_another_version_of_keras",
+    "tests/mutants/test_mutants.py::test_honest_first_steps",
+    "tests/running/test_interruption.py::test_a_killed_run_resumes_to_the_same_bits[jax]",
+    "tests/running/test_interruption.py::test_a_killed_run_resumes_to_the_same_bits[keras]",
+    "tests/running/test_interruption.py::test_a_killed_run_resumes_to_the_same_bits[tensorflow]",
 )
-"""Tests that install, build or execute notebooks for minutes: in `make test-all`."""
+"""Tests that install, build, execute notebooks, or compile for minutes: `make test-all`
+has them, `make test` does not.
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -93,7 +123,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, names in (("slow", FRAMEWORK + LONG), ("extra", EXTRA)):
             if item.nodeid.startswith(names):
                 item.add_marker(mark)
-    items.sort(key=lambda item: not any(name in item.nodeid for name in SLOWEST))
+    items.sort(key=lambda item: [name not in item.nodeid for name in SLOWEST])
 
 
 @pytest.fixture(scope="session", autouse=True)
