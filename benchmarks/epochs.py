@@ -56,6 +56,7 @@ from benchmarks.measuring import (
 )
 from triptych.images.split import TEST, TRAIN
 
+NETWORK = "sports-cnn"
 SIZE, QUICK_SIZE = 224, 16
 BATCH, EPOCHS, QUICK_EPOCHS = 32, 3, 2
 IMAGES, QUICK_IMAGES = (96, 32, 12), (24, 6, 6)
@@ -132,7 +133,7 @@ def peer(kind: str, framework: str, folders: Folders, quick: bool) -> Values:
     }
 
 
-def own(framework: str, folders: Folders, out: Path) -> Values:
+def own(network: str, framework: str, folders: Folders, out: Path) -> Values:
     """Ours: seconds of both passes of each epoch after the first, and from one epoch's
     end to the next.
     """
@@ -152,7 +153,7 @@ def own(framework: str, folders: Folders, out: Path) -> Values:
     watcher.start()
     shutil.rmtree(out, ignore_errors=True)  # of a round that failed
     options = [
-        "--network", "sports-cnn", "--recipe", folders.recipe,
+        "--network", network, "--recipe", folders.recipe,
         "--framework", framework, "--out", out,
     ]  # fmt: skip
     try:
@@ -178,7 +179,7 @@ def own(framework: str, folders: Folders, out: Path) -> Values:
 def run(program: str, framework: str, folders: Folders, settings: Settings) -> Values:
     """One of the three, once."""
     if program == "triptych":
-        return own(framework, folders, settings.scratch / "run")
+        return own(NETWORK, framework, folders, settings.scratch / "run")
     return peer(program, framework, folders, settings.quick)
 
 

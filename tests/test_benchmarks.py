@@ -198,10 +198,10 @@ def test_an_ejected_program_is_compared_epoch_by_epoch() -> None:
         "native": [run_of(1.1, 2.0), {"failed": "no memory"}],
         "exact": [{"failed": "no memory"}, {"failed": "no memory"}],
     }
-    rows = {row.what: row for row in ejected.rows({"64 px": {"jax": of_one}})}
-    native = rows["JAX, native, 64 px: times as long"]
+    rows = {row.what: row for row in ejected.rows({"lenet, 64 px": {"jax": of_one}})}
+    native = rows["lenet, 64 px: JAX, native, times as long"]
     assert native.values == pytest.approx([1.1, 1.0])
-    assert rows["JAX, exact, 64 px: times as long"].failed == "no memory"
+    assert rows["lenet, 64 px: JAX, exact, times as long"].failed == "no memory"
 
 
 def test_only_a_difference_within_the_margin_is_equivalent() -> None:
