@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import stats
 from tests.notebooks.kernels import CASE_STUDY, execute, printed, read
 
 from triptych.commands.eject.ejection import eject
@@ -136,8 +138,11 @@ def test_committed_outputs_are_small_and_agree() -> None:
     assert min(accuracies) > 80
     # Initial values are each framework's own, so there is more between them than 450
     # images: two standard errors of a difference are 5 points by the images, and were
-    # seen to be 5 by the initial values.
-    assert max(accuracies) - min(accuracies) < 7
+    # seen to be 5 by the initial values. The range of four is wider than any one
+    # difference: in 95 of 100 cases it stays below 9 points.
+    one = math.hypot(5, 5) / (2 * math.sqrt(2))
+    widest = stats.studentized_range.ppf(0.95, len(accuracies), math.inf) * one
+    assert max(accuracies) - min(accuracies) < widest
 
 
 def test_the_notebook_of_a_network_of_the_zoo_runs_as_it_says(
