@@ -280,6 +280,16 @@ def test_csv_and_json_lines(
     assert "Computed by PyTorch, with the weights from epoch" in table.stderr
 
 
+@pytest.mark.parametrize("forms", [("--csv", "--jsonl"), ("--json", "--csv")])
+def test_one_form_at_a_time(
+    forms: tuple[str, str], run: Path, mixed: Path, triptych: Triptych
+) -> None:
+    done = triptych("predict", run, mixed, *forms)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert f"{forms[0]} and {forms[1]}: give one of them" in done.stderr
+
+
 def test_a_path_stays_on_one_line(run: Path, mixed: Path, triptych: Triptych) -> None:
     done = triptych("predict", run, mixed, COLUMNS="40")
     paths = [line for line in done.stdout.splitlines() if line.endswith(("png", "jpg"))]

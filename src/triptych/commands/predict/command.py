@@ -27,13 +27,16 @@ ANSWERING = options(
 @click.argument("run", metavar="RUN")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE|FOLDER...")
 @ANSWERING
-@click.option("--csv", "form", flag_value="csv", help="Print CSV, one row per image.")
-@click.option(
-    "--jsonl", "form", flag_value="jsonl", help="Print JSON Lines, one per image."
-)
+@click.option("--csv", is_flag=True, help="Print CSV, one row per image.")
+@click.option("--jsonl", is_flag=True, help="Print JSON Lines, one per image.")
 @JSON
 def predict(
-    run: str, images: tuple[str, ...], form: str | None, as_json: bool, **given: Any
+    run: str,
+    images: tuple[str, ...],
+    csv: bool,
+    jsonl: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Classify images with a trained run.
 
@@ -43,17 +46,21 @@ def predict(
     from triptych.commands.predict.terminal import passed_over_lines, prediction_lines
     from triptych.terminal import show
 
-    if form is not None and as_json:
-        raise click.UsageError(f"--json and --{form}: give one of them")
+    forms = {"--json": as_json, "--csv": csv, "--jsonl": jsonl}
+    asked = [name for name, wanted in forms.items() if wanted]
+    if len(asked) > 1:
+        raise click.UsageError(f"{' and '.join(asked)}: give one of them")
     found = predict(run, images, **given)
     if as_json:
         print_json(found)
-    elif form is not None:
-        click.echo(found.to_csv() if form == "csv" else found.to_json_lines(), nl=False)
+    elif csv:
+        click.echo(found.to_csv(), nl=False)
+    elif jsonl:
+        click.echo(found.to_json_lines(), nl=False)
     else:
         show(*prediction_lines(found))
     aside = passed_over_lines(found)
-    if form is not None:
+    if csv or jsonl:
         aside += found.model.sentences()
     if found.failed:
         aside.append(
