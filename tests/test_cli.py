@@ -297,6 +297,7 @@ def test_a_run_folder_that_is_there_is_left_alone(
     done = triptych("compare", "digits", "--out", "mine")
     assert done.returncode == 2
     assert "mine: already exists; choose another --out" in done.stderr
+    assert "resume" not in done.stderr  # it is no run
     assert files(tmp_path) == {"mine", "mine/diary.txt"}
 
 
@@ -526,6 +527,21 @@ def test_the_first_line_only(tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "[\n", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [("networks >&-", 0), ("show nope >&-", 2), ("show nope 2>&-", 2)],
+)
+def test_a_closed_stream_changes_no_exit_code(
+    line: str, status: int, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"'{COMMAND}' {line}"],
+        capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

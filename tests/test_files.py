@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triptych.errors import RecipeError, RunFolderError, UsageError
-from triptych.files import from_table, merge, read_toml, to_toml, write_atomic
+from triptych.files import LEVELS, from_table, merge, read_toml, to_toml, write_atomic
 
 # ---- tables --------------------------------------------------------------------------
 
@@ -129,6 +129,16 @@ def test_toml_leaves_out_what_is_none() -> None:
         {"a": None, "b": {"c": None, "d": (1, 2)}, "e": [{"f": None, "g": "ü\n\"'"}]}
     )
     assert tomllib.loads(text) == {"b": {"d": [1, 2]}, "e": [{"g": "ü\n\"'"}]}
+
+
+def test_tables_are_not_nested_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text("a." * LEVELS + "b = 1")
+    assert read_toml(path)
+    for text in ("a." * (LEVELS + 1) + "b = 1", "a." * 3000 + "b = 1"):
+        path.write_text(text)
+        with pytest.raises(UsageError, match="holds tables nested more than"):
+            read_toml(path)
 
 
 def test_reading_what_cannot_be_read(tmp_path: Path) -> None:

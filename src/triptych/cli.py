@@ -78,10 +78,12 @@ def main() -> None:
         sys.exit(2)
     try:
         status = _run()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may have been closed by who started this
+            sys.stdout.flush()
     except OSError as error:
         # Nor may the flush at exit fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0  # the reader of a pipe has seen enough
         if error.errno != errno.EPIPE:
             what = (
@@ -89,8 +91,9 @@ def main() -> None:
                 if error.filename is None
                 else f"{error.filename}: cannot be used"
             )
-            click.echo(f"triptych: {what}: {error.strerror}", err=True)
             status = 2
+            with contextlib.suppress(OSError):  # stderr may be what cannot be written
+                click.echo(f"triptych: {what}: {error.strerror}", err=True)
     sys.exit(status)
 
 
@@ -111,6 +114,13 @@ def _run() -> int:
         return error.exit_code
     except Interrupted as interruption:
         return _interrupted(interruption)
+    except MemoryError:
+        click.echo(
+            "triptych: there is too little memory; "
+            "make the network, the images or the batch smaller",
+            err=True,
+        )
+        return 2
     return 0
 
 

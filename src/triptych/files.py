@@ -25,6 +25,9 @@ from triptych.errors import (
 
 T = TypeVar("T")
 
+LEVELS = 20
+"""How deep tables may be nested: what walks them calls itself at each level."""
+
 
 def read_file(path: Path) -> bytes:
     """All of a file; raises OSError, also for a pipe or device, which may not end."""
@@ -43,7 +46,7 @@ def read_toml(path: Path, error: type[TriptychError] = UsageError) -> dict[str, 
     cannot be parsed.
     """
     try:
-        return tomllib.loads(read_file(path).decode())
+        tables = tomllib.loads(read_file(path).decode())
     except FileNotFoundError:
         raise error(f"{path}: there is no such file") from None
     except OSError as reason:
@@ -51,6 +54,17 @@ def read_toml(path: Path, error: type[TriptychError] = UsageError) -> dict[str, 
     except (ValueError, RecursionError) as reason:
         # A number of 5,000 digits is no TOMLDecodeError.
         raise error(f"{path}: is not valid TOML ({reason})") from None
+    if _is_deeper(tables, LEVELS + 1):
+        raise error(f"{path}: holds tables nested more than {LEVELS} deep")
+    return tables
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, list) and (
+        levels == 0 or any(_is_deeper(one, levels - 1) for one in value)
+    )
 
 
 def to_toml(tables: Mapping[str, object]) -> str:

@@ -162,6 +162,15 @@ def test_description_and_contact_sheet(tmp_path: Path) -> None:
         pixels[top + 3 : top + 72 : 6, left + 3 : left + 96 : 6], first
     )
     assert [path.name for path in tmp_path.glob("sheet*")] == ["sheet.png"]
+    contact_sheet(store, tmp_path / "sheet.png")  # its own may be replaced
+    photo = tmp_path / "set" / "train" / "b" / "0.png"
+    kept = photo.read_bytes()
+    (tmp_path / "link.png").symlink_to(tmp_path / "nowhere.png")
+    for other in (photo, tmp_path / "link.png", Path("/dev/null"), Path()):
+        with pytest.raises(ImagesError, match=r"cannot write .* and no contact sheet"):
+            contact_sheet(store, other)
+    assert photo.read_bytes() == kept
+    assert Path("/dev/null").is_char_device()
     with pytest.raises(ImagesError, match="cannot write"):
         contact_sheet(store, tmp_path / "sheet.png" / "below-a-file.png")
 

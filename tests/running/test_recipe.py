@@ -129,6 +129,20 @@ def test_what_is_refused_in_one_line(table: dict[str, Any], message: str) -> Non
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["optimizer", "schedule", "augmentation"])
+def test_what_is_no_table_is_not_forgotten_below_another(key: str) -> None:
+    for above in ({}, {"name": None}, {"learning_rate": 0.1}):
+        with pytest.raises(RecipeError, match=f"{key}: must be a table"):
+            make_recipe({key: "sgd"}, {key: above})
+
+
+def test_who_computes_in_one_precision_only_is_not_begun_in_another() -> None:
+    given = {"frameworks": ["reference"]}
+    with pytest.raises(RecipeError, match="NumPy reference computes in float64 only"):
+        make_recipe(given)
+    assert make_recipe(given, {"precision": "float64"}).precision == "float64"
+
+
 def test_the_edges_of_what_is_allowed() -> None:
     made = make_recipe(
         {
@@ -255,9 +269,11 @@ RECIPES = st.builds(
         ["sports", "digits", "/photos of größe", 'a "quoted" \\ folder']
     ),
     network=st.sampled_from(["mlp", "/some where/mine.toml"]),
-    frameworks=st.lists(st.sampled_from(sorted(REGISTRY)), min_size=1, unique=True).map(
-        tuple
-    ),
+    frameworks=st.lists(
+        st.sampled_from(sorted(n for n, one in REGISTRY.items() if one.only is None)),
+        min_size=1,
+        unique=True,
+    ).map(tuple),
     epochs=st.integers(1, 10**6),
     batch_size=st.integers(1, 10**6),
     image_size=st.integers(4, 1024)

@@ -10,6 +10,7 @@ from typing import cast
 
 from triptych.errors import FrameworkMissing, UsageError, did_you_mean, quote
 from triptych.frameworks.contract import Framework, Writer
+from triptych.network.conventions import Precision
 
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Threads that wait must sleep: where they spin, as OpenMP's do unasked, a training
@@ -37,6 +38,9 @@ class Entry:
     seconds: int = 1
     """What importing and compiling takes, roughly: the longest of several begins."""
 
+    only: Precision | None = None
+    """The one precision in which it computes, if there is but one."""
+
     @property
     def speed(self) -> dict[str, str]:
         """What makes its process fast, in the environment."""
@@ -46,6 +50,13 @@ class Entry:
     def folder(self) -> str:
         """Its folder in a run folder."""
         return self.name.replace(":", "-")
+
+    def check_precision(self, precision: Precision) -> None:
+        """Raise UsageError if it never computes in that precision."""
+        if self.only not in (None, precision):
+            raise UsageError(
+                f"{self.title} computes in {self.only} only, not in {precision}"
+            )
 
     def missing(self) -> str | None:
         """None if it is installed, else one line that says how to install it."""
@@ -128,7 +139,7 @@ REGISTRY: dict[str, Entry] = {
         Entry("keras:torch", "Keras on PyTorch", "keras", ("keras", "torch"),
               "keras,pytorch", {"KERAS_BACKEND": "torch", **_PYTORCH}, "#9d174d", 20),
         Entry("reference", "NumPy reference", "reference", (), "all",
-              _NUMPY, "#475569"),
+              _NUMPY, "#475569", only="float64"),
     )
 }  # fmt: skip
 """Every framework by the name that users give."""

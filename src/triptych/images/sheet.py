@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from triptych.errors import ImagesError
 from triptych.images.store import Store
@@ -17,6 +18,8 @@ MAX_CLASSES = 40
 """Rows on a contact sheet; more would be no sheet any more."""
 
 _THUMB, _GAP, _MARGIN, _LABEL = 96, 8, 32, 190  # pixels
+_MARK = ("Software", "Triptych contact sheet")
+"""What a sheet says of itself, so that nothing else is overwritten."""
 _INK, _SOFT = (28, 32, 38), (122, 130, 140)
 
 
@@ -96,14 +99,32 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _write(sheet: Image.Image, path: Path) -> None:
+    if not path.name or (os.path.lexists(path) and not _is_sheet(path)):
+        raise ImagesError(
+            f"cannot write {path}: it is there already, and no contact sheet; "
+            "choose another --sheet"
+        )
     partial = path.with_name(path.name + f".{os.getpid()}.partial")
+    mark = PngInfo()
+    mark.add_text(*_MARK)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(partial, "PNG", optimize=True)
+        sheet.save(partial, "PNG", optimize=True, pnginfo=mark)
         partial.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise ImagesError(
-            f"cannot write {path}: {error.strerror or error}; choose another path"
+            f"cannot write {path}: {error.strerror or error}; choose another --sheet"
         ) from error
+
+
+def _is_sheet(path: Path) -> bool:
+    """Whether a file is a sheet of ours, which a new one may replace."""
+    if not path.is_file():
+        return False
+    try:
+        with Image.open(path, formats=["PNG"]) as found:
+            return found.info.get(_MARK[0]) == _MARK[1]
+    except OSError:
+        return False

@@ -256,7 +256,7 @@ class StoredTensors(Mapping[str, Array]):
             raise RunFolderError(
                 f"{path}: cannot be read as safetensors ({reason})"
             ) from None
-        self._file = opened
+        self._path, self._file = path, opened
         self._names = dict[str, None].fromkeys(opened.keys())
         self.about: Mapping[str, str] = opened.metadata() or {}
         """What its writer said about it."""
@@ -264,7 +264,12 @@ class StoredTensors(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         if name not in self._names:
             raise KeyError(name)
-        return self._file.get_tensor(name)
+        try:
+            return self._file.get_tensor(name)
+        except (AttributeError, TypeError):
+            raise RunFolderError(
+                f"{self._path}: {name!r} is of a type that NumPy does not have"
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -274,7 +279,9 @@ class StoredTensors(Mapping[str, Array]):
 
 
 def check_weights(architecture: Architecture, weights: Mapping[str, Array]) -> None:
-    """Raise RunFolderError, naming the tensor, unless `weights` fit the network."""
+    """Raise RunFolderError, naming the tensor, unless `weights` fit the network and are
+    numbers.
+    """
     for name, shape in (architecture.parameters | architecture.statistics).items():
         if name not in weights:
             raise RunFolderError(
@@ -284,6 +291,11 @@ def check_weights(architecture: Architecture, weights: Mapping[str, Array]) -> N
             raise RunFolderError(
                 f"the weights hold {name!r} in shape {weights[name].shape}, "
                 f"but {architecture.name} needs {shape}"
+            )
+        if not np.isfinite(weights[name]).all():
+            raise RunFolderError(
+                f"the weights hold {name!r} with values that are no numbers: "
+                "the training has diverged; train with a lower --learning-rate"
             )
 
 

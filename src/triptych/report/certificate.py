@@ -36,10 +36,10 @@ def write_page(folder: Path, certificate: Certificate) -> Path:
     """Write certificate.json and .html into `folder`; gives the page's path."""
     page = folder / CERTIFICATE
     with writing(folder):
+        write_json(folder / "certificate.json", certificate)
         write_atomic(
             page, render(SHARED / "certificate.html.j2", **_gather(folder, certificate))
         )
-        write_json(folder / "certificate.json", certificate)
     return page
 
 
@@ -98,8 +98,8 @@ def _plots(certificate: Certificate, drawn: dict[str, Pen]) -> dict[str, object]
         and one.quantity == "forward_training"
         and one.against == "reference"
     ]
-    if not forward:
-        return {"gaps_plot": None, "drift_plots": []}
+    if all(one.gap is None for one in forward):  # a logarithmic scale needs a number
+        return {"gaps_plot": None, "drift_plots": _drifts(certificate, drawn)}
     curves = [
         Curve(pen, [_drawable(one.gap) for one in forward if one.framework == name])
         for name, pen in drawn.items()
@@ -131,7 +131,8 @@ def _drifts(certificate: Certificate, drawn: dict[str, Pen]) -> list[Plot]:
             for one in own
             if any(one.envelope)
         ]
-        plots.append(drift_plot(training, own[0].steps, curves, envelopes))
+        if any(gap is not None for one in own for gap in one.weights):
+            plots.append(drift_plot(training, own[0].steps, curves, envelopes))
     return plots
 
 

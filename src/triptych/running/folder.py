@@ -36,13 +36,14 @@ import filelock
 import msgspec
 import numpy as np
 
-from triptych.errors import RunFolderError
+from triptych.errors import RecipeError, RunFolderError
 from triptych.files import read_file, read_toml, write_atomic, writing
 from triptych.frameworks.contract import Facts
 from triptych.frameworks.registry import Entry
 from triptych.images.found import ImagesFound, describe
 from triptych.images.split import SIDE_NAMES, split
 from triptych.network.architecture import Architecture, from_toml
+from triptych.network.layers import pair
 from triptych.network.weights import StoredTensors, load_tensors, save_tensors
 from triptych.network.zoo import ZOO
 from triptych.running.epoch import Epoch
@@ -59,6 +60,9 @@ RUNS = Path("runs")
 
 LONGEST = 200
 """The most bytes of a folder's name before the time: file systems take 255."""
+
+RECIPE = "recipe.toml"
+"""What makes a folder a run folder."""
 
 FIRST_STEP = "first_step"
 """The name of what a run answers in passing, as a case of an exam."""
@@ -170,9 +174,10 @@ class RunFolder:
         folder = cls(path)
         with writing(path):
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                hint = f", or resume it with: triptych resume {path}"
                 raise RunFolderError(
-                    f"{path}: already exists; choose another --out, "
-                    f"or resume it with: triptych resume {path}"
+                    f"{path}: already exists; choose another --out"
+                    f"{hint * (path / RECIPE).is_file()}"
                 )
             with _made(path) as place:
                 write_atomic(place / "network.toml", architecture.to_toml())
@@ -183,20 +188,30 @@ class RunFolder:
                 }
                 save_tensors(place / "images.safetensors", digests)
                 # Last: it makes it a run folder.
-                write_atomic(place / "recipe.toml", recipe.to_toml())
+                write_atomic(place / RECIPE, recipe.to_toml())
         return folder
 
     @classmethod
     def open(cls, path: Path | str) -> RunFolder:
-        """An existing run folder, by path or name in `runs/`; raises RunFolderError."""
+        """An existing run folder, by path or name in `runs/`; raises RunFolderError if
+        there is none, or if its parts do not fit each other.
+        """
         path = Path(path)
         if not os.path.exists(path) and os.path.isdir(RUNS / path):
             path = RUNS / path
-        if not os.path.isfile(path / "recipe.toml"):
+        if not os.path.isfile(path / RECIPE):
             raise RunFolderError(
                 f"{path}: not a run folder; 'triptych runs' lists your runs"
             )
-        return cls(path)
+        run = cls(path)
+        run.classes()
+        size, wanted = run.recipe().image_size, run.architecture().input_shape[:2]
+        if pair(size) != wanted:
+            raise RunFolderError(
+                f"{path / RECIPE}: its images have {size} pixels, but the network has "
+                f"{wanted}; start a new run"
+            )
+        return run
 
     @classmethod
     def find(cls, name: str) -> RunFolder | None:
@@ -217,12 +232,19 @@ class RunFolder:
     @property
     def started(self) -> str:
         """When it was begun, ISO 8601 in UTC: recipe.toml is written once."""
-        moment = (self.path / "recipe.toml").stat().st_mtime
+        moment = (self.path / RECIPE).stat().st_mtime
         return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
     def recipe(self) -> Recipe:
-        """What was asked."""
-        return make_recipe(read_toml(self.path / "recipe.toml", RunFolderError))
+        """What was asked; raises RunFolderError if it is damaged."""
+        path = self.path / RECIPE
+        tables = read_toml(path, RunFolderError)
+        if not tables:
+            raise RunFolderError(f"{path}: is empty; start a new run")
+        try:
+            return make_recipe(tables)
+        except RecipeError as reason:
+            raise RunFolderError(f"{path}: {reason}") from None
 
     def architecture(self) -> Architecture:
         """The network as it ran, with the images' size and classes."""

@@ -93,7 +93,7 @@ class Recipe:
             raise RecipeError("frameworks: name one or more")
         for name in self.frameworks:
             try:
-                registry.find(name)
+                registry.find(name).check_precision(self.precision)
             except UsageError as reason:
                 raise RecipeError(f"frameworks: {reason}") from None
         if len(set(self.frameworks)) < len(self.frameworks):
@@ -196,6 +196,7 @@ def _merged(tables: Iterable[Mapping[str, object]]) -> dict[str, object]:
     """Tables on top of each other, and of the defaults of a built-in set."""
     given: dict[str, object] = {}
     for table in tables:
+        _check_tables(table)
         merge(given, table)
     merged: dict[str, object] = {}
     defaults = dict(DEFAULTS.get(str(given.get("images", Recipe.images)), {}))
@@ -205,6 +206,16 @@ def _merged(tables: Iterable[Mapping[str, object]]) -> dict[str, object]:
     merge(merged, defaults)
     merge(merged, given)
     return merged
+
+
+def _check_tables(table: Mapping[str, object]) -> None:
+    """Raise RecipeError where a table should be and is not: laid under another, it
+    would be forgotten.
+    """
+    for key in ("optimizer", "schedule", "augmentation"):
+        off = key == "augmentation" and table.get(key) is False
+        if not (off or isinstance(table.get(key), Mapping | None)):
+            raise RecipeError(f"{key}: must be a table, as in [{key}]")
 
 
 def make_optimizer(table: Mapping[str, object]) -> Optimizer:
@@ -292,8 +303,7 @@ def read_recipe(recipe: Path | str | Mapping[str, object] | None) -> dict[str, o
 def _table(tables: dict[str, object], key: str) -> dict[str, object]:
     """Take the table `key` out of `tables`; empty if it is not there."""
     table = tables.pop(key, {})
-    if not isinstance(table, dict):
-        raise RecipeError(f"{key}: must be a table, as in [{key}]")
+    assert isinstance(table, dict)
     return table
 
 

@@ -26,8 +26,6 @@ from triptych.running.folder import RunFolder, TrainingFacts, read_record, write
 from triptych.running.machine import Machine, machine
 from triptych.running.recipe import Recipe
 
-SCHEMA = 2
-
 Verdict = Literal["equal", "different", "inconclusive"]
 
 
@@ -205,7 +203,7 @@ class NetworkFacts(Struct, kw_only=True):
 class Result(Struct, kw_only=True):
     """A run's figures: the content of result.json and of the --json output."""
 
-    schema: Annotated[int, Meta(description="The version of this format.")] = SCHEMA
+    schema: Annotated[Literal[2], Meta(description="The version of this format.")] = 2
     folder: Annotated[str, Meta(description="The run folder.")]
     started: Annotated[
         str, Meta(description="When the run was first started, ISO 8601 in UTC.")
@@ -288,7 +286,9 @@ def read_result(run: RunFolder) -> Result:
     """The result of a finished run; raises RunFolderError if it is missing, damaged or
     of another make.
     """
-    return read_record(run.path / "result.json", Result)
+    result = read_record(run.path / "result.json", Result)
+    result.folder = str(run.path)  # where it is now: it may have been moved or copied
+    return result
 
 
 def _so_far(title: str, epochs: list[Epoch]) -> FrameworkResult:

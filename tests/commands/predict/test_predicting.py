@@ -24,7 +24,7 @@ from triptych.commands.predict.evaluation import PARTS, Evaluation
 from triptych.errors import ImagesError, RunFolderError
 from triptych.images.source import open_images
 from triptych.images.split import split
-from triptych.network.weights import save_tensors
+from triptych.network.weights import load_tensors, save_tensors
 
 Triptych = Callable[..., "subprocess.CompletedProcess[str]"]
 MANY = 20
@@ -406,6 +406,12 @@ TAMPERED: dict[str, tuple[str, Callable[[Path], object]]] = {
         "images.safetensors",
         lambda path: save_tensors(path, {"x": np.zeros((4, 16), np.uint8)}),
     ),
+    "no recipe in the recipe": ("recipe.toml", lambda path: path.write_text("")),
+    "images of another size": (
+        "recipe.toml",
+        lambda path: path.write_text(path.read_text().replace("= 12", "= 20")),
+    ),
+    "an unknown key": ("recipe.toml", lambda path: path.write_text("pictures = 1")),
     "weights cut": (
         "pytorch/weights.safetensors",
         lambda path: path.write_bytes(path.read_bytes()[:50]),
@@ -428,6 +434,51 @@ def test_a_changed_run_folder_is_one_clear_line(
         package.evaluate(mine, folder)
     assert str(raised.value).startswith(f"{mine / name}: ")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    ["network.toml", "pytorch/weights.safetensors", "pytorch/logits.safetensors"],
+)
+def test_a_run_that_cannot_be_resumed_keeps_what_it_has(
+    run: Path, tmp_path: Path, damaged: str, triptych: Triptych
+) -> None:
+    mine = Path(shutil.copytree(run, tmp_path / "run"))
+    (mine / damaged).unlink()
+    kept = sorted(mine.rglob("*"))
+    done = triptych("resume", mine)
+    assert done.returncode == 2
+    *_, line = done.stderr.splitlines()
+    assert line.startswith(f"triptych: {mine / damaged}: there is no such file")
+    assert set(kept) <= set(mine.rglob("*"))
+
+
+def test_weights_that_are_no_numbers_do_not_answer(
+    run: Path, folder: Path, tmp_path: Path
+) -> None:
+    mine = Path(shutil.copytree(run, tmp_path / "run"))
+    path = mine / "pytorch" / "weights.safetensors"
+    weights = load_tensors(path)
+    name = next(iter(weights))
+    save_tensors(path, weights | {name: np.full_like(weights[name], np.nan)})
+    with pytest.raises(RunFolderError, match="are no numbers: the training has diver"):
+        package.predict(mine, [folder / "a" / "0.png"])
+    save_tensors(path, {name: weights[name]})
+    with pytest.raises(RunFolderError, match="the weights lack"):
+        package.predict(mine, [folder / "a" / "0.png"])
+
+
+def test_figures_are_read_where_they_lie_now(run: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(run, tmp_path / "run"))
+    (mine / "report.html").unlink()
+    before = (run / "report.html").stat().st_mtime_ns
+    assert package.load(mine).report() == mine / "report.html"
+    assert (mine / "report.html").is_file()
+    assert (run / "report.html").stat().st_mtime_ns == before
+    text = (mine / "result.json").read_text()
+    (mine / "result.json").write_text(text.replace('"schema": 2', '"schema": 99'))
+    with pytest.raises(RunFolderError, match="the format of another version"):
+        package.load(mine)
 
 
 # ---- runs ----------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from triptych.images.source import ImageSource, located
 from triptych.images.store import Store
 from triptych.interruption import continued_by
 from triptych.network.layers import pair
-from triptych.network.weights import initial_weights
+from triptych.network.weights import StoredTensors, initial_weights
 from triptych.report import CERTIFICATE
 from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, TrainingFacts, locked
@@ -176,12 +176,13 @@ def _carry_out(
 ) -> Comparison:
     """Train what is not trained, gather the figures, write the report."""
     with locked(run.path, "run"):
+        _check_panels(run)
+        case = _first_step(run, store)
         callback("run", RunOpened(str(run.path), run.recipe().summary()))
         with writing(run.path):
             for name in MADE_LAST:
                 (run.path / name).unlink(missing_ok=True)
         errors: dict[str, str] = {}
-        case = _first_step(run, store)
         with tempfile.TemporaryDirectory(
             prefix="triptych-exam-", ignore_cleanup_errors=True
         ) as folder:
@@ -197,6 +198,26 @@ def _carry_out(
         comparison = _comparison(collect(run, errors, reference_loss, equivalence))
         comparison.report()
         return comparison
+
+
+def _check_panels(run: RunFolder) -> None:
+    """Raise RunFolderError, before anything is done to a run, for what could not be
+    read later.
+    """
+    for name in run.recipe().frameworks:
+        panel = run.panel(registry.find(name))
+        panel.epochs()
+        needed = [panel.weights, panel.logits]
+        maybe = [panel.first_step]
+        if panel.facts() is None:
+            needed, maybe = [], [panel.checkpoint]
+        try:
+            for path in needed + [path for path in maybe if path.exists()]:
+                StoredTensors(path)
+        except RunFolderError as reason:
+            raise RunFolderError(
+                f"{reason}; to train {name} anew, remove {panel.path} and resume"
+            ) from None
 
 
 def _train_or_say(

@@ -11,7 +11,7 @@ import numpy as np
 from triptych.frameworks.contract import Framework
 from triptych.frameworks.registry import Entry
 from triptych.images.batches import Batches
-from triptych.network.weights import check_weights, load_tensors, save_tensors
+from triptych.network.weights import load_tensors, save_tensors
 from triptych.running import protocol
 from triptych.running.folder import RunFolder
 from triptych.running.protocol import Emit, Opened, Predicted
@@ -26,7 +26,6 @@ def predict(
     run = RunFolder(Path(job.run))
     recipe, architecture = run.recipe(), run.architecture()
     weights = load_tensors(Path(job.weights))
-    check_weights(architecture, weights)
     state = framework.build(architecture, weights, recipe.precision)
     asked = yield Opened()
     while isinstance(asked, protocol.Predict):

@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 from triptych.errors import FrameworkMissing, RunFolderError
 from triptych.frameworks import registry
 from triptych.network.layouts import Array
-from triptych.network.weights import load_tensors, save_tensors
+from triptych.network.weights import (
+    StoredTensors,
+    check_weights,
+    load_tensors,
+    save_tensors,
+)
 from triptych.running.folder import RunFolder
 from triptych.running.protocol import Open, Predict
 from triptych.running.transport import LOCAL, TIMEOUT, Worker
@@ -117,9 +122,12 @@ def find_model(run: RunFolder, framework: str | None, weights: str | None) -> Mo
         framework if framework in found else max(found, key=lambda name: found[name])
     )
     panel, recipe = run.panel(registry.find(owner)), run.recipe()
+    check_weights(run.architecture(), StoredTensors(panel.weights))
+    computing = _computing(framework, owner)
+    registry.find(computing).check_precision(recipe.precision)
     return Model(
         run=str(run.path),
-        framework=_computing(framework, owner),
+        framework=computing,
         weights=owner,
         epoch=panel.epoch,
         epochs=recipe.epochs,
