@@ -145,7 +145,7 @@ def test_help_names_the_defaults_that_depend_on_the_images(
         (["--random-seed", "-1"], "seed is -1"),
         (["--model", "resnet18"], "there is no network 'resnet18': known: "),
         (["--dtype", "float16"], "unknown precision 'float16'"),
-        (["--patience", "0"], "'--timeout'"),
+        (["--patience", "0"], "--timeout is 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -226,6 +226,9 @@ UNUSABLE = [
         "layer 'conv2' (conv): its window of (5, 5) is larger than its input",
     ),
     (["compare", "digits", "--epochs", "0"], "epochs is 0, but must be 1 or more"),
+    (["compare", "digits", "--timeout", "nan"], "--timeout is nan, but must be"),
+    (["train", "digits", "--timeout", "inf"], "--timeout is inf, but must be"),
+    (["resume", "nowhere", "--timeout", "0"], "--timeout is 0.0, but must be"),
     (
         ["compare", "digits", "--optimizer", "adan"],
         "optimizer: unknown name 'adan': did you mean 'adam'?",

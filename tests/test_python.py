@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,3 +131,94 @@ def test_a_certificate_says_all_that_is_asked(tmp_path: Path) -> None:
     assert triptych.verify(certificate=stored).verdict == "equal"
     with pytest.raises(UsageError, match="certificate already says what to check"):
         triptych.verify("lenet", certificate=stored)
+
+
+# ---- what is refused -----------------------------------------------------------------
+
+NUMBERS: list[tuple[str, object]] = [
+    ("steps", "x"),
+    ("steps", 1.5),
+    ("steps", True),
+    ("steps", 10**12),
+    ("batch_size", 10**12),
+    ("batch_size", None),
+    ("seed", 2**70),
+    ("image_size", "x"),
+    ("timeout", "x"),
+    ("timeout", float("nan")),
+]
+
+
+@pytest.mark.parametrize(("name", "number"), NUMBERS)
+def test_numbers_of_a_proof_are_checked_first(
+    name: str, number: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "proof"
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} is "):
+        triptych.verify(OWN, out=out, **{name: number})
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"network": ""}, "there is no network ''"),
+        ({"frameworks": "pytorhc"}, "no framework 'pytorhc'"),
+        ({"frameworks": ""}, "there is no framework ''"),
+        ({"frameworks": []}, "--frameworks: name one or more"),
+        ({"frameworks": [["jax"]]}, "there is no framework"),
+        ({"optimizers": "adan"}, "unknown optimizer 'adan'"),
+        ({"optimizers": ""}, "unknown optimizer ''"),
+        ({"optimizers": ()}, "--optimizer: name one or more"),
+        ({"precision": None}, "unknown precision None"),
+    ],
+)
+def test_only_none_is_not_given(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(triptych.TriptychError, match=says):
+        triptych.verify(**{"network": OWN, **given})
+
+
+def test_a_single_name_is_one_name(tmp_path: Path) -> None:
+    int64: Any = np.int64  # what NumPy counts with
+    done = triptych.verify(
+        OWN,
+        frameworks="pytorch",
+        optimizers="sgd",
+        steps=int64(1),
+        batch_size=int64(2),
+        probes=False,
+        out=tmp_path / "proof",
+    )
+    asked = done.certificate.asked
+    assert asked is not None
+    assert asked.frameworks == ["pytorch"]
+    assert [one.name for one in asked.optimizers] == ["sgd"]
+    with pytest.raises(UsageError, match="no framework 'pytorhc': did you mean"):
+        triptych.bench("mlp", frameworks="pytorhc")
+
+
+@pytest.mark.parametrize("given", [{"timeout": 0}, {"repeats": "x"}, {"seconds": "x"}])
+def test_numbers_of_a_bench_are_checked_first(
+    given: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "bench"
+    with pytest.raises(UsageError, match=f"--{next(iter(given))} is "):
+        triptych.bench("mlp", out=out, **given)
+    assert not out.exists()
+
+
+def test_a_single_image_is_one_image(
+    trained: triptych.Comparison, tmp_path: Path
+) -> None:
+    image = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(image)
+    for given in (image, str(image), [image]):
+        done = triptych.predict(trained.folder, given)
+        assert [one.image for one in done.predictions] == [str(image)]
+
+
+@pytest.mark.parametrize("given", ["", [""], None, 3, [None], np.zeros((2, 2))])
+def test_what_names_no_image(trained: triptych.Comparison, given: Any) -> None:
+    with pytest.raises(UsageError, match="names no image; give paths") as refused:
+        triptych.predict(trained.folder, given)
+    assert "\n" not in str(refused.value)

@@ -350,6 +350,10 @@ def test_another_replay_does_not_go_into_the_folder(done: Done) -> None:
     ("given", "message"),
     [
         ({"seeds": 0}, "seeds is 0, but must be 1 or more"),
+        ({"seeds": "x"}, "seeds is 'x', but must be an integer"),
+        ({"epochs": 1.5}, "epochs is 1.5, but must be an integer"),
+        ({"timeout": float("nan")}, "--timeout is nan"),
+        ({"recipes": "2017-keras"}, "recipes: name two or more, each once"),
         ({"recipes": ["2017-keras"]}, "recipes: name two or more, each once"),
         (
             {"recipes": ["2017-keras", "2017-keras"]},

@@ -10,7 +10,7 @@ from typing import TypeVar, get_args
 
 import click
 
-from triptych.errors import USUAL, nearest
+from triptych.errors import USUAL, check_timeout, nearest
 from triptych.network.conventions import OptimizerName
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -105,7 +105,8 @@ FRAMEWORKS = click.option(
 )
 TIMEOUT = click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=float,
+    callback=lambda ctx, parameter, value: check_timeout(value),
     default=600.0,
     show_default=True,
     metavar="SECONDS",

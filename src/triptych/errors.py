@@ -23,7 +23,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
 
 QUOTED = 80
 """The most characters of a user's word that a message repeats."""
@@ -99,16 +102,62 @@ def quote(word: object) -> str:
     """What a user gave, for a message: as Python writes it, so in one line, and cut
     where it is long.
     """
-    written = repr(word)
+    try:
+        written = repr(word).replace("\n", " ")
+    except ValueError:
+        return "a number of thousands of digits"  # Python does not write it
     return written if len(written) <= QUOTED else f"{written[:QUOTED]}..."
 
 
 def check_least(
-    name: str, number: int, least: int, error: type[TriptychError] = UsageError
-) -> None:
-    """Raise `error` if what is called `name` is a number below the least allowed."""
-    if number < least:
-        raise error(f"{name} is {number}, but must be {least} or more")
+    name: str,
+    number: object,
+    least: int,
+    error: type[TriptychError] = UsageError,
+    most: int | None = None,
+) -> int:
+    """What is called `name` as an integer. Raise `error` unless it is one, NumPy's
+    included, and within the bounds.
+    """
+    allowed = f"{least} or more" if most is None else f"{least} to {most:,}"
+    if isinstance(number, bool) or not isinstance(number, Integral):
+        raise error(f"{name} is {quote(number)}, but must be an integer, {allowed}")
+    whole = int(number)
+    if whole < least or (most is not None and whole > most):
+        raise error(f"{name} is {quote(whole)}, but must be {allowed}")
+    return whole
+
+
+def check_seconds(name: str, seconds: object, most: int) -> float:
+    """What is called `name` as a number of seconds; raises UsageError if it is none,
+    or none that can be waited for.
+    """
+    number = isinstance(seconds, Real) and not isinstance(seconds, bool)
+    if not number or not 0 < seconds <= most:  # type: ignore[operator]
+        raise UsageError(
+            f"{name} is {quote(seconds)}, "
+            f"but must be a number above 0 and at most {most:,}"
+        )
+    return float(seconds)  # type: ignore[arg-type]
+
+
+def check_timeout(seconds: object) -> float:
+    """A timeout in seconds; with many more, operating systems cannot wait."""
+    return check_seconds("--timeout", seconds, 1_000_000)
+
+
+def listed(given: object) -> tuple[Any, ...]:
+    """What is given as several, or as the only one: a word is not its letters."""
+    several = isinstance(given, Iterable) and not isinstance(given, str | bytes | Path)
+    return tuple(given) if several else (given,)  # type: ignore[arg-type]
+
+
+def check_names(option: str, names: Collection[object]) -> None:
+    """Raise UsageError unless there is a name, and none twice."""
+    if not names:
+        raise UsageError(f"{option}: name one or more")
+    if len(set(map(str, names))) < len(names):
+        raise UsageError(f"{option}: name each only once")
 
 
 USUAL = {
@@ -138,14 +187,19 @@ USUAL = {
 }
 """What other programs call the same thing, in the spelling of options."""
 
+FOREIGN = {"float16"}
+"""What is called much like something of ours, and is something else."""
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+
+def nearest(word: object, known: Iterable[str]) -> str | None:
     """The one of `known` that was meant by `word`; None if that would be a guess.
 
     It has another spelling of the same words, or is what others call by that word, or
     differs as by a slip of the fingers, which seldom takes the first letter: lenet is
     no misspelt alexnet.
     """
+    if not isinstance(word, str) or word in FOREIGN:
+        return None
     spelled = {_spelling(name): name for name in known}
     word = _spelling(word)
     for meant in (word, USUAL.get(word)):
@@ -160,7 +214,14 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         for name in difflib.get_close_matches(word, spelled, n=3, cutoff=cutoff)
         if name.startswith(initials)
     ]
-    return spelled[near[0]] if near else None
+    return next((spelled[name] for name in near if _end_alike(word, name)), None)
+
+
+def _end_alike(word: str, name: str) -> bool:
+    """Whether both end in much the same: keras:mxnet is no misspelt keras:jax."""
+    theirs, ours = word.rpartition(":")[2], name.rpartition(":")[2]
+    alike: float = difflib.SequenceMatcher(None, theirs, ours).ratio()
+    return alike >= 0.5
 
 
 def _spelling(word: str) -> str:
@@ -182,7 +243,7 @@ writing.
 """
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str]) -> str:
     """A list of the `known` words for an error message, after the one that was meant if
     that is clear.
     """

@@ -27,6 +27,14 @@ from triptych.running.schedule import Schedule
 
 SCHEMA = 2
 
+MOST_STEPS = 100_000
+MOST_IMAGES = 65_536
+"""In a batch: with more, or more steps, a number was mistyped, and no machine would
+come to an end.
+"""
+MOST_SEED = 2**63 - 1
+"""What JSON readers take for an integer."""
+
 Verdict = Literal["equal", "different", "inconclusive"]
 
 
@@ -168,13 +176,13 @@ class ProofSettings(Struct, kw_only=True):
     network: Annotated[str, Meta(description="The architecture file.")]
     frameworks: list[str]
     precision: Precision
-    steps: Annotated[int, Meta(ge=1)]
+    steps: Annotated[int, Meta(ge=1, le=MOST_STEPS)]
     optimizers: list[Optimizer]
     schedules: Annotated[
         list[Schedule], Meta(description="One for each of `optimizers`.")
     ]
-    seed: Annotated[int, Meta(ge=0)]
-    batch_size: Annotated[int, Meta(ge=2)]
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)]
+    batch_size: Annotated[int, Meta(ge=2, le=MOST_IMAGES)]
     probes: bool = True
     images: Annotated[str | None, Meta(description="null for seeded noise.")] = None
     fit: Fit = "squash"

@@ -150,7 +150,7 @@ DEFAULT = ("keras", "tensorflow", "pytorch", "jax")
 
 def find(name: str) -> Entry:
     """The entry of that name; raises UsageError with the known ones."""
-    if name not in REGISTRY:
+    if not isinstance(name, str) or name not in REGISTRY:
         raise UsageError(
             f"there is no framework {quote(name)}: {did_you_mean(name, REGISTRY)}"
         )

@@ -34,6 +34,9 @@ from triptych.network.layers import VOCABULARY, Layer, Shape
 from triptych.network.names import INPUT as INPUT
 from triptych.network.names import check_network_name
 
+MOST_PIXELS = 2**16
+"""Height or width of a network's input, at the most."""
+
 
 def sequence(
     name: str,
@@ -115,7 +118,7 @@ def _read(text_or_path: str | Path) -> tuple[dict[str, object], str]:
 
 @dataclass(frozen=True)
 class _Head:
-    input: tuple[Annotated[int, msgspec.Meta(le=2**16)], ...] = (64, 64, 3)
+    input: tuple[Annotated[int, msgspec.Meta(le=MOST_PIXELS)], ...] = (64, 64, 3)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
 

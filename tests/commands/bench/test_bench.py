@@ -504,6 +504,8 @@ def test_a_given_certificate_that_does_not_fit_is_an_error(
         (("--batch-size", "0"), "--batch-size is 0, but must be 1 or more"),
         (("--threads", "0"), "--threads is 0, but must be 1 or more"),
         (("--seconds", "nan"), "--seconds is nan"),
+        (("--timeout", "nan"), "--timeout is nan"),
+        (("--image-size", "9" * 30), "--image-size is 999"),
         (("lenet", "--image-size", "2"), "a larger image"),
         (("--images", "none"), "there is no folder or archive 'none'"),
         (

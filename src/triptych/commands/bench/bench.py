@@ -24,13 +24,20 @@ from triptych.commands.bench.result import (
 )
 from triptych.commands.bench.settings import BenchSettings
 from triptych.equality.certificate import read_certificate
-from triptych.errors import RunFolderError, UsageError, WorkerFailed
+from triptych.errors import (
+    RunFolderError,
+    UsageError,
+    WorkerFailed,
+    check_least,
+    check_timeout,
+    listed,
+)
 from triptych.files import writing
 from triptych.frameworks import registry
 from triptych.images.source import ImageSource, located, open_images
 from triptych.images.store import Store
 from triptych.interruption import noting
-from triptych.network.architecture import Architecture
+from triptych.network.architecture import MOST_PIXELS, Architecture
 from triptych.network.zoo import find_network
 from triptych.running.exam import REFERENCE
 from triptych.running.folder import RunFolder, make_folder, new_folder, write_json
@@ -68,7 +75,7 @@ PEAK = "peak"
 def bench(
     network: str | Path = "sports-cnn",
     *,
-    frameworks: Sequence[str] | None = None,
+    frameworks: Sequence[str] | str | None = None,
     image_size: int | None = None,
     batch_size: int = 32,
     precision: str = "float32",
@@ -95,9 +102,12 @@ def bench(
     which are also in bench.json in the folder `out`, next to bench.html. Raises
     TriptychError if the benchmark cannot be run, and leaves nothing behind.
     """
+    timeout = check_timeout(timeout)
+    if image_size is not None:
+        image_size = check_least("--image-size", image_size, 1, most=MOST_PIXELS)
     asked = BenchSettings(
         network=str(network),
-        frameworks=tuple(frameworks if frameworks is not None else registry.DEFAULT),
+        frameworks=listed(registry.DEFAULT if frameworks is None else frameworks),
         image_size=image_size,
         batch_size=batch_size,
         precision=precision,  # type: ignore[arg-type]

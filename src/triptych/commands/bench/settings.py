@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from triptych.errors import UsageError, check_least, did_you_mean
+from triptych.errors import (
+    UsageError,
+    check_least,
+    check_names,
+    check_seconds,
+    did_you_mean,
+    quote,
+)
 from triptych.frameworks import registry
 from triptych.network.conventions import PRECISIONS, Precision
 from triptych.running.exam import REFERENCE
@@ -27,22 +34,17 @@ class BenchSettings:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "repeats", "threads"):
-            check_least(f"--{name.replace('_', '-')}", getattr(self, name), 1)
-        if not 0 < self.seconds <= 600:
-            raise UsageError(
-                f"--seconds is {self.seconds:g}, but must be above 0 and at most 600"
-            )
+            whole = check_least(f"--{name.replace('_', '-')}", getattr(self, name), 1)
+            object.__setattr__(self, name, whole)  # NumPy's cannot be stored
+        check_seconds("--seconds", self.seconds, 600)
         if self.precision not in PRECISIONS:
             raise UsageError(
-                f"unknown precision {self.precision!r}: "
+                f"unknown precision {quote(self.precision)}: "
                 f"{did_you_mean(self.precision, PRECISIONS)}"
             )
-        if not self.frameworks:
-            raise UsageError("--frameworks: name one or more")
-        if len(set(self.frameworks)) < len(self.frameworks):
-            raise UsageError("--frameworks: name each only once")
         for name in self.frameworks:
             registry.find(name)
+        check_names("--frameworks", self.frameworks)
         if REFERENCE in self.frameworks:
             raise UsageError(
                 "--frameworks: the reference is written to be read, not to be fast; "

@@ -18,7 +18,7 @@ from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
 from triptych.commands.predict.model import Loaded, Model, find_model
-from triptych.errors import ImagesError, UnreadableImage, UsageError
+from triptych.errors import ImagesError, UnreadableImage, UsageError, listed, quote
 from triptych.images.reader import FolderReader, is_named_like_an_image, printable
 from triptych.images.source import read_image
 from triptych.network.layers import pair
@@ -131,13 +131,13 @@ class Predictions(Struct, kw_only=True):
 
 def predict(
     run: Path | str,
-    images: Sequence[Path | str],
+    images: Sequence[Path | str] | Path | str,
     *,
     framework: str | None = None,
     weights: str | None = None,
 ) -> Predictions:
-    """Label and probabilities of each image, by the run's network; for a folder, of all
-    images below it.
+    """Label and probabilities of each image, or of one, by the run's network; for a
+    folder, of all images below it.
 
     A file that cannot be read has its error in place of a label. `framework` can be any
     that is installed; `weights` names the framework whose trained weights are used: see
@@ -178,11 +178,9 @@ class Predictor:
     def __exit__(self, *_: object) -> None:
         self._loaded.__exit__()
 
-    def predict(self, images: Sequence[Path | str]) -> Predictions:
+    def predict(self, images: Sequence[Path | str] | Path | str) -> Predictions:
         """Label and probabilities of each image, as `triptych.predict` gives them."""
-        if not images:
-            raise UsageError("name one or more images")
-        files = list(_files(images))
+        files = list(_files(_named(images)))
         with tempfile.TemporaryDirectory(prefix="triptych-") as scratch:
             decoded = Path(scratch) / "images.bin"
             failures = _decode(files, self._recipe, decoded)
@@ -214,9 +212,23 @@ def _prediction(image: str, classes: list[str], row: NDArray[np.float64]) -> Pre
     )
 
 
-def _files(images: Sequence[Path | str]) -> Iterator[_File]:
+def _named(images: object) -> list[Path]:
+    """The paths that were named; raises UsageError for what is none."""
+    named = listed(images)
+    for one in named:
+        # An empty name would be the current folder.
+        if not isinstance(one, str | Path) or one == "":
+            raise UsageError(
+                f"{quote(one)} names no image; give paths of images or folders"
+            )
+    if not named:
+        raise UsageError("name one or more images")
+    return [Path(one) for one in named]
+
+
+def _files(paths: Sequence[Path]) -> Iterator[_File]:
     """The files that were named, and those below the folders that were."""
-    for path in map(Path, images):
+    for path in paths:
         if not path.is_dir():
             yield _File(printable(str(path)), path)
             continue

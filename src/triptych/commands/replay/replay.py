@@ -26,7 +26,13 @@ from triptych.commands.replay.result import (
 )
 from triptych.commands.replay.settings import ReplaySettings
 from triptych.commands.replay.trainings import Trainings
-from triptych.errors import FrameworkMissing, RunFolderError, UsageError
+from triptych.errors import (
+    FrameworkMissing,
+    RunFolderError,
+    UsageError,
+    check_timeout,
+    listed,
+)
 from triptych.files import from_table, read_toml, to_toml, write_atomic
 from triptych.frameworks import registry
 from triptych.images.source import ImageSource, located
@@ -46,7 +52,7 @@ ASKED = "replay.toml"
 def replay(
     images: ImageSource = "sports",
     *,
-    recipes: Sequence[str | Path] = NOTEBOOKS,
+    recipes: Sequence[str | Path] | str | Path = NOTEBOOKS,
     seeds: int = 3,
     framework: str = "pytorch",
     epochs: int | None = 12,
@@ -73,6 +79,7 @@ def replay(
     folder `out`, next to replay.html. Raises TriptychError if the replay cannot be
     carried out.
     """
+    timeout = check_timeout(timeout)
     named = located(images)
     if os.path.isfile(Path(named) / ASKED):
         folder = Path(named)
@@ -80,7 +87,7 @@ def replay(
             ReplaySettings, read_toml(folder / ASKED, RunFolderError), RunFolderError
         )
     else:
-        names = tuple(_named(one) for one in recipes)
+        names = tuple(_named(one) for one in listed(recipes))
         ends = [None if end is None else _named(end) for end in (worst, best)]
         asked = ReplaySettings(
             named, names, seeds, framework, epochs, image_size, full, *ends

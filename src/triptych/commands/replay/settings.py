@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from triptych.errors import UsageError, check_least, did_you_mean
+from triptych.errors import UsageError, check_least, did_you_mean, quote
 from triptych.frameworks import registry
 from triptych.network.zoo import NOTEBOOKS
 
@@ -27,13 +27,16 @@ class ReplaySettings:
     best: str | None = None
 
     def __post_init__(self) -> None:
-        check_least("seeds", self.seeds, 1)
+        for name in ("seeds", "epochs", "image_size"):
+            if (number := getattr(self, name)) is not None:
+                whole = check_least(name, number, 1)
+                object.__setattr__(self, name, whole)  # NumPy's cannot be stored
         if len(self.recipes) < 2 or len(set(self.recipes)) < len(self.recipes):
             raise UsageError("recipes: name two or more, each once")
         for end in (self.worst, self.best):
             if end is not None and end not in self.recipes:
                 raise UsageError(
-                    f"{end!r} is not one of the recipes: "
+                    f"{quote(end)} is not one of the recipes: "
                     f"{did_you_mean(end, self.recipes)}"
                 )
         if self.worst is not None and self.worst == self.best:

@@ -13,6 +13,9 @@ import numpy as np
 from triptych.equality import questions
 from triptych.equality.asking import ask_reference, gathered
 from triptych.equality.certificate import (
+    MOST_IMAGES,
+    MOST_SEED,
+    MOST_STEPS,
     Certificate,
     ProofSettings,
     Subject,
@@ -28,14 +31,18 @@ from triptych.errors import (
     UsageError,
     WorkerFailed,
     check_least,
+    check_names,
+    check_timeout,
     did_you_mean,
+    listed,
+    quote,
 )
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Facts
 from triptych.images.batches import Batch, Batches
 from triptych.images.source import ImageSource, located, open_images
 from triptych.images.split import split
-from triptych.network.architecture import Architecture, from_toml
+from triptych.network.architecture import MOST_PIXELS, Architecture, from_toml
 from triptych.network.conventions import PRECISIONS, OptimizerName, Precision
 from triptych.network.weights import check_weights, load_tensors, weights_hash
 from triptych.network.zoo import find_network
@@ -75,10 +82,10 @@ class Verification:
 def verify(
     network: str | Path | Architecture | None = None,
     *,
-    frameworks: Sequence[str] | None = None,
+    frameworks: Sequence[str] | str | None = None,
     precision: str = "float64",
     steps: int = 50,
-    optimizers: Sequence[str] | None = None,
+    optimizers: Sequence[str] | str | None = None,
     images: ImageSource | None = None,
     image_size: int | None = None,
     batch_size: int = 8,
@@ -107,11 +114,10 @@ def verify(
     TriptychError if the checks cannot be made, NotEqual if a stored certificate
     contradicts its own figures.
     """
+    timeout = check_timeout(timeout)
     if certificate is not None:
-        if any(
-            given is not None
-            for given in (network, frameworks, optimizers, images, image_size)
-        ):
+        others = (network, frameworks, optimizers, images, image_size)
+        if any(given is not None for given in others):
             raise UsageError(
                 "a certificate already says what to check; leave out the rest"
             )
@@ -121,7 +127,7 @@ def verify(
             stored.asked, Path(out) if out else None, timeout, callback, stored
         )
     asked, run = _plan(
-        network or "sports-cnn",
+        "sports-cnn" if network is None else network,
         frameworks,
         precision,
         steps,
@@ -158,41 +164,42 @@ def _stored(path: Path) -> Certificate:
 
 def _plan(
     network: str | Path | Architecture,
-    frameworks: Sequence[str] | None,
+    frameworks: Sequence[str] | str | None,
     precision: str,
     steps: int,
-    optimizers: Sequence[str] | None,
+    optimizers: Sequence[str] | str | None,
     images: ImageSource | None,
     image_size: int | None,
     batch_size: int,
     seed: int,
 ) -> tuple[ProofSettings, Path | None]:
     """What is asked, every default filled in, and the run folder if it is of a run."""
-    _check_numbers(steps=steps, batch_size=batch_size, seed=seed)
+    steps = check_least("--steps", steps, 1, most=MOST_STEPS)
+    batch_size = check_least("--batch-size", batch_size, 2, most=MOST_IMAGES)
+    seed = check_least("--seed", seed, 0, most=MOST_SEED)
     if precision not in PRECISIONS:
-        raise UsageError(
-            f"unknown precision {precision!r}: {did_you_mean(precision, PRECISIONS)}"
-        )
-    _check_names(frameworks or (), optimizers or ())
-    run = None if isinstance(network, Architecture) else RunFolder.find(str(network))
+        known = did_you_mean(precision, PRECISIONS)
+        raise UsageError(f"unknown precision {quote(precision)}: {known}")
+    named = listed(registry.DEFAULT if frameworks is None else frameworks)
+    solvers = listed("adamw" if optimizers is None else optimizers)
+    _check_names(named, solvers)
+    may_be_run = network != "" and not isinstance(network, Architecture)
+    run = RunFolder.find(str(network)) if may_be_run else None
     architecture = run.architecture() if run else find_network(network)
     if run and images is None:
         images = run.recipe().images
     if image_size is not None and run:
-        raise UsageError(
-            "--image-size: a run's network already has the size of its images"
-        )
+        raise UsageError("--image-size: a run's network has the size of its images")
     if image_size is not None:
-        architecture = architecture.adapted((image_size, image_size))
-    chosen = [make_optimizer({"name": name}) for name in optimizers or ["adamw"]]
+        side = check_least("--image-size", image_size, 1, most=MOST_PIXELS)
+        architecture = architecture.adapted((side, side))
+    chosen = [make_optimizer({"name": name}) for name in solvers]
     schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
-    if run and not optimizers:
+    if run and optimizers is None:
         chosen, schedules = [run.recipe().optimizer], [run.recipe().schedule]
     asked = ProofSettings(
         network=architecture.to_toml(),
-        frameworks=[
-            registry.find(name).name for name in frameworks or registry.DEFAULT
-        ],
+        frameworks=list(named),
         precision=precision,
         steps=steps,
         optimizers=chosen,
@@ -208,25 +215,18 @@ def _plan(
     return asked, run.path if run else None
 
 
-def _check_numbers(**given: int) -> None:
-    """Raise UsageError for what cannot be asked."""
-    for option, least in {"steps": 1, "batch-size": 2, "seed": 0}.items():
-        check_least(f"--{option}", given[option.replace("-", "_")], least)
-
-
 def _check_names(frameworks: Sequence[str], optimizers: Sequence[str]) -> None:
-    """Raise UsageError for an optimizer that there is not, and for who is named twice
-    or is the reference.
+    """Raise UsageError for a name that there is not, for who is named twice or is the
+    reference, and if there is none.
     """
     for optimizer in optimizers:
-        if optimizer not in get_args(OptimizerName):
-            raise UsageError(
-                f"unknown optimizer {optimizer!r}: "
-                f"{did_you_mean(optimizer, get_args(OptimizerName))}"
-            )
-    for option, names in (("frameworks", frameworks), ("optimizer", optimizers)):
-        if len(set(names)) < len(names):
-            raise UsageError(f"--{option}: name each only once")
+        if optimizer not in (known := get_args(OptimizerName)):
+            hint = did_you_mean(optimizer, known)
+            raise UsageError(f"unknown optimizer {quote(optimizer)}: {hint}")
+    for name in frameworks:
+        registry.find(name)
+    check_names("--frameworks", frameworks)
+    check_names("--optimizer", optimizers)
     if REFERENCE in frameworks:
         raise UsageError(
             "--frameworks: every framework is checked against the reference already; "
