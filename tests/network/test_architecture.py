@@ -318,7 +318,7 @@ MISFITS = {
     ),
     "keyword": (
         layer('name="class"\nkind="relu"') + HEAD,
-        "layer 'class': a name must be a Python identifier",
+        "layer 'class': 'class' is a reserved word of Python",
     ),
     "no Python name": (
         layer('name="1st"\nkind="relu"') + HEAD,
@@ -359,10 +359,10 @@ MISFITS = {
     ),
     "more than a machine holds": (
         layer('kind="flatten"')
-        + layer(f'kind="dense"\nunits={10**12}')
+        + layer(f'kind="dense"\nunits={10**6}')
         + layer('kind="dense"\nunits=3'),
         (
-            "network: holds 12,292,000,000,000,003 numbers at once, but the limit is "
+            "network: holds 12,292,000,003 numbers at once, but the limit is "
             "10,000,000,000"
         ),
     ),
@@ -444,6 +444,7 @@ def test_a_layer_has_any_python_name(name: str) -> None:
         ("images", "another layer has this name"),
         ("a" * (LONGEST + 1), f"must have at most {LONGEST} characters"),
         ("ﬁ", "must be a Python identifier"),  # Python reads it as "fi"
+        ("None", "'None' is a reserved word of Python; choose another"),
         ("conv\n1", "must be a Python identifier"),
         ('a"]', "must be a Python identifier"),
     ],

@@ -329,6 +329,39 @@ def test_numbers_out_of_range(make: Callable[[], Layer], message: str) -> None:
         make()
 
 
+MUCH = "but must be 1 or more, and at most 1,048,576"
+ANY: dict[str, Any] = {name: getattr(layers, name) for name in layers.__all__}
+"""The layers as Python knows them, which checks no types."""
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Dense(2**20 + 1), f"units is 1048577, {MUCH}"),
+        (lambda: LSTM(10**5000), f"units is a number of thousands of digits, {MUCH}"),
+        (lambda: Conv(filters=2, stride=10**20), f"stride is {10**20}, {MUCH}"),
+        (
+            lambda: Conv(filters=2, kernel=(3, 10**20)),
+            rf"kernel is \(3, {10**20}\), {MUCH}",
+        ),
+        (lambda: ANY["Conv"](filters="x"), "filters is 'x', but must be an integer"),
+        (lambda: ANY["Conv"](filters=1.5), "filters is 1.5, but must be an integer"),
+        (lambda: ANY["Conv"](filters=True), "filters is True, but must be an integer"),
+        (lambda: ANY["MaxPool"](size=(2,)), "but must be an integer, or two"),
+        (lambda: ANY["MaxPool"](padding="sam"), "unknown padding 'sam': did you mean"),
+        (lambda: ANY["Dropout"]("x"), "rate is 'x', but must be a number"),
+        (lambda: ANY["BatchNorm"](epsilon=None), "epsilon is None, but must be a num"),
+    ],
+)
+def test_what_is_no_number_of_a_layer(make: Callable[[], Layer], message: str) -> None:
+    with pytest.raises(ArchitectureError, match=message):
+        make()
+
+
+def test_a_list_is_a_pair() -> None:
+    assert ANY["Conv"](filters=2, kernel=[3, 5]) == Conv(filters=2, kernel=(3, 5))
+
+
 def test_numbers_at_the_edge_of_their_range() -> None:
     assert BatchNorm(momentum=0).momentum == 0
     assert BatchNorm(momentum=1).momentum == 1

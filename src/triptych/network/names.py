@@ -35,7 +35,11 @@ def check_layer_name(name: str) -> None:
     """Raise ArchitectureError unless a layer can be called so: by a Python name."""
     # Python takes several ways of spelling a character for one name.
     spelled = unicodedata.normalize("NFKC", name) == name and name.isidentifier()
-    if not spelled or keyword.iskeyword(name) or name.startswith("_"):
+    if keyword.iskeyword(name):
+        raise ArchitectureError(
+            f"{name!r} is a reserved word of Python; choose another, such as '{name}1'"
+        )
+    if not spelled or name.startswith("_"):
         raise ArchitectureError(
             "a name must be a Python identifier starting with a letter, such as 'conv1'"
         )

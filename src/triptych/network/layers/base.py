@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-from triptych.errors import ArchitectureError
+import msgspec
+
+from triptych.errors import ArchitectureError, did_you_mean, quote
 
 Shape = tuple[int, ...]
 Pair = int | tuple[int, int]
@@ -28,6 +31,21 @@ beside or before it.
 """
 
 
+MOST_UNITS = 2**20
+"""Units, filters, and sides of a window: with more, a number was mistyped, and
+frameworks fail in ways of their own.
+"""
+
+WORDS = {
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    Pair: "an integer, or two",
+    Pair | None: "an integer, or two",
+}
+"""What a field must be, by its type."""
+
+
 def pair(value: Pair) -> tuple[int, int]:
     """(vertical, horizontal) of a number that may be given once for both."""
     return (value, value) if isinstance(value, int) else value
@@ -44,10 +62,15 @@ class Layer(ABC):
     """Whether it takes two inputs or more."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
+        for name, hint in _fields(type(self)).items():
+            value = _typed(name, getattr(self, name), hint)
+            object.__setattr__(self, name, value)
             numbers = value if isinstance(value, tuple) else (value,)
-            if any(type(number) is int and number < 1 for number in numbers):
-                raise ArchitectureError(f"{name} is {value}, but must be 1 or more")
+            if any(type(one) is int and not 1 <= one <= MOST_UNITS for one in numbers):
+                raise ArchitectureError(
+                    f"{name} is {quote(value)}, "
+                    f"but must be 1 or more, and at most {MOST_UNITS:,}"
+                )
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The shape it gives; raises ArchitectureError if it cannot take `inputs`."""
@@ -66,6 +89,28 @@ class Layer(ABC):
         """Floating-point operations of one image's forward pass; a multiply-add
         counts as two.
         """
+
+
+@cache
+def _fields(layer: type[Layer]) -> dict[str, Any]:
+    """The types of a layer's fields."""
+    hints = get_type_hints(layer)
+    return {field.name: hints[field.name] for field in fields(layer)}
+
+
+def _typed(name: str, value: object, hint: Any) -> object:
+    """A value as a field's type has it, a list as a tuple; raises ArchitectureError if
+    it is of another, as Python lets one be given.
+    """
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        known = did_you_mean(value, get_args(hint))
+        raise ArchitectureError(f"unknown {name} {quote(value)}: {known}")
+    try:
+        return msgspec.convert(value, hint)
+    except msgspec.ValidationError:
+        raise ArchitectureError(
+            f"{name} is {quote(value)}, but must be {WORDS[hint]}"
+        ) from None
 
 
 def image_of(shape: Shape) -> Shape:

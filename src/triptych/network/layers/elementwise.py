@@ -63,6 +63,7 @@ class Dropout(Layer):
     rate: float = 0.5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.rate < 1:
             raise ArchitectureError(f"rate is {self.rate}, but must be in [0, 1)")
 

@@ -22,6 +22,7 @@ class BatchNorm(Layer):
     momentum: float = conventions.BATCH_NORM_MOMENTUM
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.epsilon > 0:
             raise ArchitectureError(f"epsilon is {self.epsilon}, but must be above 0")
         if not 0 <= self.momentum <= 1:
@@ -57,6 +58,7 @@ class LayerNorm(Layer):
     epsilon: float = conventions.LAYER_NORM_EPSILON
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.epsilon > 0:
             raise ArchitectureError(f"epsilon is {self.epsilon}, but must be above 0")
 
