@@ -49,7 +49,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"fit": "squish"}, r"unknown fit 'squish': did you mean 'squash'\?"),
     (
         {"precision": "float16"},
-        r"unknown precision 'float16': did you mean 'bfloat16'\?",
+        "unknown precision 'float16': known: bfloat16, ",
     ),
     ({"images": 3}, "for images"),
     ({"network": 3}, "for network"),
@@ -98,7 +98,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"schedule": {"rate": 0.1}}, "schedule: unknown key 'rate'"),
     (
         {"schedule": {"learning_rate": -1.0}},
-        "schedule: learning_rate is -1.0, but must be 0 or more",
+        "schedule: learning_rate is -1.0, but must be 0 or more and finite",
+    ),
+    (
+        {"schedule": {"name": "inverse-time", "decay": INF}},
+        "schedule: decay is inf, but must be 0 or more and finite",
     ),
     ({"schedule": {"learning_rate": NAN}}, "schedule: learning_rate is nan"),
     ({"schedule": {"learning_rate": INF}}, "schedule: learning_rate is inf"),

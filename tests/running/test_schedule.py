@@ -151,6 +151,7 @@ def test_one_cycle_rises_and_falls_once(top: float, steps: int) -> None:
 @pytest.mark.parametrize("rate", [-1e-9, math.nan, math.inf, -math.inf])
 def test_rates_that_are_none(rate: float) -> None:
     with pytest.raises(
-        RecipeError, match=r"schedule: learning_rate is .*, but must be 0 or more"
+        RecipeError,
+        match=r"schedule: learning_rate is .*, but must be 0 or more and finite",
     ):
         Schedule("constant", rate)

@@ -36,7 +36,9 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if not 0 <= self.decay < math.inf:
-            raise RecipeError(f"schedule: decay is {self.decay}, but must be 0 or more")
+            raise RecipeError(
+                f"schedule: decay is {self.decay}, but must be 0 or more and finite"
+            )
         if self.decay and self.name != "inverse-time":
             raise RecipeError(
                 f"schedule: {self.name} has no decay, only inverse-time has"
@@ -44,7 +46,7 @@ class Schedule:
         if not 0 <= self.learning_rate < math.inf:
             raise RecipeError(
                 f"schedule: learning_rate is {self.learning_rate}, "
-                "but must be 0 or more"
+                "but must be 0 or more and finite"
             )
 
     def at(self, step: int, steps: int) -> float:
