@@ -132,6 +132,12 @@ def test_members_that_leave_the_folder(tmp_path: Path, name: str) -> None:
     refused(tarred(tmp_path / "a.tar.gz", FILES | {name: b"x"}, "w:gz"), message)
 
 
+def test_a_long_name_is_cut(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeArchive, match="leaves the archive") as caught:
+        scan(zipped(tmp_path / "a.zip", {"../" + "x" * 60_000: b"x"}))
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
 def test_hidden_members_are_checked_too(tmp_path: Path) -> None:
     refused(
         zipped(tmp_path / "a.zip", FILES | {"__MACOSX/../../.x": b"x"}),

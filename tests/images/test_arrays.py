@@ -62,6 +62,9 @@ def test_copies_are_found_among_arrays() -> None:
         (drawn(4, 8, 8, 3), [0.0, 1.0, 0.0, 1.0], "must be whole numbers or names"),
         (drawn(4, 8, 8, 3), [None, "a", "b", "c"], "labels: object of shape"),
         ([[1, 2], [3]], [0, 1], "images: "),
+        (drawn(0, 8, 8, 3), [], "shape 0 x 8 x 8 x 3, but must .* not empty"),
+        (drawn(4, 8, 0, 3), [0, 1, 0, 1], "shape 4 x 8 x 0 x 3, but must"),
+        (drawn(4, 8, 8), ["\ud800", "a"] * 2, r"labels: '.ud800' is not text"),
     ],
 )
 def test_what_is_no_labeled_images(images: Any, labels: Any, message: str) -> None:
@@ -70,12 +73,49 @@ def test_what_is_no_labeled_images(images: Any, labels: Any, message: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"),
-    [([1, 1, 1, 1], "one class"), ([0, 1, 1, 1], "one usable image")],
+    "given",
+    [
+        [drawn(4, 8, 8, 3), [0, 1, 0, 1]],
+        drawn(4, 8, 8, 3),
+        (drawn(4, 8, 8, 3),),
+        None,
+        {"images": 3},
+    ],
 )
-def test_too_little_to_learn_from(labels: list[int], message: str) -> None:
-    with pytest.raises(ImagesError, match=message):
-        open_images((drawn(4, 8, 8, 3), labels), size=(8, 8))
+def test_what_is_no_tuple_of_two(given: Any) -> None:
+    with pytest.raises(UsageError, match=r"give a tuple of two arrays") as refused:
+        located(given)
+    assert "\n" not in str(refused.value)
+
+
+SAME = np.concatenate([drawn(1, 8, 8, 3)] * 4)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (drawn(4, 8, 8, 3), [1, 1, 1, 1], "one class, '1'; add a second class"),
+        (drawn(4, 8, 8, 3), [0, 1, 1, 1], "'0' has one usable image; add some, or"),
+        (SAME, [0, 0, 1, 1], "no usable image .4 left out, .*; give each class"),
+        (SAME, [0, 0, 0, 0], "one class, '0'"),
+    ],
+)
+def test_too_little_to_learn_from(
+    images: NDArray[np.uint8], labels: list[int], message: str
+) -> None:
+    """Said of the arrays, and not of files or folders, which the user has none of."""
+    with pytest.raises(ImagesError, match=message) as refused:
+        open_images((images, labels), size=(8, 8))
+    said = str(refused.value)
+    assert said.startswith("the arrays (images, labels)")
+    assert "safetensors" not in said
+    assert "folder" not in said
+
+
+def test_an_empty_name_is_no_folder() -> None:
+    assert located("") == ""
+    with pytest.raises(ImagesError, match="no folder or archive ''"):
+        open_images("", size=(8, 8))
 
 
 IMAGES, LABELS = drawn(4, 8, 8, 3), np.array([0, 1, 0, 1], np.int32)

@@ -135,7 +135,7 @@ def test_too_little_is_left(tmp_path: Path) -> None:
     ):
         open_images(fill(tmp_path / "one", images("a", "b") | bad), size=(6, 6))
     nothing = dict.fromkeys(FILES, b"text")
-    with pytest.raises(ImagesError, match="no readable image"):
+    with pytest.raises(ImagesError, match="no usable image"):
         open_images(fill(tmp_path / "two", nothing), size=(6, 6))
     same = images("a", "b") | dict.fromkeys(("c/1.png", "c/2.png"), saved(noise(5)))
     with pytest.raises(ImagesError, match="class 'c' has one usable image"):

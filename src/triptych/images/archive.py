@@ -23,7 +23,7 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.errors import ImagesError, UnsafeArchive
+from triptych.errors import ImagesError, UnsafeArchive, quote
 from triptych.files import check_file
 from triptych.images.reader import MAX_FILE, Names, Problem, is_hidden
 
@@ -34,6 +34,8 @@ MAX_RATIO = 200
 RATIO_FROM = 1_000_000
 """Bytes below which the ratio says nothing: a plain white icon packs well."""
 _HEADER_LIMIT = 1 << 20
+LONGEST_REASON = 200
+"""Characters: what the standard library says of damage may repeat a member's name."""
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -71,7 +73,8 @@ def _damage_named(path: Path) -> Iterator[None]:
     except _DAMAGE as error:
         raise ImagesError(
             f"{path} is not an intact zip or tar archive "
-            f"({str(error) or type(error).__name__}); give a folder, or pack it again"
+            f"({str(error)[:LONGEST_REASON] or type(error).__name__}); "
+            "give a folder, or pack it again"
         ) from error
 
 
@@ -113,7 +116,7 @@ class _Checked:
 
     def refuse(self, name: str, why: str) -> None:
         raise UnsafeArchive(
-            f"{self.path} is refused: member {name!r} {why}; "
+            f"{self.path} is refused: member {quote(name)} {why}; "
             "pack the images again without it"
         )
 
@@ -189,7 +192,7 @@ class ZipReader:
             data = file.read(info.file_size + 1 if limit < 0 else limit)
             if limit < 0 and len(data) != info.file_size:
                 raise zipfile.BadZipFile(
-                    f"{info.filename!r} has {len(data)} of {info.file_size} bytes"
+                    f"{quote(info.filename)} has {len(data)} of {info.file_size} bytes"
                 )
             return data
 

@@ -18,14 +18,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from triptych.errors import ImagesError, RunFolderError, UsageError
+from triptych.errors import ImagesError, RunFolderError, UsageError, quote
 from triptych.images.decode import pixel_digest, resize, way
+from triptych.images.folder import check_classes
 from triptych.images.reader import Names, printable
 from triptych.images.split import UNDECIDED
 from triptych.images.store import SCHEMA, Contents, DecodedImage
 from triptych.network.weights import StoredTensors, save_tensors, weights_hash
 
 SUFFIX = ".safetensors"
+
+TITLE = "the arrays (images, labels)"
+"""What messages call them, wherever they are kept."""
 
 Arrays = tuple[ArrayLike, ArrayLike]
 """Images, uint8 of shape (n, height, width, 3), or without the last axis for gray ones;
@@ -59,29 +63,51 @@ def _checked(
     arrays: Arrays,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], tuple[str, ...]]:
     """The arrays in the form that is kept, and the classes in order."""
-    if len(arrays) != 2:
-        raise UsageError(f"images: give (images, labels), not {len(arrays)} arrays")
+    if not isinstance(arrays, tuple) or len(arrays) != 2:
+        raise UsageError(
+            f"images: {quote(arrays)} are no images; "
+            "give a tuple of two arrays, (images, labels), or a folder"
+        )
     try:
         images, given = np.asarray(arrays[0]), np.asarray(arrays[1])
     except ValueError as error:
         raise UsageError(f"images: (images, labels) are not arrays: {error}") from None
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
-        shape = " x ".join(map(str, images.shape))
-        raise UsageError(
-            f"images: {images.dtype} of shape {shape}, but must be uint8, 0 to 255, "
-            "of shape (n, height, width, 3) or (n, height, width)"
-        )
+    pixels = _rgb(images)
     if given.shape != images.shape[:1] or given.dtype.kind not in "iuU":
         raise UsageError(
             f"labels: {given.dtype} of shape {given.shape}, but must be whole numbers "
             f"or names, one for each of the {len(images)} images"
         )
     found, labels = np.unique(given, return_inverse=True)
-    whole = np.ascontiguousarray(np.broadcast_to(images, (*images.shape[:3], 3)))
-    classes = tuple(printable(str(name)) for name in found)
-    return whole, labels.astype(np.int32), classes
+    classes = tuple(map(_class_name, found))
+    numbers = labels.astype(np.int32)
+    sides = np.full(len(numbers), UNDECIDED, np.uint8)
+    check_classes(TITLE, classes, numbers, sides, ())
+    return pixels, numbers, classes
+
+
+def _rgb(images: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Images in three channels, gray ones too; raises UsageError if they are none."""
+    if images.ndim == 3:
+        images = images[..., None]
+    rgb = images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] in (1, 3)
+    if not rgb or not images.size:
+        shape = " x ".join(map(str, images.shape))
+        raise UsageError(
+            f"images: {images.dtype} of shape {shape}, but must be uint8, 0 to 255, "
+            "of shape (n, height, width, 3) or (n, height, width), and not empty"
+        )
+    whole = np.broadcast_to(images, (*images.shape[:3], 3))
+    return np.ascontiguousarray(whole, np.uint8)
+
+
+def _class_name(label: object) -> str:
+    try:
+        return printable(str(label))
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"labels: {quote(str(label))} is not text; name the classes in Unicode"
+        ) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +160,7 @@ class LabeledImages:
             labels=self.labels,
             sides=np.full(len(self.labels), UNDECIDED, np.uint8),
             resize=method,
+            title=TITLE,
         )
 
     def resized(

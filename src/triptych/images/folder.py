@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.errors import ImagesError, UnreadableImage
+from triptych.errors import ImagesError, UnreadableImage, quote
 from triptych.images.archive import open_archive
 from triptych.images.decode import format_of
 from triptych.images.reader import (
@@ -304,13 +304,20 @@ def check_classes(
     names the files of the class it is about.
     """
 
-    if not classes or not len(labels):
-        what = "no readable image" if classes else "no class folder with images"
-        raise ImagesError(f"{source} holds {what}{_hint(left_out)}; it needs {LAYOUTS}")
+    if not classes:
+        raise ImagesError(
+            f"{source} holds no class folder with images{_hint(left_out)}; "
+            f"it needs {LAYOUTS}"
+        )
+    if not len(labels):
+        raise ImagesError(
+            f"{source} holds no usable image{_hint(left_out)}; "
+            "give each class images of its own"
+        )
     if len(classes) == 1:
         raise ImagesError(
-            f"{source} holds one class, {classes[0]!r}{_hint(left_out)}; "
-            "add a second class folder"
+            f"{source} holds one class, {quote(classes[0])}{_hint(left_out)}; "
+            "add a second class"
         )
     counts = np.bincount(labels, minlength=len(classes))
     to_learn = np.bincount(
@@ -326,12 +333,13 @@ def _check_class(source: str, name: str, count: int, to_learn: int, hint: str) -
     if count < 2:
         many = "one usable image" if count else "no usable image"
         raise ImagesError(
-            f"{source}: class {name!r} has {many}{hint}; add some, or remove its folder"
+            f"{source}: class {quote(name)} has {many}{hint}; "
+            "add some, or leave the class out"
         )
     if not to_learn:
         raise ImagesError(
-            f"{source}: class {name!r} has no usable image in train"
-            f"{hint}; add some, or remove its folders"
+            f"{source}: class {quote(name)} has no usable image in train"
+            f"{hint}; add some, or leave the class out"
         )
 
 

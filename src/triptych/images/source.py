@@ -67,12 +67,13 @@ def located(images: ImageSource) -> str:
     """A built-in set by its name, anything else as an absolute path, so that it is
     found from anywhere; arrays are kept as a file in the cache.
     """
-    if isinstance(images, tuple):
+    if not isinstance(images, str | Path):
         return str(keep_arrays(images, cache_folder() / "arrays"))
     if isinstance(images, str) and images in BUILT_IN:
         return images
-    path = Path(images).expanduser()
-    return str(path.resolve()) if os.path.exists(path) else str(images)
+    path = os.path.expanduser(images)
+    # Not Path(...).exists(): an empty name is not the current folder.
+    return str(Path(path).resolve()) if os.path.exists(path) else str(images)
 
 
 def class_names(source: str | Path) -> tuple[str, ...]:
@@ -117,7 +118,7 @@ def open_images(
     check_fit(size, fit, resize)
     if seed < 0:
         raise UsageError(f"seed {seed}: give 0 or more")
-    if isinstance(source, tuple):
+    if not isinstance(source, str | Path):
         source = located(source)
     at = cache_folder(cache)
     if source == "digits":
@@ -151,15 +152,16 @@ def open_images(
 
 
 def _existing(source: str | Path) -> Path:
-    path = Path(source).expanduser()
-    # Not path.exists(): a name may be too long for any file.
+    path = os.path.expanduser(source)
+    # Not Path(...).exists(): a name may be too long for any file, or empty, which is
+    # not the current folder.
     if not os.path.exists(path):
         raise ImagesError(
             f"there is no folder or archive {quote(str(source))}; "
             "give a folder, a zip or tar archive, "
             f"or a built-in set: {did_you_mean(str(source), BUILT_IN)}"
         )
-    return path
+    return Path(path)
 
 
 def _kept(

@@ -67,6 +67,8 @@ class Contents:
     labels: NDArray[np.int32]
     sides: NDArray[np.uint8]
     resize: str = "bilinear"
+    title: str = ""
+    """What messages call it, if not by its source."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +187,7 @@ def write_store(
         written.problems.sort(key=lambda item: item[0])
         kept = np.flatnonzero(written.usable)
         check_classes(
-            contents.source,
+            contents.title or contents.source,
             contents.classes,
             contents.labels[kept],
             contents.sides[kept],
