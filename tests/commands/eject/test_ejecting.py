@@ -513,6 +513,20 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_file_of_the_current_folder_is_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Python sees it with `-m` and in a notebook: the folder comes first."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "ours.py").write_text("years of work")
+    (tmp_path / "theirs.py").write_text("years of work")
+    with pytest.raises(UsageError, match=r"ours.py: already exists; choose another"):
+        triptych.eject("mlp", out="ours.py")
+    done = triptych.eject("mlp", out=tmp_path / "elsewhere" / "theirs.py")
+    assert done.path.exists()
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -523,6 +537,10 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         ({"out": "mine.txt"}, r"a script is written to \*\.py"),
         ({"form": "package", "out": "mine.py"}, "a package is written to a folder"),
         ({"out": "torch.py"}, "would shadow the package 'torch'"),
+        ({"out": "x" * 300 + ".py"}, "File name too long.; choose another --out"),
+        ({"classes": 1}, "--classes is 1, but must be 2 to"),
+        ({"classes": "x"}, "--classes is 'x', but must be an integer"),
+        ({"classes": 10**30}, "--classes is 1000"),
         ({"image_size": 3}, "between 4 and 1024"),
         ({"images": "digits", "classes": 6}, "digits has 10 classes, not 6"),
         ({"images": "nowhere"}, "there is no folder or archive 'nowhere'"),

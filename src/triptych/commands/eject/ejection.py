@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import keyword
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Literal, get_args
 
 from safetensors.numpy import save
 
 from triptych.commands.eject.program import Source, Trained
-from triptych.errors import RunFolderError, UsageError, did_you_mean
+from triptych.errors import RunFolderError, UsageError, check_least, did_you_mean, quote
 from triptych.files import write_atomic, writing
 from triptych.frameworks import registry
 from triptych.images.built_in import BUILT_IN
 from triptych.network.layers import pair
+from triptych.network.layers.base import MOST_UNITS
 from triptych.network.weights import check_weights, load_tensors
 from triptych.network.zoo import NOTEBOOKS, ZOO, find_network
 from triptych.running.folder import RunFolder
@@ -83,9 +84,11 @@ def eject(
     """
     if form not in get_args(Form):
         raise UsageError(
-            f"there is no form {form!r}: {did_you_mean(form, get_args(Form))}"
+            f"there is no form {quote(form)}: {did_you_mean(form, get_args(Form))}"
         )
     style = _style(form, style)
+    if classes is not None:
+        classes = check_least("--classes", classes, 2, most=MOST_UNITS)
     source = _source(network, framework, recipe, images, image_size, classes)
     plain = _plain(f"{source.architecture.name}_{source.entry.folder}")
     suffix = {"script": ".py", "notebook": ".ipynb", "package": ""}[form]
@@ -95,10 +98,9 @@ def eject(
             f"{target}: a {form} is written to "
             f"{'a folder' if not suffix else f'*{suffix}'}"
         )
+    _check_new([target])
     name = target.stem if form == "notebook" or _is_plain(target.stem) else plain
-    if form != "notebook" and (
-        name in sys.modules or importlib.util.find_spec(name) is not None
-    ):
+    if form != "notebook" and _is_package(name):
         raise UsageError(
             f"{target}: would shadow the package {name!r}; choose another --out"
         )
@@ -113,7 +115,7 @@ def _style(form: Form, style: Style | None) -> Style:
         return STYLES[form]
     if style not in get_args(Style):
         raise UsageError(
-            f"there is no style {style!r}: {did_you_mean(style, get_args(Style))}"
+            f"there is no style {quote(style)}: {did_you_mean(style, get_args(Style))}"
         )
     if style == "native" and form == "package":
         raise UsageError(
@@ -125,6 +127,19 @@ def _style(form: Form, style: Style | None) -> Style:
 def _is_plain(name: str) -> bool:
     """Whether a package can be called so, by Python and by pip."""
     return name.isidentifier() and name.isascii() and not keyword.iskeyword(name)
+
+
+def _is_package(name: str) -> bool:
+    """Whether a program of that name would shadow a package: one installed, as files of
+    the current folder are none.
+    """
+    here = Path.cwd()
+    path = [one for one in sys.path if Path(one).resolve() != here]
+    return (
+        name in sys.modules
+        or name in sys.stdlib_module_names
+        or PathFinder.find_spec(name, path) is not None
+    )
 
 
 def _plain(name: str) -> str:
@@ -172,13 +187,20 @@ def _exact(source: Source, form: Form, name: str, target: Path) -> Contents:
 
 def _save(target: Path, files: Contents) -> Ejected:
     """Write them all, unless one is there."""
-    for path in {*files, target}:
-        if path.exists():
-            raise UsageError(f"{path}: already exists; choose another --out")
+    _check_new({*files, target})
     with writing(target):
         for path, content in files.items():
             write_atomic(path, content)
     return Ejected(target, tuple(files))
+
+
+def _check_new(paths: Iterable[Path]) -> None:
+    """Raise UsageError if one is there, RunFolderError if none ever can be."""
+    for path in paths:
+        with writing(path):
+            there = path.exists()
+        if there:
+            raise UsageError(f"{path}: already exists; choose another --out")
 
 
 def _source(
