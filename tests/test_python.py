@@ -207,6 +207,13 @@ def test_numbers_of_a_bench_are_checked_first(
     assert not out.exists()
 
 
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), "x"])
+def test_a_wrong_timeout_leaves_no_run_behind(timeout: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--timeout is"):
+        triptych.train("digits", timeout=timeout, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_single_image_is_one_image(
     trained: triptych.Comparison, tmp_path: Path
 ) -> None:

@@ -14,7 +14,12 @@ from triptych.equality.asking import ask_reference, gathered
 from triptych.equality.certificate import Subject, device_of, subject_of
 from triptych.equality.certify import certify
 from triptych.equality.questions import first_step_case
-from triptych.errors import FrameworkMissing, RunFolderError, WorkerFailed
+from triptych.errors import (
+    FrameworkMissing,
+    RunFolderError,
+    WorkerFailed,
+    check_timeout,
+)
 from triptych.files import writing
 from triptych.frameworks import registry
 from triptych.images.source import ImageSource, located
@@ -138,6 +143,7 @@ def _start(
     callback: Callback,
 ) -> Comparison:
     """Open the images, make the run folder, and fill it."""
+    timeout = check_timeout(timeout)
     for table in (tables, given):
         if isinstance(images := table.get("images"), str | Path | tuple):
             table["images"] = located(images)
@@ -158,7 +164,7 @@ def resume(
     The weights are the same, to the bit, as those of an uninterrupted run. Raises
     RunFolderError if the images have changed.
     """
-    folder = RunFolder.open(run)
+    timeout, folder = check_timeout(timeout), RunFolder.open(run)
     plan = folder.recipe()
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
     with continued_by("resume", folder.path):
