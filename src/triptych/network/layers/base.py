@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -92,13 +92,13 @@ class Layer(ABC):
 
 
 @cache
-def _fields(layer: type[Layer]) -> dict[str, Any]:
+def _fields(layer: type[Layer]) -> dict[str, object]:
     """The types of a layer's fields."""
     hints = get_type_hints(layer)
     return {field.name: hints[field.name] for field in fields(layer)}
 
 
-def _typed(name: str, value: object, hint: Any) -> object:
+def _typed(name: str, value: object, hint: object) -> object:
     """A value as a field's type has it, a list as a tuple; raises ArchitectureError if
     it is of another, as Python lets one be given.
     """
