@@ -15,7 +15,7 @@ compare: $(READY)  ## train the talk's network in all four frameworks on the bui
 quick: $(READY)  ## the tests that start no framework; under a minute
 	$(BIN)/pytest -n 2 --dist worksteal -m 'not slow and not extra'
 
-test: $(READY)  ## the test suite; under twelve minutes on two cores
+test: $(READY)  ## the test suite; a dozen minutes on two cores
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not extra'
 
 test-all: $(READY)  ## every test, every mutant, every notebook, every benchmark once, and the site
