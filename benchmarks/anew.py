@@ -23,7 +23,8 @@ from pathlib import Path
 
 from scipy import stats
 
-from benchmarks.epochs import QUICK_IMAGES, QUICK_SIZE, TIMEOUT, Folders, prepare
+from benchmarks.ejected import eject
+from benchmarks.epochs import NETWORK, TIMEOUT, Folders, prepare, reason
 from benchmarks.measuring import (
     TITLES,
     ChildFailed,
@@ -51,7 +52,7 @@ PRINTED = re.compile(r"test accuracy (\d+\.\d+)%")
 def library(framework: str, seed: int, folders: Folders, scratch: Path) -> float:
     """The test accuracy of a run."""
     command = triptych(
-        "train", folders.ours, "--network", "sports-cnn", "--recipe", folders.recipe,
+        "train", folders.ours, "--network", NETWORK, "--recipe", folders.recipe,
         "--framework", framework, "--seed", seed,
         "--out", scratch / f"{framework}-{seed}", "--json",
     )  # fmt: skip
@@ -61,15 +62,8 @@ def library(framework: str, seed: int, folders: Folders, scratch: Path) -> float
 
 def script(framework: str, seed: int, folders: Folders, scratch: Path) -> float:
     """The test accuracy that a native script prints."""
-    home = scratch / f"native-{framework}-{seed}"
-    out = home / "ejected.py"
-    output_of(
-        triptych(
-            "eject", "sports-cnn", "--framework", framework,
-            "--recipe", folders.recipe, "--out", out,
-        ),
-        TIMEOUT,
-    )  # fmt: skip
+    out = scratch / f"native-{framework}-{seed}" / "ejected.py"
+    eject(NETWORK, framework, "native", folders, out)
     text = out.read_text("utf-8")
     if text.count("\nSEED = 0") != 1:
         raise ChildFailed("the script has no seed to set")
@@ -92,11 +86,7 @@ def pair(framework: str, seed: int, folders: Folders, scratch: Path) -> Values:
 
 def measure(settings: Settings) -> Values:
     """By framework the accuracies of both, seed by seed."""
-    folders = (
-        prepare(settings, QUICK_IMAGES, QUICK_SIZE, 1)
-        if settings.quick
-        else prepare(settings, IMAGES, SIZE, EPOCHS)
-    )
+    folders = prepare(settings, IMAGES, SIZE, EPOCHS)
     found: Values = {name: [] for name in settings.frameworks}
     for seed in rounds(settings, PART.budget, most=SEEDS):
         for name in settings.frameworks:
@@ -126,8 +116,7 @@ def rows(values: Values) -> list[Row]:
     found = []
     for name, pairs in values.items():
         apart = differences(pairs)
-        failed = next((one["failed"] for one in pairs if "failed" in one), None)
-        failed = None if apart else failed
+        failed = None if apart else reason(pairs)
         what = f"{TITLES[name]}, native: "
         p = [not_equivalent(apart)] if apart else []
         test = f"p that it is {100 * MARGIN:g} points better or worse"

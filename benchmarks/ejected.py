@@ -52,7 +52,7 @@ from triptych.network.zoo import ZOO
 SLOWER = 1.05
 """What is ejected may take so many times as long as the library."""
 STYLES = ("native", "exact")
-EPOCHS, QUICK_EPOCHS = 4, 2
+EPOCHS = 4
 END_OF_EPOCH = re.compile(r"epoch \d+/|\d+/\d+ - ")
 """How the line begins that a script prints after each epoch: its own, or Keras'."""
 
@@ -82,6 +82,17 @@ OCCASIONS = (
 QUICK = (Occasion("sports-cnn", QUICK_SIZE, QUICK_IMAGES, busy=True),)
 
 
+def eject(
+    network: str, framework: str, style: str, folders: Folders, out: Path
+) -> None:
+    """Write a script that trains as the folders' recipe says."""
+    asked = triptych(
+        "eject", network, "--framework", framework, "--style", style,
+        "--recipe", folders.recipe, "--out", out,
+    )  # fmt: skip
+    output_of(asked, TIMEOUT)
+
+
 def script(
     network: str, framework: str, style: str, folders: Folders, scratch: Path
 ) -> Values:
@@ -89,11 +100,7 @@ def script(
     home = scratch / f"{framework}-{style}"
     out = home / "ejected.py"
     if not out.exists():
-        asked = triptych(
-            "eject", network, "--framework", framework, "--style", style,
-            "--recipe", folders.recipe, "--out", out,
-        )  # fmt: skip
-        output_of(asked, TIMEOUT)
+        eject(network, framework, style, folders, out)
     for left in home.glob("ejected.*"):  # weights of the round before
         if left.suffix in (".safetensors", ".h5", ".txt"):
             left.unlink()
@@ -138,7 +145,7 @@ def measure(settings: Settings) -> Values:
             Settings(settings.quick, scratch, settings.images),
             occasion.counts,
             occasion.size,
-            QUICK_EPOCHS if settings.quick else EPOCHS,
+            EPOCHS,
         )
         found[occasion.name] = measured(settings, occasion, folders, scratch)
     return found

@@ -92,7 +92,11 @@ class Folders:
 def prepare(
     settings: Settings, counts: tuple[int, int, int], size: int, epochs: int
 ) -> Folders:
-    """Links to so many files to train, to look at and to test, and the recipe."""
+    """Links to so many files to train, to look at and to test, and the recipe; few and
+    small when quick.
+    """
+    if settings.quick:
+        counts, size, epochs = QUICK_IMAGES, QUICK_SIZE, QUICK_EPOCHS
     train, look, test = counts
     folder = settings.images().folder
     learned, held = files_of(folder, TRAIN)[:train], files_of(folder, TEST)
@@ -185,11 +189,7 @@ def run(program: str, framework: str, folders: Folders, settings: Settings) -> V
 
 def measure(settings: Settings) -> Values:
     """By framework and program the rounds: what was measured or how it failed."""
-    folders = (
-        prepare(settings, QUICK_IMAGES, QUICK_SIZE, QUICK_EPOCHS)
-        if settings.quick
-        else prepare(settings, IMAGES, SIZE, EPOCHS)
-    )
+    folders = prepare(settings, IMAGES, SIZE, EPOCHS)
     found: Values = {
         name: {program: [] for program in PROGRAMS} for name in settings.frameworks
     }

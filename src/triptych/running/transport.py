@@ -20,7 +20,7 @@ from typing import Protocol, Self, TypeVar, cast
 import msgspec
 
 from triptych.children import child_command
-from triptych.errors import WorkerFailed, check_timeout
+from triptych.errors import WorkerFailed
 from triptych.frameworks.registry import WAITING, Entry
 from triptych.running.machine import cores
 from triptych.running.protocol import Event, Job, Raised, Replied, Reply, Said
@@ -127,7 +127,7 @@ class LocalWorker:
     def __init__(
         self, entry: Entry, log: Path, timeout: float, threads: int | None
     ) -> None:
-        self.entry, self.log, self.timeout = entry, log, check_timeout(timeout)
+        self.entry, self.log, self.timeout = entry, log, timeout
         log.parent.mkdir(parents=True, exist_ok=True)
         # Whatever it is: a pipe would not let go, a link lead elsewhere.
         log.unlink(missing_ok=True)

@@ -189,12 +189,14 @@ def _carry_out(
         versions=facts.versions,
         machine=machine(),
         chance=1 / len(images.classes),
-        majority=trainings.largest_class(),
+        majority=trainings.majority_class(),
         trainings=len(trainings.expected),
         seconds=trainings.seconds(),
         recipes=_known(ranked, subjects, figures),
-        forwards=_walk(worst, best, subjects, changed, figures[worst], found[:steps]),
-        backwards=_walk(
+        forwards=_ablation(
+            worst, best, subjects, changed, figures[worst], found[:steps]
+        ),
+        backwards=_ablation(
             best, worst, subjects, changed, figures[best], found[steps : 2 * steps]
         ),
         cause=_factorial(worst, subjects[worst], suspects, found[2 * steps :]),
@@ -232,7 +234,7 @@ def _labeled(
     ]
 
 
-def _walk(
+def _ablation(
     start: str,
     end: str,
     subjects: dict[str, Setup],

@@ -104,7 +104,7 @@ class Trainings:
         """What was found in the images, by the first training."""
         return self._run(next(iter(self.expected))).images()
 
-    def largest_class(self) -> float:
+    def majority_class(self) -> float:
         """The share of the largest class in the test part: what always saying its name
         has.
         """
