@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from tests.notebooks.kernels import CASE_STUDY, NOTEBOOKS, execute, read
+from tests.notebooks.kernels import CASE_STUDY, NOTEBOOKS, RECIPE, execute, read
 
 from triptych.commands.eject.ejection import eject
 from triptych.images.export import save_images
@@ -29,7 +29,7 @@ def main() -> None:
     for framework, path in CASE_STUDY.items():
         if path in chosen:
             path.unlink(missing_ok=True)
-            eject("sports-cnn", framework, "notebook", out=path)
+            eject("sports-cnn", framework, "notebook", out=path, recipe=RECIPE)
     with tempfile.TemporaryDirectory(prefix="triptych-notebooks-") as folder:
         save_images(open_images("sports", size=(48, 48)), Path(folder) / "sports")
         for path in chosen:
