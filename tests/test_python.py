@@ -14,7 +14,7 @@ from tests.report.making import made_up_replay
 
 import triptych
 from triptych import layers
-from triptych.errors import UsageError
+from triptych.errors import RunFolderError, UsageError
 from triptych.network.architecture import from_toml, sequence
 
 OWN = sequence("<my own>", (8, 8, 3), [layers.Flatten(), layers.Dense(10)])
@@ -80,11 +80,13 @@ def test_images_may_be_arrays(tmp_path: Path) -> None:
     """They train, are scored and are found again, as a folder of them would be."""
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
     labels = ["cat", "dog"] * 20
+    int64: Any = np.int64  # what NumPy counts with
     done = triptych.train(
-        (images, labels),
+        [images, labels],  # type: ignore[arg-type]  # a pair, as well
         framework="reference",
         network=OWN,
-        epochs=1,
+        epochs=int64(1),
+        image_size=(int64(8), int64(8)),
         precision="float64",
         out=tmp_path / "run",
     )
@@ -101,6 +103,13 @@ def test_images_may_be_arrays(tmp_path: Path) -> None:
 
 def test_a_run_is_loaded_again(trained: triptych.Comparison) -> None:
     assert triptych.load(trained.folder) == trained
+
+
+def test_what_is_no_run(tmp_path: Path) -> None:
+    nothing: Any
+    for nothing in (3, None, b"run", tmp_path):
+        with pytest.raises(RunFolderError, match="not a run folder"):
+            triptych.load(nothing)
 
 
 def test_a_notebook_shows_the_figures(

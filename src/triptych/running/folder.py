@@ -36,7 +36,7 @@ import filelock
 import msgspec
 import numpy as np
 
-from triptych.errors import RecipeError, RunFolderError
+from triptych.errors import RecipeError, RunFolderError, quote
 from triptych.files import read_file, read_toml, write_atomic, writing
 from triptych.frameworks.contract import Facts
 from triptych.frameworks.registry import Entry
@@ -196,7 +196,7 @@ class RunFolder:
         """An existing run folder, by path or name in `runs/`; raises RunFolderError if
         there is none, or if its parts do not fit each other.
         """
-        path = Path(path)
+        path = Path(path) if isinstance(path, str | Path) else Path(quote(path))
         if not os.path.exists(path) and os.path.isdir(RUNS / path):
             path = RUNS / path
         if not os.path.isfile(path / RECIPE):

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict, TypeVar
 
+import numpy as np
+
 from triptych.errors import RecipeError, UsageError, check_least, did_you_mean
 from triptych.files import from_table, merge, read_toml, to_toml
 from triptych.frameworks import registry
@@ -84,11 +86,10 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, least in {"epochs": 1, "batch_size": 1, "seed": 0}.items():
             check_least(name, getattr(self, name), least, RecipeError)
-        if not all(4 <= side <= 1024 for side in pair(self.image_size)):
-            raise RecipeError(
-                f"image_size is {self.image_size}, "
-                "but must be between 4 and 1024 pixels"
-            )
+        for side in pair(self.image_size):
+            check_least("image_size", side, 4, RecipeError, most=1024)
+        if self.full and self.images not in DEFAULTS:
+            raise RecipeError("full is for the built-in images only; leave it out")
         if not self.frameworks:
             raise RecipeError("frameworks: name one or more")
         for name in self.frameworks:
@@ -264,13 +265,20 @@ def tables_of(options: Options) -> dict[str, object]:
     """Options as they stand in a recipe file, but for a network that is given as an
     architecture.
     """
-    given: dict[str, object] = dict(options)
+    given: dict[str, object] = {key: _plain(one) for key, one in options.items()}
     if isinstance(given.get("network"), Path):
         given["network"] = str(given["network"])
     given["optimizer"] = {"name": given.pop("optimizer", None)}
     rate = given.pop("learning_rate", None)
     given["schedule"] = {"name": given.pop("schedule", None), "learning_rate": rate}
     return given
+
+
+def _plain(value: object) -> object:
+    """A number of NumPy's as one of Python's."""
+    if isinstance(value, tuple | list):
+        return tuple(_plain(one) for one in value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def read_recipe(recipe: Path | str | Mapping[str, object] | None) -> dict[str, object]:

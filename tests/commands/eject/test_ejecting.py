@@ -541,7 +541,7 @@ def test_a_file_of_the_current_folder_is_no_package(
         ({"classes": 1}, "--classes is 1, but must be 2 to"),
         ({"classes": "x"}, "--classes is 'x', but must be an integer"),
         ({"classes": 10**30}, "--classes is 1000"),
-        ({"image_size": 3}, "between 4 and 1024"),
+        ({"image_size": 3}, "must be 4 to 1,024"),
         ({"images": "digits", "classes": 6}, "digits has 10 classes, not 6"),
         ({"images": "nowhere"}, "there is no folder or archive 'nowhere'"),
     ],
