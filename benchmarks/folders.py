@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from triptych.images import drawn
-from triptych.images.split import SIDE_NAMES, TEST, TRAIN
+from triptych.images.split import PART_NAMES, TEST, TRAIN
 
 QUALITY = 90
 QUICK = {TRAIN: 10, TEST: 5}
@@ -29,8 +29,8 @@ def draw_sports(into: Path, quick: bool) -> Path:
     plan = drawn.plan((size, size), 0, full=False)
     rows = [
         row
-        for row, (_, side, _, index) in enumerate(plan.keys)
-        if not quick or index < QUICK[side]
+        for row, (_, part, _, index) in enumerate(plan.keys)
+        if not quick or index < QUICK[part]
     ]
     some = dataclasses.replace(plan, keys=[plan.keys[row] for row in rows])
     for image in some.images():
@@ -45,13 +45,13 @@ def save(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], path: Path) ->
     Image.fromarray(pixels).save(path, quality=QUALITY)
 
 
-def files_of(folder: Path, side: int) -> list[Path]:
-    """The image files of a side, in turn from each class, so that any beginning is
+def files_of(folder: Path, part: int) -> list[Path]:
+    """The image files of a part, in turn from each class, so that any beginning is
     balanced.
     """
     classes = [
         sorted(file for file in chosen.iterdir() if file.suffix.lower() in SUFFIXES)
-        for chosen in sorted((folder / SIDE_NAMES[side]).iterdir())
+        for chosen in sorted((folder / PART_NAMES[part]).iterdir())
         if chosen.is_dir()
     ]
     return [
@@ -59,11 +59,11 @@ def files_of(folder: Path, side: int) -> list[Path]:
     ]
 
 
-def link(into: Path, sides: Mapping[str, list[Path]]) -> Path:
-    """A folder whose sides hold links to these files, each in its class."""
-    for side, files in sides.items():
+def link(into: Path, parts: Mapping[str, list[Path]]) -> Path:
+    """A folder whose parts hold links to these files, each in its class."""
+    for part, files in parts.items():
         for file in files:
-            place = into / side / file.parent.name / file.name
+            place = into / part / file.parent.name / file.name
             place.parent.mkdir(parents=True, exist_ok=True)
             os.symlink(file.resolve(), place)
     return into

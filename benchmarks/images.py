@@ -39,7 +39,7 @@ from triptych.images.augment import Augmentation
 from triptych.images.batches import Batches
 from triptych.images.reader import Names
 from triptych.images.source import open_images
-from triptych.images.split import SIDE_NAMES, TEST, TRAIN, split
+from triptych.images.split import PART_NAMES, TEST, TRAIN, split
 from triptych.images.store import Contents, Store
 from triptych.running.machine import peak_memory_mib
 
@@ -71,7 +71,7 @@ def first_pass(order: Values) -> Values:
 def passes(settings: Settings) -> Values:
     """Several first passes, each with an empty cache."""
     images = settings.images()
-    of = sum(len(files_of(images.folder, side)) for side in (TRAIN, TEST))
+    of = sum(len(files_of(images.folder, part)) for part in (TRAIN, TEST))
     if of < FEWEST and not settings.quick:
         say(f"  only {of:,} images: {FEWEST:,} would be better")
     cache = settings.scratch / "first-pass"
@@ -92,15 +92,15 @@ def write_many(folder: Path, count: int, size: int) -> None:
     folder.mkdir()
     numbers = np.arange(count)
     labels = (numbers % len(CLASSES)).astype(np.int32)
-    sides = np.where(numbers % 5 == 4, TEST, TRAIN).astype(np.uint8)
+    parts = np.where(numbers % 5 == 4, TEST, TRAIN).astype(np.uint8)
     names = Names.of(
-        f"{SIDE_NAMES[side]}/{CLASSES[label]}/{number:07}"
-        for number, (side, label) in enumerate(
-            zip(sides.tolist(), labels.tolist(), strict=True)
+        f"{PART_NAMES[part]}/{CLASSES[label]}/{number:07}"
+        for number, (part, label) in enumerate(
+            zip(parts.tolist(), labels.tolist(), strict=True)
         )
     )
     contents = Contents(
-        "0" * 40, "many", (size, size), "squash", CLASSES, names, labels, sides
+        "0" * 40, "many", (size, size), "squash", CLASSES, names, labels, parts
     )
     with open(folder / "images.bin", "wb") as file:
         file.truncate(count * size * size * 3)
@@ -115,9 +115,9 @@ def open_many(order: Values) -> Values:
     store = Store.open(Path(order["store"]))
     seconds = time.perf_counter() - started
     opened = process.memory_info().rss
-    sides = split(store.labels, store.sides, 0)
-    labels = store.labels[sides.train].astype(np.int64)
-    batches = Batches(store.images, labels, sides.train, BATCH, 0, Augmentation(), {})
+    parts = split(store.labels, store.parts, 0)
+    labels = store.labels[parts.train].astype(np.int64)
+    batches = Batches(store.images, labels, parts.train, BATCH, 0, Augmentation(), {})
     batches.batch(0, 0)
     ready = process.memory_info().rss
     return {

@@ -132,7 +132,7 @@ def main() -> None:
     store = open_images(
         "sports", size=(asked.image_size, asked.image_size), seed=asked.seed
     )
-    held = store.sides == TEST
+    held = store.parts == TEST
     images = np.asarray(store.images)
     train, test = (
         (images[~held], store.labels[~held]),

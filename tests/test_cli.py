@@ -352,7 +352,7 @@ def test_images_and_the_cache_after_them(triptych: Triptych, tmp_path: Path) -> 
         list("0123456789"),
         [],
     )
-    assert sum(found[side] for side in ("train", "validation", "test")) == 1797
+    assert sum(found[part] for part in ("train", "validation", "test")) == 1797
     with Image.open(tmp_path / found["sheet"]) as sheet:
         assert sheet.format == "PNG"
     (store,) = json.loads(clean(triptych("cache", "--json", **mine)))
@@ -398,7 +398,7 @@ def test_a_folder_with_spaces_brackets_and_letters_of_the_world(
     assert done.returncode == 0
     found: dict[str, Any] = json.loads(done.stdout)
     assert found["classes"] == ["[red] café", "日本語"]
-    assert sum(found[side] for side in ("train", "validation", "test")) == 20
+    assert sum(found[part] for part in ("train", "validation", "test")) == 20
     assert [problem["path"] for problem in found["problems"]] == [
         "日本語/empty [x].png"
     ]

@@ -188,7 +188,7 @@ def shown(name: str) -> str:
     )
     images = ImagesFound(
         source=name, key="0", size=(8, 8), fit=name, resize=name, train=1, validation=1,
-        test=1, classes=[name], class_counts={side: [1] for side in SIDES},
+        test=1, classes=[name], class_counts={part: [1] for part in PARTS},
         problem_counts={}, problems=[],
     )  # fmt: skip
     output = io.StringIO()
@@ -197,7 +197,7 @@ def shown(name: str) -> str:
     return output.getvalue()
 
 
-SIDES = ("train", "validation", "test")
+PARTS = ("train", "validation", "test")
 
 
 @given(name=ANY)

@@ -11,7 +11,7 @@ from triptych.images.split import TEST, TRAIN, UNDECIDED, VALIDATION
 
 
 def found(*rows: tuple[str, int, int], unusable: tuple[int, ...] = ()) -> list[Copy]:
-    """The copies among rows of (pixels, label, side)."""
+    """The copies among rows of (pixels, label, part)."""
     digests = [
         list(hashlib.blake2b(pixels.encode(), digest_size=16).digest())
         for pixels, _, _ in rows
@@ -20,7 +20,7 @@ def found(*rows: tuple[str, int, int], unusable: tuple[int, ...] = ()) -> list[C
     return find_duplicates(
         np.array(digests, dtype=np.uint8).reshape(-1, 16),
         np.array([label for _, label, _ in rows], dtype=np.int32),
-        np.array([side for _, _, side in rows], dtype=np.uint8),
+        np.array([part for _, _, part in rows], dtype=np.uint8),
         usable,
     )
 
@@ -38,7 +38,7 @@ def test_within_a_class_the_first_is_kept() -> None:
     ]
 
 
-def test_across_sides_test_then_validation_then_train_keeps_it() -> None:
+def test_across_parts_test_then_validation_then_train_keeps_it() -> None:
     assert found(("a", 0, TRAIN), ("a", 0, TEST)) == [
         Copy(0, 1, "duplicate across splits")
     ]
@@ -91,8 +91,8 @@ def test_what_is_kept_is_kept_once_and_with_one_label(
     kept = [row for i, row in enumerate(rows) if i not in set(left_out)]
     for pixels in {pixels for pixels, _, _ in rows}:
         labels = {label for p, label, _ in rows if p == pixels}
-        remaining = [(label, side) for p, label, side in kept if p == pixels]
-        best = max(side for p, _, side in rows if p == pixels)
+        remaining = [(label, part) for p, label, part in kept if p == pixels]
+        best = max(part for p, _, part in rows if p == pixels)
         assert remaining == ([(labels.pop(), best)] if len(labels) == 1 else [])
     for copy in copies:
         assert rows[copy.of][0] == rows[copy.row][0]

@@ -19,8 +19,8 @@ from .making import fill, images, noise, saved
 
 
 def seen(listing: Listing) -> list[tuple[str, str, int]]:
-    rows = zip(listing.names, listing.labels, listing.sides, strict=True)
-    return [(name, listing.classes[label], int(side)) for name, label, side in rows]
+    rows = zip(listing.names, listing.labels, listing.parts, strict=True)
+    return [(name, listing.classes[label], int(part)) for name, label, part in rows]
 
 
 def listed(root: Path, *files: str) -> list[tuple[str, str, int]]:
@@ -38,7 +38,7 @@ def test_plain_classes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation", "Valid"])
-def test_sides(tmp_path: Path, name: str) -> None:
+def test_parts(tmp_path: Path, name: str) -> None:
     files = [
         "test/a/1",
         "train/a/1",
@@ -79,7 +79,7 @@ def test_wrapping_folders_say_nothing(tmp_path: Path) -> None:
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     found = listed(tmp_path, "bus/1", "bus/2", "train/1", "train/2")
-    assert [(name, side) for _, name, side in found] == [
+    assert [(name, part) for _, name, part in found] == [
         ("bus", 0),
         ("bus", 0),
         ("train", 0),

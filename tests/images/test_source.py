@@ -30,7 +30,7 @@ def test_digits_are_those_of_scikit_learn() -> None:
     gray = np.rint(theirs.images * 255 / 16)
     np.testing.assert_array_equal(store.images, np.repeat(gray[..., None], 3, axis=3))
     assert [
-        len(part) for part in vars(split(store.labels, store.sides, 0)).values()
+        len(part) for part in vars(split(store.labels, store.parts, 0)).values()
     ] == [1293, 145, 359]
     large = open_images("digits", size=(28, 28))
     np.testing.assert_array_equal(large.images[5], resize(store.images[5], (28, 28)))
@@ -70,15 +70,15 @@ def test_sports_are_drawn_by_key_in_any_number_of_processes(
 def test_plans_of_the_sports() -> None:
     plan, full = drawn.plan((8, 8), 0, False), drawn.plan((8, 8), 0, True)
     for one, train, test in ((plan, 1800, 450), (full, 7096, 1775)):
-        sides = one.contents.sides
-        assert ((sides == TRAIN).sum(), (sides == TEST).sum(), len(one.keys)) == (
+        parts = one.contents.parts
+        assert ((parts == TRAIN).sum(), (parts == TEST).sum(), len(one.keys)) == (
             train,
             test,
             train + test,
         )
         assert len(set(one.keys)) == len(one.keys)
     counts = [
-        int(((full.contents.labels == i) & (full.contents.sides == TRAIN)).sum())
+        int(((full.contents.labels == i) & (full.contents.parts == TRAIN)).sum())
         for i in range(6)
     ]
     assert tuple(counts) == sports.TALK_TRAIN
@@ -140,7 +140,7 @@ def test_description_and_contact_sheet(tmp_path: Path) -> None:
     }
     files["train/b/same.png"] = files["train/b/0.png"]
     store = open_images(fill(tmp_path / "set", files), size=(12, 16))
-    parts = split(store.labels, store.sides, 0)
+    parts = split(store.labels, store.parts, 0)
     facts = describe(store, parts)
     assert msgspec.json.decode(msgspec.json.encode(facts), type=ImagesFound) == facts
     assert [facts.train, facts.validation, facts.test] == [16, 2, 9]

@@ -15,14 +15,14 @@ from .making import child
 
 
 def rows_of(
-    counts: list[int], side: int = UNDECIDED
+    counts: list[int], part: int = UNDECIDED
 ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    return labels, np.full(len(labels), side, np.uint8)
+    return labels, np.full(len(labels), part, np.uint8)
 
 
-def joined(parts: Split) -> NDArray[np.int64]:
-    return np.concatenate([parts.train, parts.validation, parts.test])
+def joined(made: Split) -> NDArray[np.int64]:
+    return np.concatenate([made.train, made.validation, made.test])
 
 
 @given(
@@ -36,35 +36,35 @@ def test_every_row_is_on_one_side(
     rows: list[tuple[int, int]], seed: int, validation: float, test: float
 ) -> None:
     labels = np.array([label for label, _ in rows], dtype=np.int32)
-    sides = np.array([side for _, side in rows], dtype=np.uint8)
-    parts = split(labels, sides, seed, validation, test)
-    for part in (parts.train, parts.validation, parts.test):
+    parts = np.array([part for _, part in rows], dtype=np.uint8)
+    made = split(labels, parts, seed, validation, test)
+    for part in (made.train, made.validation, made.test):
         assert part.dtype == np.int64
         assert (np.diff(part) > 0).all()
-    np.testing.assert_array_equal(np.sort(joined(parts)), np.arange(len(labels)))
+    np.testing.assert_array_equal(np.sort(joined(made)), np.arange(len(labels)))
     # What its author decided stays decided.
-    assert np.isin(np.flatnonzero(sides == TEST), parts.test).all()
-    assert np.isin(np.flatnonzero(sides == VALIDATION), parts.validation).all()
-    if (sides == TEST).any():
-        assert (sides[parts.test] == TEST).all()
-    if (sides == VALIDATION).any():
-        assert (sides[parts.validation] == VALIDATION).all()
+    assert np.isin(np.flatnonzero(parts == TEST), made.test).all()
+    assert np.isin(np.flatnonzero(parts == VALIDATION), made.validation).all()
+    if (parts == TEST).any():
+        assert (parts[made.test] == TEST).all()
+    if (parts == VALIDATION).any():
+        assert (parts[made.validation] == VALIDATION).all()
     # Train keeps an image of every class that had one to keep.
-    to_learn = set(labels[sides <= TRAIN])
-    assert set(labels[parts.train]) == to_learn
+    to_learn = set(labels[parts <= TRAIN])
+    assert set(labels[made.train]) == to_learn
 
 
 @given(
     counts=st.lists(st.integers(1, 60), min_size=1, max_size=8), seed=st.integers(0, 99)
 )
 @settings(max_examples=100, deadline=None)
-def test_sides_have_the_classes_in_proportion(counts: list[int], seed: int) -> None:
-    parts = split(*rows_of(counts), seed)
+def test_parts_have_the_classes_in_proportion(counts: list[int], seed: int) -> None:
+    made = split(*rows_of(counts), seed)
     labels, _ = rows_of(counts)
     for label, count in enumerate(counts):
         train, validation, test = (
             int((labels[part] == label).sum())
-            for part in (parts.train, parts.validation, parts.test)
+            for part in (made.train, made.validation, made.test)
         )
         assert train >= 1
         assert test >= (count > 1)
@@ -110,11 +110,11 @@ def test_layouts() -> None:
 
 
 def test_the_seed_decides_and_nothing_else() -> None:
-    labels, sides = rows_of([40, 30])
+    labels, parts = rows_of([40, 30])
     one, two, other = (
-        split(labels, sides, 7),
-        split(labels, sides, 7),
-        split(labels, sides, 8),
+        split(labels, parts, 7),
+        split(labels, parts, 7),
+        split(labels, parts, 8),
     )
     np.testing.assert_array_equal(joined(one), joined(two))
     assert not np.array_equal(one.test, other.test)
@@ -123,21 +123,21 @@ def test_the_seed_decides_and_nothing_else() -> None:
     )
     # A class is split the same whatever the others hold.
     np.testing.assert_array_equal(split(*rows_of([40, 55]), 7).test[:8], one.test[:8])
-    assert (sides == UNDECIDED).all()  # arguments are left alone
+    assert (parts == UNDECIDED).all()  # arguments are left alone
 
 
 def test_the_same_for_ever_and_in_every_process() -> None:
-    labels, sides = rows_of([40, 30, 3])
+    labels, parts = rows_of([40, 30, 3])
     mine = hashlib.blake2b(
-        joined(split(labels, sides, 5)).astype("<i8").tobytes(), digest_size=8
+        joined(split(labels, parts, 5)).astype("<i8").tobytes(), digest_size=8
     ).hexdigest()
     assert mine == "ee4f8091e9cc4f19"
     code = """
 import hashlib, numpy as np
 from triptych.images.split import split
 labels = np.repeat(np.arange(3, dtype=np.int32), [40, 30, 3])
-parts = split(labels, np.zeros(73, np.uint8), 5)
-rows = np.concatenate([parts.train, parts.validation, parts.test]).astype("<i8")
+made = split(labels, np.zeros(73, np.uint8), 5)
+rows = np.concatenate([made.train, made.validation, made.test]).astype("<i8")
 print(hashlib.blake2b(rows.tobytes(), digest_size=8).hexdigest())
 """
     out, err = child(code).communicate(timeout=60)

@@ -46,7 +46,7 @@ def test_a_store_holds_what_the_files_hold(folder: Path) -> None:
     )
     assert calls == [(i + 1, 16) for i in range(16)]
     assert (len(store), store.images.shape) == (16, (16, 12, 16, 3))
-    assert [str(a.dtype) for a in (store.images, store.labels, store.sides)] == [
+    assert [str(a.dtype) for a in (store.images, store.labels, store.parts)] == [
         "uint8",
         "int32",
         "uint8",
@@ -66,7 +66,7 @@ def test_a_store_holds_what_the_files_hold(folder: Path) -> None:
             store.images[i], np.asarray(Image.open(folder / name))
         )
         assert store.classes[store.labels[i]] == name.split("/")[1]
-        assert store.sides[i] == (TRAIN if name.startswith("train") else TEST)
+        assert store.parts[i] == (TRAIN if name.startswith("train") else TEST)
 
 
 def test_the_second_time_nothing_is_decoded(folder: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "images longer": lambda at: os.truncate(at / "images.bin", 10_000),
     "images gone": lambda at: os.remove(at / "images.bin"),
     "labels changed": lambda at: (at / "labels.bin").write_bytes(bytes(64)),
-    "sides cut": lambda at: os.truncate(at / "sides.bin", 3),
+    "parts cut": lambda at: os.truncate(at / "parts.bin", 3),
     "digests cut": lambda at: os.truncate(at / "digests.bin", 32),
     "digests gone": lambda at: os.remove(at / "digests.bin"),
     "names changed": lambda at: os.truncate(at / "names.bin", 30),

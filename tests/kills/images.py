@@ -279,7 +279,7 @@ def _account(
     }
     for name in good & problems.keys():
         tally.fault("lost", f"{what}: {name} is left out: {problems[name]}")
-    used = sum(found.get(side, 0) for side in ("train", "validation", "test"))
+    used = sum(found.get(part, 0) for part in ("train", "validation", "test"))
     if used < len(good):
         tally.fault("lost", f"{what}: {used} of {len(good)} good images are used")
     for kind in problems.values():

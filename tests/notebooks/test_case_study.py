@@ -40,8 +40,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     noise = np.random.default_rng(0)
     for number in range(6):
-        for side, count in (("train", 8), ("test", 3)):
-            home = folder / "sports" / side / f"class{number}"
+        for part, count in (("train", 8), ("test", 3)):
+            home = folder / "sports" / part / f"class{number}"
             home.mkdir(parents=True)
             for index in range(count):
                 pixels = noise.integers(0, 160, (16, 16, 3))

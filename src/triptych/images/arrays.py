@@ -63,7 +63,7 @@ def _checked(
     arrays: Arrays,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], tuple[str, ...]]:
     """The arrays in the form that is kept, and the classes in order."""
-    if not isinstance(arrays, tuple | list) or len(arrays) != 2:
+    if not isinstance(arrays, tuple) or len(arrays) != 2:
         raise UsageError(
             f"images: {quote(arrays)} are no images; "
             "give a tuple of two arrays, (images, labels), or a folder"
@@ -81,8 +81,8 @@ def _checked(
     found, labels = np.unique(given, return_inverse=True)
     classes = tuple(map(_class_name, found))
     numbers = labels.astype(np.int32)
-    sides = np.full(len(numbers), UNDECIDED, np.uint8)
-    check_classes(TITLE, classes, numbers, sides, ())
+    parts = np.full(len(numbers), UNDECIDED, np.uint8)
+    check_classes(TITLE, classes, numbers, parts, ())
     return pixels, numbers, classes
 
 
@@ -158,7 +158,7 @@ class LabeledImages:
                 for row, label in enumerate(self.labels)
             ),
             labels=self.labels,
-            sides=np.full(len(self.labels), UNDECIDED, np.uint8),
+            parts=np.full(len(self.labels), UNDECIDED, np.uint8),
             resize=method,
             title=TITLE,
         )

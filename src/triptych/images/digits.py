@@ -44,7 +44,7 @@ def contents(size: tuple[int, int], fit: str, method: str = "bilinear") -> Conte
         classes=CLASSES,
         names=Names.of(f"{label}/{row:04}" for row, label in enumerate(labels)),
         labels=labels,
-        sides=np.full(len(labels), UNDECIDED, np.uint8),
+        parts=np.full(len(labels), UNDECIDED, np.uint8),
         resize=method,
     )
 

@@ -28,7 +28,7 @@ from triptych.errors import WorkerFailed
 from triptych.images import sports
 from triptych.images.decode import pixel_digest, resize, way
 from triptych.images.reader import Names
-from triptych.images.split import SIDE_NAMES, TEST, TRAIN
+from triptych.images.split import PART_NAMES, TEST, TRAIN
 from triptych.images.store import SCHEMA, Contents, DecodedImage
 
 TRAIN_IMAGES, TEST_IMAGES = 1800, 450
@@ -41,7 +41,7 @@ photos came from there.
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Which images are to be drawn: `keys[row]` = (seed, side, class, index) and what
+    """Which images are to be drawn: `keys[row]` = (seed, part, class, index) and what
     the store says.
     """
 
@@ -95,11 +95,11 @@ def plan(
             fit="squash",
             classes=sports.CLASSES,
             names=Names.of(
-                f"{SIDE_NAMES[side]}/{sports.CLASSES[c]}/{i:04}"
-                for _, side, c, i in keys
+                f"{PART_NAMES[part]}/{sports.CLASSES[c]}/{i:04}"
+                for _, part, c, i in keys
             ),
             labels=np.array([label for _, _, label, _ in keys], dtype=np.int32),
-            sides=np.array([side for _, side, _, _ in keys], dtype=np.uint8),
+            parts=np.array([part for _, part, _, _ in keys], dtype=np.uint8),
             resize=method,
         ),
         keys,
@@ -109,10 +109,10 @@ def plan(
 def _keys(
     seed: int, counts: tuple[tuple[int, ...], tuple[int, ...]]
 ) -> list[tuple[int, int, int, int]]:
-    """What each image is drawn from: the seed, its side, its class, and its number."""
+    """What each image is drawn from: the seed, its part, its class, and its number."""
     return [
-        (seed, side, label, index)
-        for side, per_class in zip((TRAIN, TEST), counts, strict=True)
+        (seed, part, label, index)
+        for part, per_class in zip((TRAIN, TEST), counts, strict=True)
         for label, many in enumerate(per_class)
         for index in range(many)
     ]

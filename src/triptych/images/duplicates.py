@@ -5,12 +5,12 @@ whatever the format.
 
 1. **In more than one class:** nobody can say which label is right, so every copy is
    left out.
-2. **In one class, on more than one side:** kept once, on the side test, else
+2. **In one class, in more than one part:** kept once, in the test part, else
    validation, else train, else undecided: the test part stays as its author made it.
-3. Of several on the side that keeps it: the first by path.
+3. Of several in the part that keeps it: the first by path.
 
 So a store holds each image once, and no split of a store can put an image on two
-sides.
+parts.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class Copy(NamedTuple):
 def find_duplicates(
     digests: NDArray[np.uint8],
     labels: NDArray[np.int32],
-    sides: NDArray[np.uint8],
+    parts: NDArray[np.uint8],
     usable: NDArray[np.bool_],
 ) -> list[Copy]:
     """The rows to leave out, in rising order.
 
-    `digests` (rows, 16) stand for the pixels; `labels` and `sides` are those of the
+    `digests` (rows, 16) stand for the pixels; `labels` and `parts` are those of the
     rows; what is not `usable` has no pixels and is no copy of anything. A copy of an
     image in another class is left out with it; of copies in one class one stays: on
-    the test side, else validation, else train.
+    the test part, else validation, else train.
     """
     rows = np.flatnonzero(usable)
     halves = np.ascontiguousarray(digests[rows]).view(np.uint64).reshape(-1, 2)
@@ -53,13 +53,13 @@ def find_duplicates(
         for first, last in zip(
             np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True
         )
-        for copy in _judge(rows[order[first : last + 1]], labels, sides)
+        for copy in _judge(rows[order[first : last + 1]], labels, parts)
     ]
     return sorted(copies)
 
 
 def _judge(
-    group: NDArray[np.int64], labels: NDArray[np.int32], sides: NDArray[np.uint8]
+    group: NDArray[np.int64], labels: NDArray[np.int32], parts: NDArray[np.uint8]
 ) -> list[Copy]:
     """Which to leave out of one group of rows with the same pixels, rising."""
     rows = [int(row) for row in group]
@@ -72,12 +72,12 @@ def _judge(
             for row, other in others.items()
         ]
     # Sides are numbered train < validation < test.
-    kept = max(rows, key=lambda row: (sides[row], -row))
+    kept = max(rows, key=lambda row: (parts[row], -row))
     return [
         Copy(
             row,
             kept,
-            "duplicate" if sides[row] == sides[kept] else "duplicate across splits",
+            "duplicate" if parts[row] == parts[kept] else "duplicate across splits",
         )
         for row in rows
         if row != kept

@@ -1,4 +1,4 @@
-"""Which files of a source are its images, of which class and side. Nothing is decoded
+"""Which files of a source are its images, of which class and part. Nothing is decoded
 here.
 
 Two layouts are known, in a folder or an archive, below any number of single wrapping
@@ -40,7 +40,7 @@ from triptych.images.split import TEST, TRAIN, UNDECIDED, VALIDATION
 
 __all__ = ["PROBLEM_KINDS", "Listing", "Problem", "scan"]
 
-SIDE_FOLDERS = {
+PART_FOLDERS = {
     "train": TRAIN,
     "val": VALIDATION,
     "valid": VALIDATION,
@@ -62,30 +62,30 @@ class Listing:
     names: Names
     """Paths below the wrapping folders, printable."""
     labels: NDArray[np.int32]
-    sides: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
     classes: tuple[str, ...]
     problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How to read paths: `wrappers` parts that say nothing, then a side (if `sided`),
+    """How to read paths: `wrappers` folders that say nothing, then a part if `parted`,
     then a class.
     """
 
     wrappers: int
-    sided: bool
+    parted: bool
 
     def place(self, path: str) -> tuple[int, str] | None:
         """Side and class of the file at `path`, or None outside the class folders."""
-        parts = path.split("/", self.wrappers + 2)[self.wrappers :]
-        if len(parts) < 2 + self.sided:
+        folders = path.split("/", self.wrappers + 2)[self.wrappers :]
+        if len(folders) < 2 + self.parted:
             return None
         # macOS and the rest of the world spell é differently; to people it is one
         # class.
-        name = unicodedata.normalize("NFC", parts[self.sided])
-        side = SIDE_FOLDERS.get(parts[0].casefold()) if self.sided else UNDECIDED
-        return None if side is None else (side, name)
+        name = unicodedata.normalize("NFC", folders[self.parted])
+        part = PART_FOLDERS.get(folders[0].casefold()) if self.parted else UNDECIDED
+        return None if part is None else (part, name)
 
 
 def scan(source: Path) -> Listing:
@@ -122,7 +122,7 @@ def _listing(source: Path, reader: Reader) -> Listing:
             printable(_below(reader.names[int(i)], layout.wrappers)) for i in members
         ),
         labels=labels[labels >= 0],
-        sides=placed.sides[labels >= 0],
+        parts=placed.parts[labels >= 0],
         classes=tuple(printable(name) for name in classes),
         problems=(
             *reader.problems,
@@ -132,7 +132,7 @@ def _listing(source: Path, reader: Reader) -> Listing:
     )
     left_out = [(None, problem) for problem in listing.problems]
     check_classes(
-        listing.source, listing.classes, listing.labels, listing.sides, left_out
+        listing.source, listing.classes, listing.labels, listing.parts, left_out
     )
     return listing
 
@@ -145,12 +145,12 @@ def _numbered(names: list[str], classes: list[str]) -> NDArray[np.int32]:
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
-    """The files in class folders, each with its side and the number of its class; and
+    """The files in class folders, each with its part and the number of its class; and
     those outside.
     """
 
     members: NDArray[np.int64]
-    sides: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
     numbers: NDArray[np.int64]
     classes: list[str]
     """By number; there may be some without a file."""
@@ -161,7 +161,7 @@ class _Placed:
 
 def _place(reader: Reader, layout: _Layout) -> _Placed:
     numbers: dict[str, int] = {}
-    members, sides, found, outside = array("q"), array("B"), array("q"), []
+    members, parts, found, outside = array("q"), array("B"), array("q"), []
     named: set[int] = set()
     for member, path in enumerate(reader.names):
         place = layout.place(path)
@@ -170,7 +170,7 @@ def _place(reader: Reader, layout: _Layout) -> _Placed:
             continue
         number = numbers.setdefault(place[1], len(numbers))
         members.append(member)
-        sides.append(place[0])
+        parts.append(place[0])
         found.append(number)
         if number not in named and is_named_like_an_image(path):
             named.add(number)
@@ -179,7 +179,7 @@ def _place(reader: Reader, layout: _Layout) -> _Placed:
             numbers.setdefault(place[1], len(numbers))
     return _Placed(
         np.array(members, dtype=np.int64),
-        np.array(sides, dtype=np.uint8),
+        np.array(parts, dtype=np.uint8),
         np.array(found, dtype=np.int64),
         list(numbers),
         named,
@@ -222,7 +222,7 @@ def _layout(source: Path, reader: Reader) -> _Layout:
     wrappers, below = _unwrapped(reader)
     tops = {parts[0] for parts in below}
     named = _side_names(tops)
-    # A plain class may be called "train"; a side has class folders in it.
+    # A plain class may be called "train"; a part has class folders in it.
     has_train = any(
         parts[0].casefold() == "train" and len(parts) > 2 for parts in below
     )
@@ -231,13 +231,13 @@ def _layout(source: Path, reader: Reader) -> _Layout:
             raise ImagesError(
                 f"{source} has no train/<class>/ folders; it needs {LAYOUTS}"
             )
-        return _Layout(wrappers, sided=True)
+        return _Layout(wrappers, parted=True)
     if apart := sorted(named - {"train"}):
         raise ImagesError(
             f"{source} has {apart[0]!r} beside class folders, but no train/<class>/; "
             f"it needs {LAYOUTS}"
         )
-    return _Layout(wrappers, sided=False)
+    return _Layout(wrappers, parted=False)
 
 
 def _unwrapped(reader: Reader) -> tuple[int, list[list[str]]]:
@@ -266,7 +266,7 @@ def _chain(names: Names, folders: list[str]) -> Iterable[str]:
 
 
 def _side_names(tops: set[str]) -> set[str]:
-    return {top for top in tops if top.casefold() in SIDE_FOLDERS}
+    return {top for top in tops if top.casefold() in PART_FOLDERS}
 
 
 def _misplaced(reader: Reader, outside: list[int], wrappers: int) -> list[Problem]:
@@ -293,13 +293,13 @@ def check_classes(
     source: str,
     classes: tuple[str, ...],
     labels: NDArray[np.int32],
-    sides: NDArray[np.uint8],
+    parts: NDArray[np.uint8],
     left_out: Sequence[tuple[int | None, Problem]],
 ) -> None:
     """Raises ImagesError unless there are two classes, each with two images, one of
     them to learn from.
 
-    `labels` and `sides` (images,) are those of the images at hand; `left_out` says
+    `labels` and `parts` (images,) are those of the images at hand; `left_out` says
     what is missing among them, each with its class if it has one, so that the message
     names the files of the class it is about.
     """
@@ -321,7 +321,7 @@ def check_classes(
         )
     counts = np.bincount(labels, minlength=len(classes))
     to_learn = np.bincount(
-        labels[(sides == TRAIN) | (sides == UNDECIDED)], minlength=len(classes)
+        labels[(parts == TRAIN) | (parts == UNDECIDED)], minlength=len(classes)
     )
     for number, name in enumerate(classes):
         hint = _hint([(label, why) for label, why in left_out if label == number])

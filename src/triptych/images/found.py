@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from triptych.images.reader import Problem
-from triptych.images.split import SIDE_NAMES, Split
+from triptych.images.split import PART_NAMES, Split
 
 if TYPE_CHECKING:  # loads Pillow, for which who only reads a run need not wait
     from triptych.images.store import Store
@@ -41,10 +41,10 @@ class ImagesFound(Struct, kw_only=True):
 
 def describe(store: Store, split: Split) -> ImagesFound:
     """What is in a store, split so."""
-    sides = {name: getattr(split, name) for name in SIDE_NAMES[1:]}
+    parts = {name: getattr(split, name) for name in PART_NAMES[1:]}
     counts = {
-        side: np.bincount(store.labels[rows], minlength=len(store.classes))
-        for side, rows in sides.items()
+        part: np.bincount(store.labels[rows], minlength=len(store.classes))
+        for part, rows in parts.items()
     }
     kinds = Counter(problem.kind for problem in store.problems)
     return ImagesFound(
@@ -57,7 +57,7 @@ def describe(store: Store, split: Split) -> ImagesFound:
         validation=len(split.validation),
         test=len(split.test),
         classes=list(store.classes),
-        class_counts={side: many.tolist() for side, many in counts.items()},
+        class_counts={part: many.tolist() for part, many in counts.items()},
         problem_counts=dict(sorted(kinds.items())),
         problems=list(store.problems),
     )

@@ -213,7 +213,7 @@ def _from_files(
             classes=listing.classes,
             names=listing.names,
             labels=listing.labels,
-            sides=listing.sides,
+            parts=listing.parts,
             resize=resize,
         )
         store = _kept(

@@ -1,6 +1,6 @@
-"""Train, validation and test: which images of a store are on which side.
+"""Train, validation and test: which images of a store are in which part.
 
-A pure function of labels, sides and seed: any process can make the same split again.
+A pure function of labels, parts and seed: any process can make the same split again.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from triptych.errors import UsageError
 
 UNDECIDED, TRAIN, VALIDATION, TEST = range(4)
-"""The sides of an image. Undecided are those from plain class folders, until they are
+"""The parts of an image. Undecided are those from plain class folders, until they are
 shared out.
 """
-SIDE_NAMES = ("undecided", "train", "validation", "test")
+PART_NAMES = ("undecided", "train", "validation", "test")
 
 _STREAM = 0x73706C6974
 """The word "split": no other draw from the same seed uses these numbers."""
@@ -24,7 +24,7 @@ _STREAM = 0x73706C6974
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows, int64, rising; no row is on two sides, none is missing."""
+    """Rows, int64, rising; no row is in two parts, none is missing."""
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -33,15 +33,15 @@ class Split:
 
 def split(
     labels: NDArray[np.int32],
-    sides: NDArray[np.uint8],
+    parts: NDArray[np.uint8],
     seed: int,
     validation: float = 0.1,
     test: float = 0.2,
 ) -> Split:
-    """Share the rows out, class by class, so that each side has the classes in the same
+    """Share the rows out, class by class, so that each part has the classes in the same
     proportions.
 
-    `labels` and `sides` have shape (rows,). A side that the author made stays as it is.
+    `labels` and `parts` have shape (rows,). A part that the author made stays as it is.
     Where there is no test row, the share `test` of each class becomes test; where there
     is no validation row, the share `validation` of what is left becomes validation.
     Shares are rounded to whole images, with two limits: train keeps one image of
@@ -49,7 +49,7 @@ def split(
     each class that still has three. A share of 0 takes nothing.
 
     The split of one class does not depend on the images of another. Copies were left
-    out beforehand, so no image can be on two sides.
+    out beforehand, so no image can be in two parts.
 
     Raises UsageError when the shares are negative or leave nothing for train.
     """
@@ -58,10 +58,10 @@ def split(
             f"shares of {validation} for validation and {test} for test "
             "leave nothing for train"
         )
-    final = sides.copy()
+    final = parts.copy()
     final[final == UNDECIDED] = TRAIN
-    takes_test = not (sides == TEST).any()
-    takes_validation = not (sides == VALIDATION).any()
+    takes_test = not (parts == TEST).any()
+    takes_validation = not (parts == VALIDATION).any()
     free = np.flatnonzero(final == TRAIN)
     free = free[np.argsort(labels[free], kind="stable")]
     for rows in (
@@ -74,7 +74,7 @@ def split(
             pool = pool[taken:]
         if takes_validation:
             final[pool[: _share(len(pool), validation, at_least_from=3)]] = VALIDATION
-    return Split(*(np.flatnonzero(final == side) for side in (TRAIN, VALIDATION, TEST)))
+    return Split(*(np.flatnonzero(final == part) for part in (TRAIN, VALIDATION, TEST)))
 
 
 def _share(images: int, share: float, *, at_least_from: int) -> int:

@@ -1,7 +1,7 @@
 """Images decoded once and kept as one memory-mapped array.
 
 A store is a folder of files: `images.bin` (uint8, rows x height x width x 3),
-`labels.bin` (int32), `sides.bin` (uint8), `digests.bin` (16 bytes an image),
+`labels.bin` (int32), `parts.bin` (uint8), `digests.bin` (16 bytes an image),
 `names.bin` with `ends.bin` (see `Names`), and `store.json`, which says what they hold.
 The index costs 5 bytes an image in memory; names, digests and pixels stay on disk
 until they are looked at.
@@ -28,13 +28,13 @@ from triptych.images.duplicates import find_duplicates
 from triptych.images.folder import check_classes
 from triptych.images.reader import Names, Problem
 
-SCHEMA = 2
+SCHEMA = 3
 """Grows with every change of the files' layout or of how decoding and resizing work."""
 
 OnProgress = Callable[[int, int], None]
 """Called with (done, total) images."""
 
-_INDEX = ("labels.bin", "sides.bin", "ends.bin", "names.bin")
+_INDEX = ("labels.bin", "parts.bin", "ends.bin", "names.bin")
 
 
 class _Facts(msgspec.Struct, kw_only=True):
@@ -65,7 +65,7 @@ class Contents:
     classes: tuple[str, ...]
     names: Names
     labels: NDArray[np.int32]
-    sides: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
     resize: str = "bilinear"
     title: str = ""
     """What messages call it, if not by its source."""
@@ -96,7 +96,7 @@ class Store:
     images: NDArray[np.uint8] = field(repr=False)
     """(images, height, width, 3), memory-mapped, read-only."""
     labels: NDArray[np.int32] = field(repr=False)
-    sides: NDArray[np.uint8] = field(repr=False)
+    parts: NDArray[np.uint8] = field(repr=False)
     """0 undecided, 1 train, 2 validation, 3 test (see `split`)."""
     digests: NDArray[np.uint8] = field(repr=False)
     """(images, 16), memory-mapped: what an image is known by wherever it lies (see
@@ -136,10 +136,10 @@ class Store:
     def _open(cls, path: Path, facts: _Facts) -> Store:
         rows, (height, width) = facts.images, facts.size
         labels = np.fromfile(path / "labels.bin", np.int32)
-        sides = np.fromfile(path / "sides.bin", np.uint8)
+        parts = np.fromfile(path / "parts.bin", np.uint8)
         ends = np.memmap(path / "ends.bin", np.int64, mode="r")
         names = np.memmap(path / "names.bin", np.uint8, mode="r")
-        if not len(labels) == len(sides) == len(ends) == rows:
+        if not len(labels) == len(parts) == len(ends) == rows:
             raise ValueError("its index is not as long as it says")
         if (path / "images.bin").stat().st_size != rows * height * width * 3:
             raise ValueError("images.bin is not of the stated size")
@@ -157,7 +157,7 @@ class Store:
                 path / "images.bin", np.uint8, mode="r", shape=(rows, height, width, 3)
             ),
             labels=labels,
-            sides=sides,
+            parts=parts,
             digests=np.memmap(
                 path / "digests.bin", np.uint8, mode="r", shape=(rows, 16)
             ),
@@ -190,7 +190,7 @@ def write_store(
             contents.title or contents.source,
             contents.classes,
             contents.labels[kept],
-            contents.sides[kept],
+            contents.parts[kept],
             [(int(contents.labels[row]), why) for row, why in written.problems],
         )
         _close_gaps(file, kept, row_bytes)
@@ -209,8 +209,8 @@ class _Written:
 
     def leave_out_duplicates(self, contents: Contents) -> None:
         """Images that are the same as others are not used."""
-        labels, sides = contents.labels, contents.sides
-        for copy in find_duplicates(self.digests, labels, sides, self.usable):
+        labels, parts = contents.labels, contents.parts
+        for copy in find_duplicates(self.digests, labels, parts, self.usable):
             self.usable[copy.row] = False
             detail = f"same pixels as {contents.names[copy.of]}"
             problem = Problem(copy.kind, contents.names[copy.row], detail)
@@ -262,7 +262,7 @@ def _write_index(
     names = Names.of(contents.names[int(row)] for row in kept)
     parts = (
         contents.labels[kept].astype(np.int32).tobytes(),
-        contents.sides[kept].astype(np.uint8).tobytes(),
+        contents.parts[kept].astype(np.uint8).tobytes(),
         names.ends.tobytes(),
         bytes(names.blob),
     )

@@ -41,7 +41,7 @@ from triptych.files import read_file, read_toml, write_atomic, writing
 from triptych.frameworks.contract import Facts
 from triptych.frameworks.registry import Entry
 from triptych.images.found import ImagesFound, describe
-from triptych.images.split import SIDE_NAMES, split
+from triptych.images.split import PART_NAMES, split
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.layers import pair
 from triptych.network.weights import StoredTensors, load_tensors, save_tensors
@@ -167,7 +167,7 @@ class RunFolder:
         """A new run folder, under `runs/` if no path is given; raises RunFolderError if
         it cannot be.
         """
-        sides = split(store.labels, store.sides, recipe.seed)
+        made = split(store.labels, store.parts, recipe.seed)
         if path is None:
             stem = Path(recipe.images).name.split(".")[0] or "images"
             path = new_folder(f"{stem}-{architecture.name}")
@@ -181,10 +181,10 @@ class RunFolder:
                 )
             with _made(path) as place:
                 write_atomic(place / "network.toml", architecture.to_toml())
-                write_json(place / "images.json", describe(store, sides))
+                write_json(place / "images.json", describe(store, made))
                 digests = {
                     name: np.asarray(store.digests)[rows]
-                    for name, rows in vars(sides).items()
+                    for name, rows in vars(made).items()
                 }
                 save_tensors(place / "images.safetensors", digests)
                 # Last: it makes it a run folder.
@@ -266,18 +266,18 @@ class RunFolder:
             )
         return found
 
-    def sides(self) -> dict[bytes, int]:
-        """The side that each of its images is on, by the image's digest."""
+    def parts(self) -> dict[bytes, int]:
+        """The part that each of its images is in, by the image's digest."""
         path = self.path / "images.safetensors"
         known: dict[bytes, int] = {}
         for name, digests in load_tensors(path).items():
             if (
-                name not in SIDE_NAMES
+                name not in PART_NAMES
                 or digests.dtype != np.uint8
                 or digests.shape[1:] != (16,)
             ):
                 raise RunFolderError(f"{path}: {name!r} holds no digests of images")
-            known |= {digest.tobytes(): SIDE_NAMES.index(name) for digest in digests}
+            known |= {digest.tobytes(): PART_NAMES.index(name) for digest in digests}
         return known
 
     def panel(self, entry: Entry) -> Panel:

@@ -46,7 +46,7 @@ class Parts:
 def parts_of(run: RunFolder, store: Store) -> Parts:
     """The batches of a run's three parts."""
     recipe, architecture = run.recipe(), run.architecture()
-    sides = split(store.labels, store.sides, recipe.seed)
+    parts = split(store.labels, store.parts, recipe.seed)
 
     def part(
         rows: NDArray[np.int64],
@@ -58,9 +58,9 @@ def parts_of(run: RunFolder, store: Store) -> Parts:
         return Batches(store.images, labels, rows, recipe.batch_size, *drawn)
 
     return Parts(
-        part(sides.train, recipe.augmentation, architecture.dropouts),
-        part(sides.validation),
-        part(sides.test),
+        part(parts.train, recipe.augmentation, architecture.dropouts),
+        part(parts.validation),
+        part(parts.test),
     )
 
 

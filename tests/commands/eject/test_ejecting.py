@@ -50,13 +50,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("photos")
     noise = np.random.default_rng(0)
-    for side, count in (("train", 18), ("test", 5)):
+    for part, count in (("train", 18), ("test", 5)):
         for number, name in enumerate(("bees", "cows", "dogs")):
-            (folder / side / name).mkdir(parents=True)
+            (folder / part / name).mkdir(parents=True)
             for index in range(count):
                 pixels = noise.integers(0, 256, (24, 30, 3), np.uint8)
                 pixels[:, :, number] //= 3
-                Image.fromarray(pixels).save(folder / side / name / f"{index:02}.png")
+                Image.fromarray(pixels).save(folder / part / name / f"{index:02}.png")
     first = folder / "train" / "bees" / "00.png"
     (folder / "train" / "bees" / "copy.png").write_bytes(first.read_bytes())
     (folder / "train" / "bees" / "again.bmp").write_bytes(b"BM")

@@ -158,7 +158,7 @@ def test_what_the_run_has_trained_on_is_no_test_image_anywhere(
 ) -> None:
     store = open_images(folder, size=(12, 12))
     known = (
-        folder / store.name(int(split(store.labels, store.sides, 0).train[0]))
+        folder / store.name(int(split(store.labels, store.parts, 0).train[0]))
     ).read_bytes()
     new = {
         f"{kind}/{i}.png": saved(noise(9000 + 10 * n + i))
@@ -166,13 +166,13 @@ def test_what_the_run_has_trained_on_is_no_test_image_anywhere(
         for i in range(4)
     }
     plain = fill(tmp_path / "plain", new | {"a/known.png": known})
-    # New to the run, and no side given.
+    # New to the run, and no part given.
     assert counts(package.evaluate(run, plain)) == (12, 0, 1, 1)
-    sides = {
+    parts = {
         f"{'test' if '0' in name else 'train'}/{name}": data
         for name, data in new.items()
     }
-    sided = fill(tmp_path / "sided", sides | {"test/a/known.png": known})
+    sided = fill(tmp_path / "sided", parts | {"test/a/known.png": known})
     assert counts(package.evaluate(run, sided)) == (3, 0, 10, 1)
     assert counts(package.evaluate(run, sided, part="train")) == (10, 1, 3, 0)
 

@@ -200,7 +200,7 @@ def training_rows(store: Store, batch: int) -> NDArray[np.int64]:
     """As many of the rows to train on as fill whole batches: another size would be
     compiled anew.
     """
-    rows = split(store.labels, store.sides, 0).train
+    rows = split(store.labels, store.parts, 0).train
     return rows[: len(rows) // batch * batch]
 
 

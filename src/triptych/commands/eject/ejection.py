@@ -297,5 +297,5 @@ def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
         }
         for one in trained[0].epochs()
     )
-    known = Trained(weights, tuple(run.images().classes), history, run.sides())
+    known = Trained(weights, tuple(run.images().classes), history, run.parts())
     return Source(recipe, architecture, entry, text, layouts, known)

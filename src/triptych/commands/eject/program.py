@@ -29,7 +29,7 @@ class Trained:
     classes: tuple[str, ...]
     history: tuple[dict[str, float | None], ...] = ()
     """Loss, accuracy, validation accuracy of each epoch, of the one that learned it."""
-    sides: Mapping[bytes, int] = field(default_factory=dict)
+    parts: Mapping[bytes, int] = field(default_factory=dict)
     """The part that each of its images is in, by the image's digest."""
 
 

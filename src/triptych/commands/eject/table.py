@@ -12,7 +12,7 @@ import numpy as np
 from triptych.commands.eject.program import Source
 from triptych.errors import UsageError
 from triptych.images.built_in import BUILT_IN
-from triptych.images.split import SIDE_NAMES, split
+from triptych.images.split import PART_NAMES, split
 from triptych.images.store import Store
 from triptych.running.images import images_of
 
@@ -39,11 +39,11 @@ def table_of(source: Source) -> bytes:
 def _parts(source: Source, store: Store) -> Iterator[tuple[int, str]]:
     """The images that are trained or tested on, by their rows, each with its part."""
     if source.trained is None:
-        sides = split(store.labels, store.sides, source.recipe.seed)
-        rows = {int(r): part for part, held in vars(sides).items() for r in held}
+        made = split(store.labels, store.parts, source.recipe.seed)
+        rows = {int(r): part for part, held in vars(made).items() for r in held}
         yield from sorted(rows.items())
         return
-    known = source.trained.sides
+    known = source.trained.parts
     digests = [digest.tobytes() for digest in np.asarray(store.digests)]
     if missing := len(known.keys() - set(digests)):
         raise UsageError(
@@ -52,4 +52,4 @@ def _parts(source: Source, store: Store) -> Iterator[tuple[int, str]]:
         )
     for row, digest in enumerate(digests):
         if digest in known:
-            yield row, SIDE_NAMES[known[digest]]
+            yield row, PART_NAMES[known[digest]]

@@ -84,7 +84,7 @@ def images(
     if save_to is not None:
         save_images(store, save_to)
     contact_sheet(store, sheet)
-    found = describe(store, split(store.labels, store.sides, seed))
+    found = describe(store, split(store.labels, store.parts, seed))
     if as_json:
         print_json({**msgspec.to_builtins(found), "sheet": str(sheet)})
     else:

@@ -14,18 +14,18 @@ from triptych.terminal import table
 
 
 def images_table(found: ImagesFound) -> Table:
-    """Counts per class and side."""
+    """Counts per class and part."""
     shown = table(title=f"{found.source}: {len(found.classes)} classes")
     shown.add_column("class")
-    sides = ("train", "validation", "test")
-    for side in sides:
-        shown.add_column(side, justify="right")
+    parts = ("train", "validation", "test")
+    for part in parts:
+        shown.add_column(part, justify="right")
     for number, name in enumerate(found.classes):
         shown.add_row(
-            name, *(f"{found.class_counts[side][number]:,}" for side in sides)
+            name, *(f"{found.class_counts[part][number]:,}" for part in parts)
         )
     shown.add_section()
-    shown.add_row("all", *(f"{getattr(found, side):,}" for side in sides))
+    shown.add_row("all", *(f"{getattr(found, part):,}" for part in parts))
     return shown
 
 

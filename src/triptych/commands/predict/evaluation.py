@@ -13,7 +13,7 @@ from triptych.commands.predict.model import Loaded, Model, find_model
 from triptych.errors import ImagesError, UsageError, did_you_mean
 from triptych.images.reader import printable
 from triptych.images.source import ImageSource, open_images
-from triptych.images.split import SIDE_NAMES, TEST, TRAIN, UNDECIDED
+from triptych.images.split import PART_NAMES, TEST, TRAIN, UNDECIDED
 from triptych.images.store import Store
 from triptych.network.layers import pair
 from triptych.running.folder import RunFolder
@@ -83,8 +83,8 @@ def evaluate(
     )
     classes = folder.classes()
     labels = _labels(store, classes)
-    known, sides = _sides(folder, store)
-    chosen = _chosen(sides, part, store.source)
+    known, parts = _parts(folder, store)
+    chosen = _chosen(parts, part, store.source)
     rows, trained_on = np.flatnonzero(chosen), known == TRAIN
     with Loaded(model) as loaded:
         logits = loaded.logits(store.path / "images.bin", store.images.shape, rows)
@@ -107,14 +107,14 @@ def evaluate(
     )
 
 
-def _chosen(sides: NDArray[np.uint8], part: Part, source: str) -> NDArray[np.bool_]:
+def _chosen(parts: NDArray[np.uint8], part: Part, source: str) -> NDArray[np.bool_]:
     """Which images a part has. Raises ImagesError if it has none."""
     if part == "all":
-        return np.ones(len(sides), np.bool_)
-    chosen = sides == SIDE_NAMES.index(part)
+        return np.ones(len(parts), np.bool_)
+    chosen = parts == PART_NAMES.index(part)
     if not chosen.any():
         counts = zip(
-            SIDE_NAMES, np.bincount(sides, minlength=len(SIDE_NAMES)), strict=True
+            PART_NAMES, np.bincount(parts, minlength=len(PART_NAMES)), strict=True
         )
         there = ", ".join(
             f"{name} {count:,}" for name, count in counts if name in PARTS
@@ -140,13 +140,13 @@ def _labels(store: Store, classes: list[str]) -> NDArray[np.int64]:
     return np.asarray(ours[np.asarray(store.labels)])
 
 
-def _sides(run: RunFolder, store: Store) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The side that each image had in the run, UNDECIDED if it is new to it; and the
+def _parts(run: RunFolder, store: Store) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The part that each image had in the run, UNDECIDED if it is new to it; and the
     one it has here.
     """
-    had = run.sides()
+    had = run.parts()
     known = np.array(
         [had.get(digest.tobytes(), UNDECIDED) for digest in store.digests], np.uint8
     )
-    here = np.where(store.sides == UNDECIDED, TEST, store.sides)
+    here = np.where(store.parts == UNDECIDED, TEST, store.parts)
     return known, np.where(known == UNDECIDED, here, known)

@@ -285,7 +285,7 @@ def _real(
         progress=of_images(callback),
     )
     architecture = architecture.adapted(classes=len(store.classes))
-    rows = split(store.labels, store.sides, asked.seed).train
+    rows = split(store.labels, store.parts, asked.seed).train
     labels = np.asarray(store.labels)[rows].astype(np.int64)
     batches = Batches(
         store.images,
