@@ -105,7 +105,7 @@ def main() -> None:
         if name not in PARTS:
             options.error(f"there is no part {name!r}: {did_you_mean(name, PARTS)}")
     if asked.images and not all(
-        (asked.images / side).is_dir() for side in ("train", "test")
+        (asked.images / part).is_dir() for part in ("train", "test")
     ):
         options.error(f"{asked.images}: needs train/<class>/ and test/<class>/")
     page = asked.out or (
@@ -176,7 +176,7 @@ def command(name: str, quick: bool, used: list[Images]) -> str:
 
 def describe(images: Images) -> str:
     """What was measured with, in words."""
-    train, test = (len(files_of(images.folder, side)) for side in (TRAIN, TEST))
+    train, test = (len(files_of(images.folder, part)) for part in (TRAIN, TEST))
     what = (
         "the built-in sports, drawn, as JPEG files"
         if images.drawn

@@ -50,10 +50,10 @@ from triptych.network.layers import (
     ReLU,
 )
 
-Sides = tuple[NDArray[np.uint8], NDArray[np.int32]]  # images and their labels
+Labeled = tuple[NDArray[np.uint8], NDArray[np.int32]]  # images and their labels
 
 
-def linear_accuracy(train: Sides, test: Sides) -> float:
+def linear_accuracy(train: Labeled, test: Labeled) -> float:
     """Logistic regression on raw pixels; penalty chosen on the training images."""
     learner = make_pipeline(StandardScaler(), LogisticRegression(max_iter=60))
     search = GridSearchCV(learner, {"logisticregression__C": [1e-5, 1e-4, 1e-3]}, cv=3)
@@ -66,7 +66,7 @@ def linear_accuracy(train: Sides, test: Sides) -> float:
     )
 
 
-def hog_accuracy(train: Sides, test: Sides) -> float:
+def hog_accuracy(train: Labeled, test: Labeled) -> float:
     """A linear SVM on HOG; its penalty is chosen on the training images."""
     search = GridSearchCV(LinearSVC(), {"C": [0.003, 0.01, 0.03, 0.1]}, cv=3)
     search.fit(hog(train[0]), train[1])

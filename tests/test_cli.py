@@ -251,7 +251,7 @@ UNUSABLE = [
     (["images", "digits", "--image-size", "0"], "--image-size is 0, but must be 4 to"),
     (["images", "digits", "--image-size", "5000"], "5000, but must be 4 to 1,024"),
     (["images", "digits", "--seed", "-1"], "--seed is -1, but must be 0 or more"),
-    (["images", "empty folder", "--full"], "--full is for the built-in images only"),
+    (["images", "empty folder", "--full"], "--full is for the sports only"),
     (["show", "resnet18"], "there is no network 'resnet18': known: 2017-keras, "),
     (["compare", "x" * 5000], "there is no folder or archive 'xxx"),
     (["show", "x" * 5000], "there is no network 'xxx"),

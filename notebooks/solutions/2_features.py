@@ -1,6 +1,6 @@
 # %% 1
-most_frequent = np.bincount(labels[sides.train]).argmax()
-always_the_same = np.mean(labels[sides.test] == most_frequent)
+most_frequent = np.bincount(labels[parts.train]).argmax()
+always_the_same = np.mean(labels[parts.test] == most_frequent)
 
 # %% 2
 features = np.hstack((hog(images), colors(images)))

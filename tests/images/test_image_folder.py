@@ -217,7 +217,7 @@ def test_a_class_folder_without_an_image_file_is_noted_and_no_class(
         open_images(root, size=(12, 16), strict=True)
 
 
-def test_a_class_folder_of_a_side_without_an_image_file(tmp_path: Path) -> None:
+def test_a_class_folder_of_a_part_without_an_image_file(tmp_path: Path) -> None:
     fill(
         tmp_path,
         images("train/a", "train/b", "test/a")

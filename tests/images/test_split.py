@@ -32,7 +32,7 @@ def joined(made: Split) -> NDArray[np.int64]:
     test=st.sampled_from([0, 0.2, 0.5]),
 )
 @settings(max_examples=150, deadline=None)
-def test_every_row_is_on_one_side(
+def test_every_row_is_in_one_part(
     rows: list[tuple[int, int]], seed: int, validation: float, test: float
 ) -> None:
     labels = np.array([label for label, _ in rows], dtype=np.int32)

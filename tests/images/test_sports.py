@@ -59,7 +59,7 @@ def test_every_part_of_the_key_counts() -> None:
 
 
 def test_many_keys_give_no_image_twice() -> None:
-    keys = [(0, side, 3, i) for side in (0, 1) for i in range(30)]
+    keys = [(0, part, 3, i) for part in (0, 1) for i in range(30)]
     assert len({_digest("rowing", 32, key) for key in keys}) == 60
 
 

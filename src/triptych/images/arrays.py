@@ -63,7 +63,7 @@ def _checked(
     arrays: Arrays,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], tuple[str, ...]]:
     """The arrays in the form that is kept, and the classes in order."""
-    if not isinstance(arrays, tuple) or len(arrays) != 2:
+    if not isinstance(arrays, tuple | list) or len(arrays) != 2:
         raise UsageError(
             f"images: {quote(arrays)} are no images; "
             "give a tuple of two arrays, (images, labels), or a folder"

@@ -39,7 +39,7 @@ def find_duplicates(
 
     `digests` (rows, 16) stand for the pixels; `labels` and `parts` are those of the
     rows; what is not `usable` has no pixels and is no copy of anything. A copy of an
-    image in another class is left out with it; of copies in one class one stays: on
+    image in another class is left out with it; of copies in one class one stays: in
     the test part, else validation, else train.
     """
     rows = np.flatnonzero(usable)
@@ -71,7 +71,7 @@ def _judge(
             Copy(row, other, "duplicate across classes")
             for row, other in others.items()
         ]
-    # Sides are numbered train < validation < test.
+    # Parts are numbered train < validation < test.
     kept = max(rows, key=lambda row: (parts[row], -row))
     return [
         Copy(

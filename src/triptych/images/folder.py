@@ -77,7 +77,7 @@ class _Layout:
     parted: bool
 
     def place(self, path: str) -> tuple[int, str] | None:
-        """Side and class of the file at `path`, or None outside the class folders."""
+        """Part and class of the file at `path`, or None outside the class folders."""
         folders = path.split("/", self.wrappers + 2)[self.wrappers :]
         if len(folders) < 2 + self.parted:
             return None
@@ -220,11 +220,11 @@ def _below(path: str, wrappers: int) -> str:
 def _layout(source: Path, reader: Reader) -> _Layout:
     """Find the wrapping folders, then tell the layouts apart. Raises ImagesError."""
     wrappers, below = _unwrapped(reader)
-    tops = {parts[0] for parts in below}
-    named = _side_names(tops)
+    tops = {folders[0] for folders in below}
+    named = _part_names(tops)
     # A plain class may be called "train"; a part has class folders in it.
     has_train = any(
-        parts[0].casefold() == "train" and len(parts) > 2 for parts in below
+        folders[0].casefold() == "train" and len(folders) > 2 for folders in below
     )
     if has_train or (tops and tops == named):
         if not has_train:
@@ -242,30 +242,30 @@ def _layout(source: Path, reader: Reader) -> _Layout:
 
 def _unwrapped(reader: Reader) -> tuple[int, list[list[str]]]:
     """How many folders are around everything else, and what is below them: the first
-    two parts of each path, and the rest.
+    two names of each path, and the rest.
     """
     # As if each held a file.
-    folders = [f"{folder}/-" for folder in reader.empty_folders]
+    empty = [f"{folder}/-" for folder in reader.empty_folders]
     wrappers = 0
     while True:
         below = [
             path.split("/", wrappers + 2)[wrappers:]
-            for path in _chain(reader.names, folders)
+            for path in _chain(reader.names, empty)
             if path.count("/") > wrappers
         ]
-        tops = {parts[0] for parts in below}
-        deeper = any(len(parts) > 2 for parts in below)
-        if len(tops) != 1 or tops & _side_names(tops) or not deeper:
+        tops = {folders[0] for folders in below}
+        deeper = any(len(folders) > 2 for folders in below)
+        if len(tops) != 1 or tops & _part_names(tops) or not deeper:
             return wrappers, below
         wrappers += 1
 
 
-def _chain(names: Names, folders: list[str]) -> Iterable[str]:
+def _chain(names: Names, others: list[str]) -> Iterable[str]:
     yield from names
-    yield from folders
+    yield from others
 
 
-def _side_names(tops: set[str]) -> set[str]:
+def _part_names(tops: set[str]) -> set[str]:
     return {top for top in tops if top.casefold() in PART_FOLDERS}
 
 

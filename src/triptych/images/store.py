@@ -260,14 +260,14 @@ def _write_index(
     problems: list[Problem],
 ) -> None:
     names = Names.of(contents.names[int(row)] for row in kept)
-    parts = (
+    columns = (
         contents.labels[kept].astype(np.int32).tobytes(),
         contents.parts[kept].astype(np.uint8).tobytes(),
         names.ends.tobytes(),
         bytes(names.blob),
     )
     for name, data in zip(
-        (*_INDEX, "digests.bin"), (*parts, digests.tobytes()), strict=True
+        (*_INDEX, "digests.bin"), (*columns, digests.tobytes()), strict=True
     ):
         with open(folder / name, "wb") as file:
             file.write(data)

@@ -145,7 +145,7 @@ def _standing(done: list[FrameworkResult], verdict: str) -> str:
 
 
 def _accuracies(done: list[FrameworkResult], result: Result) -> str:
-    for side, shares in (
+    for part, shares in (
         ("test", [one.test_accuracy for one in done]),
         ("validation", [one.validation_accuracy for one in done]),
     ):
@@ -156,9 +156,9 @@ def _accuracies(done: list[FrameworkResult], result: Result) -> str:
                 if len(known) > 1 and percent(min(known)) == percent(max(known))
                 else ""
             )
-            images = count(getattr(result.images, side))
+            images = count(getattr(result.images, part))
             return (
-                f"{side} accuracy {span(min(known), max(known))}{each} "
+                f"{part} accuracy {span(min(known), max(known))}{each} "
                 f"on {images} images"
             )
     return "trained, with no images set aside to test it on"

@@ -87,9 +87,9 @@ class Recipe:
         for name, least in {"epochs": 1, "batch_size": 1, "seed": 0}.items():
             check_least(name, getattr(self, name), least, RecipeError)
         for side in pair(self.image_size):
-            check_least("image_size", side, 4, RecipeError, most=1024)
-        if self.full and self.images not in DEFAULTS:
-            raise RecipeError("full is for the built-in images only; leave it out")
+            check_least("a side of image_size", side, 4, RecipeError, most=1024)
+        if self.full and self.images != "sports":
+            raise RecipeError("full is for the sports only; leave it out")
         if not self.frameworks:
             raise RecipeError("frameworks: name one or more")
         for name in self.frameworks:
@@ -275,7 +275,7 @@ def tables_of(options: Options) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
-    """A number of NumPy's as one of Python's."""
+    """A number of NumPy's as one of Python's; a list is a tuple then."""
     if isinstance(value, tuple | list):
         return tuple(_plain(one) for one in value)
     return value.item() if isinstance(value, np.generic) else value

@@ -172,9 +172,9 @@ def test_what_the_run_has_trained_on_is_no_test_image_anywhere(
         f"{'test' if '0' in name else 'train'}/{name}": data
         for name, data in new.items()
     }
-    sided = fill(tmp_path / "sided", parts | {"test/a/known.png": known})
-    assert counts(package.evaluate(run, sided)) == (3, 0, 10, 1)
-    assert counts(package.evaluate(run, sided, part="train")) == (10, 1, 3, 0)
+    parted = fill(tmp_path / "parted", parts | {"test/a/known.png": known})
+    assert counts(package.evaluate(run, parted)) == (3, 0, 10, 1)
+    assert counts(package.evaluate(run, parted, part="train")) == (10, 1, 3, 0)
 
 
 def test_evaluation_on_the_terminal(

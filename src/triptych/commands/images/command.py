@@ -61,7 +61,6 @@ def images(
 
     from triptych.commands.images.terminal import images_table
     from triptych.errors import UsageError, check_least
-    from triptych.images.built_in import BUILT_IN
     from triptych.images.export import save_images
     from triptych.images.found import describe
     from triptych.images.sheet import contact_sheet
@@ -71,8 +70,8 @@ def images(
 
     check_least("--seed", seed, 0)
     check_least("--image-size", image_size, 4, most=1024)
-    if full and source not in BUILT_IN:
-        raise UsageError("--full is for the built-in images only; leave it out")
+    if full and source != "sports":
+        raise UsageError("--full is for the sports only; leave it out")
     with ImagesProgress() as progress:
         store = open_images(
             source,
