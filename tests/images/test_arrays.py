@@ -75,14 +75,13 @@ def test_what_is_no_labeled_images(images: Any, labels: Any, message: str) -> No
 @pytest.mark.parametrize(
     "given",
     [
-        [drawn(4, 8, 8, 3), [0, 1, 0, 1]],
         drawn(4, 8, 8, 3),
         (drawn(4, 8, 8, 3),),
         None,
         {"images": 3},
     ],
 )
-def test_what_is_no_tuple_of_two(given: Any) -> None:
+def test_what_is_no_pair(given: Any) -> None:
     with pytest.raises(UsageError, match=r"give a tuple of two arrays") as refused:
         located(given)
     assert "\n" not in str(refused.value)

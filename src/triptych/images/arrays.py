@@ -31,9 +31,9 @@ SUFFIX = ".safetensors"
 TITLE = "the arrays (images, labels)"
 """What messages call them, wherever they are kept."""
 
-Arrays = tuple[ArrayLike, ArrayLike]
-"""Images, uint8 of shape (n, height, width, 3), or without the last axis for gray ones;
-and n labels, numbers or names.
+Arrays = tuple[ArrayLike, ArrayLike] | list[ArrayLike]
+"""A pair: images, uint8 of shape (n, height, width, 3), or without the last axis for
+gray ones; and n labels, numbers or names.
 """
 
 

@@ -145,9 +145,7 @@ def _start(
     """Open the images, make the run folder, and fill it."""
     timeout = check_timeout(timeout)
     for table in (tables, given):
-        images = table.get("images")
-        images = tuple(images) if isinstance(images, list) else images
-        if isinstance(images, str | Path | tuple):
+        if isinstance(images := table.get("images"), str | Path | tuple | list):
             table["images"] = located(images)
     plan, architecture = make_plan(tables, given)
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
