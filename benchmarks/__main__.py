@@ -6,7 +6,7 @@ docs/benchmarks.md]
 Figures are stored beside the page (benchmarks.json), one object a part, and the page is
 made from all that is stored: with `--only`, the others stay as they are. About an
 hour on two cores. `--quick` only shows that everything works: tiny settings, no
-figure means anything, and nothing is written to docs/.
+figure means anything, nothing is written to docs/, and it fails if anything did.
 
 FOLDER has train/<class>/ and test/<class>/; without it, the built-in sports are drawn
 and kept as JPEG files of 224 px.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -125,10 +126,11 @@ def main() -> None:
             stored[name] = measured(PARTS[name], settings)
             pages.write(page.with_suffix(".json"), stored)
             write_page(page, stored)
-    Console(width=TABLE_WIDTH).print(
-        pages.table(PARTS, {name: stored[name] for name in chosen})
-    )
+    measured_now = {name: stored[name] for name in chosen}
+    Console(width=TABLE_WIDTH).print(pages.table(PARTS, measured_now))
     print(page)
+    if asked.quick and (reasons := pages.failures(measured_now)):
+        sys.exit("\n".join(["these failed:", *reasons]))
 
 
 def find(folder: Path | None, quick: bool, scratch: Path) -> Images:

@@ -69,7 +69,7 @@ class Bare:
 
     def __init__(self, order: Values) -> None:
         ejected = load(Path(order["script"]))
-        self.model = ejected.Model(ejected.initial_weights(0))
+        self.model = ejected.Model({n: ejected.initial(n) for n in ejected.TENSORS})
         with np.load(order["batches"]) as file:
             held = dict(file)
         masks = {
@@ -92,8 +92,7 @@ class Bare:
         started = time.perf_counter()
         losses = []
         for images, labels, masks in self.batches:
-            loss, _ = self.model.train(images, labels, masks, RATE)
-            losses.append(loss)
+            losses.append(self.model.train(images, labels, masks, RATE))
         float(losses[-1])  # waits for the device
         return time.perf_counter() - started
 

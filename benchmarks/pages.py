@@ -6,7 +6,7 @@ import inspect
 import json
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,22 @@ def table(parts: Mapping[str, Part], stored: Mapping[str, Values]) -> Table:
         for one in section(parts[name], stored[name])["headlines"]:
             found.add_row(*map(escape, one.values()))
     return found
+
+
+def failures(stored: Mapping[str, Values]) -> list[str]:
+    """What ended before it was measured, and why, a line each."""
+    return [f"{name}: {one}" for name, part in stored.items() for one in _failed(part)]
+
+
+def _failed(value: object) -> Iterator[str]:
+    """The reasons that `attempt` has put among raw values."""
+    if isinstance(value, Mapping):
+        if "failed" in value:
+            yield str(value["failed"])
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _failed(one)
 
 
 def section(part: Part, stored: Values | None) -> dict[str, Any]:

@@ -361,6 +361,17 @@ def test_the_cheap_parts_run(tmp_path: Path) -> None:
     assert after["startup"]["values"] != stored["startup"]["values"]
 
 
+def test_a_quick_run_fails_with_what_it_could_not_measure(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        (tmp_path / "photos" / part / "a").mkdir(parents=True)
+        (tmp_path / "photos" / part / "a" / "x.jpg").write_text("no image")
+    options = ("--images", tmp_path / "photos", "--out", tmp_path / "page.md")
+    done = run("--quick", "--only", "limits,images", *options)
+    assert done.returncode == 1
+    _, _, failures = done.stderr.partition("these failed:\n")
+    assert {line.partition(":")[0] for line in failures.splitlines()} == {"images"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

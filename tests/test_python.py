@@ -82,7 +82,7 @@ def test_images_may_be_arrays(tmp_path: Path) -> None:
     labels = ["cat", "dog"] * 20
     int64: Any = np.int64  # what NumPy counts with
     done = triptych.train(
-        [images, labels],  # type: ignore[arg-type]  # a pair, as well
+        [images, labels],  # a pair, as well
         framework="reference",
         network=OWN,
         epochs=int64(1),
