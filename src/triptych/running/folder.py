@@ -196,10 +196,11 @@ class RunFolder:
         """An existing run folder, by path or name in `runs/`; raises RunFolderError if
         there is none, or if its parts do not fit each other.
         """
-        path = Path(path) if isinstance(path, str | Path) else Path(quote(path))
+        named = isinstance(path, str | Path)
+        path = Path(path if named else quote(path))
         if not os.path.exists(path) and os.path.isdir(RUNS / path):
             path = RUNS / path
-        if not os.path.isfile(path / RECIPE):
+        if not (named and os.path.isfile(path / RECIPE)):
             raise RunFolderError(
                 f"{path}: not a run folder; 'triptych runs' lists your runs"
             )
