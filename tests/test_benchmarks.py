@@ -207,11 +207,14 @@ def test_an_ejected_program_is_compared_epoch_by_epoch() -> None:
 def test_only_a_difference_within_the_margin_is_equivalent() -> None:
     around_0 = [0.01, -0.01, 0.005, -0.005]
     spread = 0.03 / (statistics.stdev(around_0) / 2)
-    assert anew.not_equivalent(around_0) == pytest.approx(stats.t.sf(spread, 3))
-    assert anew.not_equivalent([0.04 + one for one in around_0]) > 0.5
-    assert anew.not_equivalent([-0.04 + one for one in around_0]) > 0.5
-    assert anew.not_equivalent([0.2, -0.2, 0.1, -0.1]) > anew.LEVEL  # too few to tell
-    assert anew.not_equivalent([0.0]) == 1.0
+    assert anew.worse(around_0) == pytest.approx(stats.t.sf(spread, 3))
+    assert anew.better(around_0) == pytest.approx(stats.t.sf(spread, 3))
+    above = [0.04 + one for one in around_0]
+    assert anew.better(above) > 0.5 > anew.LEVEL > anew.worse(above)
+    below = [-0.04 + one for one in around_0]
+    assert anew.worse(below) > 0.5 > anew.LEVEL > anew.better(below)
+    assert anew.worse([0.2, -0.2, 0.1, -0.1]) > anew.LEVEL  # too few to tell
+    assert anew.worse([0.0]) == anew.better([0.0]) == 1.0
 
 
 def test_an_accuracy_is_reached_within_the_limit_or_not() -> None:
