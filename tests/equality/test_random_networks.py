@@ -29,13 +29,17 @@ from triptych.network.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    HardSigmoid,
+    HardSwish,
     Layer,
     LayerNorm,
+    LeakyReLU,
     MaxPool,
     ReLU,
     ReLU6,
     Rows,
     Sigmoid,
+    SiLU,
     Tanh,
 )
 from triptych.running.exam import Case
@@ -52,7 +56,9 @@ WINDOWS: list[st.SearchStrategy[Layer]] = [
 ]  # fmt: skip
 ANYWHERE: list[st.SearchStrategy[Layer]] = [
     st.just(Bias()), st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()),
-    st.just(Sigmoid()), st.just(GELU()),
+    st.just(Sigmoid()), st.just(GELU()), st.just(SiLU()),
+    st.just(HardSigmoid()), st.just(HardSwish()),
+    st.builds(LeakyReLU, slope=st.sampled_from([0.01, 0.3])),
     st.builds(LayerNorm, epsilon=st.sampled_from([1e-5, 0.1])),
     st.builds(Dropout, rate=st.sampled_from([0.25, 0.5])),
 ]  # fmt: skip

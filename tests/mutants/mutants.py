@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from tests.mutants import branches
+from tests.mutants import branches, modern
 from tests.mutants.branches import DENSE, LOSS, SECOND, SQUARES, VELOCITY, Row
 from tests.mutants.changes import (
     Change,
@@ -617,10 +617,10 @@ def _keras(name: str, **slots: str) -> Any:
 MUTANTS = [
     Mutant(framework, *row)
     for framework, rows in (
-        ("pytorch", PYTORCH + branches.PYTORCH),
-        ("tensorflow", TENSORFLOW + branches.TENSORFLOW),
-        ("jax", JAX + branches.JAX),
-        ("keras", KERAS + branches.KERAS),
+        ("pytorch", PYTORCH + branches.PYTORCH + modern.PYTORCH),
+        ("tensorflow", TENSORFLOW + branches.TENSORFLOW + modern.TENSORFLOW),
+        ("jax", JAX + branches.JAX + modern.JAX),
+        ("keras", KERAS + branches.KERAS + modern.KERAS),
     )
     for row in (*rows, *branches.EVERY)
 ]

@@ -31,14 +31,18 @@ from triptych.network.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    HardSigmoid,
+    HardSwish,
     Layer,
     LayerNorm,
+    LeakyReLU,
     MaxPool,
     Recurrent,
     ReLU,
     ReLU6,
     Rows,
     Sigmoid,
+    SiLU,
     Tanh,
 )
 from triptych.network.layouts import channels_first
@@ -521,7 +525,8 @@ PADDING = st.sampled_from(["same", "valid"])
 INITIAL = st.sampled_from(["auto", "he_uniform", "lecun_normal", "normal", "zeros"])
 BIAS_INITIAL = st.sampled_from(["zeros", "fan_in_uniform", "normal"])
 ANYWHERE: st.SearchStrategy[Layer] = st.one_of(
-    st.sampled_from([ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU()]),
+    st.sampled_from([ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU(), SiLU()]),
+    st.sampled_from([HardSigmoid(), HardSwish(), LeakyReLU(), LeakyReLU(0.25)]),
     st.builds(
         BatchNorm,
         epsilon=st.floats(1e-9, 1, exclude_min=True),

@@ -29,17 +29,25 @@ from triptych.network.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    HardSigmoid,
+    HardSwish,
     Layer,
     LayerNorm,
+    LeakyReLU,
     MaxPool,
     ReLU,
     ReLU6,
     Rows,
     Shape,
     Sigmoid,
+    SiLU,
     Tanh,
 )
 
+ACTIVATIONS = (
+    *(ReLU(), ReLU6(), LeakyReLU(), Tanh(), Sigmoid(), HardSigmoid()),
+    *(SiLU(), HardSwish(), GELU()),
+)
 SIDES = st.integers(1, 40)
 PAIRS = st.tuples(st.integers(1, 9), st.integers(1, 9))
 
@@ -116,11 +124,11 @@ def test_valid_padding_by_brute_force(
         *((layer(4, sequence=True), (5, 42), (5, 4)) for layer in (LSTM, GRU)),
         *(
             (layer, (5, 42), (5, 42))
-            for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU(), Dropout())
+            for layer in (*ACTIVATIONS, Dropout())
         ),
         *(
             (layer, (5, 6, 7), (5, 6, 7))
-            for layer in (BatchNorm(), ReLU(), ReLU6(), Tanh(), Sigmoid())
+            for layer in (BatchNorm(), *ACTIVATIONS)
         ),
         *((layer, (9,), (9,)) for layer in (BatchNorm(), GELU(), Dropout())),
         *((LayerNorm(), shape, shape) for shape in ((5, 6, 7), (5, 42), (9,))),
@@ -167,7 +175,7 @@ def test_shapes_of_what_merges() -> None:
         (GlobalAveragePool(), [(6, 7, 3)], 0, 0, 126),
         *(
             (layer, [(6, 7, 3)], 0, 0, 126)
-            for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU())
+            for layer in ACTIVATIONS
         ),
         (Dropout(), [(6, 7, 3)], 0, 0, 0),
         (Flatten(), [(6, 7, 3)], 0, 0, 0),

@@ -9,13 +9,22 @@ an answer.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.frameworks.activations import (
+    gelu,
+    hard_sigmoid,
+    hard_swish,
+    leaky_relu,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    tanh,
+)
 from triptych.frameworks.contract import Labels
-from triptych.frameworks.recurrence import gru, logistic, lstm
+from triptych.frameworks.recurrence import gru, lstm
 from triptych.frameworks.rounding import Values, rounded, summed
 from triptych.frameworks.tensors import (
     OVERFLOW,
@@ -23,7 +32,6 @@ from triptych.frameworks.tensors import (
     Pieces,
     Tensor,
     backward,
-    stretches,
 )
 from triptych.frameworks.windows import (
     average_pool,
@@ -50,12 +58,16 @@ __all__ = [
     "gelu",
     "global_average_pool",
     "gru",
+    "hard_sigmoid",
+    "hard_swish",
+    "leaky_relu",
     "lstm",
     "max_pool",
     "relu",
     "relu6",
     "rows",
     "sigmoid",
+    "silu",
     "tanh",
 ]
 
@@ -133,79 +145,6 @@ def bias(x: Tensor, values: Tensor) -> Tensor:
         x.values + values.values,
         (x, values),
         lambda gradient: (gradient, summed(gradient)),
-    )
-
-
-def relu(x: Tensor) -> Tensor:
-    """max(x, 0); its derivative at 0 is 0."""
-
-    def pieces() -> Pieces:
-        return {
-            "relu: below 0": x.values < 0,
-            "relu: at 0": x.values == 0,
-            "relu: above 0": x.values > 0,
-        }
-
-    return Tensor(
-        np.maximum(x.values, 0),
-        (x,),
-        lambda gradient: (gradient * (x.values > 0),),
-        pieces,
-    )
-
-
-def relu6(x: Tensor) -> Tensor:
-    """min(max(x, 0), 6); its derivative at 0 and at 6 is 0."""
-    inside = (x.values > 0) & (x.values < 6)
-
-    def pieces() -> Pieces:
-        return {
-            "relu6: below 0": x.values < 0,
-            "relu6: at 0": x.values == 0,
-            "relu6: between": inside,
-            "relu6: at 6": x.values == 6,
-            "relu6: above 6": x.values > 6,
-        }
-
-    return Tensor(
-        np.clip(x.values, 0, 6), (x,), lambda gradient: (gradient * inside,), pieces
-    )
-
-
-def tanh(x: Tensor) -> Tensor:
-    """The hyperbolic tangent."""
-    values = np.tanh(x.values)
-    return Tensor(
-        values,
-        (x,),
-        lambda gradient: (gradient * (1 - values**2),),
-        lambda: stretches("tanh", x.values),
-    )
-
-
-def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x))."""
-    values = logistic(x.values)
-    return Tensor(
-        values,
-        (x,),
-        lambda gradient: (gradient * values * (1 - values),),
-        lambda: stretches("sigmoid", x.values),
-    )
-
-
-erf = np.vectorize(math.erf, otypes=[np.float64])
-
-
-def gelu(x: Tensor) -> Tensor:
-    """x Phi(x), with the normal distribution function Phi and its density phi."""
-    cumulative = 0.5 * (1 + erf(x.values / math.sqrt(2)))
-    density = np.exp(-0.5 * x.values**2) / math.sqrt(2 * math.pi)
-    return Tensor(
-        x.values * cumulative,
-        (x,),
-        lambda gradient: (gradient * (cumulative + x.values * density),),
-        lambda: stretches("gelu", x.values),
     )
 
 

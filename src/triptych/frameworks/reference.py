@@ -121,6 +121,8 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
                 f'weights["{name}.{tensor}"]' for tensor in layer.parameters(shape)
             ]
             arguments.append(f"sequence={sequence}")
+        case layers.LeakyReLU(slope=slope):
+            arguments.append(str(slope))
         case layers.Dropout(rate=rate):
             arguments.append(f'{rate}, masks.get("{name}")')
     return f"{kind}({', '.join(arguments)})"

@@ -31,6 +31,16 @@ LAYER_NORM_EPSILON = 1e-5
 1e-3, Flax 1e-6.
 """
 
+LEAKY_RELU_SLOPE = 0.01
+"""Below 0, and at 0, where the slope jumps. PyTorch and JAX 0.01 (but JAX has slope 1
+at 0), TensorFlow 0.2, Keras 0.3.
+"""
+
+HARD_SIGMOID_EDGE = 3.0
+"""min(max(x / 6 + 1/2, 0), 1) is cut off at -3 and 3 (Howard et al., 2019), and on
+these edges, too, its derivative is 0. Keras 2 had 0.2 x + 1/2, cut off at 2.5.
+"""
+
 LSTM_GATES = "ifgo"
 """Input, forget, candidate, output: the order of the gates along the last axis of an
 LSTM's tensors.

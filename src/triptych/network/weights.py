@@ -34,16 +34,22 @@ from triptych.network.layers import (
     Conv,
     Dense,
     DepthwiseConv,
+    HardSwish,
     Initial,
+    LeakyReLU,
     Recurrent,
     ReLU,
     ReLU6,
     Shape,
+    SiLU,
 )
 from triptych.network.layouts import Array
 from triptych.network.rng import stream
 
 Weights = dict[str, Array]
+
+RECTIFIERS = (ReLU, ReLU6, LeakyReLU, SiLU, HardSwish, GELU)
+"""Activations that let what is above 0 pass and little of what is below."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,8 @@ def sample(how: Distribution, generator: np.random.Generator) -> NDArray[np.floa
 def initial_distributions(architecture: Architecture) -> dict[str, Distribution]:
     """How each parameter and running statistic begins.
 
-    Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, and
-    biases 0, unless the layer names another law; offsets 0, scales 1, running means 0
+    Kernels: He normal where a rectifier follows, Glorot uniform elsewhere, and biases
+    0, unless the layer names another law; offsets 0, scales 1, running means 0
     and variances 1. In recurrent layers each gate has a kernel of its own, Glorot
     uniform, and an orthogonal one for the state; LSTMs remember at first.
     """
@@ -162,7 +168,7 @@ def _rectified(architecture: Architecture, node: Node) -> bool:
         if frontier.isdisjoint(later.inputs):
             continue
         if isinstance(later.layer, Activation):
-            return isinstance(later.layer, ReLU | ReLU6 | GELU)
+            return isinstance(later.layer, RECTIFIERS)
         if isinstance(later.layer, Conv | DepthwiseConv | Dense | Recurrent):
             return False
         frontier.add(later.name)

@@ -54,10 +54,14 @@ _MASKS = (r",\s*masks: dict\[str, [\w.]+\] \| None = None", "")
 DIALECTS = {
     "keras": Dialect(
         ".weights.h5",
-        ("channel_sums", "normalize", "BatchNormalization", "Dropout", "GELU"),
+        (
+            *("channel_sums", "normalize", "BatchNormalization"),
+            *("Dropout", "GELU", "LeakyReLU"),
+        ),
         (
             (r"(?<![\w.])(BatchNormalization|Dropout)\(", r"layers.\1("),
             (r"(?<![\w.])GELU\(", 'layers.Activation("gelu", '),
+            (r"(?<![\w.])LeakyReLU\(", "layers.LeakyReLU("),
             (r" +\w+ = keras\.Input\([^=]*dtype=[^)]*optional=True,?\s*\)\n", ""),
             (r"(layers\.Dropout\([^()]*\)\(\s*\w+),\s*\w+,?\s*\)", r"\1)"),
             (r"keras\.Model\(\s*\[\s*(\w+),[^\]]*\],\s*", r"keras.Model(\1, "),

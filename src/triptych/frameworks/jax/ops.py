@@ -91,6 +91,11 @@ def layer_norm(x: jax.Array, weights: Tensors, name: str, epsilon: float) -> jax
     return normal * weights[f"{name}.scale"] + weights[f"{name}.offset"]
 
 
+def leaky_relu(x: jax.Array, slope: float) -> jax.Array:
+    """x above 0, slope x elsewhere; that of `jax.nn` has slope 1 at 0."""
+    return jnp.where(x > 0, x, slope * x)
+
+
 def windows(
     x: jax.Array,
     size: tuple[int, int],

@@ -36,6 +36,7 @@ TAKEN = {
     "dense",
     "batch_norm",
     "layer_norm",
+    "leaky_relu",
     "max_pool",
     "average_pool",
     "lstm",
@@ -48,6 +49,9 @@ ACTIVATIONS: dict[type[layers.Layer], str] = {
     layers.ReLU: "jax.nn.relu",
     layers.ReLU6: "jax.nn.relu6",
     layers.Tanh: "jnp.tanh",
+    layers.HardSigmoid: "jax.nn.hard_sigmoid",
+    layers.SiLU: "jax.nn.silu",
+    layers.HardSwish: "jax.nn.hard_swish",
     layers.Sigmoid: "jax.nn.sigmoid",
 }
 
@@ -115,6 +119,8 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
         case layers.Recurrent(sequence=sequence) as layer:
             name = quoted(node.name)
             return call(layer.kind, x, "weights", name, sequence=sequence or None)
+        case layers.LeakyReLU(slope=slope):
+            return call("leaky_relu", x, slope)
         case layers.GELU():
             return call("jax.nn.gelu", x, approximate=False)
         case layers.Activation() as activation:

@@ -131,6 +131,22 @@ class Dropout(keras.layers.Dropout):
 
 
 @keras.saving.register_keras_serializable("triptych")
+class LeakyReLU(keras.layers.Layer):
+    """x above 0, slope x elsewhere; on TensorFlow Keras' own rounds it to float32."""
+
+    def __init__(self, slope: float, **options: object) -> None:
+        super().__init__(**options)
+        self.slope = slope
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return ops.where(inputs > 0, inputs, self.slope * inputs)
+
+    def get_config(self) -> dict[str, object]:
+        config: dict[str, object] = super().get_config()
+        return config | {"slope": self.slope}
+
+
+@keras.saving.register_keras_serializable("triptych")
 class GELU(keras.layers.Layer):
     """x Phi(x); Keras' own rounds the root of 2 to float32 on TensorFlow."""
 

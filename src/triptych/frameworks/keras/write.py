@@ -29,6 +29,7 @@ TAKEN = {
     "Bias",
     "PaddedAverage",
     "Dropout",
+    "LeakyReLU",
     "GELU",
 }
 """Words that the lines of a network use: no variable of a layer can be called so."""
@@ -39,6 +40,9 @@ ACTIVATIONS: dict[type[layers.Layer], tuple[str, tuple[str, ...], dict[str, int]
     layers.GELU: ("GELU", (), {}),
     layers.Tanh: ("layers.Activation", (quoted("tanh"),), {}),
     layers.Sigmoid: ("layers.Activation", (quoted("sigmoid"),), {}),
+    layers.HardSigmoid: ("layers.Activation", (quoted("hard_sigmoid"),), {}),
+    layers.SiLU: ("layers.Activation", (quoted("silu"),), {}),
+    layers.HardSwish: ("layers.Activation", (quoted("hard_swish"),), {}),
 }
 """The class that computes each, with its arguments and options."""
 
@@ -182,6 +186,8 @@ def _layer(architecture: Architecture, node: Node, own: str) -> str:
         case layers.Recurrent(units=units, sequence=sequence) as layer:
             kind = f"layers.{layer.kind.upper()}"
             return call(kind, units, return_sequences=sequence or None, name=name)
+        case layers.LeakyReLU(slope=slope):
+            return call("LeakyReLU", slope, name=name)
         case layers.Activation() as activation:
             function, arguments, options = ACTIVATIONS[type(activation)]
             return call(function, *arguments, **options, name=name)

@@ -44,6 +44,9 @@ ACTIVATIONS: dict[type[layers.Layer], str] = {
     layers.ReLU6: "F.relu6",
     layers.Tanh: "torch.tanh",
     layers.Sigmoid: "torch.sigmoid",
+    layers.HardSigmoid: "F.hardsigmoid",
+    layers.SiLU: "F.silu",
+    layers.HardSwish: "F.hardswish",
     layers.GELU: "F.gelu",
 }
 
@@ -191,6 +194,8 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
             return f"{x}.permute(0, 2, 3, 1).flatten(start_dim=2)"
         case layers.Recurrent(sequence=sequence):
             return f"{own}({x})[0]{'' if sequence else '[:, -1]'}"
+        case layers.LeakyReLU(slope=slope):
+            return call("F.leaky_relu", x, slope)
         case layers.Activation() as activation:
             return call(ACTIVATIONS[type(activation)], x)
         case layers.Dropout(rate=rate):

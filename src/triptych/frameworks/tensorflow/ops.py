@@ -80,6 +80,16 @@ def layer_norm(
     return tf.cast(normal, x.dtype)
 
 
+def leaky_relu(x: tf.Tensor, slope: float) -> tf.Tensor:
+    """x above 0, slope x elsewhere; that of `tf.nn` rounds the slope to float32."""
+    return tf.where(x > 0, x, slope * x)
+
+
+def hard_sigmoid(x: tf.Tensor) -> tf.Tensor:
+    """min(max(x / 6 + 1/2, 0), 1)."""
+    return tf.nn.relu6(x + 3) / 6
+
+
 def gelu(x: tf.Tensor) -> tf.Tensor:
     """x Phi(x); `tf.nn.gelu` rounds the root of 2 to float32, even in float64."""
     return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))

@@ -32,6 +32,8 @@ TAKEN = {
     "lstm",
     "gru",
     "gelu",
+    "leaky_relu",
+    "hard_sigmoid",
     "dropout",
 }
 """Words that the lines of a network use: no variable of a layer can be called so."""
@@ -41,6 +43,8 @@ ACTIVATIONS: dict[type[layers.Layer], str] = {
     layers.ReLU6: "tf.nn.relu6",
     layers.Tanh: "tf.tanh",
     layers.Sigmoid: "tf.sigmoid",
+    layers.HardSigmoid: "hard_sigmoid",
+    layers.SiLU: "tf.nn.silu",
     layers.GELU: "gelu",
 }
 
@@ -177,6 +181,10 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
         case layers.Recurrent(sequence=sequence) as layer:
             tensors = [f"{own}_{tensor}" for tensor in layer.parameters(shape)]
             return call(layer.kind, x, *tensors, sequence=sequence or None)
+        case layers.LeakyReLU(slope=slope):
+            return call("leaky_relu", x, slope)
+        case layers.HardSwish():
+            return f"{x} * hard_sigmoid({x})"
         case layers.Activation() as activation:
             return call(ACTIVATIONS[type(activation)], x)
         case layers.Dropout(rate=rate):
