@@ -29,6 +29,7 @@ from triptych.network.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    GroupNorm,
     HardSigmoid,
     HardSwish,
     Layer,
@@ -38,24 +39,34 @@ from triptych.network.layers import (
     ReLU,
     ReLU6,
     Rows,
+    Scale,
     Sigmoid,
     SiLU,
+    StochasticDepth,
     Tanh,
 )
 from triptych.running.exam import Case
 
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
-PADDINGS = st.sampled_from(["same", "valid"])
+PADDINGS = st.sampled_from(["same", "valid", 0, 1, (0, 2), (2, 1)])
+POOLED = st.sampled_from(["same", "valid", 0])
 WINDOWS: list[st.SearchStrategy[Layer]] = [
     st.builds(Conv, filters=st.integers(1, 5), kernel=PAIRS, stride=PAIRS,
               padding=PADDINGS, bias=st.booleans()),
     st.builds(DepthwiseConv, kernel=PAIRS, stride=PAIRS, padding=PADDINGS,
               bias=st.booleans()),
-    st.builds(MaxPool, size=PAIRS, stride=PAIRS, padding=PADDINGS),
-    st.builds(AveragePool, size=PAIRS, stride=PAIRS, padding=PADDINGS),
+    st.builds(Conv, filters=st.sampled_from([2, 4]), kernel=PAIRS, dilation=PAIRS,
+              padding=PADDINGS, groups=st.sampled_from([1, 2])),
+    st.builds(DepthwiseConv, kernel=PAIRS, dilation=PAIRS, padding=PADDINGS),
+    st.builds(MaxPool, size=PAIRS, stride=PAIRS, padding=POOLED),
+    st.builds(AveragePool, size=PAIRS, stride=PAIRS, padding=POOLED),
+    st.builds(MaxPool, size=st.just((2, 3)), stride=PAIRS, padding=st.just((1, 2))),
+    st.builds(AveragePool, size=st.just(3), stride=PAIRS, padding=st.just((2, 1))),
+    st.builds(GroupNorm, groups=st.sampled_from([1, 2])),
+    st.builds(StochasticDepth, rate=st.just(0.5)),
 ]  # fmt: skip
 ANYWHERE: list[st.SearchStrategy[Layer]] = [
-    st.just(Bias()), st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()),
+    st.just(Bias()), st.just(Scale(0.5)), st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()),
     st.just(Sigmoid()), st.just(GELU()), st.just(SiLU()),
     st.just(HardSigmoid()), st.just(HardSwish()),
     st.builds(LeakyReLU, slope=st.sampled_from([0.01, 0.3])),

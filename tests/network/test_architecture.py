@@ -31,18 +31,22 @@ from triptych.network.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    GroupNorm,
     HardSigmoid,
     HardSwish,
     Layer,
     LayerNorm,
     LeakyReLU,
     MaxPool,
+    Multiply,
     Recurrent,
     ReLU,
     ReLU6,
     Rows,
+    Scale,
     Sigmoid,
     SiLU,
+    StochasticDepth,
     Tanh,
 )
 from triptych.network.layouts import channels_first
@@ -534,6 +538,7 @@ ANYWHERE: st.SearchStrategy[Layer] = st.one_of(
     ),
     st.builds(Dropout, rate=st.floats(0, 1, exclude_max=True)),
     st.builds(Bias, bias_initial=BIAS_INITIAL),
+    st.builds(Scale, start=st.floats(-2, 2)),
 )
 LAYER_NORM: st.SearchStrategy[Layer] = st.builds(
     LayerNorm, epsilon=st.floats(1e-9, 1, exclude_min=True)
@@ -550,6 +555,13 @@ ON_IMAGES: st.SearchStrategy[Layer] = st.one_of(
         bias_initial=BIAS_INITIAL,
     ),
     st.builds(
+        Conv,
+        filters=st.integers(1, 4),
+        kernel=SIDE_OR_PAIR,
+        dilation=SIDE_OR_PAIR,
+        padding=PADDING,
+    ),
+    st.builds(
         DepthwiseConv,
         kernel=SIDE_OR_PAIR,
         stride=SIDE_OR_PAIR,
@@ -563,6 +575,7 @@ ON_IMAGES: st.SearchStrategy[Layer] = st.one_of(
         AveragePool, size=SIDE_OR_PAIR, stride=st.none() | SIDE_OR_PAIR, padding=PADDING
     ),
 )
+ON_IMAGES |= st.sampled_from([GroupNorm(groups=1), StochasticDepth(0.2)])
 ON_FEATURES: st.SearchStrategy[Layer] = st.builds(
     Dense,
     units=st.integers(1, 9),

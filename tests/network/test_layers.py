@@ -29,18 +29,22 @@ from triptych.network.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    GroupNorm,
     HardSigmoid,
     HardSwish,
     Layer,
     LayerNorm,
     LeakyReLU,
     MaxPool,
+    Multiply,
     ReLU,
     ReLU6,
     Rows,
+    Scale,
     Shape,
     Sigmoid,
     SiLU,
+    StochasticDepth,
     Tanh,
 )
 
@@ -110,6 +114,13 @@ def test_valid_padding_by_brute_force(
         ),
         (DepthwiseConv(stride=2), (7, 7, 5), (4, 4, 5)),
         (MaxPool(), (13, 10, 8), (6, 5, 8)),
+        (Conv(filters=4, padding=(2, 0)), (5, 6, 7), (7, 4, 4)),
+        (Conv(filters=6, kernel=7, stride=2, padding=3, groups=3), (32, 33, 9), (16, 17, 6)),
+        (Conv(filters=4, dilation=(2, 3)), (5, 6, 7), (5, 6, 4)),
+        (Conv(filters=4, dilation=(2, 1), padding="valid"), (5, 6, 7), (1, 4, 4)),
+        (DepthwiseConv(dilation=2, padding=1), (5, 6, 7), (3, 4, 7)),
+        (MaxPool(size=3, stride=2, padding=1), (13, 10, 8), (7, 5, 8)),
+        (AveragePool(size=3, stride=1, padding=(2, 1)), (5, 6, 2), (7, 6, 2)),
         (MaxPool(padding="same"), (13, 10, 8), (7, 5, 8)),
         (MaxPool(size=3, stride=2), (13, 10, 8), (6, 4, 8)),
         (AveragePool(size=(1, 2)), (5, 5, 2), (5, 2, 2)),
@@ -132,6 +143,9 @@ def test_valid_padding_by_brute_force(
         ),
         *((layer, (9,), (9,)) for layer in (BatchNorm(), GELU(), Dropout())),
         *((LayerNorm(), shape, shape) for shape in ((5, 6, 7), (5, 42), (9,))),
+        *((Scale(0.1), shape, shape) for shape in ((5, 6, 7), (5, 42), (9,))),
+        *((GroupNorm(groups=groups), (5, 6, 8), (5, 6, 8)) for groups in (1, 4, 8)),
+        (StochasticDepth(), (5, 6, 7), (5, 6, 7)),
     ],
 )
 def test_shapes_by_hand(layer: Layer, shape: Shape, wanted: Shape) -> None:
@@ -155,6 +169,12 @@ def test_shapes_of_what_merges() -> None:
     [
         # 3 * 4 * 4 outputs of 2 * 18 operations and a bias
         (Conv(filters=4, padding="valid"), [(5, 6, 2)], 3 * 3 * 2 * 4 + 4, 0, 48 * 37),
+        (Conv(filters=4, groups=2), [(5, 6, 2)], 3 * 3 * 4 + 4, 0, 120 * 19),
+        (Conv(filters=4, dilation=2), [(5, 6, 2)], 3 * 3 * 2 * 4 + 4, 0, 120 * 37),
+        (GroupNorm(groups=2), [(5, 6, 2)], 4, 0, 7 * 60),
+        (Scale(), [(5, 6, 2)], 2, 0, 60),
+        (Multiply(), [(5, 6, 2), (2,)], 0, 0, 60),
+        (StochasticDepth(), [(5, 6, 2)], 0, 0, 0),
         (Conv(filters=4, padding="valid", bias=False), [(5, 6, 2)], 72, 0, 48 * 36),
         (
             Conv(filters=4, kernel=(1, 2), stride=2),
@@ -257,6 +277,26 @@ def test_one_channel_cannot_be_normalized_by_itself(shape: Shape) -> None:
             [(4, 4, 8), (4, 4, 9)],
             r"adds inputs of the same shape, but gets \(4, 4, 8\), \(4, 4, 9\)",
         ),
+        *(
+            (Multiply(), shapes, "multiplies two inputs of one shape, or an image by")
+            for shapes in (
+                *([(4, 4, 8), (4, 4, 9)], [(4, 4, 8), (9,)], [(8,), (4, 4, 8)]),
+                *([(4, 8), (8,)], [(8,), (8,), (8,)]),
+            )
+        ),
+        (
+            Conv(filters=6, groups=3),
+            [(4, 4, 8)],
+            "gets 8 channels, which 3 groups cannot share",
+        ),
+        (
+            GroupNorm(groups=3),
+            [(4, 4, 8)],
+            "gets 8 channels, which 3 groups cannot share",
+        ),
+        (GroupNorm(groups=8), [(1, 1, 8)], "each group gets one"),
+        (GroupNorm(groups=2), [(8,)], "needs an input of"),
+        (StochasticDepth(), [(8,)], "needs an input of"),
         (Rows(), [(8,)], "needs an input of"),
         (Rows(), [(4, 8)], "needs an input of"),
         (
@@ -357,6 +397,15 @@ ANY: dict[str, Any] = {name: getattr(layers, name) for name in layers.__all__}
         (lambda: ANY["Conv"](filters=True), "filters is True, but must be an integer"),
         (lambda: ANY["MaxPool"](size=(2,)), "but must be an integer, or two"),
         (lambda: ANY["MaxPool"](padding="sam"), "unknown padding 'sam': did you mean"),
+        (lambda: ANY["MaxPool"](padding=1.5), "must be 'same', 'valid', an integer"),
+        (lambda: Conv(filters=2, padding=-1), "padding is -1, but must be 0 or more"),
+        (lambda: MaxPool(padding=2), "padding is 2, but must be below 2, its size"),
+        (lambda: AveragePool(size=(3, 1), padding=1), "would see padding only"),
+        (lambda: Conv(filters=2, stride=2, dilation=2), "a stride and a dilation"),
+        (lambda: Conv(filters=4, groups=3), "4 filters, which 3 groups cannot share"),
+        (lambda: LeakyReLU(1.0), "slope is 1.0, but must be above 0 and below 1"),
+        (lambda: GroupNorm(groups=2, epsilon=0.0), "epsilon is 0.0, but must be above"),
+        (lambda: Scale(float("inf")), "start is inf, but must be finite"),
         (lambda: ANY["Dropout"]("x"), "rate is 'x', but must be a number"),
         (lambda: ANY["BatchNorm"](epsilon=None), "epsilon is None, but must be a num"),
     ],

@@ -212,8 +212,11 @@ def quote(ops: Path, text: str) -> str:
 
 
 def _called(text: str) -> set[str]:
-    """The functions and classes that a text calls by their bare names."""
-    return set(re.findall(r"(?<![\w.])(\w+)\(", text))
+    """The functions and classes that a text calls, or inherits from, by their bare
+    names.
+    """
+    inherited = re.findall(r"^class \w+\((\w+)\)", text, re.MULTILINE)
+    return {*re.findall(r"(?<![\w.])(\w+)\(", text), *inherited}
 
 
 def first_line(statement: ast.stmt) -> int:

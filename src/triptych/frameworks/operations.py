@@ -57,17 +57,21 @@ __all__ = [
     "flatten",
     "gelu",
     "global_average_pool",
+    "group_norm",
     "gru",
     "hard_sigmoid",
     "hard_swish",
     "leaky_relu",
     "lstm",
     "max_pool",
+    "multiply",
     "relu",
     "relu6",
     "rows",
+    "scale",
     "sigmoid",
     "silu",
+    "stochastic_depth",
     "tanh",
 ]
 
@@ -139,6 +143,40 @@ def layer_norm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: float) -> Tens
     return Tensor(values, (x, scale, offset), derivative)
 
 
+def group_norm(
+    x: Tensor, scale: Tensor, offset: Tensor, groups: int, epsilon: float
+) -> Tensor:
+    """Normalize each group of an image's channels, over all its pixels."""
+    shape = x.values.shape
+    parted = (shape[0], -1, groups, shape[-1] // groups)
+    within = (1, 3)
+    centered = x.values.reshape(parted)
+    centered = centered - centered.mean(axis=within, keepdims=True)
+    deviation = np.sqrt((centered**2).mean(axis=within, keepdims=True) + epsilon)
+    normal = centered / deviation
+
+    def derivative(gradient: Values) -> tuple[Values, ...]:
+        to_normal = (gradient * scale.values).reshape(parted)
+        # The group's mean and deviation move with x, and take their part away.
+        common = to_normal.mean(axis=within, keepdims=True)
+        along = (to_normal * normal).mean(axis=within, keepdims=True)
+        to_x = (to_normal - common - normal * along) / deviation
+        to_scale = summed(gradient * normal.reshape(shape))
+        return to_x.reshape(shape), to_scale, summed(gradient)
+
+    values = normal.reshape(shape) * scale.values + offset.values
+    return Tensor(values, (x, scale, offset), derivative)
+
+
+def scale(x: Tensor, factors: Tensor) -> Tensor:
+    """One number a channel, multiplied with it."""
+    return Tensor(
+        x.values * factors.values,
+        (x, factors),
+        lambda gradient: (gradient * factors.values, summed(gradient * x.values)),
+    )
+
+
 def bias(x: Tensor, values: Tensor) -> Tensor:
     """One number a channel, added; its gradient is the sum over all places."""
     return Tensor(
@@ -150,12 +188,23 @@ def bias(x: Tensor, values: Tensor) -> Tensor:
 
 def dropout(x: Tensor, rate: float, mask: NDArray[np.bool_] | None) -> Tensor:
     """Inverted dropout; without a mask every unit is kept."""
+    return _masked(x, rate, mask, "dropout")
+
+
+def stochastic_depth(x: Tensor, rate: float, mask: NDArray[np.bool_] | None) -> Tensor:
+    """Dropout of whole images: of each, `mask` has one number."""
+    return _masked(x, rate, mask, "stochastic_depth")
+
+
+def _masked(
+    x: Tensor, rate: float, mask: NDArray[np.bool_] | None, kind: str
+) -> Tensor:
     if mask is None:
         return x
     factor = mask / (1 - rate)
 
     def pieces() -> Pieces:
-        return {"dropout: kept": mask, "dropout: dropped": ~mask}
+        return {f"{kind}: kept": mask, f"{kind}: dropped": ~mask}
 
     return Tensor(
         x.values * factor, (x,), lambda gradient: (gradient * factor,), pieces
@@ -187,6 +236,21 @@ def add(*inputs: Tensor) -> Tensor:
         inputs,
         lambda gradient: (gradient,) * len(inputs),
     )
+
+
+def multiply(x: Tensor, factors: Tensor) -> Tensor:
+    """The product; features, where x is an image, count for all its pixels."""
+    given = factors.values
+    if given.ndim < x.values.ndim:
+        given = given[:, None, None, :]
+
+    def derivative(gradient: Values) -> tuple[Values, Values]:
+        to_factors = gradient * x.values
+        if factors.values.ndim < to_factors.ndim:
+            to_factors = to_factors.sum(axis=(1, 2))
+        return gradient * given, to_factors
+
+    return Tensor(x.values * given, (x, factors), derivative)
 
 
 def concat(*inputs: Tensor) -> Tensor:

@@ -31,6 +31,11 @@ LAYER_NORM_EPSILON = 1e-5
 1e-3, Flax 1e-6.
 """
 
+GROUP_NORM_EPSILON = 1e-5
+"""Added to the variance of each group, which is biased. PyTorch 1e-5; Keras 1e-3, Flax
+1e-6.
+"""
+
 LEAKY_RELU_SLOPE = 0.01
 """Below 0, and at 0, where the slope jumps. PyTorch and JAX 0.01 (but JAX has slope 1
 at 0), TensorFlow 0.2, Keras 0.3.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from triptych.errors import ArchitectureError, did_you_mean, quote
 from triptych.files import to_toml
-from triptych.network.layers import Dense, Dropout, Flatten, Layer, Shape
+from triptych.network.layers import Dense, Dropout, Flatten, Layer, Multiply, Shape
 from triptych.network.layouts import channels_first
 from triptych.network.names import INPUT, check_layer_name, check_network_name
 
@@ -178,9 +179,9 @@ class Architecture:
 
     @property
     def dropouts(self) -> dict[str, tuple[float, Shape]]:
-        """The rate of each dropout layer, and the shape that it masks."""
+        """The rate of each dropout layer, and the shape of an image's mask."""
         return {
-            node.name: (node.layer.rate, self.shapes[node.name])
+            node.name: (node.layer.rate, node.layer.mask_shape(self.shapes[node.name]))
             for node in self.nodes
             if isinstance(node.layer, Dropout)
         }
@@ -204,6 +205,8 @@ class Architecture:
             shapes = self.input_shapes(node)
             if isinstance(node.layer, Flatten) and len(shapes[0]) == 3:
                 flattened[node.name] = (shapes[0],)
+            elif isinstance(node.layer, Multiply) and len(shapes[0]) == 3:
+                self._check_factors(node, flattened)
             elif not isinstance(node.layer, Dense) and any(
                 name in flattened for name in node.inputs
             ):
@@ -223,6 +226,17 @@ class Architecture:
                         "adds flattened features to others; put a dense layer between"
                     )
         return flattened
+
+    def _check_factors(
+        self, node: Node, flattened: Mapping[str, tuple[Shape, ...]]
+    ) -> None:
+        """Features that are multiplied with channels stand in the channels' order."""
+        of_images = flattened.get(node.inputs[1], ())
+        if any(len(one) == 3 and math.prod(one[:2]) > 1 for one in of_images):
+            raise ArchitectureError(
+                f"{self.name}: layer {node.name!r} "
+                "multiplies channels by flattened pixels; put a dense layer between"
+            )
 
     def adapted(
         self, size: tuple[int, int] | None = None, classes: int | None = None

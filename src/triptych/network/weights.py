@@ -31,15 +31,15 @@ from triptych.network.layers import (
     Activation,
     Bias,
     BiasInitial,
-    Conv,
+    Convolution,
     Dense,
-    DepthwiseConv,
     HardSwish,
     Initial,
     LeakyReLU,
     Recurrent,
     ReLU,
     ReLU6,
+    Scale,
     Shape,
     SiLU,
 )
@@ -125,16 +125,18 @@ def _distribution(
     if isinstance(layer, Recurrent):
         return _recurrent(layer, tensor, shape)
     if tensor == "kernel":
-        assert isinstance(layer, Conv | DepthwiseConv | Dense)
+        assert isinstance(layer, Convolution | Dense)
         law = layer.initial
         if law == "auto":
             rectified = _rectified(architecture, node)
             law = "he_normal" if rectified else "glorot_uniform"
         return _law(law, shape, _fans(shape))
     if tensor == "bias":
-        assert isinstance(layer, Conv | DepthwiseConv | Dense | Bias)
+        assert isinstance(layer, Convolution | Dense | Bias)
         return _law(layer.bias_initial, shape, _fans(_kernel(architecture, node)))
     constant = 1.0 if tensor in ("scale", "variance") else 0.0
+    if isinstance(layer, Scale):
+        constant = layer.start
     return Distribution(shape, "constant", constant)
 
 
@@ -169,7 +171,7 @@ def _rectified(architecture: Architecture, node: Node) -> bool:
             continue
         if isinstance(later.layer, Activation):
             return isinstance(later.layer, RECTIFIERS)
-        if isinstance(later.layer, Conv | DepthwiseConv | Dense | Recurrent):
+        if isinstance(later.layer, Convolution | Dense | Recurrent):
             return False
         frontier.add(later.name)
     return False

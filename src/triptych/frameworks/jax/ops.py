@@ -35,7 +35,8 @@ def conv(
     x: jax.Array,
     kernel: jax.Array,
     strides: tuple[int, int],
-    padding: str,
+    padding: str | tuple[tuple[int, int], ...],
+    dilation: tuple[int, int] = (1, 1),
     groups: int = 1,
 ) -> jax.Array:
     """2-D convolution in the kernel's type."""
@@ -44,6 +45,7 @@ def conv(
         kernel,
         strides,
         padding,
+        rhs_dilation=dilation,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=groups,
         precision="highest",  # float32 by default is TF32 on some GPUs
@@ -91,6 +93,17 @@ def layer_norm(x: jax.Array, weights: Tensors, name: str, epsilon: float) -> jax
     return normal * weights[f"{name}.scale"] + weights[f"{name}.offset"]
 
 
+def group_norm(
+    x: jax.Array, weights: Tensors, name: str, groups: int, epsilon: float
+) -> jax.Array:
+    """Normalize each group of an image's channels, over all its pixels."""
+    parted = x.reshape(x.shape[0], -1, groups, x.shape[-1] // groups)
+    centered = parted - parted.mean((1, 3), keepdims=True)
+    variance = jnp.square(centered).mean((1, 3), keepdims=True)
+    normal = (centered / jnp.sqrt(variance + epsilon)).reshape(x.shape)
+    return normal * weights[f"{name}.scale"] + weights[f"{name}.offset"]
+
+
 def leaky_relu(x: jax.Array, slope: float) -> jax.Array:
     """x above 0, slope x elsewhere; that of `jax.nn` has slope 1 at 0."""
     return jnp.where(x > 0, x, slope * x)
@@ -100,11 +113,15 @@ def windows(
     x: jax.Array,
     size: tuple[int, int],
     strides: tuple[int, int],
-    padding: str,
+    padding: str | tuple[tuple[int, int], ...],
     filler: float,
 ) -> list[jax.Array]:
     """For each place in a window, the pixels that stand there."""
-    pads = lax.padtype_to_pads(x.shape[1:3], size, strides, padding)
+    pads = (
+        lax.padtype_to_pads(x.shape[1:3], size, strides, padding)
+        if isinstance(padding, str)
+        else padding
+    )
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)), constant_values=filler)
     height, width = (
         (x.shape[1 + axis] - size[axis]) // strides[axis] + 1 for axis in (0, 1)
@@ -117,7 +134,10 @@ def windows(
 
 
 def max_pool(
-    x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: str
+    x: jax.Array,
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str | tuple[tuple[int, int], ...],
 ) -> jax.Array:
     """Largest pixel of each window; the first of equals gets the gradient.
 
@@ -130,7 +150,10 @@ def max_pool(
 
 
 def average_pool(
-    x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: str
+    x: jax.Array,
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str | tuple[tuple[int, int], ...],
 ) -> jax.Array:
     """Mean of each window in which padding does not count."""
     inside = jnp.ones_like(x[:1, :, :, :1])
@@ -190,6 +213,13 @@ def gru(x: jax.Array, weights: Tensors, name: str, sequence: bool = False) -> ja
 def dropout(x: jax.Array, rate: float, masks: Tensors | None, name: str) -> jax.Array:
     """Inverted dropout: `masks` say which units to keep; without any, all are kept."""
     return x if masks is None else jnp.where(masks[name], x / (1 - rate), 0)
+
+
+def stochastic_depth(
+    x: jax.Array, rate: float, masks: Tensors | None, name: str
+) -> jax.Array:
+    """Dropout of whole images, for each of which the mask has one number."""
+    return dropout(x, rate, masks, name)
 
 
 def with_kernels_in(kernel_type: jax.typing.DTypeLike, weights: Tensors) -> Tensors:

@@ -36,12 +36,14 @@ TAKEN = {
     "dense",
     "batch_norm",
     "layer_norm",
+    "group_norm",
     "leaky_relu",
     "max_pool",
     "average_pool",
     "lstm",
     "gru",
     "dropout",
+    "stochastic_depth",
 }
 """Words that the lines of a network use: no variable of a layer can be called so."""
 
@@ -95,7 +97,7 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
     """The expression that computes a layer."""
     x = inputs[0]
     match node.layer:
-        case layers.Conv() | layers.DepthwiseConv() as conv:
+        case layers.Convolution() as conv:
             return _convolution(conv, architecture.input_shapes(node)[0], x, node.name)
         case layers.Dense(bias=bias):
             product = call("dense", x, _weight(node.name, "kernel"))
@@ -105,9 +107,14 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
             return call("batch_norm", *tensors, epsilon=epsilon, momentum=momentum)
         case layers.LayerNorm(epsilon=epsilon):
             return call("layer_norm", x, "weights", quoted(node.name), epsilon=epsilon)
+        case layers.GroupNorm(groups=groups, epsilon=epsilon):
+            tensors = (x, "weights", quoted(node.name))
+            return call("group_norm", *tensors, groups=groups, epsilon=epsilon)
         case layers.Bias():
             return x + _bias(node.name, True)
-        case layers.MaxPool() | layers.AveragePool() as pool:
+        case layers.Scale():
+            return f"{x} * {_weight(node.name, 'scale')}"
+        case layers.Pool() as pool:
             window = {"size": pool.window, "strides": pool.strides}
             return call(pool.kind, x, **window, padding=_padding(pool))
         case layers.GlobalAveragePool():
@@ -126,21 +133,26 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
         case layers.Activation() as activation:
             return call(ACTIVATIONS[type(activation)], x)
         case layers.Dropout(rate=rate):
-            return call("dropout", x, rate, "masks", quoted(node.name))
+            return call(node.layer.kind, x, rate, "masks", quoted(node.name))
         case layers.Add():
             return " + ".join(inputs)
+        case layers.Multiply():
+            one, other = map(len, architecture.input_shapes(node))
+            return " * ".join(inputs) + ("[:, None, None]" if one > other else "")
         case layers.Concat():
             return call("jnp.concatenate", f"[{', '.join(inputs)}]", axis=-1)
     raise NotImplementedError(node.layer.kind)
 
 
 def _convolution(
-    conv: layers.Conv | layers.DepthwiseConv, shape: layers.Shape, x: str, name: str
+    conv: layers.Convolution, shape: layers.Shape, x: str, name: str
 ) -> str:
+    groups = conv.groups if isinstance(conv, layers.Conv) else shape[2]
     options = {
         "strides": conv.strides,
         "padding": _padding(conv),
-        "groups": shape[2] if isinstance(conv, layers.DepthwiseConv) else None,
+        "dilation": conv.dilations if conv.dilations != (1, 1) else None,
+        "groups": groups if groups > 1 else None,
     }
     convolved = call("conv", x, _weight(name, "kernel"), **options)
     return convolved + _bias(name, conv.bias)
@@ -154,7 +166,9 @@ def _bias(layer: str, bias: bool) -> str:
     return f" + {_weight(layer, 'bias')}" if bias else ""
 
 
-def _padding(
-    layer: layers.Conv | layers.DepthwiseConv | layers.MaxPool | layers.AveragePool,
-) -> str:
-    return quoted(layer.padding.upper())
+def _padding(layer: layers.Window) -> str | tuple[tuple[int, int], ...]:
+    """By name, or by how many pixels above and below, left and right."""
+    if isinstance(layer.padding, str):
+        return quoted(layer.padding.upper())
+    vertical, horizontal = layers.pair(layer.padding)
+    return (vertical, vertical), (horizontal, horizontal)

@@ -87,11 +87,27 @@ class Bias(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("triptych")
-class PaddedAverage(keras.layers.Layer):
-    """Average pool in which padding never counts.
+class Scale(keras.layers.Layer):
+    """Multiplies each channel by a trained number, which is `start` at first."""
 
-    Keras' own repeats the edge on PyTorch at uneven ends.
-    """
+    def __init__(self, start: float, **options: object) -> None:
+        super().__init__(**options)
+        self.start = start
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        start = keras.initializers.Constant(self.start)
+        self.scale = self.add_weight(shape=shape[-1:], initializer=start, name="scale")
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return inputs * self.scale
+
+    def get_config(self) -> dict[str, object]:
+        config: dict[str, object] = super().get_config()
+        return config | {"start": self.start}
+
+
+class Padded(keras.layers.Layer):
+    """A pool that is padded by so many pixels, which never count."""
 
     def __init__(
         self,
@@ -103,16 +119,31 @@ class PaddedAverage(keras.layers.Layer):
         super().__init__(**options)
         self.size, self.strides, self.pads = size, strides, pads
 
+    def get_config(self) -> dict[str, object]:
+        config: dict[str, object] = super().get_config()
+        return config | {"size": self.size, "strides": self.strides, "pads": self.pads}
+
+
+@keras.saving.register_keras_serializable("triptych")
+class PaddedMax(Padded):
+    """The largest pixel of each window."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        lowest = float("-inf")
+        padded = ops.pad(inputs, ((0, 0), *self.pads, (0, 0)), constant_values=lowest)
+        return ops.max_pool(padded, self.size, self.strides, "valid")
+
+
+@keras.saving.register_keras_serializable("triptych")
+class PaddedAverage(Padded):
+    """The mean of each window; Keras' own repeats the edge on PyTorch."""
+
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         def mean(x: keras.KerasTensor) -> keras.KerasTensor:
             padded = ops.pad(x, ((0, 0), *self.pads, (0, 0)))
             return ops.average_pool(padded, self.size, self.strides, "valid")
 
         return mean(inputs) / mean(ops.ones_like(inputs))
-
-    def get_config(self) -> dict[str, object]:
-        config: dict[str, object] = super().get_config()
-        return config | {"size": self.size, "strides": self.strides, "pads": self.pads}
 
 
 @keras.saving.register_keras_serializable("triptych")
@@ -128,6 +159,11 @@ class Dropout(keras.layers.Dropout):
         if not training or keep is None:
             return inputs
         return inputs * ops.cast(keep, inputs.dtype) / (1 - self.rate)
+
+
+@keras.saving.register_keras_serializable("triptych")
+class StochasticDepth(Dropout):
+    """Dropout of whole images: `keep` has one number for each."""
 
 
 @keras.saving.register_keras_serializable("triptych")

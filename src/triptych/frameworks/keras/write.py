@@ -28,6 +28,9 @@ TAKEN = {
     "BatchNormalization",
     "Bias",
     "PaddedAverage",
+    "PaddedMax",
+    "Scale",
+    "StochasticDepth",
     "Dropout",
     "LeakyReLU",
     "GELU",
@@ -115,6 +118,18 @@ def mask_inputs(architecture: Architecture) -> dict[str, str]:
     return renamed(dropouts, taken, lambda name: f"{names[name]}_keep")
 
 
+def pad_names(architecture: Architecture) -> dict[str, str]:
+    """The layer that pads for each convolution that is padded by so many pixels."""
+    names = layer_names(architecture)
+    padded = (
+        node.name
+        for node in architecture.nodes_of(layers.Convolution)
+        if _zeros_before(node.layer)
+    )
+    taken = {*names, *names.values(), *mask_inputs(architecture).values()}
+    return renamed(padded, taken, lambda name: f"{names[name]}_pad")
+
+
 def _in_ascii(name: str) -> str:
     """A name without the marks on its letters, and without what is not ASCII then."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
@@ -127,9 +142,9 @@ def _in_ascii(name: str) -> str:
 def _sequential(architecture: Architecture) -> str:
     names = layer_names(architecture)
     made = [call("keras.Input", architecture.input_shape, name=quoted(INPUT))]
-    made += [
-        _layer(architecture, node, names[node.name]) for node in architecture.nodes
-    ]
+    for node in architecture.nodes:
+        made += _pad(architecture, node).values()
+        made.append(_layer(architecture, node, names[node.name]))
     lines = "".join(fold(f"{layer},", 12) for layer in made)
     return f"    return keras.Sequential(\n        [\n{lines}        ]\n    )\n"
 
@@ -140,6 +155,8 @@ def _functional(architecture: Architecture, held: dict[str, str]) -> str:
     lines = [assign(name, made, 4) for name, made in inputs.items()]
     for node in architecture.nodes:
         read = ", ".join(held[name] for name in node.inputs)
+        for pad in _pad(architecture, node).values():
+            read = f"{pad}({read})"
         if node.layer.merges:
             read = f"[{read}]"
         if node.name in masks:
@@ -156,26 +173,40 @@ def _inputs(architecture: Architecture, masks: dict[str, str]) -> dict[str, str]
     made = {INPUT: call("keras.Input", architecture.input_shape, name=quoted(INPUT))}
     for name, mask in masks.items():
         options = {"dtype": quoted("bool"), "name": quoted(mask), "optional": True}
-        made[mask] = call("keras.Input", architecture.shapes[name], **options)
+        made[mask] = call("keras.Input", architecture.dropouts[name][1], **options)
     return made
+
+
+def _pad(architecture: Architecture, node: Node) -> dict[str, str]:
+    """How the layer is made, if there is one, that pads for a convolution."""
+    if not _zeros_before(node.layer):
+        return {}
+    own = pad_names(architecture)[node.name]
+    padding = plain(layers.pair(node.layer.padding))
+    return {own: call("layers.ZeroPadding2D", padding, name=quoted(own))}
 
 
 def _layer(architecture: Architecture, node: Node, own: str) -> str:
     """How a layer is made that is called `own` in Keras."""
     name = quoted(own)
     match node.layer:
-        case layers.Conv() | layers.DepthwiseConv() as conv:
+        case layers.Convolution() as conv:
             return _convolution(conv, architecture.shapes[node.name][2], name)
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
             averaging = {"momentum": momentum, "epsilon": epsilon}
             return call("BatchNormalization", **averaging, name=name)
         case layers.LayerNorm(epsilon=epsilon):
             return call("layers.LayerNormalization", epsilon=epsilon, name=name)
+        case layers.GroupNorm(groups=groups, epsilon=epsilon):
+            options = {"epsilon": epsilon, "name": name}
+            return call("layers.GroupNormalization", groups, **options)
         case layers.Bias():
             return call("Bias", name=name)
+        case layers.Scale(start=start):
+            return call("Scale", start, name=name)
         case layers.Dense(units=units, bias=bias):
             return call("layers.Dense", units, use_bias=_unless(bias), name=name)
-        case layers.MaxPool() | layers.AveragePool() as pool:
+        case layers.Pool() as pool:
             return _pool(pool, architecture.input_shapes(node)[0], name)
         case layers.GlobalAveragePool():
             return call("layers.GlobalAveragePooling2D", name=name)
@@ -191,40 +222,42 @@ def _layer(architecture: Architecture, node: Node, own: str) -> str:
         case layers.Activation() as activation:
             function, arguments, options = ACTIVATIONS[type(activation)]
             return call(function, *arguments, **options, name=name)
+        case layers.StochasticDepth(rate=rate):
+            return call("StochasticDepth", rate, name=name)
         case layers.Dropout(rate=rate):
             return call("Dropout", rate, name=name)
         case layers.Add():
             return call("layers.Add", name=name)
+        case layers.Multiply():
+            return call("layers.Multiply", name=name)
         case layers.Concat():
             return call("layers.Concatenate", name=name)
     raise NotImplementedError(node.layer.kind)
 
 
-def _convolution(
-    conv: layers.Conv | layers.DepthwiseConv, outputs: int, name: str
-) -> str:
+def _convolution(conv: layers.Convolution, outputs: int, name: str) -> str:
     options = {
         "strides": plain(conv.strides, 1),
         "padding": _padding(conv),
+        "dilation_rate": plain(conv.dilations, 1),
         "use_bias": _unless(conv.bias),
         "name": name,
     }
     size = plain(conv.window)
     if isinstance(conv, layers.Conv):
-        return call("layers.Conv2D", conv.filters, size, **options)
+        groups = conv.groups if conv.groups > 1 else None
+        return call("layers.Conv2D", conv.filters, size, groups=groups, **options)
     if not _in_groups(conv):
         return call("layers.DepthwiseConv2D", size, **options)
     return call("layers.Conv2D", outputs, size, groups=outputs, **options)
 
 
-def _pool(
-    pool: layers.MaxPool | layers.AveragePool, shape: layers.Shape, name: str
-) -> str:
+def _pool(pool: layers.Pool, shape: layers.Shape, name: str) -> str:
     size, strides = plain(pool.window), plain(pool.strides)
-    if isinstance(pool, layers.AveragePool) and pool.padding == "same":
-        pads = pool.pads(shape)
-        return call("PaddedAverage", size, strides=strides, pads=pads, name=name)
     kind = "Max" if isinstance(pool, layers.MaxPool) else "Average"
+    if not isinstance(pool.padding, str) or (kind, pool.padding) == ("Average", "same"):
+        pads = pool.pads(shape)
+        return call(f"Padded{kind}", size, strides=strides, pads=pads, name=name)
     options = {
         "strides": None if strides == size else strides,
         "padding": _padding(pool),
@@ -243,11 +276,16 @@ def _in_groups(layer: layers.Layer) -> bool:
     return layer.strides[0] != layer.strides[1]
 
 
-def _padding(
-    layer: layers.Conv | layers.DepthwiseConv | layers.MaxPool | layers.AveragePool,
-) -> str | None:
+def _zeros_before(layer: layers.Layer) -> bool:
+    """Whether a convolution is padded by a number of pixels, as Keras' own is not."""
+    if not isinstance(layer, layers.Convolution) or isinstance(layer.padding, str):
+        return False
+    return any(layers.pair(layer.padding))
+
+
+def _padding(layer: layers.Window) -> str | None:
     """Keras pads as the conventions do; "valid" is its default."""
-    return None if layer.padding == "valid" else quoted(layer.padding)
+    return quoted("same") if layer.padding == "same" else None
 
 
 def _unless(bias: bool) -> bool | None:

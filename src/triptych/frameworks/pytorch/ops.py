@@ -26,6 +26,17 @@ class Bias(nn.Module):
         return x + (self.bias.view(-1, 1, 1) if x.ndim == 4 else self.bias)
 
 
+class Scale(nn.Module):
+    """Multiplies each channel by a trained number, which is `start` at first."""
+
+    def __init__(self, channels: int, start: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((channels,), start))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (self.scale.view(-1, 1, 1) if x.ndim == 4 else self.scale)
+
+
 class LayerNorm2d(nn.LayerNorm):
     """Normalizes the channels of each pixel; PyTorch's own wants them last."""
 
@@ -38,6 +49,13 @@ def dropout(
 ) -> Tensor:
     """Inverted dropout: `masks` say which units to keep; without any, all are kept."""
     return x if masks is None else x * masks[name] / (1 - rate)
+
+
+def stochastic_depth(
+    x: Tensor, rate: float, masks: dict[str, Tensor] | None, name: str
+) -> Tensor:
+    """Dropout of whole images, for each of which the mask has one number."""
+    return dropout(x, rate, masks, name)
 
 
 def average_pool(

@@ -23,7 +23,10 @@ OPS = Path(__file__).with_name("ops.py")
 IMPORTS = (
     "import torch\nimport torch.nn.functional as F\nfrom torch import Tensor, nn\n"
 )
-TAKEN = {"self", "masks", "torch", "F", "dropout", "average_pool"}
+TAKEN = {
+    *("self", "masks", "torch", "F"),
+    *("dropout", "stochastic_depth", "average_pool"),
+}
 """Words that the lines of a network use: no variable of a layer can be called so."""
 ATTRIBUTES = """
     T_destination add_module apply bfloat16 buffers call_super_init children compile cpu
@@ -124,6 +127,8 @@ def _layout(
     # A dense bias meets the layer's own output, what else there is meets the input.
     meets_input = tensor == "kernel" or not isinstance(node.layer, layers.Dense)
     flattened = architecture.flattened.get(node.inputs[0], ()) if meets_input else ()
+    if isinstance(node.layer, layers.Scale):
+        names = {}
     return Layout(f"{own}.{names.get(tensor, tensor)}", axes, flattened, order)
 
 
@@ -142,7 +147,7 @@ def _module(architecture: Architecture, node: Node) -> str | None:
     """How a layer is made in `__init__`, if it has tensors."""
     shape = architecture.input_shapes(node)[0]
     match node.layer:
-        case layers.Conv() | layers.DepthwiseConv() as conv:
+        case layers.Convolution() as conv:
             return _convolution(conv, shape)
         case layers.BatchNorm(epsilon=epsilon, momentum=kept):
             kind = "BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"
@@ -151,8 +156,12 @@ def _module(architecture: Architecture, node: Node) -> str | None:
         case layers.LayerNorm(epsilon=epsilon):
             kind = "LayerNorm2d" if len(shape) == 3 else "nn.LayerNorm"
             return call(kind, shape[-1], eps=epsilon)
+        case layers.GroupNorm(groups=groups, epsilon=epsilon):
+            return call("nn.GroupNorm", groups, shape[-1], eps=epsilon)
         case layers.Bias():
             return call("Bias", shape[-1])
+        case layers.Scale(start=start):
+            return call("Scale", shape[-1], start)
         case layers.Dense(units=units, bias=bias):
             return call("nn.Linear", shape[0], units, bias=None if bias else False)
         case layers.Recurrent(units=units) as layer:
@@ -161,15 +170,16 @@ def _module(architecture: Architecture, node: Node) -> str | None:
     return None
 
 
-def _convolution(conv: layers.Conv | layers.DepthwiseConv, shape: layers.Shape) -> str:
-    depthwise = isinstance(conv, layers.DepthwiseConv)
+def _convolution(conv: layers.Convolution, shape: layers.Shape) -> str:
+    groups = conv.groups if isinstance(conv, layers.Conv) else shape[2]
     options = {
         "stride": plain(conv.strides, 1),
         "padding": _padding(conv, shape),
-        "groups": shape[2] if depthwise else None,
+        "dilation": plain(conv.dilations, 1),
+        "groups": groups if groups > 1 else None,
         "bias": None if conv.bias else False,
     }
-    outputs = shape[2] if isinstance(conv, layers.DepthwiseConv) else conv.filters
+    outputs = conv.filters if isinstance(conv, layers.Conv) else shape[2]
     return call("nn.Conv2d", shape[2], outputs, plain(conv.window), **options)
 
 
@@ -178,9 +188,11 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
     shape = architecture.input_shapes(node)[0]
     x = inputs[0]
     match node.layer:
-        case layers.Conv() | layers.DepthwiseConv() as conv:
+        case layers.Convolution() as conv:
             return call(own, _padded(conv, shape, x))
-        case layers.BatchNorm() | layers.LayerNorm() | layers.Bias() | layers.Dense():
+        case layers.BatchNorm() | layers.LayerNorm() | layers.GroupNorm():
+            return call(own, x)
+        case layers.Bias() | layers.Scale() | layers.Dense():
             return call(own, x)
         case layers.MaxPool() as pool:
             return _max_pool(pool, shape, x)
@@ -199,9 +211,12 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
         case layers.Activation() as activation:
             return call(ACTIVATIONS[type(activation)], x)
         case layers.Dropout(rate=rate):
-            return call("dropout", x, rate, "masks", quoted(node.name))
+            return call(node.layer.kind, x, rate, "masks", quoted(node.name))
         case layers.Add():
             return " + ".join(inputs)
+        case layers.Multiply():
+            pixels = len(shape) > len(architecture.input_shapes(node)[1])
+            return " * ".join(inputs) + ("[:, :, None, None]" if pixels else "")
         case layers.Concat():
             channels = 2 if len(shape) == 2 else 1
             return call("torch.cat", f"[{', '.join(inputs)}]", dim=channels)
@@ -226,12 +241,20 @@ def _average_pool(pool: layers.AveragePool, shape: layers.Shape, x: str) -> str:
     return call("average_pool", x, size, stride, pads=(left, right, top, bottom))
 
 
-Padded = layers.Conv | layers.DepthwiseConv | layers.MaxPool
+Padded = layers.Convolution | layers.MaxPool
 
 
 def _even(layer: Padded, shape: layers.Shape) -> bool:
-    """Whether both ends of each axis are padded alike, as PyTorch's layers do it."""
-    return all(before == after for before, after in layer.pads(shape))
+    """Whether PyTorch's layer pads so: both ends of each axis alike, and before a pool
+    by half a window at the most.
+    """
+    pads = layer.pads(shape)
+    if isinstance(layer, layers.MaxPool) and any(
+        2 * before > size
+        for (before, _), size in zip(pads, layer.window, strict=True)
+    ):
+        return False
+    return all(before == after for before, after in pads)
 
 
 def _padding(layer: Padded, shape: layers.Shape) -> int | tuple[int, int] | None:

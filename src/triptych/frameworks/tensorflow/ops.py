@@ -30,6 +30,37 @@ def orthogonal(units: int, gates: int, dtype: tf.DType) -> tf.Variable:
     return tf.Variable(tf.concat(tf.unstack(matrices), axis=1))
 
 
+def grouped_conv(
+    x: tf.Tensor,
+    kernel: tf.Variable,
+    groups: int,
+    padding: str,
+    strides: int | tuple[int, int] = 1,
+    dilations: int | tuple[int, int] = 1,
+) -> tf.Tensor:
+    """Each group of channels convolved for itself.
+
+    On a CPU TensorFlow's own has no gradients in float64.
+    """
+    parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
+    options = {"strides": strides, "padding": padding, "dilations": dilations}
+    return tf.concat([tf.nn.convolution(*part, **options) for part in parts], -1)
+
+
+def average_pool(
+    x: tf.Tensor,
+    ksize: int | tuple[int, int],
+    strides: int | tuple[int, int],
+    pads: tuple[tuple[int, int], ...],
+) -> tf.Tensor:
+    """Mean of each window in which padding, of so many pixels, does not count."""
+    total, inside = (
+        tf.nn.avg_pool2d(tf.pad(y, pads), ksize, strides, "VALID")
+        for y in (x, tf.ones_like(x[:1, :, :, :1]))
+    )
+    return total / inside
+
+
 def batch_norm(
     x: tf.Tensor,
     scale: tf.Variable,
@@ -78,6 +109,18 @@ def layer_norm(
     mean, variance = tf.nn.moments(values, [-1], keepdims=True)
     normal = tf.nn.batch_normalization(values, mean, variance, offset, scale, epsilon)
     return tf.cast(normal, x.dtype)
+
+
+def group_norm(
+    x: tf.Tensor, scale: tf.Variable, offset: tf.Variable, groups: int, epsilon: float
+) -> tf.Tensor:
+    """Normalize each group of an image's channels, over all its pixels."""
+    values = tf.cast(x, scale.dtype)
+    _, height, width, channels = x.shape
+    parted = tf.reshape(values, (-1, height * width, groups, channels // groups))
+    mean, variance = tf.nn.moments(parted, [1, 3], keepdims=True)
+    normal = tf.reshape((parted - mean) / tf.sqrt(variance + epsilon), tf.shape(x))
+    return tf.cast(normal * scale + offset, x.dtype)
 
 
 def leaky_relu(x: tf.Tensor, slope: float) -> tf.Tensor:
@@ -149,6 +192,13 @@ def dropout(
 ) -> tf.Tensor:
     """Inverted dropout: `masks` say which units to keep; without any, all are kept."""
     return x if masks is None else x * tf.cast(masks[name], x.dtype) / (1 - rate)
+
+
+def stochastic_depth(
+    x: tf.Tensor, rate: float, masks: dict[str, tf.Tensor] | None, name: str
+) -> tf.Tensor:
+    """Dropout of whole images, for each of which the mask has one number."""
+    return dropout(x, rate, masks, name)
 
 
 def cross_entropy(

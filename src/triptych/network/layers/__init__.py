@@ -7,9 +7,15 @@ width, channels) of an image, (steps, features) of a sequence, or (features,).
 
 from __future__ import annotations
 
-from triptych.network.layers.arrangement import Add, Concat, Flatten, Rows
+from triptych.network.layers.arrangement import (
+    Add,
+    Concat,
+    Flatten,
+    Multiply,
+    Rows,
+)
 from triptych.network.layers.base import BiasInitial, Initial, Layer, Pair, Shape, pair
-from triptych.network.layers.dense import Bias, Dense
+from triptych.network.layers.dense import Bias, Dense, Scale
 from triptych.network.layers.elementwise import (
     GELU,
     Activation,
@@ -21,16 +27,20 @@ from triptych.network.layers.elementwise import (
     ReLU6,
     Sigmoid,
     SiLU,
+    StochasticDepth,
     Tanh,
 )
-from triptych.network.layers.normalization import BatchNorm, LayerNorm
+from triptych.network.layers.normalization import BatchNorm, GroupNorm, LayerNorm
 from triptych.network.layers.recurrent import GRU, LSTM, Recurrent
 from triptych.network.layers.windows import (
     AveragePool,
     Conv,
+    Convolution,
     DepthwiseConv,
     GlobalAveragePool,
     MaxPool,
+    Pool,
+    Window,
 )
 
 __all__ = [
@@ -46,11 +56,13 @@ __all__ = [
     "BiasInitial",
     "Concat",
     "Conv",
+    "Convolution",
     "Dense",
     "DepthwiseConv",
     "Dropout",
     "Flatten",
     "GlobalAveragePool",
+    "GroupNorm",
     "HardSigmoid",
     "HardSwish",
     "Initial",
@@ -58,15 +70,20 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "MaxPool",
+    "Multiply",
     "Pair",
+    "Pool",
     "ReLU",
     "ReLU6",
     "Recurrent",
     "Rows",
+    "Scale",
     "Shape",
     "SiLU",
     "Sigmoid",
+    "StochasticDepth",
     "Tanh",
+    "Window",
     "pair",
 ]
 
@@ -77,7 +94,9 @@ VOCABULARY: dict[str, type[Layer]] = {
         DepthwiseConv,
         BatchNorm,
         LayerNorm,
+        GroupNorm,
         Bias,
+        Scale,
         Dense,
         MaxPool,
         AveragePool,
@@ -92,11 +111,13 @@ VOCABULARY: dict[str, type[Layer]] = {
         HardSwish,
         GELU,
         Dropout,
+        StochasticDepth,
         Flatten,
         Rows,
         LSTM,
         GRU,
         Add,
+        Multiply,
         Concat,
     )
 }

@@ -1,10 +1,11 @@
-"""Layers that multiply or add by number: dense and bias."""
+"""Layers that multiply or add by number: dense, bias and scale."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+from triptych.errors import ArchitectureError
 from triptych.network.layers.base import BiasInitial, Initial, Layer, Shape, features_of
 
 
@@ -41,6 +42,27 @@ class Bias(Layer):
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"bias": inputs[0][-1:]}
+
+    def flops(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0])
+
+
+@dataclass(frozen=True)
+class Scale(Layer):
+    """One trained number a channel (or feature), multiplied with it; each begins at
+    `start` (LayerScale: Touvron et al., 2021).
+    """
+
+    kind = "scale"
+    start: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not math.isfinite(self.start):
+            raise ArchitectureError(f"start is {self.start}, but must be finite")
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"scale": inputs[0][-1:]}
 
     def flops(self, *inputs: Shape) -> int:
         return math.prod(inputs[0])

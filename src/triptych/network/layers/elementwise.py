@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from triptych.errors import ArchitectureError
 from triptych.network import conventions
-from triptych.network.layers.base import Layer, Shape
+from triptych.network.layers.base import Layer, Shape, image_of
 
 
 @dataclass(frozen=True)
@@ -104,5 +104,25 @@ class Dropout(Layer):
         if not 0 <= self.rate < 1:
             raise ArchitectureError(f"rate is {self.rate}, but must be in [0, 1)")
 
+    def mask_shape(self, shape: Shape) -> Shape:
+        """What is drawn for an image of which it gets `shape`: one decision a unit."""
+        return shape
+
     def flops(self, *inputs: Shape) -> int:
         return 0  # in evaluation it does nothing
+
+
+@dataclass(frozen=True)
+class StochasticDepth(Dropout):
+    """Dropout of everything that an image has here at once: at the end of a branch that
+    is added to another, it leaves the whole branch out (Huang et al., 2016).
+    """
+
+    kind = "stochastic_depth"
+    rate: float = 0.1
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return image_of(inputs[0])
+
+    def mask_shape(self, shape: Shape) -> Shape:
+        return (1, 1, 1)
