@@ -19,9 +19,11 @@ from triptych.network.layers import (
     GRU,
     LSTM,
     Add,
+    Attention,
     AveragePool,
     BatchNorm,
     Bias,
+    ClassToken,
     Concat,
     Conv,
     Dense,
@@ -36,6 +38,7 @@ from triptych.network.layers import (
     LayerNorm,
     LeakyReLU,
     MaxPool,
+    PositionEmbedding,
     ReLU,
     ReLU6,
     Rows,
@@ -44,6 +47,8 @@ from triptych.network.layers import (
     SiLU,
     StochasticDepth,
     Tanh,
+    TokenPool,
+    Tokens,
 )
 from triptych.running.exam import Case
 
@@ -81,6 +86,11 @@ STATES, LAST_STATE = (
     ]
     for sequence in (True, False)
 )
+TOKENS: list[st.SearchStrategy[Layer]] = [
+    st.sampled_from([ClassToken(), PositionEmbedding(), StochasticDepth(0.5)]),
+    st.builds(Attention, heads=st.integers(1, 3), rate=st.sampled_from([0.0, 0.5])),
+    st.builds(Dense, units=st.integers(2, 6)),
+]
 DENSE: st.SearchStrategy[Layer] = st.builds(
     Dense, units=st.integers(2, 6), bias=st.booleans()
 )
@@ -107,13 +117,15 @@ def networks(draw: st.DrawFn) -> Architecture:
         branch = follow(draw(st.one_of(*ANYWHERE, NORM)), last)
         follow(draw(st.sampled_from([Add(), Concat()])), last, branch)
     if draw(st.booleans()):
-        last = follow(Rows())
-        for layer in draw(st.lists(st.one_of(*STATES, *ANYWHERE), max_size=2)):
+        last = follow(draw(st.sampled_from([Rows(), Tokens()])))
+        kinds = st.one_of(*STATES, *TOKENS, *ANYWHERE)
+        for layer in draw(st.lists(kinds, max_size=2)):
             last = follow(layer)
         if draw(st.booleans()):
             branch = follow(draw(st.one_of(*ANYWHERE)), last)
             follow(draw(st.sampled_from([Add(), Concat()])), last, branch)
-        follow(draw(st.one_of(*LAST_STATE, st.just(Flatten()))))
+        ends = st.sampled_from([Flatten(), TokenPool(), TokenPool("mean")])
+        follow(draw(st.one_of(*LAST_STATE, ends)))
     else:
         follow(draw(st.sampled_from([Flatten(), GlobalAveragePool()])))
     for layer in draw(st.lists(st.one_of(DENSE, *ANYWHERE, NORM), max_size=2)):

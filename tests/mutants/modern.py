@@ -5,7 +5,7 @@ or did.
 from __future__ import annotations
 
 from tests.mutants.branches import Row
-from tests.mutants.changes import written
+from tests.mutants.changes import rewritten, written
 
 ON_ZERO = ("relu6_1",)
 """What reads zeros and sixes, on the edge of a leaky ReLU."""
@@ -64,6 +64,22 @@ PYTORCH: list[Row] = [
      written("return dropout(x, rate, masks, name)",
              "return dropout(x, rate, masks and {name: masks[name][:1]}, name)"),
      "modern", ("stochastic_depth1",)),
+    ("attention: q, k and v of each head side by side",
+     written("unflatten(-1, (3, self.heads, -1))",
+             "unflatten(-1, (self.heads, 3, -1)).transpose(2, 3)"),
+     "tokens", ("attention1",)),
+    ("attention: over the depth of all heads",
+     written("/ q.shape[-1] ** 0.5", "/ self.qkv.in_features ** 0.5"),
+     "tokens", ("attention1",)),
+    ("tokens: column by column",
+     written("x.flatten(start_dim=2)", "x.mT.flatten(start_dim=2)"),
+     "tokens", ("tokens1",)),
+    ("class token: at the end",
+     written("[self.token.expand(len(x), -1, -1), x]",
+             "[x, self.token.expand(len(x), -1, -1)]"), "tokens", ("class_token1",)),
+    ("decay: of class tokens and places",
+     rewritten("train_step", ("if parameter.ndim in (2, 4)", "if parameter.ndim > 1")),
+     "tokens", ("class_token1.token", "position_embedding1.position"), "sgd"),
 ]  # fmt: skip
 
 TENSORFLOW: list[Row] = [
@@ -108,6 +124,16 @@ TENSORFLOW: list[Row] = [
     ("stochastic depth: what is kept stays as it is",
      written("stochastic_depth(x, 0.5,", "stochastic_depth(x, 0.0,"),
      "modern", ("stochastic_depth1",)),
+    ("attention: without the root", written("/ split[-1] ** 0.5", ""),
+     "tokens", ("attention1",)),
+    ("attention: dropout before the softmax",
+     written("weights = dropout(weights, rate, masks, name)",
+             "weights = tf.nn.softmax(dropout(tf.matmul(q, k, transpose_b=True)"
+             " / split[-1] ** 0.5, rate, masks, name))"), "tokens", ("attention1",)),
+    ("decay: of class tokens and places",
+     rewritten("train_step",
+               ("if variable.shape.rank in (2, 4)", "if variable.shape.rank > 1")),
+     "tokens", ("class_token1.token", "position_embedding1.position"), "sgd"),
 ]  # fmt: skip
 
 JAX: list[Row] = [
@@ -143,6 +169,16 @@ JAX: list[Row] = [
     ("stochastic depth: one draw for a batch",
      written("jnp.where(masks[name],", "jnp.where(masks[name][:1],"),
      "modern", ("stochastic_depth1",)),
+    ("attention: weights of the queries", written("jax.nn.softmax(scores / q.shape[-1]"
+     " ** 0.5)", "jax.nn.softmax(scores / q.shape[-1] ** 0.5, axis=-2)"),
+     "tokens", ("attention1",)),
+    ("attention: exp overflows",
+     written("shares = jax.nn.softmax(scores / q.shape[-1] ** 0.5)",
+             "shares = jnp.exp(scores / q.shape[-1] ** 0.5); "
+             "shares = shares / shares.sum(-1, keepdims=True)"),
+     "tokens", ("attention3",)),
+    ("token pool: the last", written("x[:, 0]", "x[:, -1]"),
+     "tokens", ("token_pool1",)),
 ]  # fmt: skip
 
 KERAS: list[Row] = [
@@ -177,4 +213,13 @@ KERAS: list[Row] = [
     ("stochastic depth: what is kept stays as it is",
      written("StochasticDepth(0.5,", "StochasticDepth(0.0,"),
      "modern", ("stochastic_depth1",)),
+    ("attention: dropout is not made up for",
+     written("weights *= ops.cast(keep, weights.dtype) / (1 - self.rate)",
+             "weights *= ops.cast(keep, weights.dtype)"), "tokens", ("attention1",)),
+    ("attention: heads dealt out",
+     written("(-1, tokens, 3, self.heads, channels // self.heads)",
+             "(-1, tokens, 3, channels // self.heads, self.heads)"),
+     "tokens", ("attention1",)),
+    ("token pool: the last", written("inputs[:, 0]", "inputs[:, -1]"),
+     "tokens", ("token_pool1",)),
 ]  # fmt: skip

@@ -21,9 +21,11 @@ from triptych.network.layers import (
     LSTM,
     VOCABULARY,
     Add,
+    Attention,
     AveragePool,
     BatchNorm,
     Bias,
+    ClassToken,
     Concat,
     Conv,
     Dense,
@@ -39,6 +41,7 @@ from triptych.network.layers import (
     LeakyReLU,
     MaxPool,
     Multiply,
+    PositionEmbedding,
     Recurrent,
     ReLU,
     ReLU6,
@@ -48,6 +51,8 @@ from triptych.network.layers import (
     SiLU,
     StochasticDepth,
     Tanh,
+    TokenPool,
+    Tokens,
 )
 from triptych.network.layouts import channels_first
 from triptych.network.names import LONGEST
@@ -189,8 +194,8 @@ MISFITS = {
         + layer('kind="lstm"\nunits=3\nsequence=true')
         + layer('kind="dense"\nunits=3'),
         (
-            r"layer 'dense1' \(dense\): needs a flat input, but gets a sequence of "
-            r"\(64, 3\)"
+            r"layer 'dense1': the last layer must output one number per class; have "
+            r"the last recurrent layer output its last state only, or put a flatten"
         ),
     ),
     "batch norm of a sequence": (
@@ -588,7 +593,10 @@ ON_SEQUENCES: st.SearchStrategy[Layer] = st.one_of(
     *(
         st.builds(kind, units=st.integers(1, 4), sequence=st.just(value=True))
         for kind in (LSTM, GRU)
-    )
+    ),
+    st.builds(Attention, heads=st.integers(1, 2), rate=st.sampled_from([0.0, 0.25])),
+    st.builds(Dense, units=st.integers(1, 4)),
+    st.sampled_from([ClassToken(), PositionEmbedding(), StochasticDepth()]),
 )
 
 
@@ -629,11 +637,22 @@ def architectures(draw: st.DrawFn) -> Architecture:
         right = put(Conv(filters=shape[2], kernel=draw(SIDE_OR_PAIR)), at)
         merge = draw(st.sampled_from([Add(), Concat()]))
         at, shape = put(merge, left, right), merge.output_shape(shape, shape)
-    end = draw(st.sampled_from([Flatten(), GlobalAveragePool(), LSTM(3), GRU(2)]))
-    if isinstance(end, Recurrent):
+    if draw(st.booleans()):
+        weighed = put(Dense(shape[2]), put(GlobalAveragePool(), at))
+        at = put(Multiply(), at, weighed)
+    end = draw(
+        st.sampled_from(
+            [
+                *(Flatten(), GlobalAveragePool(), LSTM(3), GRU(2)),
+                *(TokenPool(), TokenPool("mean")),
+            ]
+        )
+    )
+    if isinstance(end, Recurrent | TokenPool):
+        read = draw(st.sampled_from([Rows(), Tokens()]))
         at, shape = chain(
-            put(Rows(), at),
-            Rows().output_shape(shape),
+            put(read, at),
+            read.output_shape(shape),
             ANYWHERE | LAYER_NORM | ON_SEQUENCES,
         )
     at, shape = chain(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -20,8 +20,10 @@ from triptych.network.layers import (
     LSTM,
     VOCABULARY,
     Add,
+    Attention,
     AveragePool,
     BatchNorm,
+    ClassToken,
     Concat,
     Conv,
     Dense,
@@ -37,6 +39,7 @@ from triptych.network.layers import (
     LeakyReLU,
     MaxPool,
     Multiply,
+    PositionEmbedding,
     ReLU,
     ReLU6,
     Rows,
@@ -46,12 +49,15 @@ from triptych.network.layers import (
     SiLU,
     StochasticDepth,
     Tanh,
+    TokenPool,
+    Tokens,
 )
 
 ACTIVATIONS = (
     *(ReLU(), ReLU6(), LeakyReLU(), Tanh(), Sigmoid(), HardSigmoid()),
     *(SiLU(), HardSwish(), GELU()),
 )
+TAKES: tuple[Literal["first", "mean"], ...] = ("first", "mean")
 SIDES = st.integers(1, 40)
 PAIRS = st.tuples(st.integers(1, 9), st.integers(1, 9))
 
@@ -144,6 +150,13 @@ def test_valid_padding_by_brute_force(
         *((layer, (9,), (9,)) for layer in (BatchNorm(), GELU(), Dropout())),
         *((LayerNorm(), shape, shape) for shape in ((5, 6, 7), (5, 42), (9,))),
         *((Scale(0.1), shape, shape) for shape in ((5, 6, 7), (5, 42), (9,))),
+        (Dense(3), (5, 42), (5, 3)),
+        (Tokens(), (5, 6, 7), (30, 7)),
+        (ClassToken(), (30, 7), (31, 7)),
+        (PositionEmbedding(), (30, 7), (30, 7)),
+        (Attention(heads=3, rate=0.1), (30, 6), (30, 6)),
+        *((TokenPool(take), (30, 7), (7,)) for take in TAKES),
+        (StochasticDepth(), (30, 7), (30, 7)),
         *((GroupNorm(groups=groups), (5, 6, 8), (5, 6, 8)) for groups in (1, 4, 8)),
         (StochasticDepth(), (5, 6, 7), (5, 6, 7)),
     ],
@@ -174,6 +187,14 @@ def test_shapes_of_what_merges() -> None:
         (GroupNorm(groups=2), [(5, 6, 2)], 4, 0, 7 * 60),
         (Scale(), [(5, 6, 2)], 2, 0, 60),
         (Multiply(), [(5, 6, 2), (2,)], 0, 0, 60),
+        (Dense(3), [(5, 2)], 9, 0, 5 * 15),
+        (Tokens(), [(5, 6, 2)], 0, 0, 0),
+        (ClassToken(), [(5, 6)], 6, 0, 0),
+        (PositionEmbedding(), [(5, 6)], 30, 0, 30),
+        # q, k, v and the output; two products; scale, exp, sum and quotient of 2 x 25
+        (Attention(2), [(5, 6)], 4 * 42, 0, 5 * 4 * 6 * 13 + 2 * 2 * 150 + 4 * 50),
+        (TokenPool(), [(5, 6)], 0, 0, 0),
+        (TokenPool("mean"), [(5, 6)], 0, 0, 30),
         (StochasticDepth(), [(5, 6, 2)], 0, 0, 0),
         (Conv(filters=4, padding="valid", bias=False), [(5, 6, 2)], 72, 0, 48 * 36),
         (
@@ -296,7 +317,12 @@ def test_one_channel_cannot_be_normalized_by_itself(shape: Shape) -> None:
         ),
         (GroupNorm(groups=8), [(1, 1, 8)], "each group gets one"),
         (GroupNorm(groups=2), [(8,)], "needs an input of"),
-        (StochasticDepth(), [(8,)], "needs an input of"),
+        (Attention(3), [(5, 8)], "gets 8 channels, which 3 heads cannot share"),
+        *(
+            (layer, [(4, 4, 8)], r"needs a sequence of \(steps, features\)")
+            for layer in (ClassToken(), PositionEmbedding(), Attention(2), TokenPool())
+        ),
+        (Tokens(), [(5, 8)], "needs an input of"),
         (Rows(), [(8,)], "needs an input of"),
         (Rows(), [(4, 8)], "needs an input of"),
         (
@@ -306,12 +332,6 @@ def test_one_channel_cannot_be_normalized_by_itself(shape: Shape) -> None:
             r"put a rows layer",
         ),
         (GRU(3), [(8,)], "set sequence = true in every recurrent layer but the last"),
-        (
-            Dense(3),
-            [(4, 8)],
-            r"but gets a sequence of \(4, 8\): "
-            r"put a flatten before it, or have the recurrent",
-        ),
         (
             BatchNorm(),
             [(4, 8)],
@@ -403,6 +423,8 @@ ANY: dict[str, Any] = {name: getattr(layers, name) for name in layers.__all__}
         (lambda: AveragePool(size=(3, 1), padding=1), "would see padding only"),
         (lambda: Conv(filters=2, stride=2, dilation=2), "a stride and a dilation"),
         (lambda: Conv(filters=4, groups=3), "4 filters, which 3 groups cannot share"),
+        (lambda: Attention(2, 1.0), r"rate is 1.0, but must be in \[0, 1\)"),
+        (lambda: ANY["TokenPool"]("last"), "unknown take 'last': known: first, mean"),
         (lambda: LeakyReLU(1.0), "slope is 1.0, but must be above 0 and below 1"),
         (lambda: GroupNorm(groups=2, epsilon=0.0), "epsilon is 0.0, but must be above"),
         (lambda: Scale(float("inf")), "start is inf, but must be finite"),

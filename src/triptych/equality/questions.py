@@ -27,7 +27,7 @@ NETWORK = "network"
 NUDGES = 2
 """How often a case is asked again, its weights moved by one unit in the last place."""
 
-PROBES = ("odd", "even", "scales", "rows", "wide", "modern")
+PROBES = ("odd", "even", "scales", "rows", "wide", "modern", "tokens")
 """Networks that come with this package for proofs: its file says what each is for."""
 
 

@@ -16,11 +16,13 @@ from triptych.network.layers import (
     Recurrent,
     Rows,
     Scale,
+    TokenPool,
+    Tokens,
 )
 
 HANDS_ON = (
     *(Bias, Scale, MaxPool, AveragePool, GlobalAveragePool),
-    *(Flatten, Rows, Concat, Add),
+    *(Flatten, Rows, Tokens, TokenPool, Concat, Add),
 )
 """Layers in which a number added to a channel comes out as one, everywhere the same."""
 

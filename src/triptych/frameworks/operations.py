@@ -23,6 +23,14 @@ from triptych.frameworks.activations import (
     silu,
     tanh,
 )
+from triptych.frameworks.attention import (
+    attention,
+    class_token,
+    dense,
+    position_embedding,
+    token_pool,
+    tokens,
+)
 from triptych.frameworks.contract import Labels
 from triptych.frameworks.recurrence import gru, lstm
 from triptych.frameworks.rounding import Values, rounded, summed
@@ -44,10 +52,12 @@ from triptych.frameworks.windows import (
 __all__ = [
     "Tensor",
     "add",
+    "attention",
     "average_pool",
     "backward",
     "batch_norm",
     "bias",
+    "class_token",
     "concat",
     "conv",
     "cross_entropy",
@@ -65,6 +75,7 @@ __all__ = [
     "lstm",
     "max_pool",
     "multiply",
+    "position_embedding",
     "relu",
     "relu6",
     "rows",
@@ -73,19 +84,9 @@ __all__ = [
     "silu",
     "stochastic_depth",
     "tanh",
+    "token_pool",
+    "tokens",
 ]
-
-
-def dense(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-    """x @ kernel + bias."""
-
-    def derivative(gradient: Values) -> tuple[Values, ...]:
-        shares = (gradient @ kernel.values.T, x.values.T @ gradient)
-        return shares if bias is None else (*shares, summed(gradient))
-
-    if bias is None:
-        return Tensor(x.values @ kernel.values, (x, kernel), derivative)
-    return Tensor(x.values @ kernel.values + bias.values, (x, kernel, bias), derivative)
 
 
 def batch_norm(

@@ -129,6 +129,18 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
             arguments.append(f"sequence={sequence}")
         case layers.LeakyReLU(slope=slope):
             arguments.append(str(slope))
+        case layers.ClassToken():
+            arguments.append(f'weights["{name}.token"]')
+        case layers.PositionEmbedding():
+            arguments.append(f'weights["{name}.position"]')
+        case layers.Attention(heads=heads, rate=rate):
+            tensors = layer.parameters(shape)
+            arguments += [f'weights["{name}.{tensor}"]' for tensor in tensors]
+            arguments.append(f"{heads}")
+            if rate:
+                arguments.append(f'{rate}, masks.get("{name}")')
+        case layers.TokenPool(take=take):
+            arguments.append(repr(take))
         case layers.Dropout(rate=rate):
             arguments.append(f'{rate}, masks.get("{name}")')
     return f"{kind}({', '.join(arguments)})"

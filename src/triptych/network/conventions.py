@@ -46,6 +46,11 @@ HARD_SIGMOID_EDGE = 3.0
 these edges, too, its derivative is 0. Keras 2 had 0.2 x + 1/2, cut off at 2.5.
 """
 
+TOKEN_DEVIATION = 0.02
+"""Of the normal distribution that class tokens and position embeddings are drawn from
+(Dosovitskiy et al., 2021); timm draws class tokens with 1e-6.
+"""
+
 LSTM_GATES = "ifgo"
 """Input, forget, candidate, output: the order of the gates along the last axis of an
 LSTM's tensors.
@@ -102,7 +107,8 @@ ADAMW_WEIGHT_DECAY = 0.01
 before the step.
 
 A kernel is a tensor that is multiplied by the input or by the state; never a bias, a
-scale or an offset.
+scale, an offset, a class token or an embedding. Kernels, and they alone, have two or
+four axes; only Keras' GRU has biases of two.
 """
 
 SLOTS: dict[OptimizerName, tuple[str, ...]] = {

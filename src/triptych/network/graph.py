@@ -10,7 +10,7 @@ from functools import cached_property
 
 from triptych.errors import ArchitectureError, did_you_mean, quote
 from triptych.files import to_toml
-from triptych.network.layers import Dense, Dropout, Flatten, Layer, Multiply, Shape
+from triptych.network.layers import Dense, Flatten, Layer, Multiply, Shape
 from triptych.network.layouts import channels_first
 from triptych.network.names import INPUT, check_layer_name, check_network_name
 
@@ -85,11 +85,17 @@ class Architecture:
             )
 
     def _check_output(self) -> None:
-        if len(self.shapes[self.nodes[-1].name]) != 1:
+        shape = self.shapes[self.nodes[-1].name]
+        if len(shape) != 1:
+            advice = (
+                "have the last recurrent layer output its last state only, "
+                "or put a flatten or a token_pool before the last layer"
+                if len(shape) == 2
+                else "end with a dense layer"
+            )
             raise ArchitectureError(
                 f"{self.name}: layer {self.nodes[-1].name!r}: "
-                "the last layer must output one number per class; "
-                "end with a dense layer"
+                f"the last layer must output one number per class; {advice}"
             )
         numbers = max(self.parameter_count, *map(math.prod, self.shapes.values()))
         if numbers > LARGEST:
@@ -179,12 +185,13 @@ class Architecture:
 
     @property
     def dropouts(self) -> dict[str, tuple[float, Shape]]:
-        """The rate of each dropout layer, and the shape of an image's mask."""
-        return {
-            node.name: (node.layer.rate, node.layer.mask_shape(self.shapes[node.name]))
-            for node in self.nodes
-            if isinstance(node.layer, Dropout)
+        """By each layer that drops something in training: which share of it, and the
+        shape of an image's mask.
+        """
+        masks = {
+            node.name: node.layer.mask(*self.input_shapes(node)) for node in self.nodes
         }
+        return {name: mask for name, mask in masks.items() if mask is not None}
 
     def nodes_of(self, layer: type[Layer]) -> list[Node]:
         """The nodes whose layer is a `layer`."""

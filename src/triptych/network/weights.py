@@ -24,11 +24,12 @@ from safetensors.numpy import save
 from triptych.errors import RunFolderError
 from triptych.files import check_file, write_atomic
 from triptych.network.architecture import Architecture, Node
-from triptych.network.conventions import LSTM_FORGET_BIAS
+from triptych.network.conventions import LSTM_FORGET_BIAS, TOKEN_DEVIATION
 from triptych.network.layers import (
     GELU,
     LSTM,
     Activation,
+    Attention,
     Bias,
     BiasInitial,
     Convolution,
@@ -124,6 +125,12 @@ def _distribution(
     layer = node.layer
     if isinstance(layer, Recurrent):
         return _recurrent(layer, tensor, shape)
+    if isinstance(layer, Attention):
+        fans = (shape[0], shape[0])  # q, k and v each have a kernel of their own
+        law: Initial = "glorot_uniform" if tensor.endswith("kernel") else "zeros"
+        return _law(law, shape, fans)
+    if tensor in ("token", "position"):
+        return Distribution(shape, "normal", TOKEN_DEVIATION)
     if tensor == "kernel":
         assert isinstance(layer, Convolution | Dense)
         law = layer.initial
@@ -171,7 +178,7 @@ def _rectified(architecture: Architecture, node: Node) -> bool:
             continue
         if isinstance(later.layer, Activation):
             return isinstance(later.layer, RECTIFIERS)
-        if isinstance(later.layer, Convolution | Dense | Recurrent):
+        if isinstance(later.layer, Convolution | Dense | Recurrent | Attention):
             return False
         frontier.add(later.name)
     return False

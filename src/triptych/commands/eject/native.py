@@ -136,7 +136,7 @@ def _facts(source: Source, name: str, weights: str) -> dict[str, object]:
     shift = (int(height * moved.shift), int(width * moved.shift)) if moved else (0, 0)
     imports, network = network_text(source)
     half = (
-        "jax.tree.map(lambda w: w.astype(jnp.bfloat16) if w.ndim > 1 else w, weights)"
+        "jax.tree.map(lambda w: w.astype(jnp.bfloat16) if w.ndim in (2, 4) else w, weights)"
     )
     return facts(source, name) | {
         "needs": _needs(source),

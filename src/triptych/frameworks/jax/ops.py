@@ -163,6 +163,33 @@ def average_pool(
     return total / count
 
 
+def class_token(x: jax.Array, token: jax.Array) -> jax.Array:
+    """One more token, the same for every image and trained, before all others."""
+    first = jnp.broadcast_to(token, (x.shape[0], *token.shape[1:]))
+    return jnp.concatenate([first, x], axis=1)
+
+
+def attention(
+    x: jax.Array,
+    weights: Tensors,
+    name: str,
+    heads: int,
+    rate: float = 0.0,
+    masks: Tensors | None = None,
+) -> jax.Array:
+    """Self-attention of several heads (Vaswani et al., 2017)."""
+    together = dense(x, weights[f"{name}.kernel"]) + weights[f"{name}.bias"]
+    split = together.reshape(*x.shape[:2], 3, heads, -1)
+    q, k, v = split.transpose(2, 0, 3, 1, 4)
+    scores = jnp.matmul(q, k.swapaxes(-1, -2), precision="highest")
+    shares = jax.nn.softmax(scores / q.shape[-1] ** 0.5)
+    shares = dropout(shares, rate, masks, name)
+    mixed = jnp.matmul(shares, v, precision="highest").swapaxes(1, 2).reshape(x.shape)
+    return (
+        dense(mixed, weights[f"{name}.output_kernel"]) + weights[f"{name}.output_bias"]
+    )
+
+
 def lstm(
     x: jax.Array, weights: Tensors, name: str, sequence: bool = False
 ) -> jax.Array:
@@ -225,7 +252,7 @@ def stochastic_depth(
 def with_kernels_in(kernel_type: jax.typing.DTypeLike, weights: Tensors) -> Tensors:
     """The weights with kernels of that type, in which their layers then compute."""
     return {
-        name: w.astype(kernel_type) if w.ndim > 1 else w for name, w in weights.items()
+        n: w.astype(kernel_type) if w.ndim in (2, 4) else w for n, w in weights.items()
     }
 
 
@@ -303,7 +330,7 @@ def train_step(
     updates, moments = optimizer.update(slopes, moments)
     if weight_decay:  # decoupled from the gradient, on kernels only
         keep = 1 - learning_rate * weight_decay
-        weights = {name: w * keep if w.ndim > 1 else w for name, w in weights.items()}
+        weights = {n: w * keep if w.ndim in (2, 4) else w for n, w in weights.items()}
     weights = jax.tree.map(
         lambda w, update: w - learning_rate * update, weights, updates
     )

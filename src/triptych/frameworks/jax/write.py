@@ -40,6 +40,8 @@ TAKEN = {
     "leaky_relu",
     "max_pool",
     "average_pool",
+    "attention",
+    "class_token",
     "lstm",
     "gru",
     "dropout",
@@ -121,6 +123,17 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
             return f"{x}.mean((1, 2))"
         case layers.Flatten():
             return f"{x}.reshape({x}.shape[0], -1)"
+        case layers.Tokens():
+            return f"{x}.reshape({x}.shape[0], -1, {x}.shape[-1])"
+        case layers.ClassToken():
+            return call("class_token", x, _weight(node.name, "token"))
+        case layers.PositionEmbedding():
+            return f"{x} + {_weight(node.name, 'position')}"
+        case layers.Attention(heads=heads, rate=rate):
+            drawn = (rate, "masks") if rate else ()
+            return call("attention", x, "weights", quoted(node.name), heads, *drawn)
+        case layers.TokenPool(take=take):
+            return f"{x}[:, 0]" if take == "first" else f"{x}.mean(1)"
         case layers.Rows():
             return f"{x}.reshape(*{x}.shape[:2], -1)"
         case layers.Recurrent(sequence=sequence) as layer:

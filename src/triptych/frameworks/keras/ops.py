@@ -190,6 +190,77 @@ class GELU(keras.layers.Layer):
         return 0.5 * inputs * (1 + ops.erf(inputs / 2**0.5))
 
 
+@keras.saving.register_keras_serializable("triptych")
+class ClassToken(keras.layers.Layer):
+    """One more token, the same for every image and trained, before all others."""
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        drawn = keras.initializers.RandomNormal(stddev=0.02)
+        options = {"initializer": drawn, "name": "token"}
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), **options)
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        first = ops.repeat(self.token, ops.shape(inputs)[0], axis=0)
+        return ops.concatenate([ops.cast(first, inputs.dtype), inputs], axis=1)
+
+
+@keras.saving.register_keras_serializable("triptych")
+class PositionEmbedding(keras.layers.Layer):
+    """A trained number for each token and channel, added to it."""
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        drawn = keras.initializers.RandomNormal(stddev=0.02)
+        options = {"initializer": drawn, "name": "position"}
+        self.position = self.add_weight(shape=(1, *shape[1:]), **options)
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return inputs + self.position
+
+
+@keras.saving.register_keras_serializable("triptych")
+class Attention(keras.layers.Layer):
+    """Self-attention of several heads; Keras' own draws its dropout by itself."""
+
+    def __init__(self, heads: int, rate: float = 0.0, **options: object) -> None:
+        super().__init__(**options)
+        self.heads, self.rate = heads, rate
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        self.qkv = keras.layers.Dense(3 * shape[-1], name="qkv")
+        self.out = keras.layers.Dense(shape[-1], name="out")
+        self.qkv.build(shape)
+        self.out.build(shape)
+
+    def call(
+        self,
+        inputs: keras.KerasTensor,
+        keep: keras.KerasTensor | None = None,
+        training: bool = False,
+    ) -> keras.KerasTensor:
+        _, tokens, channels = inputs.shape
+        split = (-1, tokens, 3, self.heads, channels // self.heads)
+        together = ops.reshape(self.qkv(inputs), split)
+        q, k, v = ops.unstack(ops.transpose(together, (2, 0, 3, 1, 4)), 3)
+        scores = q @ ops.transpose(k, (0, 1, 3, 2)) / split[-1] ** 0.5
+        weights = ops.softmax(scores)
+        if training and keep is not None:
+            weights *= ops.cast(keep, weights.dtype) / (1 - self.rate)
+        mixed = ops.transpose(weights @ v, (0, 2, 1, 3))
+        return self.out(ops.reshape(mixed, (-1, tokens, channels)))
+
+    def get_config(self) -> dict[str, object]:
+        config: dict[str, object] = super().get_config()
+        return config | {"heads": self.heads, "rate": self.rate}
+
+
+@keras.saving.register_keras_serializable("triptych")
+class FirstToken(keras.layers.Layer):
+    """The first token of a sequence, which is the class token if there is one."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return inputs[:, 0]
+
+
 class Slots(keras.optimizers.Optimizer):
     """An optimizer that keeps the slots of these names for each variable."""
 

@@ -148,12 +148,13 @@ def trace(
     """The model's layers, called one by one."""
     _configure(state.precision)
     values = {INPUT: ops.convert_to_tensor(_prepare(state, images))}
+    drawn = state.architecture.dropouts
     with _averages_kept(state):
         for node in state.architecture.nodes:
             inputs = [values[name] for name in node.inputs]
             if fed is not None:
                 inputs = [ops.cast(fed[n], values[n].dtype) for n in node.inputs]
-            changing = isinstance(node.layer, layers.BatchNorm | layers.Dropout)
+            changing = isinstance(node.layer, layers.BatchNorm) or node.name in drawn
             options: dict[str, object] = {"training": training} if changing else {}
             if node.name in masks:
                 options["keep"] = masks[node.name]
@@ -255,9 +256,8 @@ OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]
 def make_step(state: State, optimizer: Optimizer) -> Step:
     """XLA compiles the step on accelerators and in JAX, where it pays."""
     _configure(state.precision)
-    decay = None
-    if optimizer.weight_decay:  # TensorFlow takes a float as float32
-        decay = ops.convert_to_tensor(optimizer.weight_decay, state.dtype)
+    rate = optimizer.weight_decay  # TensorFlow takes a float as float32
+    decay = ops.convert_to_tensor(rate, state.dtype) if rate else None
     make = OPTIMIZERS[optimizer.name]
     made = make(optimizer, learning_rate=0.0, weight_decay=decay)
     compile_network(state.network, made, optimizer.label_smoothing)

@@ -31,6 +31,10 @@ TAKEN = {
     "PaddedMax",
     "Scale",
     "StochasticDepth",
+    "ClassToken",
+    "PositionEmbedding",
+    "Attention",
+    "FirstToken",
     "Dropout",
     "LeakyReLU",
     "GELU",
@@ -55,6 +59,12 @@ TENSORS = {
     "mean": "moving_mean",
     "variance": "moving_variance",
 }
+ATTENTION_TENSORS = {
+    "kernel": "qkv.kernel",
+    "bias": "qkv.bias",
+    "output_kernel": "out.kernel",
+    "output_bias": "out.bias",
+}
 GATES = {"lstm": "ifgo", "gru": "zrn"}
 """The order of the gates in Keras, in the letters of the conventions."""
 
@@ -68,7 +78,7 @@ def write_network(architecture: Architecture) -> str:
     held = variables(architecture, {*TAKEN, *mask_inputs(architecture).values()})
     alone = all(len(node.inputs) == 1 for node in architecture.nodes)
     chain = alone and set(held.values()) == {"x"}
-    if chain and not architecture.nodes_of(layers.Dropout):
+    if chain and not architecture.dropouts:
         body = _sequential(architecture)
     else:
         body = _functional(architecture, held | {INPUT: INPUT})
@@ -98,6 +108,8 @@ def _layout(node: Node, own: str, tensor: str) -> Layout:
             row = ("bias", "recurrent_bias").index(tensor)  # of one variable
             return Layout(f"{own}.cell.bias", gates=gates, row=row)
         return Layout(f"{own}.cell.{tensor}", gates=gates)
+    if isinstance(node.layer, layers.Attention):
+        return Layout(f"{own}.{ATTENTION_TENSORS[tensor]}")
     axes = (0, 1, 3, 2) if tensor == "kernel" and _in_groups(node.layer) else None
     return Layout(f"{own}.{TENSORS.get(tensor, tensor)}", axes)
 
@@ -113,9 +125,8 @@ def layer_names(architecture: Architecture) -> dict[str, str]:
 def mask_inputs(architecture: Architecture) -> dict[str, str]:
     """The input that each dropout layer takes its mask from, called as no layer is."""
     names = layer_names(architecture)
-    dropouts = (node.name for node in architecture.nodes_of(layers.Dropout))
     taken = {*names, *names.values()}
-    return renamed(dropouts, taken, lambda name: f"{names[name]}_keep")
+    return renamed(architecture.dropouts, taken, lambda name: f"{names[name]}_keep")
 
 
 def pad_names(architecture: Architecture) -> dict[str, str]:
@@ -212,7 +223,17 @@ def _layer(architecture: Architecture, node: Node, own: str) -> str:
             return call("layers.GlobalAveragePooling2D", name=name)
         case layers.Flatten():
             return call("layers.Flatten", name=name)
-        case layers.Rows():
+        case layers.ClassToken():
+            return call("ClassToken", name=name)
+        case layers.PositionEmbedding():
+            return call("PositionEmbedding", name=name)
+        case layers.Attention(heads=heads, rate=rate):
+            return call("Attention", heads, rate or None, name=name)
+        case layers.TokenPool(take=take):
+            first = take == "first"
+            kind = "FirstToken" if first else "layers.GlobalAveragePooling1D"
+            return call(kind, name=name)
+        case layers.Rows() | layers.Tokens():
             return call("layers.Reshape", architecture.shapes[node.name], name=name)
         case layers.Recurrent(units=units, sequence=sequence) as layer:
             kind = f"layers.{layer.kind.upper()}"

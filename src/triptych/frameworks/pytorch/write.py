@@ -66,6 +66,12 @@ RECURRENT_TENSORS = {
     "bias": "bias_ih_l0",
     "recurrent_bias": "bias_hh_l0",
 }
+ATTENTION_TENSORS = {
+    "kernel": "qkv.weight",
+    "bias": "qkv.bias",
+    "output_kernel": "out.weight",
+    "output_bias": "out.bias",
+}
 GATES = {"lstm": "ifgo", "gru": "rzn"}
 """The order of the gates in PyTorch, in the letters of the conventions."""
 
@@ -129,6 +135,8 @@ def _layout(
     flattened = architecture.flattened.get(node.inputs[0], ()) if meets_input else ()
     if isinstance(node.layer, layers.Scale):
         names = {}
+    if isinstance(node.layer, layers.Attention):
+        names = ATTENTION_TENSORS
     return Layout(f"{own}.{names.get(tensor, tensor)}", axes, flattened, order)
 
 
@@ -164,6 +172,12 @@ def _module(architecture: Architecture, node: Node) -> str | None:
             return call("Scale", shape[-1], start)
         case layers.Dense(units=units, bias=bias):
             return call("nn.Linear", shape[0], units, bias=None if bias else False)
+        case layers.ClassToken():
+            return call("ClassToken", shape[1])
+        case layers.PositionEmbedding():
+            return call("PositionEmbedding", *shape)
+        case layers.Attention(heads=heads, rate=rate):
+            return call("Attention", shape[1], heads, rate=rate or None)
         case layers.Recurrent(units=units) as layer:
             kind = f"nn.{layer.kind.upper()}"
             return call(kind, shape[1], units, batch_first=True)
@@ -194,6 +208,14 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
             return call(own, x)
         case layers.Bias() | layers.Scale() | layers.Dense():
             return call(own, x)
+        case layers.ClassToken() | layers.PositionEmbedding():
+            return call(own, x)
+        case layers.Attention(rate=rate):
+            return call(own, x, *(("masks", quoted(node.name)) if rate else ()))
+        case layers.Tokens():
+            return f"{x}.flatten(start_dim=2).transpose(1, 2)"
+        case layers.TokenPool(take=take):
+            return f"{x}[:, 0]" if take == "first" else call(f"{x}.mean", dim=1)
         case layers.MaxPool() as pool:
             return _max_pool(pool, shape, x)
         case layers.AveragePool() as pool:

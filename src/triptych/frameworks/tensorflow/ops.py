@@ -138,6 +138,34 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
     return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))
 
 
+def class_token(x: tf.Tensor, token: tf.Variable) -> tf.Tensor:
+    """One more token, the same for every image and trained, before all others."""
+    first = tf.repeat(tf.cast(token, x.dtype), tf.shape(x)[0], axis=0)
+    return tf.concat([first, x], axis=1)
+
+
+def attention(
+    x: tf.Tensor,
+    kernel: tf.Variable,
+    bias: tf.Variable,
+    output_kernel: tf.Variable,
+    output_bias: tf.Variable,
+    heads: int,
+    rate: float = 0.0,
+    masks: dict[str, tf.Tensor] | None = None,
+    name: str = "",
+) -> tf.Tensor:
+    """Self-attention of several heads (Vaswani et al., 2017)."""
+    _, tokens, channels = x.shape
+    split = (-1, tokens, 3, heads, channels // heads)
+    parts = tf.transpose(tf.reshape(x @ kernel + bias, split), (2, 0, 3, 1, 4))
+    q, k, v = tf.unstack(parts)
+    weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) / split[-1] ** 0.5)
+    weights = dropout(weights, rate, masks, name)
+    mixed = tf.reshape(tf.transpose(weights @ v, (0, 2, 1, 3)), (-1, tokens, channels))
+    return mixed @ output_kernel + output_bias
+
+
 def lstm(
     x: tf.Tensor,
     kernel: tf.Variable,
@@ -350,7 +378,7 @@ def train_step(
     gradients = tape.gradient(loss, network.trainable_variables)
     if weight_decay:  # decoupled from the gradient, on kernels only
         for variable in network.trainable_variables:
-            if variable.shape.rank > 1:
+            if variable.shape.rank in (2, 4):
                 variable.assign(variable * (1 - learning_rate * weight_decay))
     optimizer.apply(gradients, network.trainable_variables, learning_rate)
     return loss, tf.reduce_sum(tf.cast(tf.argmax(logits, axis=1) == labels, tf.int32))

@@ -17,7 +17,7 @@ from triptych.frameworks.emit import (
 )
 from triptych.network import layers
 from triptych.network.architecture import INPUT, Architecture, Node
-from triptych.network.conventions import LSTM_FORGET_BIAS
+from triptych.network.conventions import LSTM_FORGET_BIAS, TOKEN_DEVIATION
 from triptych.network.layouts import Layout, Layouts
 
 OPS = Path(__file__).with_name("ops.py")
@@ -32,6 +32,8 @@ TAKEN = {
     "batch_norm",
     "layer_norm",
     "group_norm",
+    "attention",
+    "class_token",
     "lstm",
     "gru",
     "gelu",
@@ -122,6 +124,10 @@ def _variable(node: Node, tensor: str, shape: layers.Shape) -> str:
     """How a layer's variable is made."""
     if isinstance(node.layer, layers.Recurrent):
         return _recurrent(node.layer, tensor, shape)
+    if isinstance(node.layer, layers.Attention) and tensor.endswith("kernel"):
+        channels = shape[0]
+        parts = {"gates": shape[1] // channels, "dtype": "dtype"}
+        return call("glorot_uniform", channels, channels, **parts)
     law = {"kernel": "initial", "bias": "bias_initial"}.get(tensor, "")
     if getattr(node.layer, law, None) == "normal":
         return call("tf.Variable", call("tf.random.normal", shape, dtype="dtype"))
@@ -130,8 +136,11 @@ def _variable(node: Node, tensor: str, shape: layers.Shape) -> str:
             depthwise = isinstance(node.layer, layers.DepthwiseConv)
             inputs = math.prod(shape[:2] if depthwise else shape[:-1])
             return call("he_normal", shape, fan_in=inputs, dtype="dtype")
-        case "bias" | "offset":
+        case "bias" | "offset" | "output_bias":
             return _filled("zeros", shape)
+        case "token" | "position":
+            spread = {"stddev": TOKEN_DEVIATION, "dtype": "dtype"}
+            return call("tf.Variable", call("tf.random.normal", shape, **spread))
         case "scale" if isinstance(node.layer, layers.Scale):
             values = call("tf.fill", shape, call("tf.cast", node.layer.start, "dtype"))
             return call("tf.Variable", values)
@@ -188,7 +197,18 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
             return _pool(pool, shape, x)
         case layers.GlobalAveragePool():
             return call("tf.reduce_mean", x, axis=(1, 2))
-        case layers.Flatten() | layers.Rows():
+        case layers.ClassToken():
+            return call("class_token", x, f"{own}_token")
+        case layers.PositionEmbedding():
+            return f"{x} + tf.cast({own}_position, {x}.dtype)"
+        case layers.Attention(heads=heads, rate=rate) as layer:
+            tensors = [f"{own}_{tensor}" for tensor in layer.parameters(shape)]
+            drawn = (rate, "masks", quoted(node.name)) if rate else ()
+            return call("attention", x, *tensors, heads, *drawn)
+        case layers.TokenPool(take=take):
+            first = take == "first"
+            return f"{x}[:, 0]" if first else call("tf.reduce_mean", x, axis=1)
+        case layers.Flatten() | layers.Rows() | layers.Tokens():
             return call("tf.reshape", x, (-1, *architecture.shapes[node.name]))
         case layers.Recurrent(sequence=sequence) as layer:
             tensors = [f"{own}_{tensor}" for tensor in layer.parameters(shape)]

@@ -32,6 +32,13 @@ from triptych.network.layers.elementwise import (
 )
 from triptych.network.layers.normalization import BatchNorm, GroupNorm, LayerNorm
 from triptych.network.layers.recurrent import GRU, LSTM, Recurrent
+from triptych.network.layers.tokens import (
+    Attention,
+    ClassToken,
+    PositionEmbedding,
+    TokenPool,
+    Tokens,
+)
 from triptych.network.layers.windows import (
     AveragePool,
     Conv,
@@ -50,10 +57,12 @@ __all__ = [
     "VOCABULARY",
     "Activation",
     "Add",
+    "Attention",
     "AveragePool",
     "BatchNorm",
     "Bias",
     "BiasInitial",
+    "ClassToken",
     "Concat",
     "Conv",
     "Convolution",
@@ -73,6 +82,7 @@ __all__ = [
     "Multiply",
     "Pair",
     "Pool",
+    "PositionEmbedding",
     "ReLU",
     "ReLU6",
     "Recurrent",
@@ -83,6 +93,8 @@ __all__ = [
     "Sigmoid",
     "StochasticDepth",
     "Tanh",
+    "TokenPool",
+    "Tokens",
     "Window",
     "pair",
 ]
@@ -116,6 +128,11 @@ VOCABULARY: dict[str, type[Layer]] = {
         Rows,
         LSTM,
         GRU,
+        Tokens,
+        ClassToken,
+        PositionEmbedding,
+        Attention,
+        TokenPool,
         Add,
         Multiply,
         Concat,

@@ -91,6 +91,12 @@ class Layer(ABC):
         """Its running values: kept with the weights, never trained."""
         return {}
 
+    def mask(self, *inputs: Shape) -> tuple[float, Shape] | None:
+        """In training: the share of what is dropped at random, and the shape in which
+        that is drawn for an image; None if nothing is.
+        """
+        return None
+
     @abstractmethod
     def flops(self, *inputs: Shape) -> int:
         """Floating-point operations of one image's forward pass; a multiply-add
@@ -145,17 +151,13 @@ def sequence_of(shape: Shape) -> Shape:
     return shape
 
 
-def features_of(shape: Shape) -> int:
-    """How many features a flat input has; raises ArchitectureError if it is none."""
-    if len(shape) == 2:
-        raise ArchitectureError(
-            f"needs a flat input, but gets a sequence of {shape}: "
-            "put a flatten before it, "
-            "or have the recurrent layer before it output its last state only"
-        )
-    if len(shape) != 1:
+def flat_of(shape: Shape) -> Shape:
+    """The shape of features or of a sequence; raises ArchitectureError if it is an
+    image's.
+    """
+    if len(shape) > 2:
         raise ArchitectureError(
             f"needs a flat input, but gets {shape}: "
             "put a flatten or a global pool before it"
         )
-    return shape[0]
+    return shape

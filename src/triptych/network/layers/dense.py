@@ -6,12 +6,14 @@ import math
 from dataclasses import dataclass
 
 from triptych.errors import ArchitectureError
-from triptych.network.layers.base import BiasInitial, Initial, Layer, Shape, features_of
+from triptych.network.layers.base import BiasInitial, Initial, Layer, Shape, flat_of
 
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """A fully connected layer. Kernel: (in, out)."""
+    """A fully connected layer, on features or on each step of a sequence. Kernel: (in,
+    out).
+    """
 
     kind = "dense"
     units: int
@@ -20,15 +22,16 @@ class Dense(Layer):
     bias_initial: BiasInitial = "zeros"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        features_of(inputs[0])
-        return (self.units,)
+        *steps, _ = flat_of(inputs[0])
+        return (*steps, self.units)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        kernel = {"kernel": (features_of(inputs[0]), self.units)}
+        kernel = {"kernel": (flat_of(inputs[0])[-1], self.units)}
         return kernel | ({"bias": (self.units,)} if self.bias else {})
 
     def flops(self, *inputs: Shape) -> int:
-        return self.units * (2 * inputs[0][0] + self.bias)
+        *steps, features = inputs[0]
+        return math.prod(steps) * self.units * (2 * features + self.bias)
 
 
 @dataclass(frozen=True)

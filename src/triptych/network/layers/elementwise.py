@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from triptych.errors import ArchitectureError
 from triptych.network import conventions
-from triptych.network.layers.base import Layer, Shape, image_of
+from triptych.network.layers.base import Layer, Shape
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,8 @@ class Dropout(Layer):
         if not 0 <= self.rate < 1:
             raise ArchitectureError(f"rate is {self.rate}, but must be in [0, 1)")
 
-    def mask_shape(self, shape: Shape) -> Shape:
-        """What is drawn for an image of which it gets `shape`: one decision a unit."""
-        return shape
+    def mask(self, *inputs: Shape) -> tuple[float, Shape]:
+        return self.rate, inputs[0]
 
     def flops(self, *inputs: Shape) -> int:
         return 0  # in evaluation it does nothing
@@ -121,8 +120,5 @@ class StochasticDepth(Dropout):
     kind = "stochastic_depth"
     rate: float = 0.1
 
-    def output_shape(self, *inputs: Shape) -> Shape:
-        return image_of(inputs[0])
-
-    def mask_shape(self, shape: Shape) -> Shape:
-        return (1, 1, 1)
+    def mask(self, *inputs: Shape) -> tuple[float, Shape]:
+        return self.rate, (1,) * len(inputs[0])
