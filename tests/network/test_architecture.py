@@ -56,7 +56,7 @@ from triptych.network.layers import (
 )
 from triptych.network.layouts import channels_first
 from triptych.network.names import LONGEST
-from triptych.network.zoo import ZOO, lenet, sports_cnn
+from triptych.network.zoo import FROM_SCRATCH, lenet, sports_cnn
 
 HEAD = '[[layers]]\nkind = "flatten"\n[[layers]]\nkind = "dense"\nunits = 3\n'
 
@@ -703,9 +703,9 @@ def test_the_drawn_networks_hold_every_kind() -> None:
     assert seen == set(VOCABULARY)
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", FROM_SCRATCH)
 def test_a_file_says_no_more_than_it_must(name: str) -> None:
-    network = ZOO[name]()
+    network = FROM_SCRATCH[name]()
     table = tomllib.loads(network.to_toml())
     assert set(table) == {"name", "input", "layers"}
     assert all("inputs" not in layer for layer in table["layers"])

@@ -44,6 +44,11 @@ def renamed(
     return {name: found[name] for name in names}
 
 
+def in_one_word(name: str) -> str:
+    """A layer's name, which may have those of its blocks before it, as a variable."""
+    return name.replace(".", "_")
+
+
 def variables(architecture: Architecture, taken: Collection[str]) -> dict[str, str]:
     """The variable that holds each node's output (and the input): `x` along a chain.
 
@@ -56,7 +61,7 @@ def variables(architecture: Architecture, taken: Collection[str]) -> dict[str, s
     for node in architecture.nodes:
         for name in node.inputs:
             readers[name].add(node.name)
-    own = renamed(names, {"x", *taken})
+    own = renamed(names, {"x", *taken}, in_one_word)
     return {n: "x" if readers[n] <= {following.get(n)} else own[n] for n in names}
 
 

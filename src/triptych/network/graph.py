@@ -24,6 +24,17 @@ class Node:
     inputs: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Block:
+    """Some layers that stand in several places, at each with numbers of its own.
+
+    The names of its layers begin with that of the place: "stage2.block1.conv1".
+    """
+
+    name: str
+    places: tuple[str, ...]
+
+
 LARGEST = 10**10
 """Parameters, or outputs of a layer: with more, a number was mistyped, and no machine
 would stand it.
@@ -45,6 +56,7 @@ class Architecture:
     nodes: tuple[Node, ...]
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    blocks: tuple[Block, ...] = ()
 
     def __post_init__(self) -> None:
         check_network_name(self.name)
@@ -53,6 +65,7 @@ class Architecture:
             raise ArchitectureError(f"{self.name}: has no layers")
         self._check_nodes()
         self._check_output()
+        self._check_blocks()
         _ = self.flattened  # raises if flattened features meet others in an add
 
     def _check_input(self) -> None:
@@ -103,6 +116,21 @@ class Architecture:
                 f"{self.name}: holds {numbers:,} numbers at once, "
                 f"but the limit is {LARGEST:,}"
             )
+
+    def _check_blocks(self) -> None:
+        names = [node.name for node in self.nodes]
+        for name in names:
+            if name in self.parameters or name in self.statistics:
+                raise ArchitectureError(
+                    f"{self.name}: layer {name!r} is called like a tensor of another"
+                )
+        for block in self.blocks:
+            for place in block.places:
+                if not any(name.startswith(f"{place}.") for name in names):
+                    raise ArchitectureError(
+                        f"{self.name}: block {quote(block.name)}: no layer's name "
+                        f"begins with {quote(place)} and a dot"
+                    )
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -282,9 +310,11 @@ class Architecture:
                     table[field.name] = value
             layers.append(table)
             above = node.name
-        head = {"name": self.name, "input": self.input_shape}
+        head: dict[str, object] = {"name": self.name, "input": self.input_shape}
         if any(self.mean) or set(self.std) != {1.0}:
             head |= {"mean": self.mean, "std": self.std}
+        if self.blocks:
+            head["blocks"] = {block.name: block.places for block in self.blocks}
         return to_toml({**head, "layers": layers})
 
 

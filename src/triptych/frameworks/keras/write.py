@@ -10,6 +10,7 @@ from triptych.frameworks.emit import (
     call,
     describe,
     fold,
+    in_one_word,
     module,
     plain,
     quoted,
@@ -143,7 +144,8 @@ def pad_names(architecture: Architecture) -> dict[str, str]:
 
 def _in_ascii(name: str) -> str:
     """A name without the marks on its letters, and without what is not ASCII then."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    word = in_one_word(name)
+    plain = unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode()
     return plain.lstrip("_") or "layer"
 
 

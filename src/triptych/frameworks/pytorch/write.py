@@ -9,6 +9,7 @@ from triptych.frameworks.emit import (
     call,
     describe,
     fold,
+    in_one_word,
     module,
     plain,
     quoted,
@@ -145,7 +146,8 @@ def _names(architecture: Architecture) -> dict[str, str]:
 
     It is the layer's name, unless every module has such an attribute.
     """
-    return renamed((node.name for node in architecture.nodes), ATTRIBUTES)
+    names = (node.name for node in architecture.nodes)
+    return renamed(names, ATTRIBUTES, in_one_word)
 
 
 # ---- lines ---------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from triptych.frameworks.emit import (
     call,
     describe,
     fold,
+    in_one_word,
     module,
     plain,
     quoted,
@@ -109,7 +110,7 @@ def _names(architecture: Architecture) -> dict[str, str]:
     found: dict[str, str] = {}
     taken: set[str] = set()
     for node in architecture.nodes:
-        tensors, prefix = _shapes(architecture, node), node.name
+        tensors, prefix = _shapes(architecture, node), in_one_word(node.name)
         while not taken.isdisjoint(own := {f"{prefix}_{tensor}" for tensor in tensors}):
             prefix += "_"
         found[node.name] = prefix
