@@ -71,8 +71,8 @@ WINDOWS: list[st.SearchStrategy[Layer]] = [
     st.builds(StochasticDepth, rate=st.just(0.5)),
 ]  # fmt: skip
 ANYWHERE: list[st.SearchStrategy[Layer]] = [
-    st.just(Bias()), st.just(Scale(0.5)), st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()),
-    st.just(Sigmoid()), st.just(GELU()), st.just(SiLU()),
+    st.just(Bias()), st.just(Scale(0.5)), st.just(ReLU()), st.just(ReLU6()),
+    st.just(Tanh()), st.just(Sigmoid()), st.just(GELU()), st.just(SiLU()),
     st.just(HardSigmoid()), st.just(HardSwish()),
     st.builds(LeakyReLU, slope=st.sampled_from([0.01, 0.3])),
     st.builds(LayerNorm, epsilon=st.sampled_from([1e-5, 0.1])),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.mutants.asking import PRECISIONS, case_name
@@ -49,6 +50,7 @@ class Found:
         )
 
 
+@cache
 def cases(precision: Precision) -> dict[str, Case]:
     """What the mutants are asked, by name: the probes of every proof, in parts."""
     found = {}

@@ -176,7 +176,7 @@ JAX: list[Row] = [
      written("shares = jax.nn.softmax(scores / q.shape[-1] ** 0.5)",
              "shares = jnp.exp(scores / q.shape[-1] ** 0.5); "
              "shares = shares / shares.sum(-1, keepdims=True)"),
-     "tokens", ("attention3",)),
+     "modern", ("attention1",)),
     ("token pool: the last", written("x[:, 0]", "x[:, -1]"),
      "tokens", ("token_pool1",)),
 ]  # fmt: skip

@@ -338,8 +338,8 @@ MISFITS = {
         "layer '1st': a name must be a Python identifier",
     ),
     "dot": (
-        layer('name="a.b"\nkind="relu"') + HEAD,
-        "layer 'a.b': a name must be a Python identifier",
+        layer('name="a..b"\nkind="relu"') + HEAD,
+        "layer 'a..b': a name must be a Python identifier",
     ),
     "underscore": (
         layer('name="_a"\nkind="relu"') + HEAD,

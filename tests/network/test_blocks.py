@@ -35,7 +35,7 @@ stride = "stride"
 [[blocks.pair.layers]]
 kind = "conv"
 filters = "2 * filters - 1"
-kernel = [1, "filters // 3"]
+kernel = [1, "filters // 2"]
 """
 USE = """
 [[layers]]
@@ -56,7 +56,7 @@ def test_a_block_stands_where_a_layer_can() -> None:
         ("pool1", ("stage1.block3.conv2",)),
         ("dense1", ("pool1",)),
     ]
-    assert made.nodes[1].layer == Conv(filters=11, kernel=(1, 2))
+    assert made.nodes[1].layer == Conv(filters=11, kernel=(1, 3))
     assert made.parameters["stage1.block3.conv1.kernel"] == (3, 3, 11, 6)
     assert made.blocks == (Block("pair", ("stage1.block2", "stage1.block3")),)
     assert from_toml(made.to_toml()) == made
@@ -89,41 +89,61 @@ inputs = ["images"]
 kind = "concat"
 inputs = ["one", "relu1"]
 """
-    made = {node.name: node.inputs for node in from_toml(PAIR + added + use + HEAD).nodes}
+    made = {
+        node.name: node.inputs for node in from_toml(PAIR + added + use + HEAD).nodes
+    }
     assert made["one.path.conv1"] == ("images",)
     assert made["one.add1"] == ("one.path.conv2", "images")
     assert made["concat1"] == ("one.add1", "relu1")
 
 
 def test_an_argument_can_be_a_word() -> None:
-    text = PAIR.replace("stride = 1", 'stride = 1\npad = "valid"\nact = "tanh"') + """
+    text = (
+        PAIR.replace("stride = 1", 'stride = 1\npad = "valid"\nact = "tanh"')
+        + """
 padding = "pad"
 
 [[blocks.pair.layers]]
 name = "activation"
 kind = "act"
 """
+    )
     made = from_toml(text + USE + 'act = "relu"\n' + HEAD)
     assert made.nodes[2].layer.kind == "relu"
     assert made.nodes[2].name == "stage1.block2.activation"
-    assert made.nodes[1].layer == Conv(filters=11, kernel=(1, 2), padding="valid")
+    assert made.nodes[1].layer == Conv(filters=11, kernel=(1, 3), padding="valid")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (USE, "layer 'stage1.block2': unknown block 'pair': known: none"),
-        (PAIR + USE.replace("pair", "pear"), "unknown block 'pear': did you mean 'pair'"),
+        (USE, "layer 'stage1.block2': unknown block 'pair': the file defines none"),
+        (
+            PAIR + USE.replace("pair", "pear"),
+            "unknown block 'pear': did you mean 'pair'",
+        ),
         (PAIR + USE.replace("filters", "filter"), "has no argument 'filter': did you"),
-        (PAIR + USE.replace("block2", "block"), "needs a number at the end of its name"),
-        (PAIR + USE.replace("= 2", "= 0"), "repeat is 0, but must be an integer from 1"),
+        (
+            PAIR + USE.replace("block2", "block"),
+            "needs a number at the end of its name",
+        ),
+        (
+            PAIR + USE.replace("= 2", "= 0"),
+            "repeat is 0, but must be an integer from 1",
+        ),
         (PAIR + USE.replace("= 6", "= []"), r"filters is \[\], but must be a number"),
         (PAIR + USE.replace("= 6", "= 0.5"), "filters is 0.5|integer|float"),
         (PAIR + '[[layers]]\nblock = "pair"\n', "a block needs a name"),
-        (PAIR.replace("2 * filters - 1", "filters ** 2") + USE, "only \\+, -, \\* and //"),
+        (
+            PAIR.replace("2 * filters - 1", "filters ** 2") + USE,
+            "only \\+, -, \\* and //",
+        ),
         (PAIR.replace("2 * filters - 1", "filters // 0") + USE, "cannot compute"),
         (PAIR.replace("2 * filters - 1", "2 * width") + USE, "filters is|int"),
-        (PAIR.replace("kind", "kinds", 1) + USE, "block 'pair': layer number 1: unknown"),
+        (
+            PAIR.replace("kind", "kinds", 1) + USE,
+            "block 'pair': layer number 1: unknown",
+        ),
         ("[blocks.pair]\nfilters = 1\n" + USE, r"needs its layers as \[\[blocks.pair"),
         ("[blocks.'a b']\nfilters = 1\n" + USE, "a name must be a Python identifier"),
         ("[blocks.pair]\nrepeat = 1\n[[blocks.pair.layers]]\n" + USE, "is taken"),
@@ -133,7 +153,10 @@ kind = "act"
         ),
         (PAIR + USE + 'inputs = ["images", "images"]\n', "a block has one input"),
         ("blocks = 3\n" + HEAD, r"blocks must be \[blocks.name\] tables"),
-        ('blocks = {pair = ["a"]}\n' + HEAD, "no layer's name begins with 'a' and a dot"),
+        (
+            'blocks = {pair = ["a"]}\n' + HEAD,
+            "no layer's name begins with 'a' and a dot",
+        ),
         ("blocks = {pair = [1]}\n" + HEAD, "its places must be strings"),
         ("blocks = {pair = 1}\n" + HEAD, "block 'pair': must be a table"),
     ],
@@ -144,7 +167,7 @@ def test_what_is_refused(text: str, message: str) -> None:
 
 
 def test_blocks_of_blocks_do_not_explode() -> None:
-    text = "[blocks.b0]\n[[blocks.b0.layers]]\nkind = \"relu\"\n"
+    text = '[blocks.b0]\n[[blocks.b0.layers]]\nkind = "relu"\n'
     for n in range(1, 12):
         text += (
             f"[blocks.b{n}]\n[[blocks.b{n}.layers]]\n"

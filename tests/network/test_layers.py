@@ -121,7 +121,11 @@ def test_valid_padding_by_brute_force(
         (DepthwiseConv(stride=2), (7, 7, 5), (4, 4, 5)),
         (MaxPool(), (13, 10, 8), (6, 5, 8)),
         (Conv(filters=4, padding=(2, 0)), (5, 6, 7), (7, 4, 4)),
-        (Conv(filters=6, kernel=7, stride=2, padding=3, groups=3), (32, 33, 9), (16, 17, 6)),
+        (
+            Conv(filters=6, kernel=7, stride=2, padding=3, groups=3),
+            (32, 33, 9),
+            (16, 17, 6),
+        ),
         (Conv(filters=4, dilation=(2, 3)), (5, 6, 7), (5, 6, 4)),
         (Conv(filters=4, dilation=(2, 1), padding="valid"), (5, 6, 7), (1, 4, 4)),
         (DepthwiseConv(dilation=2, padding=1), (5, 6, 7), (3, 4, 7)),
@@ -139,14 +143,8 @@ def test_valid_padding_by_brute_force(
         (Rows(), (5, 6, 7), (5, 42)),
         *((layer(4), (5, 42), (4,)) for layer in (LSTM, GRU)),
         *((layer(4, sequence=True), (5, 42), (5, 4)) for layer in (LSTM, GRU)),
-        *(
-            (layer, (5, 42), (5, 42))
-            for layer in (*ACTIVATIONS, Dropout())
-        ),
-        *(
-            (layer, (5, 6, 7), (5, 6, 7))
-            for layer in (BatchNorm(), *ACTIVATIONS)
-        ),
+        *((layer, (5, 42), (5, 42)) for layer in (*ACTIVATIONS, Dropout())),
+        *((layer, (5, 6, 7), (5, 6, 7)) for layer in (BatchNorm(), *ACTIVATIONS)),
         *((layer, (9,), (9,)) for layer in (BatchNorm(), GELU(), Dropout())),
         *((LayerNorm(), shape, shape) for shape in ((5, 6, 7), (5, 42), (9,))),
         *((Scale(0.1), shape, shape) for shape in ((5, 6, 7), (5, 42), (9,))),
@@ -171,10 +169,11 @@ def test_shapes_of_what_merges() -> None:
     assert Concat().output_shape((7,), (1,)) == (8,)
     assert Add().output_shape((5, 7), (5, 7)) == (5, 7)
     assert Concat().output_shape((5, 7), (5, 1)) == (5, 8)
-    assert {kind for kind, layer in VOCABULARY.items() if layer.merges} == {
-        "add",
-        "concat",
-    }
+    assert Multiply().output_shape((5, 6, 7), (7,)) == (5, 6, 7)
+    assert Multiply().output_shape((5, 6, 7), (5, 6, 7)) == (5, 6, 7)
+    assert Multiply().output_shape((7,), (7,)) == (7,)
+    merging = {kind for kind, layer in VOCABULARY.items() if layer.merges}
+    assert merging == {"add", "multiply", "concat"}
 
 
 @pytest.mark.parametrize(
@@ -214,10 +213,7 @@ def test_shapes_of_what_merges() -> None:
         (MaxPool(), [(6, 7, 3)], 0, 0, 27 * 4),
         (AveragePool(size=3, stride=1), [(6, 7, 3)], 0, 0, 4 * 5 * 3 * 9),
         (GlobalAveragePool(), [(6, 7, 3)], 0, 0, 126),
-        *(
-            (layer, [(6, 7, 3)], 0, 0, 126)
-            for layer in ACTIVATIONS
-        ),
+        *((layer, [(6, 7, 3)], 0, 0, 126) for layer in ACTIVATIONS),
         (Dropout(), [(6, 7, 3)], 0, 0, 0),
         (Flatten(), [(6, 7, 3)], 0, 0, 0),
         (Rows(), [(6, 7, 3)], 0, 0, 0),

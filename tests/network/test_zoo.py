@@ -136,7 +136,9 @@ def test_the_list_tells_of_every_network() -> None:
         assert (entry.parameters, entry.flops) == (made.parameter_count, made.flops)
         assert entry.input_shape == made.input_shape
         assert len(entry.summary) > 20
-        assert (entry.accuracy is None) == (entry.source == "") == (name in FROM_SCRATCH)
+        assert (
+            (entry.accuracy is None) == (entry.source == "") == (name in FROM_SCRATCH)
+        )
 
 
 def test_found_by_name() -> None:

@@ -136,6 +136,8 @@ def probe_cases(precision: Precision, seed: int) -> list[Case]:
         case("scales", (6, 6), trainings=trainings),
         case("rows", (4, 4), trainings=(decaying,)),
         case("wide", (12,)),
+        case("modern", (8,)),
+        case("tokens", (6,), trainings=(decaying,)),
     ]
 
 

@@ -52,9 +52,7 @@ def attention(
     mask: NDArray[np.bool_] | None = None,
 ) -> Tensor:
     """softmax(q k^T / sqrt(depth)) v of each head, and a dense layer of all heads."""
-    q, k, v = (
-        _heads(dense(x, kernel, bias), part, heads) for part in ("q", "k", "v")
-    )
+    q, k, v = (_heads(dense(x, kernel, bias), part, heads) for part in ("q", "k", "v"))
     weights = _softmax(_scores(q, k))
     if mask is not None:
         weights = _dropped(weights, mask / (1 - rate))

@@ -115,9 +115,8 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
                 f'weights["{name}.scale"], weights["{name}.offset"], {epsilon}'
             )
         case layers.GroupNorm(groups=groups, epsilon=epsilon):
-            arguments.append(
-                f'weights["{name}.scale"], weights["{name}.offset"], {groups}, {epsilon}'
-            )
+            tensors = f'weights["{name}.scale"], weights["{name}.offset"]'
+            arguments.append(f"{tensors}, {groups}, {epsilon}")
         case layers.Scale():
             arguments.append(f'weights["{name}.scale"]')
         case layers.Bias():
@@ -134,8 +133,8 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
         case layers.PositionEmbedding():
             arguments.append(f'weights["{name}.position"]')
         case layers.Attention(heads=heads, rate=rate):
-            tensors = layer.parameters(shape)
-            arguments += [f'weights["{name}.{tensor}"]' for tensor in tensors]
+            own = layer.parameters(shape)
+            arguments += [f'weights["{name}.{tensor}"]' for tensor in own]
             arguments.append(f"{heads}")
             if rate:
                 arguments.append(f'{rate}, masks.get("{name}")')

@@ -131,9 +131,7 @@ class Growth:
         self.nodes.append(node)
         scope.place(own, node.name)
 
-    def _layer(
-        self, label: str, table: Table, given: str | None, scope: Scope
-    ) -> None:
+    def _layer(self, label: str, table: Table, given: str | None, scope: Scope) -> None:
         fields = {
             key: computed(value, scope.arguments, label)
             for key, value in table.items()
@@ -149,12 +147,11 @@ class Growth:
             raise ArchitectureError(f"{label} ({kind}): {reason}") from None
         self.add(layer, given, inputs_of(label, table), scope)
 
-    def _block(
-        self, label: str, table: Table, given: str | None, scope: Scope
-    ) -> None:
+    def _block(self, label: str, table: Table, given: str | None, scope: Scope) -> None:
         block = table["block"]
         if not isinstance(block, str) or block not in self.definitions:
             known = did_you_mean(str(block), self.definitions)
+            known = known if self.definitions else "the file defines none"
             raise ArchitectureError(f"{label}: unknown block {quote(block)}: {known}")
         if given is None:
             raise ArchitectureError(f"{label}: a block needs a name, such as 'block1'")
@@ -317,7 +314,7 @@ def _number(tree: ast.expr, arguments: Mapping[str, Value]) -> float:
         case ast.Constant(value=int() | float() as value):
             return value
         case ast.Name(id=name):
-            value = arguments[name]
-            if not isinstance(value, str):
-                return value
+            given = arguments[name]
+            if not isinstance(given, str):
+                return given
     raise TypeError

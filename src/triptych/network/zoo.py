@@ -185,7 +185,10 @@ FROM_SCRATCH: dict[str, Callable[..., Architecture]] = {
 }
 """Those that are small enough to be trained from initial values within minutes."""
 
-ZOO = {**FROM_SCRATCH, **{one.name: one for one in PUBLISHED}}
+ZOO: dict[str, Callable[..., Architecture]] = {
+    **FROM_SCRATCH,
+    **{one.name: one for one in PUBLISHED},
+}
 """Every built-in network by name."""
 
 

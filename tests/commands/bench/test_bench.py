@@ -22,6 +22,7 @@ from tests.commands.bench.making import BATCH, SPEEDS, made_up, measured
 import triptych as package
 from triptych import terminal
 from triptych.cli import cli
+from triptych.commands.bench.bench import PEAK, entry_of
 from triptych.commands.bench.page import headline
 from triptych.commands.bench.proof import Needed, find_certificate
 from triptych.commands.bench.result import Bench, Peak, sum_up
@@ -47,7 +48,7 @@ from triptych.running.protocol import (
     TurnBegins,
     TurnEnds,
 )  # fmt: skip
-from triptych.running.transport import LocalWorker
+from triptych.running.transport import LocalWorker, environment
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -194,6 +195,12 @@ def test_workers_that_wait_sleep(home: Path) -> None:
             assert used < 0.1 * (time.monotonic() - began), name
             assert worker.ask(TakeTurn()).round.steps == first.steps
         assert not process.is_running()
+
+
+def test_the_peak_is_that_of_as_many_threads() -> None:
+    """The reference computes in one, whatever the frameworks have."""
+    assert environment(entry_of(PEAK), 3)["OPENBLAS_NUM_THREADS"] == "3"
+    assert environment(registry.find("reference"), 3)["OPENBLAS_NUM_THREADS"] == "1"
 
 
 def test_one_that_is_killed_leaves_the_others_figures(home: Path) -> None:

@@ -68,7 +68,10 @@ DIALECTS = {
                 r"layers.Dropout(\1, noise_shape=(None, 1, 1, 1), ",
             ),
             (r" +\w+ = keras\.Input\([^=]*dtype=[^)]*optional=True,?\s*\)\n", ""),
-            (r"(layers\.Dropout\((?:[^()]|\([^()]*\))*\)\(\s*\w+),\s*\w+,?\s*\)", r"\1)"),
+            (
+                r"(layers\.Dropout\((?:[^()]|\([^()]*\))*\)\(\s*\w+),\s*\w+,?\s*\)",
+                r"\1)",
+            ),
             (r"keras\.Model\(\s*\[\s*(\w+),[^\]]*\],\s*", r"keras.Model(\1, "),
         ),
     ),
@@ -136,7 +139,8 @@ def _facts(source: Source, name: str, weights: str) -> dict[str, object]:
     shift = (int(height * moved.shift), int(width * moved.shift)) if moved else (0, 0)
     imports, network = network_text(source)
     half = (
-        "jax.tree.map(lambda w: w.astype(jnp.bfloat16) if w.ndim in (2, 4) else w, weights)"
+        "jax.tree.map("
+        "lambda w: w.astype(jnp.bfloat16) if w.ndim in (2, 4) else w, weights)"
     )
     return facts(source, name) | {
         "needs": _needs(source),

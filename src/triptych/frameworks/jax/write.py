@@ -110,8 +110,9 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
         case layers.LayerNorm(epsilon=epsilon):
             return call("layer_norm", x, "weights", quoted(node.name), epsilon=epsilon)
         case layers.GroupNorm(groups=groups, epsilon=epsilon):
-            tensors = (x, "weights", quoted(node.name))
-            return call("group_norm", *tensors, groups=groups, epsilon=epsilon)
+            name = quoted(node.name)
+            options = {"groups": groups, "epsilon": epsilon}
+            return call("group_norm", x, "weights", name, **options)
         case layers.Bias():
             return x + _bias(node.name, True)
         case layers.Scale():

@@ -111,6 +111,8 @@ def _layout(node: Node, own: str, tensor: str) -> Layout:
         return Layout(f"{own}.cell.{tensor}", gates=gates)
     if isinstance(node.layer, layers.Attention):
         return Layout(f"{own}.{ATTENTION_TENSORS[tensor]}")
+    if isinstance(node.layer, layers.Scale):
+        return Layout(f"{own}.{tensor}")
     axes = (0, 1, 3, 2) if tensor == "kernel" and _in_groups(node.layer) else None
     return Layout(f"{own}.{TENSORS.get(tensor, tensor)}", axes)
 
@@ -133,11 +135,7 @@ def mask_inputs(architecture: Architecture) -> dict[str, str]:
 def pad_names(architecture: Architecture) -> dict[str, str]:
     """The layer that pads for each convolution that is padded by so many pixels."""
     names = layer_names(architecture)
-    padded = (
-        node.name
-        for node in architecture.nodes_of(layers.Convolution)
-        if _zeros_before(node.layer)
-    )
+    padded = (node.name for node in architecture.nodes if _zeros(node.layer))
     taken = {*names, *names.values(), *mask_inputs(architecture).values()}
     return renamed(padded, taken, lambda name: f"{names[name]}_pad")
 
@@ -169,7 +167,8 @@ def _functional(architecture: Architecture, held: dict[str, str]) -> str:
     for node in architecture.nodes:
         read = ", ".join(held[name] for name in node.inputs)
         for pad in _pad(architecture, node).values():
-            read = f"{pad}({read})"
+            lines.append(assign(held[node.name], f"{pad}({read})", 4))
+            read = held[node.name]
         if node.layer.merges:
             read = f"[{read}]"
         if node.name in masks:
@@ -192,11 +191,10 @@ def _inputs(architecture: Architecture, masks: dict[str, str]) -> dict[str, str]
 
 def _pad(architecture: Architecture, node: Node) -> dict[str, str]:
     """How the layer is made, if there is one, that pads for a convolution."""
-    if not _zeros_before(node.layer):
+    if (zeros := _zeros(node.layer)) is None:
         return {}
     own = pad_names(architecture)[node.name]
-    padding = plain(layers.pair(node.layer.padding))
-    return {own: call("layers.ZeroPadding2D", padding, name=quoted(own))}
+    return {own: call("layers.ZeroPadding2D", plain(zeros), name=quoted(own))}
 
 
 def _layer(architecture: Architecture, node: Node, own: str) -> str:
@@ -211,8 +209,8 @@ def _layer(architecture: Architecture, node: Node, own: str) -> str:
         case layers.LayerNorm(epsilon=epsilon):
             return call("layers.LayerNormalization", epsilon=epsilon, name=name)
         case layers.GroupNorm(groups=groups, epsilon=epsilon):
-            options = {"epsilon": epsilon, "name": name}
-            return call("layers.GroupNormalization", groups, **options)
+            kind = "layers.GroupNormalization"
+            return call(kind, groups, epsilon=epsilon, name=name)
         case layers.Bias():
             return call("Bias", name=name)
         case layers.Scale(start=start):
@@ -299,11 +297,12 @@ def _in_groups(layer: layers.Layer) -> bool:
     return layer.strides[0] != layer.strides[1]
 
 
-def _zeros_before(layer: layers.Layer) -> bool:
-    """Whether a convolution is padded by a number of pixels, as Keras' own is not."""
+def _zeros(layer: layers.Layer) -> tuple[int, int] | None:
+    """By how many pixels a convolution is padded, as Keras' own cannot be."""
     if not isinstance(layer, layers.Convolution) or isinstance(layer.padding, str):
-        return False
-    return any(layers.pair(layer.padding))
+        return None
+    pads = layers.pair(layer.padding)
+    return pads if any(pads) else None
 
 
 def _padding(layer: layers.Window) -> str | None:

@@ -25,7 +25,7 @@ IMPORTS = (
     "import torch\nimport torch.nn.functional as F\nfrom torch import Tensor, nn\n"
 )
 TAKEN = {
-    *("self", "masks", "torch", "F"),
+    *("self", "masks", "torch", "F", "float"),
     *("dropout", "stochastic_depth", "average_pool"),
 }
 """Words that the lines of a network use: no variable of a layer can be called so."""
@@ -173,7 +173,7 @@ def _module(architecture: Architecture, node: Node) -> str | None:
         case layers.Scale(start=start):
             return call("Scale", shape[-1], start)
         case layers.Dense(units=units, bias=bias):
-            return call("nn.Linear", shape[0], units, bias=None if bias else False)
+            return call("nn.Linear", shape[-1], units, bias=None if bias else False)
         case layers.ClassToken():
             return call("ClassToken", shape[1])
         case layers.PositionEmbedding():
@@ -274,8 +274,7 @@ def _even(layer: Padded, shape: layers.Shape) -> bool:
     """
     pads = layer.pads(shape)
     if isinstance(layer, layers.MaxPool) and any(
-        2 * before > size
-        for (before, _), size in zip(pads, layer.window, strict=True)
+        2 * before > size for (before, _), size in zip(pads, layer.window, strict=True)
     ):
         return False
     return all(before == after for before, after in pads)

@@ -186,8 +186,8 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
         case layers.LayerNorm(epsilon=epsilon):
             return call("layer_norm", x, f"{own}_scale", f"{own}_offset", epsilon)
         case layers.GroupNorm(groups=groups, epsilon=epsilon):
-            tensors = (f"{own}_scale", f"{own}_offset")
-            return call("group_norm", x, *tensors, groups, epsilon)
+            scaled = (f"{own}_scale", f"{own}_offset")
+            return call("group_norm", x, *scaled, groups, epsilon)
         case layers.Scale():
             return f"{x} * {own}_scale"
         case layers.Bias():
@@ -258,7 +258,7 @@ def _general(
     It alone has gradients of dilated convolutions in float64 on a CPU.
     """
     x, padding = _padded(conv, shape, x)
-    options = {
+    options: dict[str, object] = {
         "strides": plain(conv.strides, 1),
         "padding": padding,
         "dilations": plain(conv.dilations, 1),
@@ -273,19 +273,17 @@ def _depthwise(
 
     Where they differ, pixels are left out afterwards.
     """
-    rows, columns = conv.strides
+    function, (rows, columns) = "tf.nn.depthwise_conv2d", conv.strides
     if conv.dilations != (1, 1):
-        x, padding = _padded(conv, shape, x)
-        options = {"padding": padding, "dilations": conv.dilations}
-        return call("tf.nn.depthwise_conv2d", x, kernel, (1, 1, 1, 1), **options)
+        x, rule = _padded(conv, shape, x)
+        options = {"padding": rule, "dilations": conv.dilations}
+        return call(function, x, kernel, strides=(1, 1, 1, 1), **options)
     if rows == columns:
         padding = _padding(conv, shape)
-        options = {"strides": (1, rows, columns, 1), "padding": padding}
-        return call("tf.nn.depthwise_conv2d", x, kernel, **options)
-    pads = ((0, 0), *conv.pads(shape), (0, 0))
-    whole = {"strides": (1, 1, 1, 1), "padding": pads}
-    every = f"[:, ::{rows}, ::{columns}]"
-    return call("tf.nn.depthwise_conv2d", x, kernel, **whole) + every
+        strides = (1, rows, columns, 1)
+        return call(function, x, kernel, strides=strides, padding=padding)
+    whole = {"strides": (1, 1, 1, 1), "padding": _all_axes(conv, shape)}
+    return f"{call(function, x, kernel, **whole)}[:, ::{rows}, ::{columns}]"
 
 
 def _pool(pool: layers.Pool, shape: layers.Shape, x: str) -> str:
@@ -321,8 +319,6 @@ def _padded(
     return padded, quoted("VALID")
 
 
-def _all_axes(
-    layer: layers.Window, shape: layers.Shape
-) -> tuple[tuple[int, int], ...]:
+def _all_axes(layer: layers.Window, shape: layers.Shape) -> tuple[tuple[int, int], ...]:
     """A layer's padding, of the batch and of the channels, too."""
     return ((0, 0), *layer.pads(shape), (0, 0))

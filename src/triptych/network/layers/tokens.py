@@ -56,6 +56,9 @@ class PositionEmbedding(Layer):
 
     kind = "position_embedding"
 
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return sequence_of(inputs[0])
+
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"position": (1, *sequence_of(inputs[0]))}
 
