@@ -13,7 +13,7 @@ from typing import Any
 import tomli_w
 from tests.kills.watching import Tally, Watched
 
-from triptych.network.zoo import FROM_SCRATCH
+from triptych.network.zoo import ZOO
 from triptych.running.recipe import NOTEBOOKS, read_recipe
 
 NUMBERS = (
@@ -96,7 +96,7 @@ def text(rng: random.Random, table: Any) -> bytes:
 def networks(seed: int, trials: int, watched: Watched) -> Tally:
     """Each is shown, or refused in a line; its source, if any, is the reference's."""
     tally = Tally("network files")
-    base = [tomllib.loads(make().to_toml()) for make in FROM_SCRATCH.values()]
+    base = [tomllib.loads(make().to_toml()) for make in ZOO.values()]
     for number in range(trials):
         rng = random.Random(f"{seed} networks {number}")
         table = rng.choice(base)

@@ -44,11 +44,6 @@ def renamed(
     return {name: found[name] for name in names}
 
 
-def in_one_word(name: str) -> str:
-    """A layer's name, which may have those of its blocks before it, as a variable."""
-    return name.replace(".", "_")
-
-
 def variables(architecture: Architecture, taken: Collection[str]) -> dict[str, str]:
     """The variable that holds each node's output (and the input): `x` along a chain.
 
@@ -61,7 +56,7 @@ def variables(architecture: Architecture, taken: Collection[str]) -> dict[str, s
     for node in architecture.nodes:
         for name in node.inputs:
             readers[name].add(node.name)
-    own = renamed(names, {"x", *taken}, in_one_word)
+    own = renamed(names, {"x", *taken})
     return {n: "x" if readers[n] <= {following.get(n)} else own[n] for n in names}
 
 
@@ -217,11 +212,8 @@ def quote(ops: Path, text: str) -> str:
 
 
 def _called(text: str) -> set[str]:
-    """The functions and classes that a text calls, or inherits from, by their bare
-    names.
-    """
-    inherited = re.findall(r"^class \w+\((\w+)\)", text, re.MULTILINE)
-    return {*re.findall(r"(?<![\w.])(\w+)\(", text), *inherited}
+    """The functions and classes that a text calls by their bare names."""
+    return set(re.findall(r"(?<![\w.])(\w+)\(", text))
 
 
 def first_line(statement: ast.stmt) -> int:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from triptych.errors import ArchitectureError, did_you_mean, quote
 from triptych.files import to_toml
-from triptych.network.layers import Dense, Flatten, Layer, Multiply, Shape
+from triptych.network.layers import Dense, Dropout, Flatten, Layer, Shape
 from triptych.network.layouts import channels_first
 from triptych.network.names import INPUT, check_layer_name, check_network_name
 
@@ -22,17 +21,6 @@ class Node:
     name: str
     layer: Layer
     inputs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some layers that stand in several places, at each with numbers of its own.
-
-    The names of its layers begin with that of the place: "stage2.block1.conv1".
-    """
-
-    name: str
-    places: tuple[str, ...]
 
 
 LARGEST = 10**10
@@ -56,7 +44,6 @@ class Architecture:
     nodes: tuple[Node, ...]
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    blocks: tuple[Block, ...] = ()
 
     def __post_init__(self) -> None:
         check_network_name(self.name)
@@ -65,7 +52,6 @@ class Architecture:
             raise ArchitectureError(f"{self.name}: has no layers")
         self._check_nodes()
         self._check_output()
-        self._check_blocks()
         _ = self.flattened  # raises if flattened features meet others in an add
 
     def _check_input(self) -> None:
@@ -98,17 +84,11 @@ class Architecture:
             )
 
     def _check_output(self) -> None:
-        shape = self.shapes[self.nodes[-1].name]
-        if len(shape) != 1:
-            advice = (
-                "have the last recurrent layer output its last state only, "
-                "or put a flatten or a token_pool before the last layer"
-                if len(shape) == 2
-                else "end with a dense layer"
-            )
+        if len(self.shapes[self.nodes[-1].name]) != 1:
             raise ArchitectureError(
                 f"{self.name}: layer {self.nodes[-1].name!r}: "
-                f"the last layer must output one number per class; {advice}"
+                "the last layer must output one number per class; "
+                "end with a dense layer"
             )
         numbers = max(self.parameter_count, *map(math.prod, self.shapes.values()))
         if numbers > LARGEST:
@@ -116,21 +96,6 @@ class Architecture:
                 f"{self.name}: holds {numbers:,} numbers at once, "
                 f"but the limit is {LARGEST:,}"
             )
-
-    def _check_blocks(self) -> None:
-        names = [node.name for node in self.nodes]
-        for name in names:
-            if name in self.parameters or name in self.statistics:
-                raise ArchitectureError(
-                    f"{self.name}: layer {name!r} is called like a tensor of another"
-                )
-        for block in self.blocks:
-            for place in block.places:
-                if not any(name.startswith(f"{place}.") for name in names):
-                    raise ArchitectureError(
-                        f"{self.name}: block {quote(block.name)}: no layer's name "
-                        f"begins with {quote(place)} and a dot"
-                    )
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -213,13 +178,12 @@ class Architecture:
 
     @property
     def dropouts(self) -> dict[str, tuple[float, Shape]]:
-        """By each layer that drops something in training: which share of it, and the
-        shape of an image's mask.
-        """
-        masks = {
-            node.name: node.layer.mask(*self.input_shapes(node)) for node in self.nodes
+        """The rate of each dropout layer, and the shape that it masks."""
+        return {
+            node.name: (node.layer.rate, self.shapes[node.name])
+            for node in self.nodes
+            if isinstance(node.layer, Dropout)
         }
-        return {name: mask for name, mask in masks.items() if mask is not None}
 
     def nodes_of(self, layer: type[Layer]) -> list[Node]:
         """The nodes whose layer is a `layer`."""
@@ -240,8 +204,6 @@ class Architecture:
             shapes = self.input_shapes(node)
             if isinstance(node.layer, Flatten) and len(shapes[0]) == 3:
                 flattened[node.name] = (shapes[0],)
-            elif isinstance(node.layer, Multiply) and len(shapes[0]) == 3:
-                self._check_factors(node, flattened)
             elif not isinstance(node.layer, Dense) and any(
                 name in flattened for name in node.inputs
             ):
@@ -261,17 +223,6 @@ class Architecture:
                         "adds flattened features to others; put a dense layer between"
                     )
         return flattened
-
-    def _check_factors(
-        self, node: Node, flattened: Mapping[str, tuple[Shape, ...]]
-    ) -> None:
-        """Features that are multiplied with channels stand in the channels' order."""
-        of_images = flattened.get(node.inputs[1], ())
-        if any(len(one) == 3 and math.prod(one[:2]) > 1 for one in of_images):
-            raise ArchitectureError(
-                f"{self.name}: layer {node.name!r} "
-                "multiplies channels by flattened pixels; put a dense layer between"
-            )
 
     def adapted(
         self, size: tuple[int, int] | None = None, classes: int | None = None
@@ -310,11 +261,9 @@ class Architecture:
                     table[field.name] = value
             layers.append(table)
             above = node.name
-        head: dict[str, object] = {"name": self.name, "input": self.input_shape}
+        head = {"name": self.name, "input": self.input_shape}
         if any(self.mean) or set(self.std) != {1.0}:
             head |= {"mean": self.mean, "std": self.std}
-        if self.blocks:
-            head["blocks"] = {block.name: block.places for block in self.blocks}
         return to_toml({**head, "layers": layers})
 
 

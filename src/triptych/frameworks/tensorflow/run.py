@@ -36,6 +36,7 @@ from triptych.frameworks.tensorflow.ops import (
     train_step,
 )
 from triptych.frameworks.tensorflow.write import TAKEN, layouts, write_network
+from triptych.network import layers
 from triptych.network.architecture import Architecture
 from triptych.network.conventions import PRECISIONS, SLOTS, OptimizerName, Precision
 from triptych.network.layouts import Array, Layouts
@@ -297,8 +298,8 @@ def _masks(masks: Masks) -> dict[str, tf.Tensor]:
 def _signature(state: State) -> tuple[tf.TensorSpec, dict[str, tf.TensorSpec]]:
     """Prepared images and masks for batches of any size."""
     masks = {
-        name: tf.TensorSpec((None, *shape), tf.bool)
-        for name, (_, shape) in state.architecture.dropouts.items()
+        node.name: tf.TensorSpec((None, *state.architecture.shapes[node.name]), tf.bool)
+        for node in state.architecture.nodes_of(layers.Dropout)
     }
     shape = (None, *state.architecture.input_shape)
     return tf.TensorSpec(shape, state.dtype), masks
