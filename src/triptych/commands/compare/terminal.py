@@ -202,7 +202,8 @@ def result_table(result: Result) -> Table:
     memory, lines of code.
     """
     shown = table(title=f"{result.network.name} on {result.images.source}")
-    shown.add_column("framework", no_wrap=True)
+    # Where room is short, a name takes two lines, of a word each.
+    shown.add_column("framework", min_width=len("TensorFlow"))
     for heading in ("test (95 % CI)", "train", "total", "images/s", "MiB", "lines"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for name, one in result.frameworks.items():
