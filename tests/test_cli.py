@@ -143,7 +143,10 @@ def test_help_names_the_defaults_that_depend_on_the_images(
         (["--image-size", "0"], "size is 0"),
         (["--num-epochs", "0"], "epochs is 0"),
         (["--random-seed", "-1"], "seed is -1"),
-        (["--model", "resnet18"], "there is no network 'resnet18': known: "),
+        (
+            ["--model", "resnet18"],
+            "there is no network 'resnet18': did you mean 'resnet-18'",
+        ),
         (["--dtype", "float16"], "unknown precision 'float16'"),
         (["--patience", "0"], "--timeout is 0"),
     ],
@@ -252,7 +255,10 @@ UNUSABLE = [
     (["images", "digits", "--image-size", "5000"], "5000, but must be 4 to 1,024"),
     (["images", "digits", "--seed", "-1"], "--seed is -1, but must be 0 or more"),
     (["images", "empty folder", "--full"], "--full is for the sports only"),
-    (["show", "resnet18"], "there is no network 'resnet18': known: 2017-keras, "),
+    (
+        ["show", "resnet18"],
+        "there is no network 'resnet18': did you mean 'resnet-18'? ",
+    ),
     (["compare", "x" * 5000], "there is no folder or archive 'xxx"),
     (["show", "x" * 5000], "there is no network 'xxx"),
     (["resume", "x" * 5000], "not a run folder"),

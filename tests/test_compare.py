@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from triptych.commands.compare import comparison
+from triptych.commands.compare import comparison, passing
 from triptych.network.weights import load_tensors
 from triptych.running.result import interval, json_schema
 
@@ -194,7 +194,7 @@ def test_a_large_first_step_is_left_to_verify(
     """The reference keeps every activation in float64: what takes minutes and 10 GB is
     not done unasked.
     """
-    monkeypatch.setattr(comparison, "IN_PASSING", 1)
+    monkeypatch.setattr(passing, "IN_PASSING", 1)
     run = comparison.compare(
         "digits", frameworks=["pytorch"], epochs=1, network="mlp", out=tmp_path / "run"
     )

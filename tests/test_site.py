@@ -49,7 +49,7 @@ def test_every_document_and_notebook_has_its_page(site: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*triptych.__all__, "network.layers.Conv", "running.recipe.Options"]
+    "name", [*triptych.__all__, "network.layers.Conv", "running.plan.Options"]
 )
 def test_the_reference_has_every_public_name(name: str, site: Path) -> None:
     name = re.escape(

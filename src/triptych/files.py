@@ -98,19 +98,37 @@ def from_table(
         if key not in known:
             raise error(f"unknown key {quote(key)}: {did_you_mean(key, known)}")
     for key, hint in get_type_hints(cls).items():
-        if get_origin(hint) is Literal and table.get(key, hint) not in (
-            hint,
-            *get_args(hint),
-        ):
-            raise error(
-                f"unknown {key} {quote(table[key])}: "
-                f"{did_you_mean(str(table[key]), get_args(hint))}"
-            )
+        if key in table:
+            check_word(key, table[key], hint, error)
     try:
         return msgspec.convert(dict(table), cls)
     except msgspec.ValidationError as reason:
         message = str(reason).replace("`", "").replace(" - at $.", " for ")
         raise error(message[0].lower() + message[1:]) from None
+
+
+def check_word(
+    key: str, value: object, hint: object, error: type[TriptychError]
+) -> None:
+    """Raise `error`, with the nearest known, if a value must be one of some words and
+    is another.
+    """
+    words = words_of(hint)
+    # A number may be what stands beside the words.
+    if value in words or not (isinstance(value, str) or get_origin(hint) is Literal):
+        return
+    if words:
+        known = did_you_mean(str(value), words)
+        raise error(f"unknown {key} {quote(value)}: {known}")
+
+
+def words_of(hint: object) -> tuple[str, ...]:
+    """The words that a value of this type can be: those of a Literal, or of one that
+    other types stand beside.
+    """
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(word for one in get_args(hint) for word in words_of(one))
 
 
 def merge(into: dict[str, object], table: Mapping[str, object]) -> None:

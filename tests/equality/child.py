@@ -15,7 +15,9 @@ from typing import Any, cast
 import numpy as np
 
 from triptych.frameworks import registry
+from triptych.network.architecture import Architecture
 from triptych.network.conventions import Precision
+from triptych.network.cut import cut
 from triptych.running.exam import Case, answer_case
 
 
@@ -51,6 +53,29 @@ def roundtrip(framework: Any, case: Case, folder: Path, precision: Precision) ->
     assert framework.save_native(other, folder / "native").exists()
 
 
+def sections(framework: Any, case: Case, precision: Precision) -> None:
+    """A head that is shown what the body outputs says what the whole network says."""
+    images = case.batches[0].images
+
+    def outputs(section: Architecture, shown: Any) -> Any:
+        own = section.parameters | section.statistics
+        held = {name: case.weights[name] for name in own}
+        state = framework.build(section, held, precision)
+        said = framework.predict(state, shown)
+        # As many as it is asked of, in small numbers, too.
+        first = framework.predict(state, shown[:1])
+        np.testing.assert_allclose(first, said[:1], rtol=0, atol=1e-12)
+        return said
+
+    whole = outputs(case.architecture, images)
+    assert np.ptp(whole) > 1e-3
+    for trained in (1, 2, 3):
+        body, head = cut(case.architecture, trained)
+        passed = outputs(body, images)
+        assert passed.shape == (len(images), *head.input_shape)
+        np.testing.assert_allclose(outputs(head, passed), whole, rtol=0, atol=1e-12)
+
+
 def same(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Equal to the bit."""
     assert one.keys() == other.keys()
@@ -75,6 +100,8 @@ def main() -> None:
                     Path(exam) / name.replace(":", "-"),
                     wanted,
                 )
+            elif what == "sections":
+                sections(framework, Case.read(Path(exam), case), wanted)
             else:
                 folder = Path(exam) / registry.find(name).folder
                 answer_case(

@@ -19,9 +19,11 @@ from triptych.network.layers import (
     GRU,
     LSTM,
     Add,
+    Attention,
     AveragePool,
     BatchNorm,
     Bias,
+    ClassToken,
     Concat,
     Conv,
     Dense,
@@ -29,30 +31,50 @@ from triptych.network.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
     Layer,
     LayerNorm,
+    LeakyReLU,
     MaxPool,
+    PositionEmbedding,
     ReLU,
     ReLU6,
     Rows,
+    Scale,
     Sigmoid,
+    SiLU,
+    StochasticDepth,
     Tanh,
+    TokenPool,
+    Tokens,
 )
 from triptych.running.exam import Case
 
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
-PADDINGS = st.sampled_from(["same", "valid"])
+PADDINGS = st.sampled_from(["same", "valid", 0, 1, (0, 2), (2, 1)])
+POOLED = st.sampled_from(["same", "valid", 0])
 WINDOWS: list[st.SearchStrategy[Layer]] = [
     st.builds(Conv, filters=st.integers(1, 5), kernel=PAIRS, stride=PAIRS,
               padding=PADDINGS, bias=st.booleans()),
     st.builds(DepthwiseConv, kernel=PAIRS, stride=PAIRS, padding=PADDINGS,
               bias=st.booleans()),
-    st.builds(MaxPool, size=PAIRS, stride=PAIRS, padding=PADDINGS),
-    st.builds(AveragePool, size=PAIRS, stride=PAIRS, padding=PADDINGS),
+    st.builds(Conv, filters=st.sampled_from([2, 4]), kernel=PAIRS, dilation=PAIRS,
+              padding=PADDINGS, groups=st.sampled_from([1, 2])),
+    st.builds(DepthwiseConv, kernel=PAIRS, dilation=PAIRS, padding=PADDINGS),
+    st.builds(MaxPool, size=PAIRS, stride=PAIRS, padding=POOLED),
+    st.builds(AveragePool, size=PAIRS, stride=PAIRS, padding=POOLED),
+    st.builds(MaxPool, size=st.just((2, 3)), stride=PAIRS, padding=st.just((1, 2))),
+    st.builds(AveragePool, size=st.just(3), stride=PAIRS, padding=st.just((2, 1))),
+    st.builds(GroupNorm, groups=st.sampled_from([1, 2])),
+    st.builds(StochasticDepth, rate=st.just(0.5)),
 ]  # fmt: skip
 ANYWHERE: list[st.SearchStrategy[Layer]] = [
-    st.just(Bias()), st.just(ReLU()), st.just(ReLU6()), st.just(Tanh()),
-    st.just(Sigmoid()), st.just(GELU()),
+    st.just(Bias()), st.just(Scale(0.5)), st.just(ReLU()), st.just(ReLU6()),
+    st.just(Tanh()), st.just(Sigmoid()), st.just(GELU()), st.just(SiLU()),
+    st.just(HardSigmoid()), st.just(HardSwish()),
+    st.builds(LeakyReLU, slope=st.sampled_from([0.01, 0.3])),
     st.builds(LayerNorm, epsilon=st.sampled_from([1e-5, 0.1])),
     st.builds(Dropout, rate=st.sampled_from([0.25, 0.5])),
 ]  # fmt: skip
@@ -64,6 +86,11 @@ STATES, LAST_STATE = (
     ]
     for sequence in (True, False)
 )
+TOKENS: list[st.SearchStrategy[Layer]] = [
+    st.sampled_from([ClassToken(), PositionEmbedding(), StochasticDepth(0.5)]),
+    st.builds(Attention, heads=st.integers(1, 3), rate=st.sampled_from([0.0, 0.5])),
+    st.builds(Dense, units=st.integers(2, 6)),
+]
 DENSE: st.SearchStrategy[Layer] = st.builds(
     Dense, units=st.integers(2, 6), bias=st.booleans()
 )
@@ -90,13 +117,15 @@ def networks(draw: st.DrawFn) -> Architecture:
         branch = follow(draw(st.one_of(*ANYWHERE, NORM)), last)
         follow(draw(st.sampled_from([Add(), Concat()])), last, branch)
     if draw(st.booleans()):
-        last = follow(Rows())
-        for layer in draw(st.lists(st.one_of(*STATES, *ANYWHERE), max_size=2)):
+        last = follow(draw(st.sampled_from([Rows(), Tokens()])))
+        kinds = st.one_of(*STATES, *TOKENS, *ANYWHERE)
+        for layer in draw(st.lists(kinds, max_size=2)):
             last = follow(layer)
         if draw(st.booleans()):
             branch = follow(draw(st.one_of(*ANYWHERE)), last)
             follow(draw(st.sampled_from([Add(), Concat()])), last, branch)
-        follow(draw(st.one_of(*LAST_STATE, st.just(Flatten()))))
+        ends = st.sampled_from([Flatten(), TokenPool(), TokenPool("mean")])
+        follow(draw(st.one_of(*LAST_STATE, ends)))
     else:
         follow(draw(st.sampled_from([Flatten(), GlobalAveragePool()])))
     for layer in draw(st.lists(st.one_of(DENSE, *ANYWHERE, NORM), max_size=2)):

@@ -17,7 +17,7 @@ import triptych
 from triptych.equality.certificate import json_schema, read_certificate
 from triptych.errors import NotEqual
 from triptych.network.weights import load_tensors, save_tensors
-from triptych.running.folder import write_json
+from triptych.running.records import write_json
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -81,6 +81,8 @@ def test_the_contract_is_the_one_that_was_designed() -> None:
 def test_every_framework_is_registered() -> None:
     shared = {
         "__init__",
+        "activations",
+        "attention",
         "contract",
         "emit",
         "operations",

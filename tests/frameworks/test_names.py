@@ -56,7 +56,7 @@ def test_a_writer_knows_every_word_of_its_sources(framework: str) -> None:
     if entry.missing():
         pytest.skip(entry.missing() or "")
     unused: list[set[str]] = []
-    for probe in ("odd", "even", "rows"):
+    for probe in ("odd", "even", "rows", "modern", "tokens"):
         network = Path(equality.__file__).parent / "probes" / f"{probe}.toml"
         done = subprocess.run(
             [sys.executable, "-c", WORDS, framework, str(network)],

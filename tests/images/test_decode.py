@@ -305,6 +305,14 @@ def test_fits_are_what_they_say(shape: tuple[int, int], size: tuple[int, int]) -
     assert {resize(pixels, size, fit).shape for fit in FITS} == {(*size, 3)}
 
 
+def test_bicubic_is_that_of_pillow() -> None:
+    pixels = noise(4, 40, 20)
+    expected = Image.fromarray(pixels).resize((10, 10), Image.Resampling.BICUBIC)
+    made = resize(pixels, (10, 10), "squash", "bicubic")
+    np.testing.assert_array_equal(made, np.asarray(expected))
+    assert (made != resize(pixels, (10, 10), "squash")).any()
+
+
 @pytest.mark.parametrize("fit", FITS)
 def test_nearest_picks_single_pixels(fit: str) -> None:
     stripes: NDArray[np.uint8] = np.zeros((64, 64, 3), np.uint8)

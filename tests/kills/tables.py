@@ -13,8 +13,9 @@ from typing import Any
 import tomli_w
 from tests.kills.watching import Tally, Watched
 
-from triptych.network.zoo import ZOO
-from triptych.running.recipe import NOTEBOOKS, read_recipe
+from triptych.network.zoo import FROM_SCRATCH
+from triptych.running.plan import read_recipe
+from triptych.running.recipe import NOTEBOOKS
 
 NUMBERS = (
     -1, 0, 1, 2, 3, 10**6, 10**9, 2**63 - 1, -(2**63), 0.5, -0.0, 1e308, 1e-320,
@@ -96,7 +97,7 @@ def text(rng: random.Random, table: Any) -> bytes:
 def networks(seed: int, trials: int, watched: Watched) -> Tally:
     """Each is shown, or refused in a line; its source, if any, is the reference's."""
     tally = Tally("network files")
-    base = [tomllib.loads(make().to_toml()) for make in ZOO.values()]
+    base = [tomllib.loads(make().to_toml()) for make in FROM_SCRATCH.values()]
     for number in range(trials):
         rng = random.Random(f"{seed} networks {number}")
         table = rng.choice(base)

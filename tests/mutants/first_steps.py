@@ -34,7 +34,7 @@ from triptych.images.sports import CLASSES, draw
 from triptych.network.conventions import OptimizerName, Precision
 from triptych.network.rng import stream
 from triptych.network.weights import initial_weights
-from triptych.network.zoo import ZOO
+from triptych.network.zoo import FROM_SCRATCH
 from triptych.running.exam import Case
 from triptych.running.recipe import LEARNING_RATES
 from triptych.running.schedule import Schedule, ScheduleName
@@ -71,7 +71,7 @@ class FirstStep:
 
     def case(self) -> Case:
         """What is asked."""
-        made = ZOO[self.network](self.image_size, len(CLASSES))
+        made = FROM_SCRATCH[self.network](self.image_size, len(CLASSES))
         images = IMAGES[self.images](self.image_size, self.batch_size, self.seed)
         labels = stream(self.seed, "labels").integers(0, made.classes, self.batch_size)
         rows = np.arange(self.batch_size)
@@ -138,16 +138,16 @@ def first_step(number: int) -> FirstStep:
     chance.
     """
     generator = stream(number, "first step")
-    network = list(ZOO)[number % len(ZOO)]
+    network = list(FROM_SCRATCH)[number % len(FROM_SCRATCH)]
     optimizers = get_args(OptimizerName)
     size = int(2 ** generator.uniform(5, np.log2(224)))
-    most = OPERATIONS / ZOO[network](size, len(CLASSES)).training_flops
+    most = OPERATIONS / FROM_SCRATCH[network](size, len(CLASSES)).training_flops
     return FirstStep(
         network=network,
         image_size=size,
         batch_size=int(2 ** generator.uniform(0, np.log2(min(64, max(1, most))))),
         seed=number,
-        optimizer=optimizers[number // len(ZOO) % len(optimizers)],
+        optimizer=optimizers[number // len(FROM_SCRATCH) % len(optimizers)],
         schedule=_one_of(generator, get_args(ScheduleName)),
         images=_one_of(
             generator, ("photographs", "photographs", "drawn sports", "digits")

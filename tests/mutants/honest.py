@@ -14,7 +14,7 @@ from triptych.equality.certificate import Certificate
 from triptych.equality.questions import moved_weights, network_case, noise, probe
 from triptych.frameworks.contract import Optimizer
 from triptych.network.conventions import OptimizerName, Precision
-from triptych.network.zoo import ZOO
+from triptych.network.zoo import FROM_SCRATCH
 from triptych.running.exam import Case
 from triptych.running.recipe import LEARNING_RATES
 from triptych.running.schedule import Schedule, ScheduleName
@@ -38,8 +38,8 @@ class Honest:
     def case(self) -> Case:
         """What is asked."""
         made = (
-            ZOO[self.network](self.size, 5)
-            if self.network in ZOO
+            FROM_SCRATCH[self.network](self.size, 5)
+            if self.network in FROM_SCRATCH
             else probe(self.network)
         )
         optimizer = Optimizer(self.optimizer, weight_decay=0.01, label_smoothing=0.05)

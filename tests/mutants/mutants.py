@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from tests.mutants import branches
+from tests.mutants import branches, modern
 from tests.mutants.branches import DENSE, LOSS, SECOND, SQUARES, VELOCITY, Row
 from tests.mutants.changes import (
     Change,
@@ -283,7 +283,7 @@ PYTORCH: list[Row] = [
          parameters, lr=0.0, betas=(o.beta1, o.beta2), eps=1e-7, fused=True)),
      "scales", DENSE, "adam"),
     ("AdamW: decay of biases, too",
-     rewritten("train_step", ("if parameter.ndim > 1", "if parameter.ndim > 0")),
+     rewritten("train_step", ("if parameter.ndim in (2, 4)", "if parameter.ndim > 0")),
      "scales", ("dense1.bias",), "adamw"),
     ("SGD: weight decay as L2, part of the gradient",
      both(rewritten("train_step", ("if weight_decay:", "if False:")),
@@ -491,7 +491,7 @@ JAX: list[Row] = [
     ("GRU: one bias only", written(' + weights[f"{name}.recurrent_bias"]', ""),
      "rows", ("gru1",)),
     ("decay: not of recurrent kernels",
-     rewritten("train_step", ("if w.ndim > 1", 'if name.endswith(".kernel")')),
+     rewritten("train_step", ("if w.ndim in (2, 4)", 'if n.endswith(".kernel")')),
      "rows", ("lstm1.recurrent_kernel",), "sgd"),
 ]  # fmt: skip
 
@@ -617,10 +617,10 @@ def _keras(name: str, **slots: str) -> Any:
 MUTANTS = [
     Mutant(framework, *row)
     for framework, rows in (
-        ("pytorch", PYTORCH + branches.PYTORCH),
-        ("tensorflow", TENSORFLOW + branches.TENSORFLOW),
-        ("jax", JAX + branches.JAX),
-        ("keras", KERAS + branches.KERAS),
+        ("pytorch", PYTORCH + branches.PYTORCH + modern.PYTORCH),
+        ("tensorflow", TENSORFLOW + branches.TENSORFLOW + modern.TENSORFLOW),
+        ("jax", JAX + branches.JAX + modern.JAX),
+        ("keras", KERAS + branches.KERAS + modern.KERAS),
     )
     for row in (*rows, *branches.EVERY)
 ]

@@ -21,9 +21,11 @@ from triptych.network.layers import (
     LSTM,
     VOCABULARY,
     Add,
+    Attention,
     AveragePool,
     BatchNorm,
     Bias,
+    ClassToken,
     Concat,
     Conv,
     Dense,
@@ -31,19 +33,30 @@ from triptych.network.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
     Layer,
     LayerNorm,
+    LeakyReLU,
     MaxPool,
+    Multiply,
+    PositionEmbedding,
     Recurrent,
     ReLU,
     ReLU6,
     Rows,
+    Scale,
     Sigmoid,
+    SiLU,
+    StochasticDepth,
     Tanh,
+    TokenPool,
+    Tokens,
 )
 from triptych.network.layouts import channels_first
 from triptych.network.names import LONGEST
-from triptych.network.zoo import ZOO, lenet, sports_cnn
+from triptych.network.zoo import FROM_SCRATCH, lenet, sports_cnn
 
 HEAD = '[[layers]]\nkind = "flatten"\n[[layers]]\nkind = "dense"\nunits = 3\n'
 
@@ -181,8 +194,8 @@ MISFITS = {
         + layer('kind="lstm"\nunits=3\nsequence=true')
         + layer('kind="dense"\nunits=3'),
         (
-            r"layer 'dense1' \(dense\): needs a flat input, but gets a sequence of "
-            r"\(64, 3\)"
+            r"layer 'dense1': the last layer must output one number per class; have "
+            r"the last recurrent layer output its last state only, or put a flatten"
         ),
     ),
     "batch norm of a sequence": (
@@ -325,8 +338,8 @@ MISFITS = {
         "layer '1st': a name must be a Python identifier",
     ),
     "dot": (
-        layer('name="a.b"\nkind="relu"') + HEAD,
-        "layer 'a.b': a name must be a Python identifier",
+        layer('name="a..b"\nkind="relu"') + HEAD,
+        "layer 'a..b': a name must be a Python identifier",
     ),
     "underscore": (
         layer('name="_a"\nkind="relu"') + HEAD,
@@ -521,7 +534,8 @@ PADDING = st.sampled_from(["same", "valid"])
 INITIAL = st.sampled_from(["auto", "he_uniform", "lecun_normal", "normal", "zeros"])
 BIAS_INITIAL = st.sampled_from(["zeros", "fan_in_uniform", "normal"])
 ANYWHERE: st.SearchStrategy[Layer] = st.one_of(
-    st.sampled_from([ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU()]),
+    st.sampled_from([ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU(), SiLU()]),
+    st.sampled_from([HardSigmoid(), HardSwish(), LeakyReLU(), LeakyReLU(0.25)]),
     st.builds(
         BatchNorm,
         epsilon=st.floats(1e-9, 1, exclude_min=True),
@@ -529,6 +543,7 @@ ANYWHERE: st.SearchStrategy[Layer] = st.one_of(
     ),
     st.builds(Dropout, rate=st.floats(0, 1, exclude_max=True)),
     st.builds(Bias, bias_initial=BIAS_INITIAL),
+    st.builds(Scale, start=st.floats(-2, 2)),
 )
 LAYER_NORM: st.SearchStrategy[Layer] = st.builds(
     LayerNorm, epsilon=st.floats(1e-9, 1, exclude_min=True)
@@ -545,6 +560,13 @@ ON_IMAGES: st.SearchStrategy[Layer] = st.one_of(
         bias_initial=BIAS_INITIAL,
     ),
     st.builds(
+        Conv,
+        filters=st.integers(1, 4),
+        kernel=SIDE_OR_PAIR,
+        dilation=SIDE_OR_PAIR,
+        padding=PADDING,
+    ),
+    st.builds(
         DepthwiseConv,
         kernel=SIDE_OR_PAIR,
         stride=SIDE_OR_PAIR,
@@ -558,6 +580,7 @@ ON_IMAGES: st.SearchStrategy[Layer] = st.one_of(
         AveragePool, size=SIDE_OR_PAIR, stride=st.none() | SIDE_OR_PAIR, padding=PADDING
     ),
 )
+ON_IMAGES |= st.sampled_from([GroupNorm(groups=1), StochasticDepth(0.2)])
 ON_FEATURES: st.SearchStrategy[Layer] = st.builds(
     Dense,
     units=st.integers(1, 9),
@@ -570,7 +593,10 @@ ON_SEQUENCES: st.SearchStrategy[Layer] = st.one_of(
     *(
         st.builds(kind, units=st.integers(1, 4), sequence=st.just(value=True))
         for kind in (LSTM, GRU)
-    )
+    ),
+    st.builds(Attention, heads=st.integers(1, 2), rate=st.sampled_from([0.0, 0.25])),
+    st.builds(Dense, units=st.integers(1, 4)),
+    st.sampled_from([ClassToken(), PositionEmbedding(), StochasticDepth()]),
 )
 
 
@@ -611,11 +637,22 @@ def architectures(draw: st.DrawFn) -> Architecture:
         right = put(Conv(filters=shape[2], kernel=draw(SIDE_OR_PAIR)), at)
         merge = draw(st.sampled_from([Add(), Concat()]))
         at, shape = put(merge, left, right), merge.output_shape(shape, shape)
-    end = draw(st.sampled_from([Flatten(), GlobalAveragePool(), LSTM(3), GRU(2)]))
-    if isinstance(end, Recurrent):
+    if draw(st.booleans()):
+        weighed = put(Dense(shape[2]), put(GlobalAveragePool(), at))
+        at = put(Multiply(), at, weighed)
+    end = draw(
+        st.sampled_from(
+            [
+                *(Flatten(), GlobalAveragePool(), LSTM(3), GRU(2)),
+                *(TokenPool(), TokenPool("mean")),
+            ]
+        )
+    )
+    if isinstance(end, Recurrent | TokenPool):
+        read = draw(st.sampled_from([Rows(), Tokens()]))
         at, shape = chain(
-            put(Rows(), at),
-            Rows().output_shape(shape),
+            put(read, at),
+            read.output_shape(shape),
             ANYWHERE | LAYER_NORM | ON_SEQUENCES,
         )
     at, shape = chain(
@@ -666,9 +703,9 @@ def test_the_drawn_networks_hold_every_kind() -> None:
     assert seen == set(VOCABULARY)
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", FROM_SCRATCH)
 def test_a_file_says_no_more_than_it_must(name: str) -> None:
-    network = ZOO[name]()
+    network = FROM_SCRATCH[name]()
     table = tomllib.loads(network.to_toml())
     assert set(table) == {"name", "input", "layers"}
     assert all("inputs" not in layer for layer in table["layers"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -20,8 +20,10 @@ from triptych.network.layers import (
     LSTM,
     VOCABULARY,
     Add,
+    Attention,
     AveragePool,
     BatchNorm,
+    ClassToken,
     Concat,
     Conv,
     Dense,
@@ -29,17 +31,33 @@ from triptych.network.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
     Layer,
     LayerNorm,
+    LeakyReLU,
     MaxPool,
+    Multiply,
+    PositionEmbedding,
     ReLU,
     ReLU6,
     Rows,
+    Scale,
     Shape,
     Sigmoid,
+    SiLU,
+    StochasticDepth,
     Tanh,
+    TokenPool,
+    Tokens,
 )
 
+ACTIVATIONS = (
+    *(ReLU(), ReLU6(), LeakyReLU(), Tanh(), Sigmoid(), HardSigmoid()),
+    *(SiLU(), HardSwish(), GELU()),
+)
+TAKES: tuple[Literal["first", "mean"], ...] = ("first", "mean")
 SIDES = st.integers(1, 40)
 PAIRS = st.tuples(st.integers(1, 9), st.integers(1, 9))
 
@@ -102,6 +120,17 @@ def test_valid_padding_by_brute_force(
         ),
         (DepthwiseConv(stride=2), (7, 7, 5), (4, 4, 5)),
         (MaxPool(), (13, 10, 8), (6, 5, 8)),
+        (Conv(filters=4, padding=(2, 0)), (5, 6, 7), (7, 4, 4)),
+        (
+            Conv(filters=6, kernel=7, stride=2, padding=3, groups=3),
+            (32, 33, 9),
+            (16, 17, 6),
+        ),
+        (Conv(filters=4, dilation=(2, 3)), (5, 6, 7), (5, 6, 4)),
+        (Conv(filters=4, dilation=(2, 1), padding="valid"), (5, 6, 7), (1, 4, 4)),
+        (DepthwiseConv(dilation=2, padding=1), (5, 6, 7), (3, 4, 7)),
+        (MaxPool(size=3, stride=2, padding=1), (13, 10, 8), (7, 5, 8)),
+        (AveragePool(size=3, stride=1, padding=(2, 1)), (5, 6, 2), (7, 6, 2)),
         (MaxPool(padding="same"), (13, 10, 8), (7, 5, 8)),
         (MaxPool(size=3, stride=2), (13, 10, 8), (6, 4, 8)),
         (AveragePool(size=(1, 2)), (5, 5, 2), (5, 2, 2)),
@@ -114,16 +143,20 @@ def test_valid_padding_by_brute_force(
         (Rows(), (5, 6, 7), (5, 42)),
         *((layer(4), (5, 42), (4,)) for layer in (LSTM, GRU)),
         *((layer(4, sequence=True), (5, 42), (5, 4)) for layer in (LSTM, GRU)),
-        *(
-            (layer, (5, 42), (5, 42))
-            for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU(), Dropout())
-        ),
-        *(
-            (layer, (5, 6, 7), (5, 6, 7))
-            for layer in (BatchNorm(), ReLU(), ReLU6(), Tanh(), Sigmoid())
-        ),
+        *((layer, (5, 42), (5, 42)) for layer in (*ACTIVATIONS, Dropout())),
+        *((layer, (5, 6, 7), (5, 6, 7)) for layer in (BatchNorm(), *ACTIVATIONS)),
         *((layer, (9,), (9,)) for layer in (BatchNorm(), GELU(), Dropout())),
         *((LayerNorm(), shape, shape) for shape in ((5, 6, 7), (5, 42), (9,))),
+        *((Scale(0.1), shape, shape) for shape in ((5, 6, 7), (5, 42), (9,))),
+        (Dense(3), (5, 42), (5, 3)),
+        (Tokens(), (5, 6, 7), (30, 7)),
+        (ClassToken(), (30, 7), (31, 7)),
+        (PositionEmbedding(), (30, 7), (30, 7)),
+        (Attention(heads=3, rate=0.1), (30, 6), (30, 6)),
+        *((TokenPool(take), (30, 7), (7,)) for take in TAKES),
+        (StochasticDepth(), (30, 7), (30, 7)),
+        *((GroupNorm(groups=groups), (5, 6, 8), (5, 6, 8)) for groups in (1, 4, 8)),
+        (StochasticDepth(), (5, 6, 7), (5, 6, 7)),
     ],
 )
 def test_shapes_by_hand(layer: Layer, shape: Shape, wanted: Shape) -> None:
@@ -136,10 +169,11 @@ def test_shapes_of_what_merges() -> None:
     assert Concat().output_shape((7,), (1,)) == (8,)
     assert Add().output_shape((5, 7), (5, 7)) == (5, 7)
     assert Concat().output_shape((5, 7), (5, 1)) == (5, 8)
-    assert {kind for kind, layer in VOCABULARY.items() if layer.merges} == {
-        "add",
-        "concat",
-    }
+    assert Multiply().output_shape((5, 6, 7), (7,)) == (5, 6, 7)
+    assert Multiply().output_shape((5, 6, 7), (5, 6, 7)) == (5, 6, 7)
+    assert Multiply().output_shape((7,), (7,)) == (7,)
+    merging = {kind for kind, layer in VOCABULARY.items() if layer.merges}
+    assert merging == {"add", "multiply", "concat"}
 
 
 @pytest.mark.parametrize(
@@ -147,6 +181,20 @@ def test_shapes_of_what_merges() -> None:
     [
         # 3 * 4 * 4 outputs of 2 * 18 operations and a bias
         (Conv(filters=4, padding="valid"), [(5, 6, 2)], 3 * 3 * 2 * 4 + 4, 0, 48 * 37),
+        (Conv(filters=4, groups=2), [(5, 6, 2)], 3 * 3 * 4 + 4, 0, 120 * 19),
+        (Conv(filters=4, dilation=2), [(5, 6, 2)], 3 * 3 * 2 * 4 + 4, 0, 120 * 37),
+        (GroupNorm(groups=2), [(5, 6, 2)], 4, 0, 7 * 60),
+        (Scale(), [(5, 6, 2)], 2, 0, 60),
+        (Multiply(), [(5, 6, 2), (2,)], 0, 0, 60),
+        (Dense(3), [(5, 2)], 9, 0, 5 * 15),
+        (Tokens(), [(5, 6, 2)], 0, 0, 0),
+        (ClassToken(), [(5, 6)], 6, 0, 0),
+        (PositionEmbedding(), [(5, 6)], 30, 0, 30),
+        # q, k, v and the output; two products; scale, exp, sum and quotient of 2 x 25
+        (Attention(2), [(5, 6)], 4 * 42, 0, 5 * 4 * 6 * 13 + 2 * 2 * 150 + 4 * 50),
+        (TokenPool(), [(5, 6)], 0, 0, 0),
+        (TokenPool("mean"), [(5, 6)], 0, 0, 30),
+        (StochasticDepth(), [(5, 6, 2)], 0, 0, 0),
         (Conv(filters=4, padding="valid", bias=False), [(5, 6, 2)], 72, 0, 48 * 36),
         (
             Conv(filters=4, kernel=(1, 2), stride=2),
@@ -165,10 +213,7 @@ def test_shapes_of_what_merges() -> None:
         (MaxPool(), [(6, 7, 3)], 0, 0, 27 * 4),
         (AveragePool(size=3, stride=1), [(6, 7, 3)], 0, 0, 4 * 5 * 3 * 9),
         (GlobalAveragePool(), [(6, 7, 3)], 0, 0, 126),
-        *(
-            (layer, [(6, 7, 3)], 0, 0, 126)
-            for layer in (ReLU(), ReLU6(), Tanh(), Sigmoid(), GELU())
-        ),
+        *((layer, [(6, 7, 3)], 0, 0, 126) for layer in ACTIVATIONS),
         (Dropout(), [(6, 7, 3)], 0, 0, 0),
         (Flatten(), [(6, 7, 3)], 0, 0, 0),
         (Rows(), [(6, 7, 3)], 0, 0, 0),
@@ -249,6 +294,31 @@ def test_one_channel_cannot_be_normalized_by_itself(shape: Shape) -> None:
             [(4, 4, 8), (4, 4, 9)],
             r"adds inputs of the same shape, but gets \(4, 4, 8\), \(4, 4, 9\)",
         ),
+        *(
+            (Multiply(), shapes, "multiplies two inputs of one shape, or an image by")
+            for shapes in (
+                *([(4, 4, 8), (4, 4, 9)], [(4, 4, 8), (9,)], [(8,), (4, 4, 8)]),
+                *([(4, 8), (8,)], [(8,), (8,), (8,)]),
+            )
+        ),
+        (
+            Conv(filters=6, groups=3),
+            [(4, 4, 8)],
+            "gets 8 channels, which 3 groups cannot share",
+        ),
+        (
+            GroupNorm(groups=3),
+            [(4, 4, 8)],
+            "gets 8 channels, which 3 groups cannot share",
+        ),
+        (GroupNorm(groups=8), [(1, 1, 8)], "each group gets one"),
+        (GroupNorm(groups=2), [(8,)], "needs an input of"),
+        (Attention(3), [(5, 8)], "gets 8 channels, which 3 heads cannot share"),
+        *(
+            (layer, [(4, 4, 8)], r"needs a sequence of \(steps, features\)")
+            for layer in (ClassToken(), PositionEmbedding(), Attention(2), TokenPool())
+        ),
+        (Tokens(), [(5, 8)], "needs an input of"),
         (Rows(), [(8,)], "needs an input of"),
         (Rows(), [(4, 8)], "needs an input of"),
         (
@@ -258,12 +328,6 @@ def test_one_channel_cannot_be_normalized_by_itself(shape: Shape) -> None:
             r"put a rows layer",
         ),
         (GRU(3), [(8,)], "set sequence = true in every recurrent layer but the last"),
-        (
-            Dense(3),
-            [(4, 8)],
-            r"but gets a sequence of \(4, 8\): "
-            r"put a flatten before it, or have the recurrent",
-        ),
         (
             BatchNorm(),
             [(4, 8)],
@@ -349,6 +413,17 @@ ANY: dict[str, Any] = {name: getattr(layers, name) for name in layers.__all__}
         (lambda: ANY["Conv"](filters=True), "filters is True, but must be an integer"),
         (lambda: ANY["MaxPool"](size=(2,)), "but must be an integer, or two"),
         (lambda: ANY["MaxPool"](padding="sam"), "unknown padding 'sam': did you mean"),
+        (lambda: ANY["MaxPool"](padding=1.5), "must be 'same', 'valid', an integer"),
+        (lambda: Conv(filters=2, padding=-1), "padding is -1, but must be 0 or more"),
+        (lambda: MaxPool(padding=2), "padding is 2, but must be below 2, its size"),
+        (lambda: AveragePool(size=(3, 1), padding=1), "would see padding only"),
+        (lambda: Conv(filters=2, stride=2, dilation=2), "a stride and a dilation"),
+        (lambda: Conv(filters=4, groups=3), "4 filters, which 3 groups cannot share"),
+        (lambda: Attention(2, 1.0), r"rate is 1.0, but must be in \[0, 1\)"),
+        (lambda: ANY["TokenPool"]("last"), "unknown take 'last': known: first, mean"),
+        (lambda: LeakyReLU(1.0), "slope is 1.0, but must be above 0 and below 1"),
+        (lambda: GroupNorm(groups=2, epsilon=0.0), "epsilon is 0.0, but must be above"),
+        (lambda: Scale(float("inf")), "start is inf, but must be finite"),
         (lambda: ANY["Dropout"]("x"), "rate is 'x', but must be a number"),
         (lambda: ANY["BatchNorm"](epsilon=None), "epsilon is None, but must be a num"),
     ],

@@ -20,7 +20,6 @@ from hypothesis.extra import numpy as arrays
 from triptych.errors import RunFolderError
 from triptych.network.architecture import INPUT, Architecture, Node, sequence
 from triptych.network.layers import (
-    GELU,
     GRU,
     LSTM,
     Add,
@@ -32,17 +31,18 @@ from triptych.network.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    HardSigmoid,
     Initial,
     Layer,
     MaxPool,
     ReLU,
-    ReLU6,
     Rows,
     Sigmoid,
     Tanh,
 )
 from triptych.network.layouts import Array
 from triptych.network.weights import (
+    RECTIFIERS,
     check_weights,
     initial_weights,
     load_tensors,
@@ -209,12 +209,11 @@ POOL, NORM, DROP = MaxPool(size=1), BatchNorm(), Dropout(0.5)
 @pytest.mark.parametrize(
     ("between", "wanted"),
     [
-        ([ReLU()], HE),
-        ([ReLU6()], HE),
-        ([GELU()], HE),
+        *(([rectifier()], HE) for rectifier in RECTIFIERS),
         ([NORM, ReLU()], HE),
         ([NORM, POOL, DROP, ReLU()], HE),
         ([Tanh()], GLOROT),
+        ([HardSigmoid(), ReLU()], GLOROT),
         ([Sigmoid()], GLOROT),
         ([NORM, Tanh(), ReLU()], GLOROT),
         ([], GLOROT),

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from triptych.errors import ArchitectureError
+from triptych.network.architecture import from_toml
 from triptych.network.zoo import (
+    FROM_SCRATCH,
     ZOO,
     compact_cnn,
     find_network,
@@ -89,6 +91,29 @@ def test_the_compact_network_ends_its_last_stage_in_a_global_pool() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters", "size"),
+    [
+        ("resnet-18", 11_689_512, 224),
+        ("resnet-50", 25_557_032, 224),
+        ("mobilenet-v2", 3_504_872, 224),
+        ("mobilenet-v3-small", 2_542_856, 224),
+        ("efficientnet-lite0", 4_652_008, 224),
+        ("efficientnet-lite1", 5_416_680, 240),
+        ("efficientnet-lite2", 6_092_072, 260),
+        ("convnext-tiny", 28_589_128, 224),
+        ("vit-tiny", 5_717_416, 224),
+    ],
+)
+def test_a_published_network_has_its_parameters(
+    name: str, parameters: int, size: int
+) -> None:
+    network = ZOO[name]()
+    assert network.parameter_count == parameters
+    assert (network.input_shape, network.classes) == ((size, size, 3), 1000)
+    assert from_toml(network.to_toml()) == network  # its blocks are still known
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_every_network_takes_its_size_and_classes(name: str) -> None:
     for size, classes in ((32, 2), (65, 7)):
@@ -102,12 +127,18 @@ def test_the_list_tells_of_every_network() -> None:
     entries = {entry.name: entry for entry in list_zoo()}
     assert list(entries) == list(ZOO) == [
         "mlp", "lenet", "sports-cnn", "compact-cnn", "row-lstm", "row-gru",
+        "resnet-18", "resnet-50", "mobilenet-v2", "mobilenet-v3-small",
+        "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2",
+        "convnext-tiny", "vit-tiny",
     ]  # fmt: skip
     for name, entry in entries.items():
         made = ZOO[name]()
         assert (entry.parameters, entry.flops) == (made.parameter_count, made.flops)
         assert entry.input_shape == made.input_shape
         assert len(entry.summary) > 20
+        assert (
+            (entry.accuracy is None) == (entry.source == "") == (name in FROM_SCRATCH)
+        )
 
 
 def test_found_by_name() -> None:

@@ -16,7 +16,8 @@ from PIL import Image
 from triptych.commands.compare.comparison import compare
 from triptych.commands.compare.page import write_report
 from triptych.frameworks import registry
-from triptych.running.folder import RunFolder, write_json
+from triptych.running.folder import RunFolder
+from triptych.running.records import write_json
 from triptych.running.result import Result, read_result
 
 TRAPS = (

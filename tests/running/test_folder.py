@@ -19,10 +19,11 @@ from triptych.frameworks import registry
 from triptych.network.weights import load_tensors
 from triptych.network.zoo import mlp
 from triptych.running.epoch import Epoch
-from triptych.running.folder import Panel, RunFolder, write_json
+from triptych.running.folder import Panel, RunFolder
 from triptych.running.launch import Task, run_task
 from triptych.running.protocol import Answer
 from triptych.running.recipe import make_recipe
+from triptych.running.records import write_json
 
 EPOCH = Epoch(
     epoch=1,

@@ -43,9 +43,22 @@ def step_losses(run: Path, framework: str) -> list[list[float]]:
     return [epoch["step_losses"] for epoch in result["frameworks"][framework]["epochs"]]
 
 
-@pytest.mark.parametrize("framework", ["keras", "tensorflow", "pytorch", "jax"])
-def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -> None:
-    words = ["train", "digits", "--framework", framework, "--epochs", "6", *RUN]
+@pytest.mark.parametrize(
+    ("framework", "train", "count"),
+    [
+        ("keras", "all", 6),
+        ("tensorflow", "all", 6),
+        ("pytorch", "all", 6),
+        ("pytorch", "last:2", 200),
+        ("jax", "all", 6),
+    ],
+    ids=["keras", "tensorflow", "pytorch", "pytorch, a head", "jax"],
+)
+def test_a_killed_run_resumes_to_the_same_bits(
+    framework: str, train: str, count: int, tmp_path: Path
+) -> None:
+    words = ["train", "digits", "--framework", framework, "--epochs", str(count), *RUN]
+    words += ["--train", train]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     subprocess.run(
         command(*words, "--out", str(whole)), check=True, capture_output=True
@@ -57,7 +70,7 @@ def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -
         process.kill()  # the parent first: it is not to write of a worker that died
         end(members)
         process.wait()
-    assert 1 <= epochs(broken / framework) < 6  # it was killed on the way
+    assert 1 <= epochs(broken / framework) < count  # it was killed on the way
     assert not (broken / "result.json").exists()
 
     subprocess.run(command("resume", str(broken)), check=True, capture_output=True)
@@ -68,7 +81,7 @@ def test_a_killed_run_resumes_to_the_same_bits(framework: str, tmp_path: Path) -
     assert losses[0] == losses[1]
     state = load_tensors(whole / framework / "checkpoint.safetensors")
     # The comparison covers the optimizer.
-    assert int(state["optimizer.step"]) == 6 * len(losses[0][0])
+    assert int(state["optimizer.step"]) == count * len(losses[0][0])
 
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]

@@ -14,7 +14,8 @@ from triptych.network.layers import BatchNorm, Bias, Conv, Dense, Dropout
 from triptych.network.weights import initial_weights
 from triptych.network.zoo import NOTEBOOKS, find_network
 from triptych.running import recipe
-from triptych.running.recipe import Recipe, make_recipe, read_recipe
+from triptych.running.plan import read_recipe
+from triptych.running.recipe import Recipe, make_recipe
 
 KERAS, TENSORFLOW, PYTORCH = NOTEBOOKS
 

@@ -20,14 +20,8 @@ from triptych.frameworks.registry import REGISTRY
 from triptych.images.augment import Augmentation
 from triptych.network.conventions import OptimizerName, Precision
 from triptych.running import recipe
-from triptych.running.recipe import (
-    DEFAULTS,
-    Fit,
-    Recipe,
-    make_optimizer,
-    make_recipe,
-    read_recipe,
-)
+from triptych.running.plan import read_recipe
+from triptych.running.recipe import DEFAULTS, Fit, Recipe, make_optimizer, make_recipe
 from triptych.running.schedule import Schedule, ScheduleName
 
 NAN, INF = math.nan, math.inf

@@ -20,9 +20,9 @@ from triptych.frameworks.contract import Facts, Optimizer
 from triptych.frameworks.registry import REGISTRY
 from triptych.network.conventions import Precision
 from triptych.running.exam import REFERENCE
-from triptych.running.folder import read_json
 from triptych.running.machine import Machine
 from triptych.running.recipe import Fit, Resize
+from triptych.running.records import read_json
 from triptych.running.schedule import Schedule
 
 SCHEMA = 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -34,13 +35,17 @@ def certify(
     versions: dict[str, dict[str, str]],
     asked: ProofSettings | None = None,
 ) -> Certificate:
-    """Judge every case and draw up the certificate; the first case is the network's."""
+    """Judge every case and draw up the certificate; the first case is the network's.
+
+    Where each framework was asked something of its own, there is a case for each.
+    """
     quantities = [_quantity(one) for case in answered for one in judge(case)]
     network = answered[0].case
     for name, subject in subjects.items():
         if subject.status == "answered":
-            subject.flips = {one.case.name: _flips(one, name) for one in answered}
-            subject.trained_sha256 = _trained(answered[0], name)
+            own = [one for one in answered if name in one.frameworks]
+            subject.flips = {one.case.name: _flips(one, name) for one in own}
+            subject.trained_sha256 = _trained(own[0], name)
     return Certificate(
         verdict=verdict_of(quantities, dict(subjects)),
         precision=network.precision,
@@ -53,7 +58,7 @@ def certify(
         first_difference=first_of(quantities),
         frameworks=dict(subjects),
         asked=asked,
-        bounds=rules(network.precision, answered[0].devices),
+        bounds=rules(network.precision, ChainMap(*(dict(o.devices) for o in answered))),
         drift=[
             _drift(answered[0], name, training)
             for name in answered[0].frameworks

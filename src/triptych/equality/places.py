@@ -57,7 +57,7 @@ def _ranks(case: Case) -> dict[str, int]:
     order = []
     for layer in case.architecture.shapes:
         order.append(layer)
-        order += [tensor for tensor in tensors if tensor.startswith(f"{layer}.")]
+        order += [name for name in tensors if name.rpartition(".")[0] == layer]
     return {name: rank for rank, name in enumerate([*order, LOGITS])}
 
 

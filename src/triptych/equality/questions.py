@@ -27,7 +27,7 @@ NETWORK = "network"
 NUDGES = 2
 """How often a case is asked again, its weights moved by one unit in the last place."""
 
-PROBES = ("odd", "even", "scales", "rows", "wide")
+PROBES = ("odd", "even", "scales", "rows", "wide", "modern", "tokens")
 """Networks that come with this package for proofs: its file says what each is for."""
 
 
@@ -136,6 +136,8 @@ def probe_cases(precision: Precision, seed: int) -> list[Case]:
         case("scales", (6, 6), trainings=trainings),
         case("rows", (4, 4), trainings=(decaying,)),
         case("wide", (12,)),
+        case("modern", (8,)),
+        case("tokens", (6,), trainings=(decaying,)),
     ]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from triptych.equality.shift_invariant import norms_behind, shift_invariant
 from triptych.network.architecture import Architecture
+from triptych.network.names import OPTIMIZER
 from triptych.running.exam import Answers, Case
 
 
@@ -74,8 +75,10 @@ def _group(case: Case, key: str, beside: Mapping[str, str]) -> str:
         return key.split("/")[0]
     if where in case.architecture.statistics:
         return f"{head}/statistics of {where.rpartition('.')[0]}"
-    if "." not in where:
+    if "." not in where or where in case.architecture.shapes:
         return key
-    owner = where.rpartition(".")[0]  # a layer, or an optimizer's slot of one
-    slot, dot, layer = owner.rpartition(".")
-    return f"{head}/{slot}{dot}{beside.get(layer, layer)}"
+    slot, layer = "", where.rpartition(".")[0]
+    if layer.startswith(f"{OPTIMIZER}."):
+        _, name, layer = layer.split(".", 2)
+        slot = f"{OPTIMIZER}.{name}."
+    return f"{head}/{slot}{beside.get(layer, layer)}"

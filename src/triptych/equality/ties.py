@@ -89,7 +89,7 @@ def _overturned(
         source, decided = node.inputs[0], mine[node.name]
         far = _apart(ours[source], theirs[source])
         near = far if within is None else within[f"{prefix}/{source}"]
-        seen = _shown(case.architecture, node, decided, gradients)
+        seen = _shown(case.architecture, node, ours[source], decided, gradients)
         if (
             far > near
             or (decided == (traced[node.name] if seen is None else seen)).all()
@@ -108,6 +108,7 @@ def _overturned(
 def _shown(
     architecture: Architecture,
     node: Node,
+    x: Array,
     mine: Decisions,
     gradients: Mapping[str, Array],
 ) -> Decisions | None:
@@ -120,7 +121,7 @@ def _shown(
     source = node.inputs[0]
     if sum(source in other.inputs for other in architecture.nodes) > 1:
         return None
-    return shown(node.layer, gradients[source], gradients[node.name], mine)
+    return shown(node.layer, x, gradients[source], gradients[node.name], mine)
 
 
 def unsure(case: Case, training: Training, step: int, bound: Bound) -> int:

@@ -4,7 +4,9 @@ Each framework is a folder with two modules, `write` and `run`, that have the fu
 of `Writer` and of `Framework`, in this order, with these signatures. Arrays that cross
 the boundary are NumPy and are never changed by the other side:
 
-- images: uint8, (batch, height, width, channels), RGB, 0 to 255
+- images: uint8, (batch, height, width, channels), RGB, 0 to 255; of the head of a
+  network that was cut in two: features, float32 (float64 in precision float64),
+  (batch, *its input's shape)
 - labels: int64, (batch,), 0 to classes - 1
 - masks: by dropout layer, bool, (batch, *shape of its input), True where a unit is
   kept; one for every dropout layer, or none at all, which keeps every unit
@@ -29,7 +31,7 @@ from triptych.network.conventions import OptimizerName, Precision
 from triptych.network.layouts import Array, Layouts
 from triptych.network.weights import Weights
 
-Images = NDArray[np.uint8]
+Images = NDArray[np.uint8] | NDArray[np.floating]
 Labels = NDArray[np.int64]
 Masks = Mapping[str, NDArray[np.bool_]]
 Activations = Mapping[str, Array]
@@ -178,7 +180,8 @@ class Framework(Protocol):
 
     def predict(self, state: State, images: Images) -> Array:
         """Logits in evaluation mode, (batch, classes), as float32 (float64 in precision
-        float64).
+        float64). Of the body of a network that was cut in two: features, (batch, *its
+        output's shape), channels last.
         """
         ...
 

@@ -44,6 +44,11 @@ def renamed(
     return {name: found[name] for name in names}
 
 
+def in_one_word(name: str) -> str:
+    """A layer's name, which may have those of its blocks before it, as a variable."""
+    return name.replace(".", "_")
+
+
 def variables(architecture: Architecture, taken: Collection[str]) -> dict[str, str]:
     """The variable that holds each node's output (and the input): `x` along a chain.
 
@@ -56,7 +61,7 @@ def variables(architecture: Architecture, taken: Collection[str]) -> dict[str, s
     for node in architecture.nodes:
         for name in node.inputs:
             readers[name].add(node.name)
-    own = renamed(names, {"x", *taken})
+    own = renamed(names, {"x", *taken}, in_one_word)
     return {n: "x" if readers[n] <= {following.get(n)} else own[n] for n in names}
 
 
@@ -175,10 +180,15 @@ def in_docstring(text: str) -> str:
 
 def describe(architecture: Architecture, title: str) -> str:
     """The docstring of a network's source: what it is."""
-    height, width, channels = architecture.input_shape
+    section = architecture.section
+    which = "" if section == "whole" else f", its {section}"
+    read = " x ".join(map(str, architecture.input_shape))
+    made = " x ".join(map(str, architecture.shapes[architecture.nodes[-1].name]))
     return docstring(
-        f"{architecture.name} in {title}: {height} x {width} x {channels} images, "
-        f"{architecture.classes} classes, {architecture.parameter_count:,} parameters."
+        f"{architecture.name}{which} in {title}: "
+        f"{read} {'features' if section == 'head' else 'images'}, "
+        f"{made} {'features' if section == 'body' else 'classes'}, "
+        f"{architecture.parameter_count:,} parameters."
     )
 
 
@@ -212,8 +222,11 @@ def quote(ops: Path, text: str) -> str:
 
 
 def _called(text: str) -> set[str]:
-    """The functions and classes that a text calls by their bare names."""
-    return set(re.findall(r"(?<![\w.])(\w+)\(", text))
+    """The functions and classes that a text calls, or inherits from, by their bare
+    names.
+    """
+    inherited = re.findall(r"^class \w+\((\w+)\)", text, re.MULTILINE)
+    return {*re.findall(r"(?<![\w.])(\w+)\(", text), *inherited}
 
 
 def first_line(statement: ast.stmt) -> int:

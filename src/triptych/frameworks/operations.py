@@ -9,13 +9,30 @@ an answer.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.frameworks.activations import (
+    gelu,
+    hard_sigmoid,
+    hard_swish,
+    leaky_relu,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    tanh,
+)
+from triptych.frameworks.attention import (
+    attention,
+    class_token,
+    dense,
+    position_embedding,
+    token_pool,
+    tokens,
+)
 from triptych.frameworks.contract import Labels
-from triptych.frameworks.recurrence import gru, logistic, lstm
+from triptych.frameworks.recurrence import gru, lstm
 from triptych.frameworks.rounding import Values, rounded, summed
 from triptych.frameworks.tensors import (
     OVERFLOW,
@@ -23,7 +40,6 @@ from triptych.frameworks.tensors import (
     Pieces,
     Tensor,
     backward,
-    stretches,
 )
 from triptych.frameworks.windows import (
     average_pool,
@@ -36,10 +52,12 @@ from triptych.frameworks.windows import (
 __all__ = [
     "Tensor",
     "add",
+    "attention",
     "average_pool",
     "backward",
     "batch_norm",
     "bias",
+    "class_token",
     "concat",
     "conv",
     "cross_entropy",
@@ -49,27 +67,26 @@ __all__ = [
     "flatten",
     "gelu",
     "global_average_pool",
+    "group_norm",
     "gru",
+    "hard_sigmoid",
+    "hard_swish",
+    "leaky_relu",
     "lstm",
     "max_pool",
+    "multiply",
+    "position_embedding",
     "relu",
     "relu6",
     "rows",
+    "scale",
     "sigmoid",
+    "silu",
+    "stochastic_depth",
     "tanh",
+    "token_pool",
+    "tokens",
 ]
-
-
-def dense(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-    """x @ kernel + bias."""
-
-    def derivative(gradient: Values) -> tuple[Values, ...]:
-        shares = (gradient @ kernel.values.T, x.values.T @ gradient)
-        return shares if bias is None else (*shares, summed(gradient))
-
-    if bias is None:
-        return Tensor(x.values @ kernel.values, (x, kernel), derivative)
-    return Tensor(x.values @ kernel.values + bias.values, (x, kernel, bias), derivative)
 
 
 def batch_norm(
@@ -127,6 +144,40 @@ def layer_norm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: float) -> Tens
     return Tensor(values, (x, scale, offset), derivative)
 
 
+def group_norm(
+    x: Tensor, scale: Tensor, offset: Tensor, groups: int, epsilon: float
+) -> Tensor:
+    """Normalize each group of an image's channels, over all its pixels."""
+    shape = x.values.shape
+    parted = (shape[0], -1, groups, shape[-1] // groups)
+    within = (1, 3)
+    centered = x.values.reshape(parted)
+    centered = centered - centered.mean(axis=within, keepdims=True)
+    deviation = np.sqrt((centered**2).mean(axis=within, keepdims=True) + epsilon)
+    normal = centered / deviation
+
+    def derivative(gradient: Values) -> tuple[Values, ...]:
+        to_normal = (gradient * scale.values).reshape(parted)
+        # The group's mean and deviation move with x, and take their part away.
+        common = to_normal.mean(axis=within, keepdims=True)
+        along = (to_normal * normal).mean(axis=within, keepdims=True)
+        to_x = (to_normal - common - normal * along) / deviation
+        to_scale = summed(gradient * normal.reshape(shape))
+        return to_x.reshape(shape), to_scale, summed(gradient)
+
+    values = normal.reshape(shape) * scale.values + offset.values
+    return Tensor(values, (x, scale, offset), derivative)
+
+
+def scale(x: Tensor, factors: Tensor) -> Tensor:
+    """One number a channel, multiplied with it."""
+    return Tensor(
+        x.values * factors.values,
+        (x, factors),
+        lambda gradient: (gradient * factors.values, summed(gradient * x.values)),
+    )
+
+
 def bias(x: Tensor, values: Tensor) -> Tensor:
     """One number a channel, added; its gradient is the sum over all places."""
     return Tensor(
@@ -136,87 +187,25 @@ def bias(x: Tensor, values: Tensor) -> Tensor:
     )
 
 
-def relu(x: Tensor) -> Tensor:
-    """max(x, 0); its derivative at 0 is 0."""
-
-    def pieces() -> Pieces:
-        return {
-            "relu: below 0": x.values < 0,
-            "relu: at 0": x.values == 0,
-            "relu: above 0": x.values > 0,
-        }
-
-    return Tensor(
-        np.maximum(x.values, 0),
-        (x,),
-        lambda gradient: (gradient * (x.values > 0),),
-        pieces,
-    )
-
-
-def relu6(x: Tensor) -> Tensor:
-    """min(max(x, 0), 6); its derivative at 0 and at 6 is 0."""
-    inside = (x.values > 0) & (x.values < 6)
-
-    def pieces() -> Pieces:
-        return {
-            "relu6: below 0": x.values < 0,
-            "relu6: at 0": x.values == 0,
-            "relu6: between": inside,
-            "relu6: at 6": x.values == 6,
-            "relu6: above 6": x.values > 6,
-        }
-
-    return Tensor(
-        np.clip(x.values, 0, 6), (x,), lambda gradient: (gradient * inside,), pieces
-    )
-
-
-def tanh(x: Tensor) -> Tensor:
-    """The hyperbolic tangent."""
-    values = np.tanh(x.values)
-    return Tensor(
-        values,
-        (x,),
-        lambda gradient: (gradient * (1 - values**2),),
-        lambda: stretches("tanh", x.values),
-    )
-
-
-def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x))."""
-    values = logistic(x.values)
-    return Tensor(
-        values,
-        (x,),
-        lambda gradient: (gradient * values * (1 - values),),
-        lambda: stretches("sigmoid", x.values),
-    )
-
-
-erf = np.vectorize(math.erf, otypes=[np.float64])
-
-
-def gelu(x: Tensor) -> Tensor:
-    """x Phi(x), with the normal distribution function Phi and its density phi."""
-    cumulative = 0.5 * (1 + erf(x.values / math.sqrt(2)))
-    density = np.exp(-0.5 * x.values**2) / math.sqrt(2 * math.pi)
-    return Tensor(
-        x.values * cumulative,
-        (x,),
-        lambda gradient: (gradient * (cumulative + x.values * density),),
-        lambda: stretches("gelu", x.values),
-    )
-
-
 def dropout(x: Tensor, rate: float, mask: NDArray[np.bool_] | None) -> Tensor:
     """Inverted dropout; without a mask every unit is kept."""
+    return _masked(x, rate, mask, "dropout")
+
+
+def stochastic_depth(x: Tensor, rate: float, mask: NDArray[np.bool_] | None) -> Tensor:
+    """Dropout of whole images: of each, `mask` has one number."""
+    return _masked(x, rate, mask, "stochastic_depth")
+
+
+def _masked(
+    x: Tensor, rate: float, mask: NDArray[np.bool_] | None, kind: str
+) -> Tensor:
     if mask is None:
         return x
     factor = mask / (1 - rate)
 
     def pieces() -> Pieces:
-        return {"dropout: kept": mask, "dropout: dropped": ~mask}
+        return {f"{kind}: kept": mask, f"{kind}: dropped": ~mask}
 
     return Tensor(
         x.values * factor, (x,), lambda gradient: (gradient * factor,), pieces
@@ -248,6 +237,21 @@ def add(*inputs: Tensor) -> Tensor:
         inputs,
         lambda gradient: (gradient,) * len(inputs),
     )
+
+
+def multiply(x: Tensor, factors: Tensor) -> Tensor:
+    """The product; features, where x is an image, count for all its pixels."""
+    given = factors.values
+    if given.ndim < x.values.ndim:
+        given = given[:, None, None, :]
+
+    def derivative(gradient: Values) -> tuple[Values, Values]:
+        to_factors = gradient * x.values
+        if factors.values.ndim < to_factors.ndim:
+            to_factors = to_factors.sum(axis=(1, 2))
+        return gradient * given, to_factors
+
+    return Tensor(x.values * given, (x, factors), derivative)
 
 
 def concat(*inputs: Tensor) -> Tensor:

@@ -93,14 +93,14 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
     shape = architecture.input_shapes(node)[0]
     kind, name, layer = node.layer.kind, node.name, node.layer
     arguments = list(inputs)
-    if isinstance(layer, layers.Conv | layers.DepthwiseConv | layers.Dense):
+    if isinstance(layer, layers.Convolution | layers.Dense):
         arguments += [
             f'weights["{tensor}"]' if tensor in architecture.parameters else "None"
             for tensor in (f"{name}.kernel", f"{name}.bias")
         ]
     match layer:
-        case layers.Conv() | layers.DepthwiseConv():
-            arguments.append(f"stride={layer.strides}, pads={layer.pads(shape)}")
+        case layers.Convolution():
+            arguments += _window(layer, shape)
         case layers.MaxPool() | layers.AveragePool():
             arguments.append(
                 f"{layer.window}, stride={layer.strides}, pads={layer.pads(shape)}"
@@ -114,6 +114,11 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
             arguments.append(
                 f'weights["{name}.scale"], weights["{name}.offset"], {epsilon}'
             )
+        case layers.GroupNorm(groups=groups, epsilon=epsilon):
+            tensors = f'weights["{name}.scale"], weights["{name}.offset"]'
+            arguments.append(f"{tensors}, {groups}, {epsilon}")
+        case layers.Scale():
+            arguments.append(f'weights["{name}.scale"]')
         case layers.Bias():
             arguments.append(f'weights["{name}.bias"]')
         case layers.Recurrent(sequence=sequence):
@@ -121,9 +126,33 @@ def _layer(architecture: Architecture, node: Node, inputs: list[str]) -> str:
                 f'weights["{name}.{tensor}"]' for tensor in layer.parameters(shape)
             ]
             arguments.append(f"sequence={sequence}")
+        case layers.LeakyReLU(slope=slope):
+            arguments.append(str(slope))
+        case layers.ClassToken():
+            arguments.append(f'weights["{name}.token"]')
+        case layers.PositionEmbedding():
+            arguments.append(f'weights["{name}.position"]')
+        case layers.Attention(heads=heads, rate=rate):
+            own = layer.parameters(shape)
+            arguments += [f'weights["{name}.{tensor}"]' for tensor in own]
+            arguments.append(f"{heads}")
+            if rate:
+                arguments.append(f'{rate}, masks.get("{name}")')
+        case layers.TokenPool(take=take):
+            arguments.append(repr(take))
         case layers.Dropout(rate=rate):
             arguments.append(f'{rate}, masks.get("{name}")')
     return f"{kind}({', '.join(arguments)})"
+
+
+def _window(conv: layers.Convolution, shape: layers.Shape) -> list[str]:
+    """The options of a convolution; those at 1 are left out."""
+    found = [f"stride={conv.strides}", f"pads={conv.pads(shape)}"]
+    if conv.dilations != (1, 1):
+        found.append(f"dilation={conv.dilations}")
+    if isinstance(conv, layers.Conv) and conv.groups > 1:
+        found.append(f"groups={conv.groups}")
+    return found
 
 
 def layouts(architecture: Architecture) -> Layouts:
@@ -329,8 +358,10 @@ def _forward(
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Values]]:
     """The logits, the parameters' tensors, and the running values after this batch."""
     begin_anew()
-    mean, std = np.array(state.architecture.mean), np.array(state.architecture.std)
-    x = Tensor((images / PIXEL_SCALE - mean) / std)
+    x = Tensor(images.astype(np.float64))
+    if state.architecture.section != "head":  # features are as they are
+        mean, std = np.array(state.architecture.mean), np.array(state.architecture.std)
+        x = Tensor((images / PIXEL_SCALE - mean) / std)
     parameters = {
         name: Tensor(state.weights[name]) for name in state.architecture.parameters
     }

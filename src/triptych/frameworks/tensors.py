@@ -95,7 +95,9 @@ def reached(output: Tensor) -> dict[str, Reached]:
 
 
 SATURATED = 8.0
-"""Beyond it on either side sigmoid and tanh are all but constant, GELU is 0 or x."""
+"""Beyond it on either side sigmoid and tanh are all but constant, SiLU and GELU 0 or
+x.
+"""
 
 OVERFLOW = 710.0
 """Beyond it exp overflows in float64: a formula written carelessly gives no number."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from triptych.frameworks.rounding import Values, summed
@@ -11,16 +13,22 @@ Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
 def windows(
-    values: Values, size: tuple[int, int], stride: tuple[int, int]
+    values: Values,
+    size: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
 ) -> list[tuple[tuple[slice, slice, slice], Values]]:
     """For each place (i, j) in a window: the index of the pixels that stand there, and
     these pixels.
     """
-    height = (values.shape[1] - size[0]) // stride[0] + 1
-    width = (values.shape[2] - size[1]) // stride[1] + 1
+    height, width = (
+        (values.shape[1 + axis] - (size[axis] - 1) * dilation[axis] - 1) // stride[axis]
+        + 1
+        for axis in (0, 1)
+    )
     places = []
-    for i in range(size[0]):
-        for j in range(size[1]):
+    for i in range(0, size[0] * dilation[0], dilation[0]):
+        for j in range(0, size[1] * dilation[1], dilation[1]):
             rows = slice(i, i + (height - 1) * stride[0] + 1, stride[0])
             columns = slice(j, j + (width - 1) * stride[1] + 1, stride[1])
             index = (slice(None), rows, columns)
@@ -40,24 +48,44 @@ def unpad(values: Values, pads: Pads) -> Values:
 
 
 def conv(
-    x: Tensor, kernel: Tensor, bias: Tensor | None, stride: tuple[int, int], pads: Pads
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, int],
+    pads: Pads,
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
 ) -> Tensor:
-    """Each output pixel: the sum over the window's places of pixel @ kernel there."""
+    """Each output pixel: the sum over the window's places of pixel @ kernel there, each
+    group of channels for itself.
+    """
+
+    def by_group(
+        product: Callable[[Values, Values], Values], one: Values, other: Values
+    ) -> Values:
+        parts = (np.split(values, groups, axis=-1) for values in (one, other))
+        pairs = zip(*parts, strict=True)
+        return np.concatenate([product(*pair) for pair in pairs], axis=-1)
+
     padded = pad(x.values, pads)
     size = (kernel.values.shape[0], kernel.values.shape[1])
-    places = windows(padded, size, stride)
+    places = windows(padded, size, stride, dilation)
     matrices = kernel.values.reshape(-1, *kernel.values.shape[2:])
     values = np.zeros((*places[0][1].shape[:-1], matrices.shape[-1]))
     for (_, pixels), matrix in zip(places, matrices, strict=True):
-        values += pixels @ matrix
+        values += by_group(np.matmul, pixels, matrix)
 
     def derivative(gradient: Values) -> tuple[Values, ...]:
         to_x = np.zeros_like(padded)
         to_kernel = np.empty_like(matrices)
         for place, (index, pixels) in enumerate(places):
-            to_x[index] += gradient @ matrices[place].T
-            to_kernel[place] = np.tensordot(
-                pixels, gradient, axes=((0, 1, 2), (0, 1, 2))
+            to_x[index] += by_group(
+                lambda g, matrix: g @ matrix.T, gradient, matrices[place]
+            )
+            to_kernel[place] = by_group(
+                lambda x, g: np.tensordot(x, g, axes=((0, 1, 2), (0, 1, 2))),
+                pixels,
+                gradient,
             )
         shares = (unpad(to_x, pads), to_kernel.reshape(kernel.values.shape))
         return shares if bias is None else (*shares, summed(gradient))
@@ -68,12 +96,17 @@ def conv(
 
 
 def depthwise_conv(
-    x: Tensor, kernel: Tensor, bias: Tensor | None, stride: tuple[int, int], pads: Pads
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, int],
+    pads: Pads,
+    dilation: tuple[int, int] = (1, 1),
 ) -> Tensor:
     """As `conv`, but each channel meets its own numbers only."""
     padded = pad(x.values, pads)
     size = (kernel.values.shape[0], kernel.values.shape[1])
-    places = windows(padded, size, stride)
+    places = windows(padded, size, stride, dilation)
     rows = kernel.values.reshape(-1, kernel.values.shape[2])
     values = np.sum(
         [pixels * row for (_, pixels), row in zip(places, rows, strict=True)], axis=0

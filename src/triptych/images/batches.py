@@ -8,7 +8,7 @@ without its past: a run that resumes needs no state of this module.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -19,14 +19,17 @@ from numpy.typing import NDArray
 from triptych.images.augment import Augmentation, Draws, draw, gather
 from triptych.network.rng import stream
 
+Pixels = NDArray[np.uint8] | NDArray[np.floating]
+"""Images, or what a frozen part of a network has made of them."""
+
 
 @dataclass(frozen=True)
 class Batch:
-    """images uint8 (n, height, width, 3), labels int64 (n,), masks by dropout layer,
-    bool (n, ...).
+    """images uint8 (n, height, width, 3), or features (n, ...); labels int64 (n,),
+    masks by dropout layer, bool (n, ...).
     """
 
-    images: NDArray[np.uint8]
+    images: Pixels
     labels: NDArray[np.int64]
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
@@ -37,21 +40,24 @@ class Batches:
     `images` is the whole store, `rows` the part's place in it, `labels` one for each of
     `rows`. `dropouts` holds the rate of each dropout layer and the shape of its mask;
     where it is not given the batches are for looking at: in order, as they are, no
-    masks.
+    masks. `views` are places where the same images stand in other views: epoch e shows
+    that number e modulo their number, `rows` being the first.
     """
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        images: Pixels,
         labels: NDArray[np.int64],
         rows: NDArray[np.int64],
         size: int,
         seed: int = 0,
         augmentation: Augmentation | None = None,
         dropouts: Mapping[str, tuple[float, tuple[int, ...]]] | None = None,
+        views: Sequence[NDArray[np.int64]] = (),
     ) -> None:
         self.images, self.labels, self.rows, self.size = images, labels, rows, size
         self.seed, self.augmentation, self.dropouts = seed, augmentation, dropouts
+        self.views = (rows, *views)
         self._epoch = lru_cache(maxsize=2)(self._draw_epoch)
 
     def __len__(self) -> int:
@@ -80,12 +86,11 @@ class Batches:
             return Batch(self.images[self.rows[start:stop]], self.labels[start:stop])
         order, draws = self._epoch(epoch)
         chosen = order[start:stop]
-        rows = self.rows[chosen]
-        images = (
-            gather(self.images, rows, Draws(draws.flips[chosen], draws.shifts[chosen]))
-            if draws
-            else self.images[rows]
-        )
+        rows = self.views[epoch % len(self.views)][chosen]
+        images = self.images[rows]
+        if draws:
+            moves = Draws(draws.flips[chosen], draws.shifts[chosen])
+            images = gather(np.asarray(self.images, np.uint8), rows, moves)
         masks = {
             name: stream(self.seed, "mask", name, epoch, k).random(
                 (len(chosen), *shape), np.float32
@@ -101,10 +106,10 @@ class Batches:
 
     def _draw_epoch(self, epoch: int) -> tuple[NDArray[np.int64], Draws | None]:
         count = len(self.rows)
-        height, width = self.images.shape[1:3]
         order = stream(self.seed, "order", epoch).permutation(count)
         if self.augmentation is None:
             return order, None
+        height, width = self.images.shape[1:3]
         return order, draw(self.augmentation, count, (height, width), self.seed, epoch)
 
 

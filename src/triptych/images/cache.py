@@ -1,5 +1,5 @@
 """Where stores are kept: in the user's cache folder, one a key, each made by one
-process at a time.
+process at a time. What is computed from them lies beside them, kept in the same way.
 
 A store is filled under a temporary name and then renamed, so a store that has its name
 is whole. Processes that want the same store wait for the one that makes it. What a
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import filelock
 import platformdirs
@@ -22,7 +23,11 @@ import platformdirs
 from triptych.errors import ImagesError
 from triptych.images.store import Store
 
+IMAGES, FEATURES = "images", "features"
+"""The folders of the cache: decoded images, and what frozen networks make of them."""
+
 _PARTIAL = ".partial"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,21 +59,39 @@ def keep(cache: Path, key: str, needed: int, fill: Callable[[Path], None]) -> St
     `needed` is the bytes it takes. Raises ImagesError when it cannot be written, and
     what `fill` raises.
     """
-    stores = cache / "images"
-    found = _intact(stores / key)
+    return keep_folder(cache / IMAGES, key, needed, fill, _intact, "decoded images")
+
+
+def keep_folder(
+    kept: Path,
+    key: str,
+    needed: int,
+    fill: Callable[[Path], None],
+    intact: Callable[[Path], T | None],
+    what: str,
+) -> T:
+    """What `intact(kept / key)` finds, made by `fill(folder)` when that is None.
+
+    `needed` is the bytes it takes. Raises ImagesError when it cannot be written, which
+    calls it by `what`, and what `fill` raises.
+    """
+    found = intact(kept / key)
     if found is not None:
         return found
-    with _writing(cache, needed):
-        stores.mkdir(parents=True, exist_ok=True)
-        _sweep(stores)
-        with _lock(stores, key):
+    with _writing(kept.parent, needed, what):
+        kept.mkdir(parents=True, exist_ok=True)
+        _sweep(kept)
+        with _lock(kept, key):
             # Another process may have made it while this one waited.
-            found = _intact(stores / key)
+            found = intact(kept / key)
             if found is not None:
                 return found
-            _remove(stores, key)
-            _fill(stores, key, needed, fill)
-            return Store.open(stores / key)
+            _remove(kept, key)
+            _fill(kept, key, needed, fill)
+            made = intact(kept / key)
+            if made is None:
+                raise OSError(f"{kept / key}: what was written cannot be read")
+            return made
 
 
 def _fill(stores: Path, key: str, needed: int, fill: Callable[[Path], None]) -> None:
@@ -86,7 +109,7 @@ def _fill(stores: Path, key: str, needed: int, fill: Callable[[Path], None]) -> 
 
 def list_stores(cache: Path | None = None) -> list[StoreFacts]:
     """All stores in the cache, newest first; damaged ones with what is known."""
-    stores = cache_folder(cache) / "images"
+    stores = cache_folder(cache) / IMAGES
     found = [
         _facts(path)
         for path in stores.glob("*")
@@ -96,19 +119,20 @@ def list_stores(cache: Path | None = None) -> list[StoreFacts]:
 
 
 def clear(cache: Path | None = None) -> tuple[int, int]:
-    """Remove every store that nobody is making at this moment; gives the stores and the
-    bytes removed.
+    """Remove every store that nobody is making at this moment, and what was computed
+    from them; gives the stores and the bytes removed.
     """
-    stores = cache_folder(cache) / "images"
     removed = freed = 0
-    for path in sorted(stores.glob("*")):
+    folders = [cache_folder(cache) / kind for kind in (IMAGES, FEATURES)]
+    for path in sorted(path for folder in folders for path in folder.glob("*")):
         if not path.is_dir():
             continue
         try:
-            with _lock(stores, path.name.removesuffix(_PARTIAL), wait=False):
+            with _lock(path.parent, path.name.removesuffix(_PARTIAL), wait=False):
                 size = _bytes(path)
                 shutil.rmtree(path, ignore_errors=True)
-                removed += path.suffix != _PARTIAL
+                of_images = path.parent.name == IMAGES and path.suffix != _PARTIAL
+                removed += of_images
                 freed += size - (_bytes(path) if path.exists() else 0)
         except filelock.Timeout:
             continue
@@ -116,12 +140,12 @@ def clear(cache: Path | None = None) -> tuple[int, int]:
 
 
 @contextmanager
-def _writing(cache: Path, needed: int) -> Iterator[None]:
+def _writing(cache: Path, needed: int, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ImagesError(
-            f"cannot keep decoded images in {cache}: {error.strerror or error} "
+            f"cannot keep {what} in {cache}: {error.strerror or error} "
             f"({needed / 1e6:,.0f} MB are needed); "
             "make room, or set TRIPTYCH_CACHE to another folder"
         ) from error

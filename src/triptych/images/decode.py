@@ -38,10 +38,12 @@ FITS = ("squash", "crop", "pad")
 - `pad`: whole, centered, on gray 128: `ImageOps.pad(image, target, BILINEAR, (128, 128,
   128))`.
 """
-RESIZES = ("bilinear", "nearest")
+RESIZES = ("bilinear", "bicubic", "nearest")
 """What a pixel of the smaller image is made of.
 
 - `bilinear`: of all pixels that it covers (antialiased);
+- `bicubic`: of those and their neighbors, so that edges stay sharper: what many
+  pretrained networks were shown;
 - `nearest`: of the one at its middle; the others are lost: the default of Keras in
   2017.
 """

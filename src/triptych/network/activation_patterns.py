@@ -1,5 +1,5 @@
-"""What a network decides: which side of zero a ReLU's input lies on, which pixel of a
-window a pool takes.
+"""What a network decides: on which piece of an activation a number lies, which pixel of
+a window a pool takes.
 
 Between two such decisions a network is smooth; where a value lies within rounding of a
 tie, two correct programs may decide otherwise, and their gradients then differ by far
@@ -14,11 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.network.architecture import Architecture
-from triptych.network.layers import Layer, MaxPool, ReLU, ReLU6
+from triptych.network.conventions import HARD_SIGMOID_EDGE
+from triptych.network.layers import (
+    HardSigmoid,
+    HardSwish,
+    Layer,
+    LeakyReLU,
+    MaxPool,
+    ReLU,
+    ReLU6,
+)
 from triptych.network.layouts import Array
 
 Decisions = NDArray[np.uint16]
 Values = NDArray[np.float64]
+
+EDGES: dict[type[Layer], tuple[float, ...]] = {
+    ReLU: (0.0,),
+    LeakyReLU: (0.0,),
+    ReLU6: (0.0, 6.0),
+    HardSigmoid: (-HARD_SIGMOID_EDGE, HARD_SIGMOID_EDGE),
+    HardSwish: (-HARD_SIGMOID_EDGE, HARD_SIGMOID_EDGE),
+}
+"""Where an activation goes over from one piece to the next. What lies on the first edge
+belongs below it, what lies on the second above.
+"""
 
 
 def decisions(
@@ -26,44 +46,67 @@ def decisions(
 ) -> dict[str, Decisions]:
     """By deciding layer: its choice for each number that it gives.
 
-    ReLU: 0 or 1; ReLU6: 0, 1 or 2 (below 0, inside, above 6); max pool: the place in
-    the window, row by row, the first of equals. `activations` holds the layers' outputs
-    by name, channels last.
+    An activation: 0, 1 or 2, the piece that its input lies on, counted from below; max
+    pool: the place in the window, row by row, the first of equals. `activations` holds
+    the layers' outputs by name, channels last.
     """
     found = {}
     for node in architecture.nodes:
-        if not isinstance(node.layer, ReLU | ReLU6 | MaxPool):
+        if not isinstance(node.layer, (MaxPool, *EDGES)):
             continue
         x = activations[node.inputs[0]].astype(np.float64)
-        if isinstance(node.layer, MaxPool):
-            found[node.name] = _winners(node.layer, x)
-        else:
-            above = (
-                (x >= 6)
-                if isinstance(node.layer, ReLU6)
-                else np.zeros(x.shape, np.bool_)
-            )
-            found[node.name] = (x > 0).astype(np.uint16) + above
+        found[node.name] = (
+            _winners(node.layer, x)
+            if isinstance(node.layer, MaxPool)
+            else _pieces(node.layer, x)
+        )
+    return found
+
+
+def _pieces(layer: Layer, x: Values) -> Decisions:
+    first, *second = EDGES[type(layer)]
+    found = (x > first).astype(np.uint16)
+    for edge in second:
+        found += x >= edge
     return found
 
 
 def shown(
-    layer: Layer, before: Array, behind: Array, mine: Decisions
+    layer: Layer, x: Array, before: Array, behind: Array, mine: Decisions
 ) -> Decisions | None:
-    """The decisions that gradients show: `before` is that of the layer's input,
+    """The decisions that gradients show: `before` is that of the layer's input `x`,
     `behind` that of its output.
 
-    Where no gradient comes from behind it shows nothing, and the decision is `mine`.
-    None where the layer cannot show any: in a max pool whose windows overlap.
+    Where pieces are as steep as the one of `mine`, or no gradient comes from behind,
+    they show nothing, and the decision is `mine`. None where the layer cannot show any:
+    in a max pool whose windows overlap.
     """
     if isinstance(layer, MaxPool):
         if layer.strides[0] < layer.window[0] or layer.strides[1] < layer.window[1]:
             return None
         passed = _winners(layer, np.abs(before.astype(np.float64)))
         return np.where(behind == 0, mine, passed)
-    outside = np.where(mine == 1, 0, mine)  # which of the two ends it is does not show
-    seen = np.where(before != 0, 1, outside)
-    return np.where(behind == 0, mine, seen).astype(np.uint16)
+    slopes = _slopes(layer, x.astype(np.float64))
+    misfits = np.abs(before.astype(np.float64) - slopes * behind.astype(np.float64))
+    own = np.take_along_axis(misfits, mine[None].astype(np.intp), axis=0)[0]
+    nearest = misfits.argmin(axis=0)
+    return np.where(own <= misfits.min(axis=0), mine, nearest).astype(np.uint16)
+
+
+def _slopes(layer: Layer, x: Values) -> Values:
+    """How steep each piece of an activation is at `x`: (pieces, *x.shape)."""
+    zero, one = np.zeros_like(x), np.ones_like(x)
+    rise = one / (2 * HARD_SIGMOID_EDGE)
+    match layer:
+        case LeakyReLU(slope=slope):
+            return np.stack([slope * one, one])
+        case ReLU6():
+            return np.stack([zero, one, zero])
+        case HardSigmoid():
+            return np.stack([zero, rise, zero])
+        case HardSwish():
+            return np.stack([zero, 2 * x * rise + 0.5, one])
+    return np.stack([zero, one])
 
 
 def overturned(
@@ -77,21 +120,22 @@ def overturned(
     """A layer's input with which it decides as `chosen`, wherever it is within `near`
     of doing so.
 
-    Moved by no more than that, and just over the edge; a ReLU6 leaves its range by the
-    end that is nearer. A value on the very edge that is there in `theirs`, too, is no
-    tie: a 0 comes of zeros, without rounding, and what a ReLU does with it is a
-    convention. Equal values in a window need not be: rounding has part in them, and
-    another program may round them apart.
+    Moved by no more than that, and just over the nearest edge. A value on the very edge
+    that is there in `theirs`, too, is no tie: a 0 comes of zeros, without rounding, and
+    what a ReLU does with it is a convention. Equal values in a window need not be:
+    rounding has part in them, and another program may round them apart.
     """
     if isinstance(layer, MaxPool):
         return _winning(layer, x, mine, chosen, near)
-    edge = np.where(x < 3, 0.0, 6.0) if isinstance(layer, ReLU6) else np.zeros_like(x)
+    edges = EDGES[type(layer)]
+    edge = np.where(x < sum(edges) / len(edges), edges[0], edges[-1])
     tied = (
         (mine != chosen)
         & (np.abs(x - edge) <= near)
         & ~((x == edge) & (theirs == edge))
     )
-    return np.where(tied, np.where(chosen == 1, np.nextafter(edge, 3.0), edge), x)
+    inside = np.nextafter(edge, edges[0] + 1)
+    return np.where(tied, np.where(chosen == 1, inside, edge), x)
 
 
 def _winning(

@@ -13,13 +13,14 @@ An architecture file::
     kind = "add"
     inputs = ["conv1", "images"] # the layer above otherwise;
                                  # "images" is the network's input
+
+Layers that stand in several places are a block: see `triptych.network.blocks`.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -28,11 +29,14 @@ import msgspec
 
 from triptych.errors import ArchitectureError, did_you_mean, quote
 from triptych.files import from_table, read_toml
+from triptych.network.blocks import Definition, Growth, Scope, are_tables, defined
 from triptych.network.graph import Architecture as Architecture
+from triptych.network.graph import Block as Block
 from triptych.network.graph import Node as Node
-from triptych.network.layers import VOCABULARY, Layer, Shape
+from triptych.network.graph import Section
+from triptych.network.layers import Layer, Shape
 from triptych.network.names import INPUT as INPUT
-from triptych.network.names import check_network_name
+from triptych.network.names import check_argument_name, check_network_name
 
 MOST_PIXELS = 2**16
 """Height or width of a network's input, at the most."""
@@ -50,9 +54,12 @@ def sequence(
 
     `mean` and `std` are 0 and 1 in every channel unless given.
     """
-    tables = [layer if isinstance(layer, tuple) else (None, layer) for layer in layers]
-    nodes = tuple(_named((given, layer, None) for given, layer in tables))
+    growth, scope = Growth(name, {}), Scope()
+    for layer in layers:
+        given, one = layer if isinstance(layer, tuple) else (None, layer)
+        growth.add(one, given, None, scope)
     channels = len(input_shape) and input_shape[-1]
+    nodes = tuple(growth.nodes)
     return Architecture(
         name, input_shape, nodes, mean or (0.0,) * channels, std or (1.0,) * channels
     )
@@ -70,27 +77,47 @@ def from_toml(text_or_path: str | Path) -> Architecture:
             )
     head = from_table(
         _Head,
-        {key: value for key, value in table.items() if key in ("input", "mean", "std")},
+        {key: value for key, value in table.items() if key in HEAD},
         ArchitectureError,
     )
     layers = table.get("layers")
-    if not isinstance(layers, list) or not all(
-        isinstance(item, dict) for item in layers
-    ):
+    if not are_tables(layers):
         raise ArchitectureError(f"{name}: needs its layers as [[layers]] tables")
-    channels = len(head.input) and head.input[-1]
+    definitions, labels = _blocks(name, table.get("blocks", {}))
+    growth = Growth(name, definitions)
+    growth.read(layers, Scope())
+    channels = len(head.input) and head.section != "head" and head.input[-1]
     return Architecture(
         name,
         head.input,
-        tuple(
-            _named(_layer(name, number, item) for number, item in enumerate(layers, 1))
-        ),
+        tuple(growth.nodes),
         head.mean or (0.0,) * channels,
         head.std or (1.0,) * channels,
+        growth.blocks + labels,
+        head.section,
     )
 
 
-KNOWN = ("name", "input", "mean", "std", "layers")
+def _blocks(
+    network: str, tables: object
+) -> tuple[dict[str, Definition], tuple[Block, ...]]:
+    """The blocks that a file defines, and those that it only names the places of."""
+    if not isinstance(tables, dict):
+        raise ArchitectureError(f"{network}: blocks must be [blocks.name] tables")
+    labels = {name: one for name, one in tables.items() if isinstance(one, list)}
+    for name, places in labels.items():
+        check_argument_name(f"{network}: block {quote(name)}", name)
+        if not places or not all(isinstance(place, str) for place in places):
+            raise ArchitectureError(
+                f"{network}: block {quote(name)}: its places must be strings"
+            )
+    others = {name: one for name, one in tables.items() if name not in labels}
+    found = tuple(Block(name, tuple(places)) for name, places in labels.items())
+    return defined(network, others), found
+
+
+HEAD = ("input", "mean", "std", "section")
+KNOWN = ("name", *HEAD, "blocks", "layers")
 """What an architecture file may hold."""
 
 
@@ -121,58 +148,4 @@ class _Head:
     input: tuple[Annotated[int, msgspec.Meta(le=MOST_PIXELS)], ...] = (64, 64, 3)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
-
-
-_Unnamed = tuple[str | None, Layer, tuple[str, ...] | None]
-
-
-def _layer(network: str, number: int, table: Mapping[str, object]) -> _Unnamed:
-    fields = dict(table)
-    given = fields.pop("name", None)
-    kind = fields.pop("kind", None)
-    inputs = fields.pop("inputs", None)
-    label = (
-        f"{network}: layer {quote(given)}"
-        if given
-        else f"{network}: layer number {number}"
-    )
-    if not isinstance(kind, str) or kind not in VOCABULARY:
-        hint = did_you_mean(str(kind), VOCABULARY)
-        raise ArchitectureError(f"{label}: unknown kind {quote(kind)}: {hint}")
-    if given is not None and not isinstance(given, str):
-        raise ArchitectureError(f"{label}: its name must be a string")
-    if inputs is not None and not (
-        isinstance(inputs, list) and all(isinstance(i, str) for i in inputs)
-    ):
-        raise ArchitectureError(f"{label}: inputs must be a list of layer names")
-    try:
-        layer = from_table(VOCABULARY[kind], fields, ArchitectureError)
-    except ArchitectureError as reason:
-        raise ArchitectureError(f"{label} ({kind}): {reason}") from None
-    return given, layer, tuple(inputs) if inputs else None
-
-
-SHORT = {
-    "batch_norm": "bn",
-    "max_pool": "pool",
-    "average_pool": "pool",
-    "global_average_pool": "pool",
-}
-"""Kinds whose layers go by a shorter name when none is given."""
-
-
-def _named(layers: Iterable[_Unnamed]) -> list[Node]:
-    """Nodes, missing names and inputs filled in: kind and number, the layer above."""
-    nodes: list[Node] = []
-    counts: Counter[str] = Counter()
-    above = INPUT
-    for given, layer, inputs in layers:
-        stem = SHORT.get(layer.kind, layer.kind)
-        counts[stem] += 1
-        name = f"{stem}{counts[stem]}"
-        if name in VOCABULARY or stem[-1].isdigit():
-            # The sixth ReLU is no ReLU6, nor the first ReLU6 a relu61.
-            name = f"{stem}_{counts[stem]}"
-        nodes.append(Node(given or name, layer, inputs or (above,)))
-        above = nodes[-1].name
-    return nodes
+    section: Section = "whole"

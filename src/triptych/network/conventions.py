@@ -31,6 +31,26 @@ LAYER_NORM_EPSILON = 1e-5
 1e-3, Flax 1e-6.
 """
 
+GROUP_NORM_EPSILON = 1e-5
+"""Added to the variance of each group, which is biased. PyTorch 1e-5; Keras 1e-3, Flax
+1e-6.
+"""
+
+LEAKY_RELU_SLOPE = 0.01
+"""Below 0, and at 0, where the slope jumps. PyTorch and JAX 0.01 (but JAX has slope 1
+at 0), TensorFlow 0.2, Keras 0.3.
+"""
+
+HARD_SIGMOID_EDGE = 3.0
+"""min(max(x / 6 + 1/2, 0), 1) is cut off at -3 and 3 (Howard et al., 2019), and on
+these edges, too, its derivative is 0. Keras 2 had 0.2 x + 1/2, cut off at 2.5.
+"""
+
+TOKEN_DEVIATION = 0.02
+"""Of the normal distribution that class tokens and position embeddings are drawn from
+(Dosovitskiy et al., 2021); timm draws class tokens with 1e-6.
+"""
+
 LSTM_GATES = "ifgo"
 """Input, forget, candidate, output: the order of the gates along the last axis of an
 LSTM's tensors.
@@ -87,7 +107,8 @@ ADAMW_WEIGHT_DECAY = 0.01
 before the step.
 
 A kernel is a tensor that is multiplied by the input or by the state; never a bias, a
-scale or an offset.
+scale, an offset, a class token or an embedding. Kernels, and they alone, have two or
+four axes; only Keras' GRU has biases of two.
 """
 
 SLOTS: dict[OptimizerName, tuple[str, ...]] = {

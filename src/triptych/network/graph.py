@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from triptych.errors import ArchitectureError, did_you_mean, quote
 from triptych.files import to_toml
-from triptych.network.layers import Dense, Dropout, Flatten, Layer, Shape
+from triptych.network.layers import Dense, Flatten, Layer, Multiply, Shape
 from triptych.network.layouts import channels_first
 from triptych.network.names import INPUT, check_layer_name, check_network_name
 
@@ -23,6 +25,20 @@ class Node:
     inputs: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Block:
+    """Some layers that stand in several places, at each with numbers of its own.
+
+    The names of its layers begin with that of the place: "stage2.block1.conv1".
+    """
+
+    name: str
+    places: tuple[str, ...]
+
+
+Section = Literal["whole", "body", "head"]
+"""A network, what of it outputs features, or what of it reads them."""
+
 LARGEST = 10**10
 """Parameters, or outputs of a layer: with more, a number was mistyped, and no machine
 would stand it.
@@ -35,8 +51,10 @@ class Architecture:
     outputs the logits.
 
     `input_shape` is (height, width, channels); the network sees (pixel / 255 - mean) /
-    std, with one number per channel. Raises ArchitectureError, naming the layer, if
-    anything does not fit.
+    std, with one number per channel. Where a network is cut in two (see
+    `triptych.network.cut`), the body outputs features of any shape, and the head reads
+    these as they are: its `input_shape` is theirs, its `mean` and `std` are empty.
+    Raises ArchitectureError, naming the layer, if anything does not fit.
     """
 
     name: str
@@ -44,6 +62,8 @@ class Architecture:
     nodes: tuple[Node, ...]
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    blocks: tuple[Block, ...] = ()
+    section: Section = "whole"
 
     def __post_init__(self) -> None:
         check_network_name(self.name)
@@ -52,9 +72,22 @@ class Architecture:
             raise ArchitectureError(f"{self.name}: has no layers")
         self._check_nodes()
         self._check_output()
+        self._check_blocks()
         _ = self.flattened  # raises if flattened features meet others in an add
 
     def _check_input(self) -> None:
+        if self.section == "head":
+            if not 1 <= len(self.input_shape) <= 3 or min(self.input_shape) < 1:
+                raise ArchitectureError(
+                    f"{self.name}: a head's input must have one to three axes, "
+                    "each 1 or more"
+                )
+            if self.mean or self.std:
+                raise ArchitectureError(
+                    f"{self.name}: a head reads features as they are, "
+                    "with no mean and std"
+                )
+            return
         if len(self.input_shape) != 3 or min(self.input_shape) < 1:
             raise ArchitectureError(
                 f"{self.name}: input must be [height, width, channels], each 1 or more"
@@ -84,11 +117,17 @@ class Architecture:
             )
 
     def _check_output(self) -> None:
-        if len(self.shapes[self.nodes[-1].name]) != 1:
+        shape = self.shapes[self.nodes[-1].name]
+        if len(shape) != 1 and self.section != "body":
+            advice = (
+                "have the last recurrent layer output its last state only, "
+                "or put a flatten or a token_pool before the last layer"
+                if len(shape) == 2
+                else "end with a dense layer"
+            )
             raise ArchitectureError(
                 f"{self.name}: layer {self.nodes[-1].name!r}: "
-                "the last layer must output one number per class; "
-                "end with a dense layer"
+                f"the last layer must output one number per class; {advice}"
             )
         numbers = max(self.parameter_count, *map(math.prod, self.shapes.values()))
         if numbers > LARGEST:
@@ -96,6 +135,21 @@ class Architecture:
                 f"{self.name}: holds {numbers:,} numbers at once, "
                 f"but the limit is {LARGEST:,}"
             )
+
+    def _check_blocks(self) -> None:
+        names = [node.name for node in self.nodes]
+        for name in names:
+            if name in self.parameters or name in self.statistics:
+                raise ArchitectureError(
+                    f"{self.name}: layer {name!r} is called like a tensor of another"
+                )
+        for block in self.blocks:
+            for place in block.places:
+                if not any(name.startswith(f"{place}.") for name in names):
+                    raise ArchitectureError(
+                        f"{self.name}: block {quote(block.name)}: no layer's name "
+                        f"begins with {quote(place)} and a dot"
+                    )
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -178,12 +232,13 @@ class Architecture:
 
     @property
     def dropouts(self) -> dict[str, tuple[float, Shape]]:
-        """The rate of each dropout layer, and the shape that it masks."""
-        return {
-            node.name: (node.layer.rate, self.shapes[node.name])
-            for node in self.nodes
-            if isinstance(node.layer, Dropout)
+        """By each layer that drops something in training: which share of it, and the
+        shape of an image's mask.
+        """
+        masks = {
+            node.name: node.layer.mask(*self.input_shapes(node)) for node in self.nodes
         }
+        return {name: mask for name, mask in masks.items() if mask is not None}
 
     def nodes_of(self, layer: type[Layer]) -> list[Node]:
         """The nodes whose layer is a `layer`."""
@@ -204,6 +259,8 @@ class Architecture:
             shapes = self.input_shapes(node)
             if isinstance(node.layer, Flatten) and len(shapes[0]) == 3:
                 flattened[node.name] = (shapes[0],)
+            elif isinstance(node.layer, Multiply) and len(shapes[0]) == 3:
+                self._check_factors(node, flattened)
             elif not isinstance(node.layer, Dense) and any(
                 name in flattened for name in node.inputs
             ):
@@ -223,6 +280,17 @@ class Architecture:
                         "adds flattened features to others; put a dense layer between"
                     )
         return flattened
+
+    def _check_factors(
+        self, node: Node, flattened: Mapping[str, tuple[Shape, ...]]
+    ) -> None:
+        """Features that are multiplied with channels stand in the channels' order."""
+        of_images = flattened.get(node.inputs[1], ())
+        if any(len(one) == 3 and math.prod(one[:2]) > 1 for one in of_images):
+            raise ArchitectureError(
+                f"{self.name}: layer {node.name!r} "
+                "multiplies channels by flattened pixels; put a dense layer between"
+            )
 
     def adapted(
         self, size: tuple[int, int] | None = None, classes: int | None = None
@@ -261,9 +329,13 @@ class Architecture:
                     table[field.name] = value
             layers.append(table)
             above = node.name
-        head = {"name": self.name, "input": self.input_shape}
+        head: dict[str, object] = {"name": self.name, "input": self.input_shape}
+        if self.section != "whole":
+            head["section"] = self.section
         if any(self.mean) or set(self.std) != {1.0}:
             head |= {"mean": self.mean, "std": self.std}
+        if self.blocks:
+            head["blocks"] = {block.name: block.places for block in self.blocks}
         return to_toml({**head, "layers": layers})
 
 

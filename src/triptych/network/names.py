@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import keyword
 import unicodedata
+from collections.abc import Collection
 
 from triptych.errors import ArchitectureError, quote
 
@@ -32,7 +33,36 @@ def check_network_name(name: str) -> None:
 
 
 def check_layer_name(name: str) -> None:
-    """Raise ArchitectureError unless a layer can be called so: by a Python name."""
+    """Raise ArchitectureError unless a layer can be called so: by a Python name, or by
+    several with dots between, those of the blocks that it stands in.
+    """
+    if len(name) > LONGEST:
+        raise ArchitectureError(f"a name must have at most {LONGEST} characters")
+    first, *_ = parts = name.split(".")
+    for part in parts:
+        _check_identifier(part)
+    if first == OPTIMIZER:
+        raise ArchitectureError(
+            "this name is taken by the optimizer's tensors; "
+            "choose another, such as 'optimizer1'"
+        )
+
+
+def check_argument_name(label: str, name: str, taken: Collection[str] = ()) -> None:
+    """Raise ArchitectureError unless a block, or an argument of one, can be called
+    so.
+    """
+    if name in taken or len(name) > LONGEST:
+        raise ArchitectureError(
+            f"{label}: {quote(name)} is taken or too long; choose another name"
+        )
+    try:
+        _check_identifier(name)
+    except ArchitectureError as reason:
+        raise ArchitectureError(f"{label}: {reason}") from None
+
+
+def _check_identifier(name: str) -> None:
     # Python takes several ways of spelling a character for one name.
     spelled = unicodedata.normalize("NFKC", name) == name and name.isidentifier()
     if keyword.iskeyword(name):
@@ -42,11 +72,4 @@ def check_layer_name(name: str) -> None:
     if not spelled or name.startswith("_"):
         raise ArchitectureError(
             "a name must be a Python identifier starting with a letter, such as 'conv1'"
-        )
-    if len(name) > LONGEST:
-        raise ArchitectureError(f"a name must have at most {LONGEST} characters")
-    if name == OPTIMIZER:
-        raise ArchitectureError(
-            "this name is taken by the optimizer's tensors; "
-            "choose another, such as 'optimizer1'"
         )

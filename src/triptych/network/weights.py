@@ -24,26 +24,33 @@ from safetensors.numpy import save
 from triptych.errors import RunFolderError
 from triptych.files import check_file, write_atomic
 from triptych.network.architecture import Architecture, Node
-from triptych.network.conventions import LSTM_FORGET_BIAS
+from triptych.network.conventions import LSTM_FORGET_BIAS, TOKEN_DEVIATION
 from triptych.network.layers import (
     GELU,
     LSTM,
     Activation,
+    Attention,
     Bias,
     BiasInitial,
-    Conv,
+    Convolution,
     Dense,
-    DepthwiseConv,
+    HardSwish,
     Initial,
+    LeakyReLU,
     Recurrent,
     ReLU,
     ReLU6,
+    Scale,
     Shape,
+    SiLU,
 )
 from triptych.network.layouts import Array
 from triptych.network.rng import stream
 
 Weights = dict[str, Array]
+
+RECTIFIERS = (ReLU, ReLU6, LeakyReLU, SiLU, HardSwish, GELU)
+"""Activations that let what is above 0 pass and little of what is below."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,8 @@ def sample(how: Distribution, generator: np.random.Generator) -> NDArray[np.floa
 def initial_distributions(architecture: Architecture) -> dict[str, Distribution]:
     """How each parameter and running statistic begins.
 
-    Kernels: He normal where a ReLU (or GELU) follows, Glorot uniform elsewhere, and
-    biases 0, unless the layer names another law; offsets 0, scales 1, running means 0
+    Kernels: He normal where a rectifier follows, Glorot uniform elsewhere, and biases
+    0, unless the layer names another law; offsets 0, scales 1, running means 0
     and variances 1. In recurrent layers each gate has a kernel of its own, Glorot
     uniform, and an orthogonal one for the state; LSTMs remember at first.
     """
@@ -118,17 +125,25 @@ def _distribution(
     layer = node.layer
     if isinstance(layer, Recurrent):
         return _recurrent(layer, tensor, shape)
+    if isinstance(layer, Attention):
+        fans = (shape[0], shape[0])  # q, k and v each have a kernel of their own
+        law: Initial = "glorot_uniform" if tensor.endswith("kernel") else "zeros"
+        return _law(law, shape, fans)
+    if tensor in ("token", "position"):
+        return Distribution(shape, "normal", TOKEN_DEVIATION)
     if tensor == "kernel":
-        assert isinstance(layer, Conv | DepthwiseConv | Dense)
+        assert isinstance(layer, Convolution | Dense)
         law = layer.initial
         if law == "auto":
             rectified = _rectified(architecture, node)
             law = "he_normal" if rectified else "glorot_uniform"
         return _law(law, shape, _fans(shape))
     if tensor == "bias":
-        assert isinstance(layer, Conv | DepthwiseConv | Dense | Bias)
+        assert isinstance(layer, Convolution | Dense | Bias)
         return _law(layer.bias_initial, shape, _fans(_kernel(architecture, node)))
     constant = 1.0 if tensor in ("scale", "variance") else 0.0
+    if isinstance(layer, Scale):
+        constant = layer.start
     return Distribution(shape, "constant", constant)
 
 
@@ -162,8 +177,8 @@ def _rectified(architecture: Architecture, node: Node) -> bool:
         if frontier.isdisjoint(later.inputs):
             continue
         if isinstance(later.layer, Activation):
-            return isinstance(later.layer, ReLU | ReLU6 | GELU)
-        if isinstance(later.layer, Conv | DepthwiseConv | Dense | Recurrent):
+            return isinstance(later.layer, RECTIFIERS)
+        if isinstance(later.layer, Convolution | Dense | Recurrent | Attention):
             return False
         frontier.add(later.name)
     return False

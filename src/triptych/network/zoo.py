@@ -92,7 +92,90 @@ def row_gru(size: int = 32, classes: int = 10) -> Architecture:
     return sequence("row-gru", (size, size, 3), [Rows(), GRU(64), Dense(classes)])
 
 
-ZOO: dict[str, Callable[..., Architecture]] = {
+FILES = Path(__file__).parent / "files"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A network that others have published, as a file of the folder FILES has it; made,
+    as the others are, for an image's size and a number of classes.
+    """
+
+    name: str
+    summary: str
+    accuracy: float
+    """The share of ImageNet's validation images that its authors' weights get right."""
+    source: str
+    """Who says so."""
+
+    def __call__(self, size: int | None = None, classes: int = 1000) -> Architecture:
+        made = from_toml(FILES / f"{self.name}.toml")
+        return made.adapted((size, size) if size else None, classes)
+
+
+PUBLISHED = (
+    Published(
+        "resnet-18",
+        "Eight blocks of two convolutions, each added to its input (He et al., 2016).",
+        0.69758,
+        "torchvision, IMAGENET1K_V1",
+    ),
+    Published(
+        "resnet-50",
+        "Sixteen bottlenecks of three convolutions, added to their inputs "
+        "(He et al., 2016).",
+        0.76130,
+        "torchvision, IMAGENET1K_V1",
+    ),
+    Published(
+        "mobilenet-v2",
+        "Inverted bottlenecks around depthwise convolutions (Sandler et al., 2018).",
+        0.71878,
+        "torchvision, IMAGENET1K_V1",
+    ),
+    Published(
+        "mobilenet-v3-small",
+        "The same with squeeze and excitation and a hard swish (Howard et al., 2019).",
+        0.67668,
+        "torchvision, IMAGENET1K_V1",
+    ),
+    Published(
+        "efficientnet-lite0",
+        "MobileNetV2's blocks in an order that a search found (Tan and Le, 2019).",
+        0.751,
+        "TensorFlow's TPU models, 2020",
+    ),
+    Published(
+        "efficientnet-lite1",
+        "EfficientNet-Lite0 a tenth deeper, for larger images.",
+        0.767,
+        "TensorFlow's TPU models, 2020",
+    ),
+    Published(
+        "efficientnet-lite2",
+        "EfficientNet-Lite0 a fifth deeper and a tenth wider, for larger images.",
+        0.776,
+        "TensorFlow's TPU models, 2020",
+    ),
+    Published(
+        "convnext-tiny",
+        "Depthwise convolutions of 7 x 7 pixels between dense ones, with layer norm "
+        "(Liu et al., 2022).",
+        0.82520,
+        "torchvision, IMAGENET1K_V1",
+    ),
+    Published(
+        "vit-tiny",
+        "A transformer of 12 layers that reads 196 patches of an image "
+        "(Dosovitskiy et al., 2021).",
+        0.722,
+        "Touvron et al., 2021 (DeiT-Ti)",
+    ),
+)
+"""Those whose weights exist."""
+
+
+FROM_SCRATCH: dict[str, Callable[..., Architecture]] = {
     "mlp": mlp,
     "lenet": lenet,
     "sports-cnn": sports_cnn,
@@ -100,10 +183,15 @@ ZOO: dict[str, Callable[..., Architecture]] = {
     "row-lstm": row_lstm,
     "row-gru": row_gru,
 }
+"""Those that are small enough to be trained from initial values within minutes."""
+
+ZOO: dict[str, Callable[..., Architecture]] = {
+    **FROM_SCRATCH,
+    **{one.name: one for one in PUBLISHED},
+}
 """Every built-in network by name."""
 
 
-FILES = Path(__file__).parent / "files"
 NOTEBOOKS = ("2017-keras", "2017-tensorflow", "2017-pytorch")
 """The talk's three notebooks, by name: what they trained are files of the folder FILES,
 to be changed.
@@ -139,6 +227,10 @@ class ZooEntry:
     input_shape: Shape
     parameters: int
     flops: int
+    accuracy: float | None = None
+    """On ImageNet, with published weights."""
+    source: str = ""
+    """Who has published it."""
 
 
 def list_zoo() -> list[ZooEntry]:
@@ -146,8 +238,12 @@ def list_zoo() -> list[ZooEntry]:
     entries = []
     for name, make in ZOO.items():
         made = make()
-        summary = " ".join((make.__doc__ or "").split())
-        entries.append(
-            ZooEntry(name, summary, made.input_shape, made.parameter_count, made.flops)
-        )
+        size = made.input_shape, made.parameter_count, made.flops
+        if isinstance(make, Published):
+            entries.append(
+                ZooEntry(name, make.summary, *size, make.accuracy, make.source)
+            )
+        else:
+            summary = " ".join((make.__doc__ or "").split())
+            entries.append(ZooEntry(name, summary, *size))
     return entries

@@ -15,7 +15,7 @@ from triptych.frameworks import registry
 from triptych.report import CERTIFICATE, words
 from triptych.report.plots import Curve, Pen, Plot, drift_plot, gaps_plot, pens
 from triptych.report.template import SHARED, render
-from triptych.running.folder import write_json
+from triptych.running.records import write_json
 
 MEANINGS: dict[Rule, str] = {
     "forward": "layer outputs in evaluation",

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import SupportsFloat, SupportsInt, TypeVar
+from typing import SupportsFloat, SupportsInt, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -38,8 +38,8 @@ from triptych.network.architecture import Architecture, from_toml
 from triptych.network.conventions import Precision
 from triptych.network.layouts import Array
 from triptych.network.weights import StoredTensors, Weights, load_tensors, save_tensors
-from triptych.running.folder import write_json
 from triptych.running.protocol import CaseAsked, Emit
+from triptych.running.records import write_json
 
 T = TypeVar("T")
 
@@ -117,9 +117,7 @@ class Case:
         """Put it into the exam's folder."""
         tensors = _named("weights", self.weights)
         for number, batch in enumerate(self.batches):
-            parts: Weights = {"images": batch.images, "labels": batch.labels}
-            tensors |= _named(f"{number}", parts)
-            tensors |= _named(f"{number}/masks", batch.masks)
+            tensors |= _named(f"{number}", batch_tensors(batch))
         save_tensors(exam / f"{self.name}.safetensors", tensors)
         asked = _Asked(
             self.architecture.to_toml(),
@@ -140,7 +138,7 @@ class Case:
             name,
             from_toml(asked.network),
             under(tensors, "weights"),
-            tuple(_batch(under(tensors, f"{k}")) for k in range(asked.batches)),
+            tuple(batch_of(under(tensors, f"{k}")) for k in range(asked.batches)),
             asked.precision,
             asked.looked_at,
             asked.trainings,
@@ -148,11 +146,18 @@ class Case:
         )
 
 
-def _batch(tensors: Mapping[str, Array]) -> Batch:
-    """A batch from its tensors in an exam's folder."""
-    masks = under(tensors, "masks").items()
+def batch_tensors(batch: Batch) -> Weights:
+    """A batch as tensors, for a file."""
+    parts: Weights = {"images": batch.images, "labels": batch.labels}
+    return parts | _named("masks", batch.masks)
+
+
+def batch_of(tensors: Mapping[str, Array]) -> Batch:
+    """A batch from its tensors."""
+    masks, images = under(tensors, "masks").items(), tensors["images"]
+    of_features = np.issubdtype(images.dtype, np.floating)
     return Batch(
-        tensors["images"].astype(np.uint8),
+        cast(Images, images) if of_features else images.astype(np.uint8),
         tensors["labels"].astype(np.int64),
         {name: mask.astype(np.bool_) for name, mask in masks},
     )

@@ -4,6 +4,7 @@
 
     runs/<name>/
       recipe.toml  network.toml           what was asked
+      carried.safetensors  carried.json   weights from elsewhere, and where that is
       images.json                         of which images
       images.safetensors                  what they are known by, part by part
       result.json  report.html            all figures; the page
@@ -12,6 +13,7 @@
       <framework>/checkpoint.safetensors  the last epoch's, optimizer included
       <framework>/logits.safetensors      the test part's
       <framework>/first_step.safetensors  everything before and after the first step
+      <framework>/first_batch.safetensors if only a head is trained, what that was shown
       certificate.json                    whether all compute the same, by that step
       <framework>/events.jsonl            the figures of each epoch
       <framework>/worker.log              what its process said
@@ -30,7 +32,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import filelock
 import msgspec
@@ -44,15 +46,20 @@ from triptych.images.found import ImagesFound, describe
 from triptych.images.split import PART_NAMES, split
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.layers import pair
-from triptych.network.weights import StoredTensors, load_tensors, save_tensors
+from triptych.network.weights import (
+    StoredTensors,
+    Weights,
+    initial_weights,
+    load_tensors,
+    save_tensors,
+)
 from triptych.network.zoo import ZOO
 from triptych.running.epoch import Epoch
 from triptych.running.recipe import Recipe, make_recipe
+from triptych.running.records import decode_json, read_record, write_json
 
 if TYPE_CHECKING:  # loads Pillow
     from triptych.images.store import Store
-
-T = TypeVar("T")
 
 RUNS = Path("runs")
 """Where runs go when nothing else is said."""
@@ -63,6 +70,9 @@ LONGEST = 200
 
 RECIPE = "recipe.toml"
 """What makes a folder a run folder."""
+
+CARRIED = "carried.safetensors"
+"""The weights that a run has from elsewhere."""
 
 FIRST_STEP = "first_step"
 """The name of what a run answers in passing, as a case of an exam."""
@@ -121,6 +131,11 @@ class Panel:
     def first_step(self) -> Path:
         """What it computed in its first step, as in an exam: for the certificate."""
         return self.path / f"{FIRST_STEP}.safetensors"
+
+    @property
+    def first_batch(self) -> Path:
+        """The features that the head of a network took its first step on."""
+        return self.path / "first_batch.safetensors"
 
     @property
     def log(self) -> Path:
@@ -251,6 +266,14 @@ class RunFolder:
         """The network as it ran, with the images' size and classes."""
         return from_toml(self.path / "network.toml")
 
+    def starting_weights(self) -> Weights:
+        """What every framework begins with: drawn from the seed and, where weights came
+        from elsewhere, those.
+        """
+        drawn = initial_weights(self.architecture(), self.recipe().seed)
+        carried = self.path / CARRIED
+        return drawn | (load_tensors(carried) if carried.exists() else {})
+
     def images(self) -> ImagesFound:
         """What was found in the images."""
         return read_record(self.path / "images.json", ImagesFound)
@@ -338,48 +361,6 @@ def locked(path: Path, what: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def write_json(path: Path, value: object) -> Path:
-    """Write a value as indented JSON."""
-    write_atomic(
-        path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-    )
-    return path
-
-
-def read_json(path: Path) -> dict[str, object]:
-    """Read a JSON table; raises RunFolderError if it is missing or damaged."""
-    value = read_record(path, object)
-    if not isinstance(value, dict):
-        raise RunFolderError(f"{path}: does not hold a JSON object")
-    return value
-
-
-def read_record(path: Path, kind: type[T]) -> T:
-    """Read a record of that kind from JSON; raises RunFolderError if it is missing,
-    damaged or another.
-    """
-    try:
-        return decode_json(path, read_file(path), kind)
-    except FileNotFoundError:
-        raise RunFolderError(f"{path}: there is no such file") from None
-    except OSError as reason:
-        raise RunFolderError(f"{path}: cannot be read ({reason})") from None
-
-
-def decode_json(path: Path, text: bytes, kind: type[T]) -> T:
-    """A record of that kind from a JSON text that stands in the file `path`; raises
-    RunFolderError.
-    """
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except msgspec.ValidationError as reason:
-        raise RunFolderError(
-            f"{path}: is in the format of another version ({reason})"
-        ) from None
-    except (msgspec.DecodeError, RecursionError) as reason:
-        raise RunFolderError(f"{path}: cannot be read ({reason})") from None
 
 
 def list_runs(root: Path = RUNS) -> list[RunFolder]:

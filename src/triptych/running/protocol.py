@@ -172,6 +172,15 @@ class Started(_Event, frozen=True, tag="start"):
     """A worker is there; next it imports its framework."""
 
 
+class FeaturesComputed(_Event, frozen=True, tag="features"):
+    """For how many images the frozen part of a network has been asked for its outputs;
+    `total` counts every view of them.
+    """
+
+    done: int
+    total: int
+
+
 class StepDone(_Event, frozen=True, tag="step"):
     """A training goes on; a few times a second."""
 
@@ -286,6 +295,7 @@ class FirstStepDone(_Event, frozen=True, tag="first step"):
 
 Event = (
     Started
+    | FeaturesComputed
     | StepDone
     | EpochDone
     | Alive
@@ -318,7 +328,16 @@ class Raised(_Event, frozen=True, tag="raised"):
     message: str
 
 
-Told = Started | StepDone | EpochDone | Alive | CaseAsked | Measuring | Finished
+Told = (
+    Started
+    | FeaturesComputed
+    | StepDone
+    | EpochDone
+    | Alive
+    | CaseAsked
+    | Measuring
+    | Finished
+)
 """Those events that a worker tells."""
 
 Said = Told | Replied | Raised

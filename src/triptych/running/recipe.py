@@ -15,31 +15,34 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, TypedDict, TypeVar
+from typing import Literal, TypeVar
 
-import numpy as np
-
-from triptych.errors import RecipeError, UsageError, check_least, did_you_mean
-from triptych.files import from_table, merge, read_toml, to_toml
+from triptych.errors import (
+    RecipeError,
+    UsageError,
+    check_least,
+    quote,
+)
+from triptych.files import from_table, merge, to_toml
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Optimizer
 from triptych.images.augment import Augmentation
 from triptych.network import conventions
-from triptych.network.architecture import Architecture
 from triptych.network.conventions import OptimizerName, Precision
 from triptych.network.layers import pair
 from triptych.network.zoo import NOTEBOOKS as NOTEBOOKS
-from triptych.network.zoo import ZOO, find_network
 from triptych.running.schedule import Schedule
 
 Fit = Literal["squash", "crop", "pad"]
-Resize = Literal["bilinear", "nearest"]
+Resize = Literal["bilinear", "bicubic", "nearest"]
 Keep = Literal["best", "last"]
 T = TypeVar("T")
+
+RANDOM = "random"
+"""Weights that are drawn from the seed."""
 
 LEARNING_RATES: dict[OptimizerName, float] = {
     "sgd": 0.05,
@@ -60,6 +63,16 @@ class Recipe:
     images: str = "sports"
     network: str = "sports-cnn"
     """A name of the zoo or an architecture file."""
+    weights: str = RANDOM
+    """What training begins with: drawn from the seed, "imagenet", a file or a run."""
+    train: str = "all"
+    """What is trained: "all", the "head", or "last:N" layers with kernels; the rest
+    stays as it is.
+    """
+    views: int = 1
+    """How many views of each training image the part that stays as it is is shown: the
+    image itself, then such as the augmentation makes.
+    """
     frameworks: tuple[str, ...] = registry.DEFAULT
     epochs: int = 15
     batch_size: int = 32
@@ -88,6 +101,7 @@ class Recipe:
             check_least(name, getattr(self, name), least, RecipeError)
         for side in pair(self.image_size):
             check_least("a side of image_size", side, 4, RecipeError, most=1024)
+        _check_trained(self)
         if self.full and self.images != "sports":
             raise RecipeError("full is for the sports only; leave it out")
         if not self.frameworks:
@@ -100,6 +114,13 @@ class Recipe:
         if len(set(self.frameworks)) < len(self.frameworks):
             raise RecipeError("frameworks: name each only once")
         _check_optimizer(self.optimizer)
+
+    @property
+    def trained_layers(self) -> int | None:
+        """How many of the last layers with kernels are trained; None if all are."""
+        if self.train == "all":
+            return None
+        return 1 if self.train == "head" else int(self.train.removeprefix("last:"))
 
     def summary(self) -> str:
         """What decides the run, in a line."""
@@ -123,29 +144,6 @@ class Recipe:
         if self.augmentation is None:
             tables["augmentation"] = False
         return to_toml(tables)
-
-
-class Options(TypedDict, total=False):
-    """What of a recipe is given by name, in Python as on the command line; None means
-    not given.
-    """
-
-    network: str | Path | Architecture | None
-    """A name of the zoo, an architecture file, or an architecture."""
-    epochs: int | None
-    image_size: int | tuple[int, int] | None
-    """Side of the images in pixels, or (height, width)."""
-    batch_size: int | None
-    seed: int | None
-    precision: str | None
-    optimizer: str | None
-    learning_rate: float | None
-    """The top of the schedule."""
-    schedule: str | None
-    fit: str | None
-    resize: str | None
-    full: bool | None
-    strict: bool | None
 
 
 DEFAULTS: dict[str, dict[str, object]] = {
@@ -181,16 +179,19 @@ def make_recipe(*tables: Mapping[str, object]) -> Recipe:
     rate = LEARNING_RATES[chosen.name]
     schedule = {"learning_rate": rate, **_table(merged, "schedule")}
     moved = None
-    if merged.get("augmentation") is False:
-        merged.pop("augmentation")
+    plain = _shows_images_once(merged) and "augmentation" not in merged
+    if plain or merged.get("augmentation") is False:
+        merged.pop("augmentation", None)
     else:
         moved = _part(Augmentation, "augmentation", _table(merged, "augmentation"))
-    return dataclasses.replace(
+    recipe = dataclasses.replace(
         from_table(Recipe, merged, RecipeError),
         optimizer=chosen,
         schedule=_part(Schedule, "schedule", schedule),
         augmentation=moved,
     )
+    _check_views(recipe)
+    return recipe
 
 
 def _merged(tables: Iterable[Mapping[str, object]]) -> dict[str, object]:
@@ -204,9 +205,18 @@ def _merged(tables: Iterable[Mapping[str, object]]) -> dict[str, object]:
     optimizer = given.get("optimizer")
     if isinstance(optimizer, Mapping) and "name" in optimizer:
         defaults.pop("schedule", None)  # its learning rate is AdamW's
+    if _shows_images_once(given):
+        defaults.pop("augmentation", None)
     merge(merged, defaults)
     merge(merged, given)
     return merged
+
+
+def _shows_images_once(tables: Mapping[str, object]) -> bool:
+    """Whether a part stays as it is and is shown each image as it is, so that there is
+    nothing to move.
+    """
+    return tables.get("train", "all") != "all" and tables.get("views", 1) == 1
 
 
 def _check_tables(table: Mapping[str, object]) -> None:
@@ -228,86 +238,6 @@ def make_optimizer(table: Mapping[str, object]) -> Optimizer:
     return _part(Optimizer, "optimizer", {"name": name, "weight_decay": decay, **table})
 
 
-SHIPPED = Path(__file__).parent / "recipes"
-"""Where Triptych's recipes lie: each of NOTEBOOKS has one beside its network."""
-
-
-def make_plan(
-    tables: Mapping[str, object], given: Mapping[str, object]
-) -> tuple[Recipe, Architecture]:
-    """The recipe of `tables`, with what was `given` by name on top, and its network,
-    not adapted yet.
-
-    The network may be given as an architecture. One of one's own knows its size: the
-    recipe takes it if nobody says another.
-    """
-    network = given.get("network")
-    if isinstance(network, Architecture):
-        recipe, architecture, shipped = (
-            make_recipe(tables, {**given, "network": network.name}),
-            network,
-            False,
-        )
-    else:
-        recipe = make_recipe(tables, given)
-        architecture, shipped = find_network(recipe.network), recipe.network in ZOO
-    if (
-        not shipped
-        and tables.get("image_size") is None
-        and given.get("image_size") is None
-    ):
-        height, width, _ = architecture.input_shape
-        recipe = dataclasses.replace(recipe, image_size=(height, width))
-    return recipe, architecture
-
-
-def tables_of(options: Options) -> dict[str, object]:
-    """Options as they stand in a recipe file, but for a network that is given as an
-    architecture.
-    """
-    given: dict[str, object] = {key: _plain(one) for key, one in options.items()}
-    if isinstance(given.get("network"), Path):
-        given["network"] = str(given["network"])
-    given["optimizer"] = {"name": given.pop("optimizer", None)}
-    rate = given.pop("learning_rate", None)
-    given["schedule"] = {"name": given.pop("schedule", None), "learning_rate": rate}
-    return given
-
-
-def _plain(value: object) -> object:
-    """A number of NumPy's as one of Python's; a list is a tuple then."""
-    if isinstance(value, tuple | list):
-        return tuple(_plain(one) for one in value)
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def read_recipe(recipe: Path | str | Mapping[str, object] | None) -> dict[str, object]:
-    """A recipe's tables for `make_recipe`: of a file, of one of NOTEBOOKS, or as given.
-
-    A relative network file is looked for beside it.
-    """
-    if not isinstance(recipe, str | Path):
-        return dict(recipe or {})
-    path = Path(recipe)
-    if str(path) in NOTEBOOKS:
-        path = SHIPPED / f"{path}.toml"
-    elif not path.suffix and not os.path.exists(path):
-        hint = did_you_mean(str(path), NOTEBOOKS)
-        raise RecipeError(
-            f"there is no recipe {str(path)!r}: {hint}; "
-            "a recipe of your own is a .toml file"
-        )
-    tables = read_toml(path, RecipeError)
-    network = tables.get("network")
-    if (
-        isinstance(network, str)
-        and network.endswith(".toml")
-        and not Path(network).is_absolute()
-    ):
-        tables["network"] = str(path.parent / network)
-    return tables
-
-
 def _table(tables: dict[str, object], key: str) -> dict[str, object]:
     """Take the table `key` out of `tables`; empty if it is not there."""
     table = tables.pop(key, {})
@@ -320,6 +250,31 @@ def _part(cls: type[T], name: str, table: Mapping[str, object]) -> T:
         return from_table(cls, table, RecipeError)
     except RecipeError as reason:
         raise RecipeError(f"{name}: {str(reason).removeprefix(f'{name}: ')}") from None
+
+
+def _check_trained(recipe: Recipe) -> None:
+    if not re.fullmatch(r"all|head|last:[1-9]\d{0,3}", recipe.train):
+        raise RecipeError(
+            f"train is {quote(recipe.train)}, but must be all, head or last:N, "
+            "with N the number of the last layers to train"
+        )
+    check_least("views", recipe.views, 1, RecipeError, most=1000)
+    if recipe.train == "all" and recipe.views > 1:
+        raise RecipeError(
+            "views are of what stays as it is, but all is trained; "
+            'leave them out, or train = "head"'
+        )
+
+
+def _check_views(recipe: Recipe) -> None:
+    """Whether what moves the images is seen by something."""
+    if recipe.views > 1 and recipe.augmentation is None:
+        raise RecipeError("views need an augmentation that tells them apart")
+    if recipe.train != "all" and recipe.views == 1 and recipe.augmentation is not None:
+        raise RecipeError(
+            "augmentation: what stays as it is is shown each image once; "
+            "set views, to 4 perhaps, for it to see moved ones"
+        )
 
 
 def _check_optimizer(optimizer: Optimizer) -> None:

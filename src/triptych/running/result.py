@@ -22,9 +22,10 @@ from triptych.network.architecture import Architecture
 from triptych.network.layouts import Array
 from triptych.network.weights import load_tensors
 from triptych.running.epoch import Epoch
-from triptych.running.folder import RunFolder, TrainingFacts, read_record, write_json
+from triptych.running.folder import RunFolder, TrainingFacts
 from triptych.running.machine import Machine, machine
 from triptych.running.recipe import Recipe
+from triptych.running.records import read_record, write_json
 
 Verdict = Literal["equal", "different", "inconclusive"]
 
@@ -372,11 +373,10 @@ def _agreement(
     reference_loss: float | str,
 ) -> Agreement:
     agreement = Agreement()
-    reference = None
     if isinstance(reference_loss, str):
         agreement.reference_error = reference_loss
     else:
-        agreement.reference_first_step_loss = reference = reference_loss
+        agreement.reference_first_step_loss = reference_loss
     losses = [
         one.first_step_loss
         for one in frameworks.values()
@@ -384,7 +384,7 @@ def _agreement(
     ]
     if len(losses) > 1:
         agreement.first_step_loss_gap = max(losses) - min(losses)
-    if losses and reference is not None:
+    if losses and (reference := agreement.reference_first_step_loss) is not None:
         agreement.reference_gap = max(abs(loss - reference) for loss in losses)
     if len(logits) > 1 and all(values.size for values in logits.values()):
         _compare_logits(list(logits.values()), agreement)

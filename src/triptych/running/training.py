@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from triptych.frameworks.contract import Framework, State, Step
 from triptych.images.augment import Augmentation
-from triptych.images.batches import Batches
+from triptych.images.batches import Batches, Pixels
 from triptych.images.split import split
 from triptych.images.store import Store
 from triptych.network.architecture import Architecture
@@ -19,13 +19,13 @@ from triptych.network.layers import Shape
 from triptych.network.layouts import Array
 from triptych.network.weights import (
     Weights,
-    initial_weights,
     load_tensors,
     save_tensors,
 )
 from triptych.running.epoch import Epoch
 from triptych.running.exam import recorded
-from triptych.running.folder import Panel, RunFolder
+from triptych.running.features import Features, Views
+from triptych.running.folder import Panel
 from triptych.running.machine import release_memory
 from triptych.running.protocol import Alive, Emit, EpochDone, StepDone
 from triptych.running.recipe import Recipe
@@ -43,25 +43,43 @@ class Parts:
     test: Batches
 
 
-def parts_of(run: RunFolder, store: Store) -> Parts:
-    """The batches of a run's three parts."""
-    recipe, architecture = run.recipe(), run.architecture()
+def parts_of(
+    recipe: Recipe,
+    architecture: Architecture,
+    store: Store,
+    features: Features | None = None,
+) -> Parts:
+    """The batches of a run's three parts: of images, or for the head of a network that
+    was cut in two, of the features that its body has made of them.
+    """
     parts = split(store.labels, store.parts, recipe.seed)
+    pixels: Pixels = store.images if features is None else features
+    augmentation = recipe.augmentation
+    views: tuple[NDArray[np.int64], ...] = ()
+    if features is not None:
+        augmentation, views = None, views_of(recipe, store).places(len(store))[1:]
 
     def part(
         rows: NDArray[np.int64],
         augmentation: Augmentation | None = None,
         dropouts: Mapping[str, tuple[float, Shape]] | None = None,
+        views: Sequence[NDArray[np.int64]] = (),
     ) -> Batches:
         labels = np.asarray(store.labels)[rows].astype(np.int64)
-        drawn = recipe.seed, augmentation, dropouts
-        return Batches(store.images, labels, rows, recipe.batch_size, *drawn)
+        drawn = recipe.seed, augmentation, dropouts, views
+        return Batches(pixels, labels, rows, recipe.batch_size, *drawn)
 
     return Parts(
-        part(parts.train, recipe.augmentation, architecture.dropouts),
+        part(parts.train, augmentation, architecture.dropouts, views),
         part(parts.validation),
         part(parts.test),
     )
+
+
+def views_of(recipe: Recipe, store: Store) -> Views:
+    """Which views of the images a frozen body is shown."""
+    train = split(store.labels, store.parts, recipe.seed).train
+    return Views(recipe.views, train, recipe.augmentation, recipe.seed)
 
 
 @dataclass
@@ -99,12 +117,16 @@ def train(
     framework: Framework,
     recipe: Recipe,
     architecture: Architecture,
+    weights: Weights,
     parts: Parts,
     panel: Panel,
     emit: Emit,
 ) -> TrainingState:
-    """Train, from the panel's checkpoint if it has one, and leave everything in the
-    panel's folder.
+    """Train from these weights, or from the panel's checkpoint if it has one, and leave
+    everything in the panel's folder.
+
+    `architecture` may be the head of a network that was cut in two: `weights` hold the
+    body's tensors, too, and these are kept with the head's, as they are.
 
     After each epoch: the figures go to events.jsonl, the weights to weights.safetensors
     if they are the best on the validation part so far or the recipe keeps the last,
@@ -112,9 +134,10 @@ def train(
     last checkpoint is done again and comes out the same to the bit. The test part is
     looked at once, at the end, with the weights that were kept.
     """
-    state = framework.build(
-        architecture, initial_weights(architecture, recipe.seed), recipe.precision
-    )
+    own = architecture.parameters | architecture.statistics
+    frozen = {name: tensor for name, tensor in weights.items() if name not in own}
+    begun = {name: tensor for name, tensor in weights.items() if name in own}
+    state = framework.build(architecture, begun, recipe.precision)
     step = framework.make_step(state, recipe.optimizer)
     progress = TrainingState()
     if panel.checkpoint.exists():
@@ -132,18 +155,19 @@ def train(
         )
         release_memory()
         _validate(framework, state, parts.validation, figures, emit)
-        weights = framework.dump_weights(state)
+        held = framework.dump_weights(state)
         progress.epochs = epoch + 1
         if recipe.keep == "last" or progress.is_best(figures.validation_accuracy):
             progress.take(figures.validation_accuracy)
             about = {"epoch": str(progress.epochs)}
-            save_tensors(panel.weights, _without_optimizer(weights), about)
+            save_tensors(panel.weights, frozen | _without_optimizer(held), about)
         epochs.append(figures)
         panel.write_epochs(epochs)
-        save_tensors(panel.checkpoint, weights | progress.as_weights())
+        save_tensors(panel.checkpoint, held | progress.as_weights())
         emit(EpochDone(figures, progress.best_epoch))
 
-    framework.load_weights(state, load_tensors(panel.weights))
+    kept = load_tensors(panel.weights)
+    framework.load_weights(state, {name: kept[name] for name in own})
     tested: Weights = {"labels": parts.test.labels, "rows": parts.test.rows}
     save_tensors(
         panel.logits,

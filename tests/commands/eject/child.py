@@ -39,9 +39,9 @@ def by_the_library(framework: str, jobs: list[dict[str, Any]]) -> list[list[floa
         )
         run = RunFolder.create(Path(job["out"]), recipe, architecture, store)
         panel = run.panel(entry)
-        train(
-            made, recipe, architecture, parts_of(run, store), panel, lambda event: None
-        )
+        parts = parts_of(recipe, architecture, store)
+        begun = architecture, run.starting_weights(), parts
+        train(made, recipe, *begun, panel, lambda event: None)
         losses.append(
             [float(loss or 0) for epoch in panel.epochs() for loss in epoch.step_losses]
         )

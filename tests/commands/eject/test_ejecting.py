@@ -24,7 +24,7 @@ from triptych.commands.eject.ejection import Form, Style
 from triptych.commands.eject.exact import global_names
 from triptych.errors import ImagesError, RunFolderError, UsageError
 from triptych.frameworks import registry
-from triptych.network.zoo import ZOO, find_network
+from triptych.network.zoo import FROM_SCRATCH, find_network
 from triptych.running.transport import environment
 
 SIZE = 20
@@ -73,7 +73,7 @@ def jobs(
     same.
     """
     made = []
-    for network in ZOO:
+    for network in FROM_SCRATCH:
         recipe = {"images": str(folder), "network": network, "precision": precision,
                   "batch_size": 16, "epochs": 2, "image_size": SIZE,
                   **RECIPES.get(network, {})}  # fmt: skip
@@ -206,7 +206,7 @@ def test_programs_pass_linter_formatter_and_types(
 @pytest.mark.parametrize("framework", registry.DEFAULT)
 def test_exact_scripts_are_short(framework: str, tmp_path: Path) -> None:
     """All lines are counted but those of the network, which `triptych show` prints."""
-    for network in ZOO:
+    for network in FROM_SCRATCH:
         name = f"my_{network.replace('-', '_')}.py"
         script = triptych.eject(
             network, framework, out=tmp_path / name, style="exact"

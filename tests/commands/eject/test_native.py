@@ -16,7 +16,7 @@ from PIL import Image
 import triptych
 from triptych.errors import UsageError
 from triptych.frameworks import registry
-from triptych.network.zoo import ZOO
+from triptych.network.zoo import FROM_SCRATCH
 from triptych.running.schedule import Schedule
 from triptych.running.transport import environment
 
@@ -192,7 +192,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], P
         ).path
         for framework in registry.DEFAULT
         if not registry.find(framework).missing()
-        for network in ZOO
+        for network in FROM_SCRATCH
     }
 
 

@@ -40,7 +40,7 @@ from triptych.interruption import noting
 from triptych.network.architecture import MOST_PIXELS, Architecture
 from triptych.network.zoo import find_network
 from triptych.running.exam import REFERENCE
-from triptych.running.folder import RunFolder, make_folder, new_folder, write_json
+from triptych.running.folder import RunFolder, make_folder, new_folder
 from triptych.running.images import of_images
 from triptych.running.machine import cores, machine
 from triptych.running.protocol import (
@@ -60,6 +60,7 @@ from triptych.running.protocol import (
     TurnEnds,
     silence,
 )
+from triptych.running.records import write_json
 from triptych.running.result import NetworkFacts
 from triptych.running.transport import LOCAL, TIMEOUT, Worker
 

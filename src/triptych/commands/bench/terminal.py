@@ -18,6 +18,7 @@ from triptych.running.protocol import (
     EpochDone,
     Event,
     Failed,
+    FeaturesComputed,
     Finished,
     FirstStepDone,
     ImagesPrepared,
@@ -79,6 +80,7 @@ class BenchProgress(Progress):
                 StepDone()
                 | EpochDone()
                 | Alive()
+                | FeaturesComputed()
                 | CaseAsked()
                 | Finished()
                 | RunOpened()

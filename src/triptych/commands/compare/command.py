@@ -37,6 +37,18 @@ RECIPE_OPTIONS = options(
         "A network from the zoo, or a .toml file.",
         metavar="NAME|FILE",
     ),
+    click.option(
+        "--weights",
+        type=click.Path(path_type=Path),
+        metavar="imagenet|FILE|RUN",
+        help="Pretrained weights to begin with; random for drawn ones.",
+    ),
+    _defaulting(
+        "--train",
+        "all; head if weights are given",
+        "What to train: head, last:N layers, or all.",
+        metavar="WHAT",
+    ),
     _defaulting(
         "--epochs",
         "15; sports: 7, digits: 5",
@@ -77,7 +89,10 @@ RECIPE_OPTIONS = options(
         metavar="NAME",
     ),
     _defaulting(
-        "--resize", "bilinear", "Interpolation: bilinear or nearest.", metavar="NAME"
+        "--resize",
+        "bilinear",
+        "Interpolation: bilinear, bicubic or nearest.",
+        metavar="NAME",
     ),
     click.option(
         "--recipe",

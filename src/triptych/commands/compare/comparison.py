@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
@@ -10,10 +9,7 @@ from typing import Unpack
 import msgspec
 
 from triptych.commands.compare.page import REPORT, write_report
-from triptych.equality.asking import ask_reference, gathered
-from triptych.equality.certificate import Subject, device_of, subject_of
-from triptych.equality.certify import certify
-from triptych.equality.questions import first_step_case
+from triptych.commands.compare.passing import FirstSteps
 from triptych.errors import (
     FrameworkMissing,
     RunFolderError,
@@ -25,13 +21,14 @@ from triptych.frameworks import registry
 from triptych.images.source import ImageSource, located
 from triptych.images.store import Store
 from triptych.interruption import continued_by
+from triptych.network.cut import cut
 from triptych.network.layers import pair
-from triptych.network.weights import StoredTensors, initial_weights
+from triptych.network.weights import StoredTensors
 from triptych.report import CERTIFICATE
-from triptych.running.exam import REFERENCE, Case
-from triptych.running.folder import RunFolder, TrainingFacts, locked
+from triptych.running.folder import RunFolder, locked
 from triptych.running.images import images_of
 from triptych.running.launch import Task, run_task
+from triptych.running.plan import Options, make_plan, read_recipe, tables_of
 from triptych.running.protocol import (
     Callback,
     Failed,
@@ -41,15 +38,9 @@ from triptych.running.protocol import (
     TrainingsPlanned,
     silence,
 )
-from triptych.running.recipe import Options, make_plan, read_recipe, tables_of
-from triptych.running.result import Equivalence, Result, Verdict, collect, read_result
-from triptych.running.training import parts_of
+from triptych.running.result import Result, Verdict, collect, read_result
 from triptych.running.transport import TIMEOUT
 
-IN_PASSING = 1e11
-"""Operations of a first step that the reference answers beside a training; more take
-minutes and 10 GB.
-"""
 MADE_LAST = (REPORT, CERTIFICATE, "certificate.json")
 """What a run going on removes and its end makes anew: until then it would contradict
 the newer figures.
@@ -151,6 +142,8 @@ def _start(
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
     store = images_of(plan, callback)
     architecture = architecture.adapted(pair(plan.image_size), len(store.classes))
+    if plan.trained_layers is not None:
+        cut(architecture, plan.trained_layers)  # raises where it cannot
     run = RunFolder.create(Path(out) if out else None, plan, architecture, store)
     with continued_by("resume", run.path):
         return _carry_out(run, store, timeout, callback)
@@ -183,24 +176,20 @@ def _carry_out(
     """Train what is not trained, gather the figures, write the report."""
     with locked(run.path, "run"):
         _check_panels(run)
-        case = _first_step(run, store)
         callback("run", RunOpened(str(run.path), run.recipe().summary()))
         with writing(run.path):
             for name in MADE_LAST:
                 (run.path / name).unlink(missing_ok=True)
         errors: dict[str, str] = {}
-        with tempfile.TemporaryDirectory(
-            prefix="triptych-exam-", ignore_cleanup_errors=True
-        ) as folder:
-            exam = Path(folder)
-            unanswered = _ask_reference(run, case, exam, timeout)
+        with FirstSteps(run, timeout) as first_steps:
+            first_steps.ask(store)
             try:
                 for entry in map(registry.find, run.recipe().frameworks):
                     _train_or_say(run, entry, store, timeout, callback, errors)
             except KeyboardInterrupt:
                 collect(run, errors, "the run was interrupted", None)
                 raise
-            reference_loss, equivalence = _judge(run, case, exam, unanswered)
+            reference_loss, equivalence = first_steps.judge()
         comparison = _comparison(collect(run, errors, reference_loss, equivalence))
         comparison.report()
         return comparison
@@ -251,73 +240,3 @@ def _train_or_say(
     except (FrameworkMissing, WorkerFailed) as error:
         errors[entry.name] = str(error)
         callback(entry.name, Failed(str(error)))
-
-
-def _first_step(run: RunFolder, store: Store) -> Case:
-    """What every framework computes in its first step, to be asked of the reference."""
-    recipe, batches = run.recipe(), parts_of(run, store).train
-    rate = recipe.schedule.at(0, recipe.epochs * len(batches))
-    weights = initial_weights(run.architecture(), recipe.seed)
-    batch = batches.batch(0, 0)
-    return first_step_case(
-        run.architecture(), weights, batch, recipe.precision, recipe.optimizer, rate
-    )
-
-
-def _ask_reference(
-    run: RunFolder, case: Case, exam: Path, timeout: float
-) -> str | None:
-    """Let the reference answer; why it could not, if so. Alone: a framework beside it
-    would be slower.
-    """
-    work = case.architecture.training_flops * len(case.batches[0].labels)
-    if work > IN_PASSING:
-        return (
-            f"a step of {work / 1e9:,.0f} billion operations is too much "
-            "for the NumPy reference in passing; "
-            f"prove it on fewer images: triptych verify {run.path} --batch-size 2"
-        )
-    try:
-        ask_reference(exam, [case], run.panel(registry.find(REFERENCE)).log, timeout)
-    except (WorkerFailed, OSError) as error:
-        return str(error)
-    return None
-
-
-def _judge(
-    run: RunFolder, case: Case, exam: Path, unanswered: str | None
-) -> tuple[float | str, Equivalence | None]:
-    """The first step's loss by the reference, and what the certificate says of those
-    who have finished.
-
-    The certificate and its page are left in the run folder.
-    """
-    from triptych.report.certificate import write_page  # only now: it loads Matplotlib
-
-    if unanswered is not None:
-        return unanswered, Equivalence(verdict="inconclusive", reason=unanswered)
-    facts: dict[str, TrainingFacts] = {}
-    subjects: dict[str, Subject] = {}
-    for name in run.recipe().frameworks:
-        entry = registry.find(name)
-        panel = run.panel(entry)
-        if (known := panel.facts()) is None:
-            continue
-        if panel.first_step.exists():
-            facts[name], subjects[name] = known, subject_of(known)
-        else:
-            error = (
-                f"{panel.first_step}: there is no such file, "
-                "so its first step is not known"
-            )
-            subjects[name] = Subject(title=entry.title, status="failed", error=error)
-    folders = {name: run.panel(registry.find(name)).path for name in facts}
-    devices = {name: device_of(known) for name, known in facts.items()}
-    answered = gathered(exam, case, folders, devices)
-    loss = float(answered.reference[f"{case.trainings[0].name}/1/loss"].item())
-    if not subjects:
-        return loss, None
-    versions = {name: known.versions for name, known in facts.items()}
-    certificate = certify([answered], subjects, versions)
-    write_page(run.path, certificate)
-    return loss, Equivalence(verdict=certificate.verdict, reason=certificate.reason())

@@ -23,6 +23,7 @@ from triptych.running.protocol import (
     EpochDone,
     Event,
     Failed,
+    FeaturesComputed,
     Finished,
     FirstStepDone,
     ImagesPrepared,
@@ -57,10 +58,17 @@ class Line:
     began: float = 0.0
     first: float = 0.0
     """The share of the whole that was done when this began: not 0 in a resumed run."""
+    looked: float = 0.0
+    """The share of the images that its frozen part has looked at."""
 
     def start(self) -> None:
         """Its process is there."""
         self.state, self.began, self.first = "starting", time.monotonic(), -1.0
+
+    def look(self, done: int, total: int) -> None:
+        """Its frozen part looks at the images, before the epochs of the rest."""
+        self.state = "features"
+        self.looked = done / total
 
     def go_on(self, epoch: int, share: float, loss: float | None, speed: float) -> None:
         """It trains, and so far has come in an epoch."""
@@ -92,13 +100,17 @@ class Line:
         if self.state in ("waiting", "starting", "failed"):
             state = Text(self.state, style="dim")
             return [title, ProgressBar(1, 0, width=24), state, *[""] * 4]
+        looks = self.state == "features"
         bar = ProgressBar(
             1,
-            self.done,
+            self.looked if looks else self.done,
             width=24,
             complete_style=self.color,
             finished_style=self.color,
         )
+        if looks:
+            share = f"features of {self.looked:.0%} of the images"
+            return [title, bar, share, *[""] * 4]
         return [
             title,
             bar,
@@ -154,6 +166,8 @@ class TrainingProgress(Progress):
                 self.lines[who].go_on(
                     event.epoch, event.share, event.loss, event.images_per_second
                 )
+            case FeaturesComputed(done, total):
+                self._look(who, done, total)
             case EpochDone(figures):
                 self.lines[who].end_epoch(figures)
                 self.say(self.lines[who].plain())
@@ -175,6 +189,13 @@ class TrainingProgress(Progress):
                 pass
             case _:
                 assert_never(event)
+
+    def _look(self, who: str, done: int, total: int) -> None:
+        """The live line moves with every batch; without it, a line each quarter."""
+        line, before = self.lines[who], self.lines[who].looked
+        line.look(done, total)
+        if int(4 * before) < int(4 * line.looked):
+            self.say(f"{line.title:<16} features of {line.looked:.0%} of the images")
 
     def parts(self) -> Sequence[RenderableType]:
         grid = Table.grid(padding=(0, 2))

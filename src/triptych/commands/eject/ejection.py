@@ -24,7 +24,7 @@ from triptych.network.layers.base import MOST_UNITS
 from triptych.network.weights import check_weights, load_tensors
 from triptych.network.zoo import NOTEBOOKS, ZOO, find_network
 from triptych.running.folder import RunFolder
-from triptych.running.recipe import make_plan, read_recipe
+from triptych.running.plan import make_plan, read_recipe
 
 Form = Literal["script", "notebook", "package"]
 Style = Literal["native", "exact"]

@@ -100,6 +100,9 @@ def facts(source: Source, name: str) -> dict[str, object]:
         "size": architecture.input_shape[:2],
         "classes": architecture.classes,
         "dropouts": architecture.dropouts,
+        "attentive": [
+            n for n in architecture.dropouts if len(architecture.shapes[n]) == 2
+        ],
         "mean": architecture.mean,
         "std": architecture.std,
         "normalized": any(architecture.mean) or set(architecture.std) != {1.0},

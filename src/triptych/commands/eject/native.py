@@ -49,27 +49,54 @@ class Dialect:
 
 
 _MASKED = r'(?<![\w.])dropout\(\s*(\w+),\s*([^,]+),\s*masks,\s*"[^"]*",?\s*\)'
+_LEFT_OUT = _MASKED.replace("dropout", "stochastic_depth")
 _MASKS = (r",\s*masks: dict\[str, [\w.]+\] \| None = None", "")
 
 DIALECTS = {
     "keras": Dialect(
         ".weights.h5",
-        ("channel_sums", "normalize", "BatchNormalization", "Dropout", "GELU"),
+        (
+            *("channel_sums", "normalize", "BatchNormalization"),
+            *("Dropout", "StochasticDepth", "GELU", "LeakyReLU"),
+        ),
         (
             (r"(?<![\w.])(BatchNormalization|Dropout)\(", r"layers.\1("),
             (r"(?<![\w.])GELU\(", 'layers.Activation("gelu", '),
+            (r"(?<![\w.])LeakyReLU\(", "layers.LeakyReLU("),
+            (
+                r"(?<![\w.])StochasticDepth\(([^,]+), ",
+                r"layers.Dropout(\1, noise_shape=(None, 1, 1, 1), ",
+            ),
             (r" +\w+ = keras\.Input\([^=]*dtype=[^)]*optional=True,?\s*\)\n", ""),
-            (r"(layers\.Dropout\([^()]*\)\(\s*\w+),\s*\w+,?\s*\)", r"\1)"),
+            (
+                r"(layers\.Dropout\((?:[^()]|\([^()]*\))*\)\(\s*\w+),\s*\w+,?\s*\)",
+                r"\1)",
+            ),
             (r"keras\.Model\(\s*\[\s*(\w+),[^\]]*\],\s*", r"keras.Model(\1, "),
         ),
     ),
     "tensorflow": Dialect(
-        left_out=("dropout",),
-        plain=((_MASKED, r"tf.nn.dropout(\1, \2) if training else \1"), _MASKS),
+        left_out=("dropout", "stochastic_depth"),
+        plain=(
+            (_MASKED, r"tf.nn.dropout(\1, \2) if training else \1"),
+            (
+                _LEFT_OUT,
+                r"tf.nn.dropout(\1, \2, (tf.shape(\1)[0], 1, 1, 1))"
+                r" if training else \1",
+            ),
+            _MASKS,
+        ),
     ),
     "pytorch": Dialect(
-        left_out=("dropout",),
-        plain=((_MASKED, r"F.dropout(\1, \2, self.training)"), _MASKS),
+        left_out=("dropout", "stochastic_depth"),
+        plain=(
+            (_MASKED, r"F.dropout(\1, \2, self.training)"),
+            (
+                _LEFT_OUT,
+                r"\1 * F.dropout(\1.new_ones(len(\1), 1, 1, 1), \2, self.training)",
+            ),
+            _MASKS,
+        ),
     ),
     "jax": Dialect(),
 }
@@ -112,7 +139,8 @@ def _facts(source: Source, name: str, weights: str) -> dict[str, object]:
     shift = (int(height * moved.shift), int(width * moved.shift)) if moved else (0, 0)
     imports, network = network_text(source)
     half = (
-        "jax.tree.map(lambda w: w.astype(jnp.bfloat16) if w.ndim > 1 else w, weights)"
+        "jax.tree.map("
+        "lambda w: w.astype(jnp.bfloat16) if w.ndim in (2, 4) else w, weights)"
     )
     return facts(source, name) | {
         "needs": _needs(source),

@@ -18,7 +18,7 @@ def networks_table(zoo: Sequence[ZooEntry]) -> Table:
     """Name, size and purpose of each network."""
     shown = table()
     shown.add_column("network", style="bold")
-    for heading in ("images", "parameters", "MFLOP/image"):
+    for heading in ("images", "parameters", "MFLOP/image", "ImageNet"):
         shown.add_column(heading, justify="right")
     shown.add_column("what it is")
     for one in zoo:
@@ -28,7 +28,8 @@ def networks_table(zoo: Sequence[ZooEntry]) -> Table:
             f"{height} x {width}",
             f"{one.parameters:,}",
             f"{one.flops / 1e6:,.1f}",
-            one.summary,
+            "" if one.accuracy is None else f"{100 * one.accuracy:.1f} %",
+            f"{one.summary} ImageNet: {one.source}." if one.source else one.summary,
         )
     return shown
 

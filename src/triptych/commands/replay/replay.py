@@ -39,10 +39,12 @@ from triptych.images.source import ImageSource, located
 from triptych.interruption import continued_by
 from triptych.network.layers import pair
 from triptych.network.zoo import NOTEBOOKS, find_network
-from triptych.running.folder import locked, make_folder, new_folder, write_json
+from triptych.running.folder import locked, make_folder, new_folder
 from triptych.running.machine import machine
+from triptych.running.plan import read_recipe
 from triptych.running.protocol import Callback, silence
-from triptych.running.recipe import make_recipe, read_recipe
+from triptych.running.recipe import make_recipe
+from triptych.running.records import write_json
 from triptych.running.transport import TIMEOUT
 
 ASKED = "replay.toml"

@@ -19,6 +19,7 @@ from triptych.running.protocol import (
     EpochDone,
     Event,
     Failed,
+    FeaturesComputed,
     Finished,
     FirstStepDone,
     ImagesPrepared,
@@ -68,6 +69,7 @@ class ReplayProgress(Progress):
                 Failed()
                 | Missing()
                 | Alive()
+                | FeaturesComputed()
                 | CaseAsked()
                 | Measuring()
                 | RunOpened()

@@ -22,6 +22,7 @@ from triptych.running.protocol import (
     EpochDone,
     Event,
     Failed,
+    FeaturesComputed,
     Finished,
     FirstStepDone,
     ImagesPrepared,
@@ -68,6 +69,7 @@ class ProofProgress(Progress):
                 StepDone()
                 | EpochDone()
                 | Alive()
+                | FeaturesComputed()
                 | Measuring()
                 | Missing()
                 | RunOpened()

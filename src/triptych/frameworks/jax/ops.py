@@ -35,7 +35,8 @@ def conv(
     x: jax.Array,
     kernel: jax.Array,
     strides: tuple[int, int],
-    padding: str,
+    padding: str | tuple[tuple[int, int], ...],
+    dilation: tuple[int, int] = (1, 1),
     groups: int = 1,
 ) -> jax.Array:
     """2-D convolution in the kernel's type."""
@@ -44,6 +45,7 @@ def conv(
         kernel,
         strides,
         padding,
+        rhs_dilation=dilation,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=groups,
         precision="highest",  # float32 by default is TF32 on some GPUs
@@ -91,15 +93,40 @@ def layer_norm(x: jax.Array, weights: Tensors, name: str, epsilon: float) -> jax
     return normal * weights[f"{name}.scale"] + weights[f"{name}.offset"]
 
 
+def group_norm(
+    x: jax.Array, weights: Tensors, name: str, groups: int, epsilon: float
+) -> jax.Array:
+    """Normalize each group of an image's channels, over all its pixels."""
+    parted = x.reshape(x.shape[0], -1, groups, x.shape[-1] // groups)
+    centered = parted - parted.mean((1, 3), keepdims=True)
+    variance = jnp.square(centered).mean((1, 3), keepdims=True)
+    normal = (centered / jnp.sqrt(variance + epsilon)).reshape(x.shape)
+    return normal * weights[f"{name}.scale"] + weights[f"{name}.offset"]
+
+
+def leaky_relu(x: jax.Array, slope: float) -> jax.Array:
+    """x above 0, slope x elsewhere; that of `jax.nn` has slope 1 at 0."""
+    return jnp.where(x > 0, x, slope * x)
+
+
+def hard_sigmoid(x: jax.Array) -> jax.Array:
+    """min(max(x / 6 + 1/2, 0), 1); `jax.nn` rounds x + 3, onto an edge maybe."""
+    return jnp.where(jnp.abs(x) < 3, x / 6 + 0.5, (x > 0).astype(x.dtype))
+
+
 def windows(
     x: jax.Array,
     size: tuple[int, int],
     strides: tuple[int, int],
-    padding: str,
+    padding: str | tuple[tuple[int, int], ...],
     filler: float,
 ) -> list[jax.Array]:
     """For each place in a window, the pixels that stand there."""
-    pads = lax.padtype_to_pads(x.shape[1:3], size, strides, padding)
+    pads = (
+        lax.padtype_to_pads(x.shape[1:3], size, strides, padding)
+        if isinstance(padding, str)
+        else padding
+    )
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)), constant_values=filler)
     height, width = (
         (x.shape[1 + axis] - size[axis]) // strides[axis] + 1 for axis in (0, 1)
@@ -112,7 +139,10 @@ def windows(
 
 
 def max_pool(
-    x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: str
+    x: jax.Array,
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str | tuple[tuple[int, int], ...],
 ) -> jax.Array:
     """Largest pixel of each window; the first of equals gets the gradient.
 
@@ -125,7 +155,10 @@ def max_pool(
 
 
 def average_pool(
-    x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: str
+    x: jax.Array,
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str | tuple[tuple[int, int], ...],
 ) -> jax.Array:
     """Mean of each window in which padding does not count."""
     inside = jnp.ones_like(x[:1, :, :, :1])
@@ -133,6 +166,33 @@ def average_pool(
         reduce(jnp.add, windows(y, size, strides, padding, 0)) for y in (x, inside)
     )
     return total / count
+
+
+def class_token(x: jax.Array, token: jax.Array) -> jax.Array:
+    """One more token, the same for every image and trained, before all others."""
+    first = jnp.broadcast_to(token, (x.shape[0], *token.shape[1:]))
+    return jnp.concatenate([first, x], axis=1)
+
+
+def attention(
+    x: jax.Array,
+    weights: Tensors,
+    name: str,
+    heads: int,
+    rate: float = 0.0,
+    masks: Tensors | None = None,
+) -> jax.Array:
+    """Self-attention of several heads (Vaswani et al., 2017)."""
+    together = dense(x, weights[f"{name}.kernel"]) + weights[f"{name}.bias"]
+    split = together.reshape(*x.shape[:2], 3, heads, -1)
+    q, k, v = split.transpose(2, 0, 3, 1, 4)
+    scores = jnp.matmul(q, k.swapaxes(-1, -2), precision="highest")
+    shares = jax.nn.softmax(scores / q.shape[-1] ** 0.5)
+    shares = dropout(shares, rate, masks, name)
+    mixed = jnp.matmul(shares, v, precision="highest").swapaxes(1, 2).reshape(x.shape)
+    return (
+        dense(mixed, weights[f"{name}.output_kernel"]) + weights[f"{name}.output_bias"]
+    )
 
 
 def lstm(
@@ -187,10 +247,17 @@ def dropout(x: jax.Array, rate: float, masks: Tensors | None, name: str) -> jax.
     return x if masks is None else jnp.where(masks[name], x / (1 - rate), 0)
 
 
+def stochastic_depth(
+    x: jax.Array, rate: float, masks: Tensors | None, name: str
+) -> jax.Array:
+    """Dropout of whole images, for each of which the mask has one number."""
+    return dropout(x, rate, masks, name)
+
+
 def with_kernels_in(kernel_type: jax.typing.DTypeLike, weights: Tensors) -> Tensors:
     """The weights with kernels of that type, in which their layers then compute."""
     return {
-        name: w.astype(kernel_type) if w.ndim > 1 else w for name, w in weights.items()
+        n: w.astype(kernel_type) if w.ndim in (2, 4) else w for n, w in weights.items()
     }
 
 
@@ -268,7 +335,7 @@ def train_step(
     updates, moments = optimizer.update(slopes, moments)
     if weight_decay:  # decoupled from the gradient, on kernels only
         keep = 1 - learning_rate * weight_decay
-        weights = {name: w * keep if w.ndim > 1 else w for name, w in weights.items()}
+        weights = {n: w * keep if w.ndim in (2, 4) else w for n, w in weights.items()}
     weights = jax.tree.map(
         lambda w, update: w - learning_rate * update, weights, updates
     )

@@ -350,7 +350,9 @@ def _to_canonical(state: State, name: str, tensor: jax.Array) -> Array:
 
 
 def _prepare(state: State, images: Images) -> jax.Array:
-    """Images as the network sees them."""
+    """Images as the network sees them; features are so already."""
+    if state.architecture.section == "head":
+        return jnp.array(images, state.dtype)
     mean, std = state.architecture.mean, state.architecture.std
     return prepare(jnp.array(images), mean, std, state.dtype)
 

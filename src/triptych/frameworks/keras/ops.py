@@ -87,11 +87,23 @@ class Bias(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("triptych")
-class PaddedAverage(keras.layers.Layer):
-    """Average pool in which padding never counts.
+class Scale(keras.layers.Layer):
+    """Multiplies each channel by a trained number, which is `start` at first."""
 
-    Keras' own repeats the edge on PyTorch at uneven ends.
-    """
+    def __init__(self, start: float, **options: object) -> None:
+        super().__init__(**options)
+        self.start = start
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        start = keras.initializers.Constant(self.start)
+        self.scale = self.add_weight(shape=shape[-1:], initializer=start, name="scale")
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return inputs * self.scale
+
+
+class Padded(keras.layers.Layer):
+    """A pool that is padded by so many pixels, which never count."""
 
     def __init__(
         self,
@@ -103,16 +115,27 @@ class PaddedAverage(keras.layers.Layer):
         super().__init__(**options)
         self.size, self.strides, self.pads = size, strides, pads
 
+
+@keras.saving.register_keras_serializable("triptych")
+class PaddedMax(Padded):
+    """The largest pixel of each window."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        lowest = float("-inf")
+        padded = ops.pad(inputs, ((0, 0), *self.pads, (0, 0)), constant_values=lowest)
+        return ops.max_pool(padded, self.size, self.strides, "valid")
+
+
+@keras.saving.register_keras_serializable("triptych")
+class PaddedAverage(Padded):
+    """The mean of each window; Keras' own repeats the edge on PyTorch."""
+
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         def mean(x: keras.KerasTensor) -> keras.KerasTensor:
             padded = ops.pad(x, ((0, 0), *self.pads, (0, 0)))
             return ops.average_pool(padded, self.size, self.strides, "valid")
 
         return mean(inputs) / mean(ops.ones_like(inputs))
-
-    def get_config(self) -> dict[str, object]:
-        config: dict[str, object] = super().get_config()
-        return config | {"size": self.size, "strides": self.strides, "pads": self.pads}
 
 
 @keras.saving.register_keras_serializable("triptych")
@@ -131,11 +154,112 @@ class Dropout(keras.layers.Dropout):
 
 
 @keras.saving.register_keras_serializable("triptych")
+class StochasticDepth(Dropout):
+    """Dropout of whole images: `keep` has one number for each."""
+
+
+@keras.saving.register_keras_serializable("triptych")
+class LeakyReLU(keras.layers.Layer):
+    """x above 0, slope x elsewhere; on TensorFlow Keras' own rounds it to float32."""
+
+    def __init__(self, slope: float, **options: object) -> None:
+        super().__init__(**options)
+        self.slope = slope
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return ops.where(inputs > 0, inputs, self.slope * inputs)
+
+
+@keras.saving.register_keras_serializable("triptych")
+class HardSigmoid(keras.layers.Layer):
+    """min(max(x / 6 + 1/2, 0), 1); Keras' own rounds x + 3, onto the edge maybe."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        outside = ops.cast(inputs > 0, inputs.dtype)
+        return ops.where(ops.abs(inputs) < 3, inputs / 6 + 0.5, outside)
+
+
+@keras.saving.register_keras_serializable("triptych")
+class HardSwish(HardSigmoid):
+    """x times its hard sigmoid."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return inputs * super().call(inputs)
+
+
+@keras.saving.register_keras_serializable("triptych")
 class GELU(keras.layers.Layer):
     """x Phi(x); Keras' own rounds the root of 2 to float32 on TensorFlow."""
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return 0.5 * inputs * (1 + ops.erf(inputs / 2**0.5))
+
+
+@keras.saving.register_keras_serializable("triptych")
+class ClassToken(keras.layers.Layer):
+    """One more token, the same for every image and trained, before all others."""
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        drawn = keras.initializers.RandomNormal(stddev=0.02)
+        options = {"initializer": drawn, "name": "token"}
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), **options)
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        first = ops.repeat(self.token, ops.shape(inputs)[0], axis=0)
+        return ops.concatenate([ops.cast(first, inputs.dtype), inputs], axis=1)
+
+
+@keras.saving.register_keras_serializable("triptych")
+class PositionEmbedding(keras.layers.Layer):
+    """A trained number for each token and channel, added to it."""
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        drawn = keras.initializers.RandomNormal(stddev=0.02)
+        options = {"initializer": drawn, "name": "position"}
+        self.position = self.add_weight(shape=(1, *shape[1:]), **options)
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return inputs + self.position
+
+
+@keras.saving.register_keras_serializable("triptych")
+class Attention(keras.layers.Layer):
+    """Self-attention of several heads; Keras' own draws its dropout by itself."""
+
+    def __init__(self, heads: int, rate: float = 0.0, **options: object) -> None:
+        super().__init__(**options)
+        self.heads, self.rate = heads, rate
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        self.qkv = keras.layers.Dense(3 * shape[-1], name="qkv")
+        self.out = keras.layers.Dense(shape[-1], name="out")
+        self.qkv.build(shape)
+        self.out.build(shape)
+
+    def call(
+        self,
+        inputs: keras.KerasTensor,
+        keep: keras.KerasTensor | None = None,
+        training: bool = False,
+    ) -> keras.KerasTensor:
+        _, tokens, channels = inputs.shape
+        split = (-1, tokens, 3, self.heads, channels // self.heads)
+        together = ops.reshape(self.qkv(inputs), split)
+        q, k, v = ops.unstack(ops.transpose(together, (2, 0, 3, 1, 4)), 3)
+        scores = q @ ops.transpose(k, (0, 1, 3, 2)) / split[-1] ** 0.5
+        weights = ops.softmax(scores)
+        if training and keep is not None:
+            weights *= ops.cast(keep, weights.dtype) / (1 - self.rate)
+        mixed = ops.transpose(weights @ v, (0, 2, 1, 3))
+        return self.out(ops.reshape(mixed, (-1, tokens, channels)))
+
+
+@keras.saving.register_keras_serializable("triptych")
+class FirstToken(keras.layers.Layer):
+    """The first token of a sequence, which is the class token if there is one."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return inputs[:, 0]
 
 
 class Slots(keras.optimizers.Optimizer):

@@ -42,11 +42,12 @@ from triptych.frameworks.keras.write import (
     layer_names,
     layouts,
     mask_inputs,
+    pad_names,
     write_network,
 )
 from triptych.frameworks.source import run_source
 from triptych.network import layers
-from triptych.network.architecture import INPUT, Architecture
+from triptych.network.architecture import INPUT, Architecture, Node
 from triptych.network.conventions import PRECISIONS, SLOTS, OptimizerName, Precision
 from triptych.network.layouts import Array, Layouts, to_canonical, to_native
 from triptych.network.weights import Weights
@@ -130,8 +131,7 @@ def dump_weights(state: State) -> Weights:
     held = _tensors(state).items()
     weights = {name: _to_canonical(state, name, variable) for name, variable in held}
     if state.optimizer is not None:
-        steps = int(state.optimizer.iterations)
-        weights["optimizer.step"] = np.array(steps, dtype=np.int64)
+        weights["optimizer.step"] = np.array(int(state.optimizer.iterations), np.int64)
         for (slot, name), variable in _slots(state, state.optimizer).items():
             weights[f"optimizer.{slot}.{name}"] = _to_canonical(state, name, variable)
     return weights
@@ -147,22 +147,27 @@ def trace(
     """The model's layers, called one by one."""
     _configure(state.precision)
     values = {INPUT: ops.convert_to_tensor(_prepare(state, images))}
-    names = layer_names(state.architecture)
+    drawn = state.architecture.dropouts
     with _averages_kept(state):
         for node in state.architecture.nodes:
             inputs = [values[name] for name in node.inputs]
             if fed is not None:
-                given = zip(node.inputs, inputs, strict=True)
-                inputs = [ops.cast(fed[name], value.dtype) for name, value in given]
-            options: dict[str, object] = {}
-            if isinstance(node.layer, layers.BatchNorm | layers.Dropout):
-                options["training"] = training
+                inputs = [ops.cast(fed[n], values[n].dtype) for n in node.inputs]
+            changing = isinstance(node.layer, layers.BatchNorm) or node.name in drawn
+            options: dict[str, object] = {"training": training} if changing else {}
             if node.name in masks:
                 options["keep"] = masks[node.name]
-            layer = state.network.get_layer(names[node.name])
             read = inputs if node.layer.merges else inputs[0]
-            values[node.name] = layer(read, **options)
+            values[node.name] = _call(state, node, read, **options)
     return {name: _to_numpy(state, value) for name, value in values.items()}
+
+
+def _call(state: State, node: Node, *read: Any, **options: object) -> keras.KerasTensor:
+    """A node's layer, called; before it the one that pads for it, if there is one."""
+    names, pads = layer_names(state.architecture), pad_names(state.architecture)
+    if node.name in pads:
+        read = (state.network.get_layer(pads[node.name])(*read),)
+    return state.network.get_layer(names[node.name])(*read, **options)
 
 
 class Recorder(Slots):
@@ -209,10 +214,18 @@ def gradients(
 
 def _with_zeros(state: State, batch: int) -> tuple[keras.Model, dict[str, Zero]]:
     """A model of the network's layers for batches of that size, a `Zero` after each."""
-    inputs = {one.name: _input(one, batch) for one in state.network.inputs}
+    inputs = {
+        one.name: keras.Input(
+            batch_shape=(batch, *one.shape[1:]),
+            dtype=one.dtype,
+            name=one.name,
+            optional=one.name != INPUT,
+        )
+        for one in state.network.inputs
+    }
     masks = mask_inputs(state.architecture)
     called = {INPUT: INPUT, **layer_names(state.architecture)}
-    taken = {*called.values(), *masks.values()}
+    taken = {INPUT, *(one.name for one in state.network.layers)}
     own = renamed(called, taken, lambda name: f"{called[name]}_zero")
     zeros = {name: Zero(name=own[name]) for name in state.architecture.shapes}
     values = {INPUT: zeros[INPUT](inputs[INPUT])}
@@ -222,18 +235,9 @@ def _with_zeros(state: State, batch: int) -> tuple[keras.Model, dict[str, Zero]]
             read = [read]
         if node.name in masks:
             read.append(inputs[masks[node.name]])
-        value = state.network.get_layer(called[node.name])(*read)
-        values[node.name] = zeros[node.name](value)
+        values[node.name] = zeros[node.name](_call(state, node, *read))
     given = list(inputs.values()) if len(inputs) > 1 else inputs[INPUT]
     return keras.Model(given, values[state.architecture.nodes[-1].name]), zeros
-
-
-def _input(one: keras.KerasTensor, batch: int) -> keras.KerasTensor:
-    """An input as that one, for batches of that size."""
-    shape, optional = (batch, *one.shape[1:]), one.name != INPUT
-    return keras.Input(
-        batch_shape=shape, dtype=one.dtype, name=one.name, optional=optional
-    )
 
 
 OPTIMIZERS: dict[OptimizerName, Callable[..., keras.Optimizer]] = {
@@ -251,9 +255,8 @@ OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]
 def make_step(state: State, optimizer: Optimizer) -> Step:
     """XLA compiles the step on accelerators and in JAX, where it pays."""
     _configure(state.precision)
-    decay = None
-    if optimizer.weight_decay:  # TensorFlow takes a float as float32
-        decay = ops.convert_to_tensor(optimizer.weight_decay, state.dtype)
+    rate = optimizer.weight_decay  # TensorFlow takes a float as float32
+    decay = ops.convert_to_tensor(rate, state.dtype) if rate else None
     make = OPTIMIZERS[optimizer.name]
     made = make(optimizer, learning_rate=0.0, weight_decay=decay)
     compile_network(state.network, made, optimizer.label_smoothing)
@@ -272,8 +275,7 @@ def make_step(state: State, optimizer: Optimizer) -> Step:
 def predict(state: State, images: Images) -> Array:
     """By `predict_on_batch`; filled up, so that few sizes of batch are compiled."""
     _configure(state.precision)
-    filled = filled_up(images)
-    logits: Array = _run(state, keras.Model.predict_on_batch, filled, {})
+    logits: Array = _run(state, keras.Model.predict_on_batch, filled_up(images), {})
     return logits[: len(images)].astype(state.dtype)
 
 
@@ -372,8 +374,7 @@ def _averages_kept(state: State) -> Iterator[None]:
 
 def _assign(state: State, name: str, variable: keras.Variable, array: Array) -> None:
     """A canonical tensor, or its slot, into the variable that holds it."""
-    held = _to_numpy(state, variable)
-    variable.assign(to_native(array, state.layouts[name], held))
+    variable.assign(to_native(array, state.layouts[name], _to_numpy(state, variable)))
 
 
 def _to_canonical(state: State, name: str, variable: keras.Variable) -> Array:
@@ -386,15 +387,14 @@ def _to_numpy(state: State, value: keras.KerasTensor) -> Array:
 
 
 def _prepare(state: State, images: Images) -> Array:
-    """Images as the network sees them."""
-    mean, std = state.architecture.mean, state.architecture.std
-    return prepare(images, mean, std, state.dtype)
+    """Images as the network sees them; features are so already."""
+    if (network := state.architecture).section == "head":
+        return images.astype(state.dtype)
+    return prepare(images, network.mean, network.std, state.dtype)
 
 
 def _inputs(state: State, images: Images, masks: Masks) -> list[Array | None] | Array:
     """The images, with the masks if the network takes any."""
     pixels = _prepare(state, images)
-    dropouts = state.architecture.nodes_of(layers.Dropout)
-    if not dropouts:
-        return pixels
-    return [pixels, *(masks.get(node.name) for node in dropouts)]
+    given = [masks.get(name) for name in state.architecture.dropouts]
+    return [pixels, *given] if given else pixels

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from triptych.frameworks.contract import Images, Masks
+from triptych.frameworks.contract import Images
 from triptych.network.conventions import PIXEL_SCALE
-from triptych.network.layers import Shape
-from triptych.network.layouts import channels_first
 
 
 class Bias(nn.Module):
@@ -26,6 +21,17 @@ class Bias(nn.Module):
         return x + (self.bias.view(-1, 1, 1) if x.ndim == 4 else self.bias)
 
 
+class Scale(nn.Module):
+    """Multiplies each channel by a trained number, which is `start` at first."""
+
+    def __init__(self, channels: int, start: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((channels,), start))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (self.scale.view(-1, 1, 1) if x.ndim == 4 else self.scale)
+
+
 class LayerNorm2d(nn.LayerNorm):
     """Normalizes the channels of each pixel; PyTorch's own wants them last."""
 
@@ -33,11 +39,64 @@ class LayerNorm2d(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class ClassToken(nn.Module):
+    """One more token, the same for every image and trained, before all others."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.token = nn.Parameter(0.02 * torch.randn(1, 1, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.token.expand(len(x), -1, -1), x], dim=1)
+
+
+class PositionEmbedding(nn.Module):
+    """A trained number for each token and channel, added to it."""
+
+    def __init__(self, tokens: int, channels: int) -> None:
+        super().__init__()
+        self.position = nn.Parameter(0.02 * torch.randn(1, tokens, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.position
+
+
+class Attention(nn.Module):
+    """Self-attention of several heads (Vaswani et al., 2017)."""
+
+    def __init__(self, channels: int, heads: int, rate: float = 0.0) -> None:
+        super().__init__()
+        self.heads, self.rate = heads, rate
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(
+        self, x: Tensor, masks: dict[str, Tensor] | None = None, name: str = ""
+    ) -> Tensor:
+        split = self.qkv(x).unflatten(-1, (3, self.heads, -1))
+        q, k, v = split.permute(2, 0, 3, 1, 4)
+        weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+        weights = dropout(weights, self.rate, masks, name)
+        return self.out((weights @ v).transpose(1, 2).flatten(start_dim=2))
+
+
 def dropout(
     x: Tensor, rate: float, masks: dict[str, Tensor] | None, name: str
 ) -> Tensor:
     """Inverted dropout: `masks` say which units to keep; without any, all are kept."""
     return x if masks is None else x * masks[name] / (1 - rate)
+
+
+def stochastic_depth(
+    x: Tensor, rate: float, masks: dict[str, Tensor] | None, name: str
+) -> Tensor:
+    """Dropout of whole images, for each of which the mask has one number."""
+    return dropout(x, rate, masks, name)
+
+
+def hard_sigmoid(x: Tensor) -> Tensor:
+    """min(max(x / 6 + 1/2, 0), 1); the slope of `F.hardsigmoid` is a float32."""
+    return torch.where(x.abs() < 3, x / 6 + 0.5, (x > 0).to(x.dtype))
 
 
 def average_pool(
@@ -75,7 +134,7 @@ def train_step(
     if weight_decay:  # decoupled from the gradient, on kernels only
         with torch.no_grad():
             for parameter in network.parameters():
-                if parameter.ndim > 1:
+                if parameter.ndim in (2, 4):
                     parameter.mul_(1 - learning_rate * weight_decay)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
@@ -107,15 +166,3 @@ def prepare(
         )
         pixels = (pixels - center) / spread
     return pixels
-
-
-def native_masks(
-    masks: Masks, flattened: Mapping[str, tuple[Shape, ...]], device: torch.device
-) -> dict[str, Tensor] | None:
-    """Dropout masks in PyTorch's layout; None, which keeps every unit, if none."""
-    native = {}
-    for name, mask in masks.items():
-        mask = mask.transpose(0, 3, 1, 2) if mask.ndim == 4 else mask
-        mask = mask[:, channels_first(flattened[name])] if name in flattened else mask
-        native[name] = torch.from_numpy(np.ascontiguousarray(mask)).to(device)
-    return native or None

@@ -24,7 +24,7 @@ from triptych.frameworks.contract import (
     Step,
 )
 from triptych.frameworks.emit import variables
-from triptych.frameworks.pytorch.ops import native_masks, prepare, train_step
+from triptych.frameworks.pytorch.ops import prepare, train_step
 from triptych.frameworks.pytorch.write import TAKEN, layouts, write_network
 from triptych.frameworks.source import run_source, run_with_taps
 from triptych.network.architecture import Architecture
@@ -251,7 +251,7 @@ def predict(state: State, images: Images) -> Array:
     with torch.inference_mode(), _autocast(state):
         logits: Tensor = state.network(_read(state, images))
     values: Array = logits.to(state.dtype).cpu().numpy()
-    return values
+    return values.transpose(0, 2, 3, 1) if values.ndim == 4 else values
 
 
 def save_native(state: State, path: Path) -> Path:
@@ -327,7 +327,10 @@ def _activation_to_canonical(state: State, name: str, value: Tensor | None) -> A
 
 
 def _prepare(state: State, images: Images) -> Tensor:
-    """Images as the network sees them."""
+    """Images as the network sees them; features are so already."""
+    if state.architecture.section == "head":
+        features = torch.from_numpy(images).to(state.device, state.dtype)
+        return features.permute(0, 3, 1, 2) if features.ndim == 4 else features
     mean, std = state.architecture.mean, state.architecture.std
     return prepare(images, mean, std, state.dtype, state.device)
 
@@ -339,8 +342,18 @@ def _read(state: State, images: Images) -> Tensor:
 
 
 def _masks(state: State, masks: Masks) -> dict[str, Tensor] | None:
-    """Dropout masks as the network takes them."""
-    return native_masks(masks, state.architecture.flattened, state.device)
+    """Dropout masks as the network takes them; None, which keeps every unit, if none.
+
+    Those of attention, of heads and tokens, are no images.
+    """
+    native, shapes = {}, state.architecture.shapes
+    for name, mask in masks.items():
+        if len(shapes[name]) == 3:
+            mask = mask.transpose(0, 3, 1, 2)
+        elif flattened := state.architecture.flattened.get(name):
+            mask = mask[:, channels_first(flattened)]
+        native[name] = torch.from_numpy(np.ascontiguousarray(mask)).to(state.device)
+    return native or None
 
 
 def _autocast(state: State) -> torch.autocast:

@@ -9,6 +9,7 @@ from triptych.frameworks.emit import (
     call,
     describe,
     fold,
+    in_one_word,
     module,
     plain,
     quoted,
@@ -23,7 +24,10 @@ OPS = Path(__file__).with_name("ops.py")
 IMPORTS = (
     "import torch\nimport torch.nn.functional as F\nfrom torch import Tensor, nn\n"
 )
-TAKEN = {"self", "masks", "torch", "F", "dropout", "average_pool"}
+TAKEN = {
+    *("self", "masks", "torch", "F", "float"),
+    *("dropout", "stochastic_depth", "average_pool", "hard_sigmoid"),
+}
 """Words that the lines of a network use: no variable of a layer can be called so."""
 ATTRIBUTES = """
     T_destination add_module apply bfloat16 buffers call_super_init children compile cpu
@@ -44,6 +48,9 @@ ACTIVATIONS: dict[type[layers.Layer], str] = {
     layers.ReLU6: "F.relu6",
     layers.Tanh: "torch.tanh",
     layers.Sigmoid: "torch.sigmoid",
+    layers.HardSigmoid: "hard_sigmoid",
+    layers.SiLU: "F.silu",
+    layers.HardSwish: "F.hardswish",
     layers.GELU: "F.gelu",
 }
 
@@ -59,6 +66,12 @@ RECURRENT_TENSORS = {
     "recurrent_kernel": "weight_hh_l0",
     "bias": "bias_ih_l0",
     "recurrent_bias": "bias_hh_l0",
+}
+ATTENTION_TENSORS = {
+    "kernel": "qkv.weight",
+    "bias": "qkv.bias",
+    "output_kernel": "out.weight",
+    "output_bias": "out.bias",
 }
 GATES = {"lstm": "ifgo", "gru": "rzn"}
 """The order of the gates in PyTorch, in the letters of the conventions."""
@@ -121,6 +134,10 @@ def _layout(
     # A dense bias meets the layer's own output, what else there is meets the input.
     meets_input = tensor == "kernel" or not isinstance(node.layer, layers.Dense)
     flattened = architecture.flattened.get(node.inputs[0], ()) if meets_input else ()
+    if isinstance(node.layer, layers.Scale):
+        names = {}
+    if isinstance(node.layer, layers.Attention):
+        names = ATTENTION_TENSORS
     return Layout(f"{own}.{names.get(tensor, tensor)}", axes, flattened, order)
 
 
@@ -129,7 +146,8 @@ def _names(architecture: Architecture) -> dict[str, str]:
 
     It is the layer's name, unless every module has such an attribute.
     """
-    return renamed((node.name for node in architecture.nodes), ATTRIBUTES)
+    names = (node.name for node in architecture.nodes)
+    return renamed(names, ATTRIBUTES, in_one_word)
 
 
 # ---- lines ---------------------------------------------------------------------------
@@ -139,7 +157,7 @@ def _module(architecture: Architecture, node: Node) -> str | None:
     """How a layer is made in `__init__`, if it has tensors."""
     shape = architecture.input_shapes(node)[0]
     match node.layer:
-        case layers.Conv() | layers.DepthwiseConv() as conv:
+        case layers.Convolution() as conv:
             return _convolution(conv, shape)
         case layers.BatchNorm(epsilon=epsilon, momentum=kept):
             kind = "BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"
@@ -148,25 +166,36 @@ def _module(architecture: Architecture, node: Node) -> str | None:
         case layers.LayerNorm(epsilon=epsilon):
             kind = "LayerNorm2d" if len(shape) == 3 else "nn.LayerNorm"
             return call(kind, shape[-1], eps=epsilon)
+        case layers.GroupNorm(groups=groups, epsilon=epsilon):
+            return call("nn.GroupNorm", groups, shape[-1], eps=epsilon)
         case layers.Bias():
             return call("Bias", shape[-1])
+        case layers.Scale(start=start):
+            return call("Scale", shape[-1], start)
         case layers.Dense(units=units, bias=bias):
-            return call("nn.Linear", shape[0], units, bias=None if bias else False)
+            return call("nn.Linear", shape[-1], units, bias=None if bias else False)
+        case layers.ClassToken():
+            return call("ClassToken", shape[1])
+        case layers.PositionEmbedding():
+            return call("PositionEmbedding", *shape)
+        case layers.Attention(heads=heads, rate=rate):
+            return call("Attention", shape[1], heads, rate=rate or None)
         case layers.Recurrent(units=units) as layer:
             kind = f"nn.{layer.kind.upper()}"
             return call(kind, shape[1], units, batch_first=True)
     return None
 
 
-def _convolution(conv: layers.Conv | layers.DepthwiseConv, shape: layers.Shape) -> str:
-    depthwise = isinstance(conv, layers.DepthwiseConv)
+def _convolution(conv: layers.Convolution, shape: layers.Shape) -> str:
+    groups = conv.groups if isinstance(conv, layers.Conv) else shape[2]
     options = {
         "stride": plain(conv.strides, 1),
         "padding": _padding(conv, shape),
-        "groups": shape[2] if depthwise else None,
+        "dilation": plain(conv.dilations, 1),
+        "groups": groups if groups > 1 else None,
         "bias": None if conv.bias else False,
     }
-    outputs = shape[2] if isinstance(conv, layers.DepthwiseConv) else conv.filters
+    outputs = conv.filters if isinstance(conv, layers.Conv) else shape[2]
     return call("nn.Conv2d", shape[2], outputs, plain(conv.window), **options)
 
 
@@ -175,10 +204,20 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
     shape = architecture.input_shapes(node)[0]
     x = inputs[0]
     match node.layer:
-        case layers.Conv() | layers.DepthwiseConv() as conv:
+        case layers.Convolution() as conv:
             return call(own, _padded(conv, shape, x))
-        case layers.BatchNorm() | layers.LayerNorm() | layers.Bias() | layers.Dense():
+        case layers.BatchNorm() | layers.LayerNorm() | layers.GroupNorm():
             return call(own, x)
+        case layers.Bias() | layers.Scale() | layers.Dense():
+            return call(own, x)
+        case layers.ClassToken() | layers.PositionEmbedding():
+            return call(own, x)
+        case layers.Attention(rate=rate):
+            return call(own, x, *(("masks", quoted(node.name)) if rate else ()))
+        case layers.Tokens():
+            return f"{x}.flatten(start_dim=2).transpose(1, 2)"
+        case layers.TokenPool(take=take):
+            return f"{x}[:, 0]" if take == "first" else call(f"{x}.mean", dim=1)
         case layers.MaxPool() as pool:
             return _max_pool(pool, shape, x)
         case layers.AveragePool() as pool:
@@ -191,12 +230,17 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
             return f"{x}.permute(0, 2, 3, 1).flatten(start_dim=2)"
         case layers.Recurrent(sequence=sequence):
             return f"{own}({x})[0]{'' if sequence else '[:, -1]'}"
+        case layers.LeakyReLU(slope=slope):
+            return call("F.leaky_relu", x, slope)
         case layers.Activation() as activation:
             return call(ACTIVATIONS[type(activation)], x)
         case layers.Dropout(rate=rate):
-            return call("dropout", x, rate, "masks", quoted(node.name))
+            return call(node.layer.kind, x, rate, "masks", quoted(node.name))
         case layers.Add():
             return " + ".join(inputs)
+        case layers.Multiply():
+            pixels = len(shape) > len(architecture.input_shapes(node)[1])
+            return " * ".join(inputs) + ("[:, :, None, None]" if pixels else "")
         case layers.Concat():
             channels = 2 if len(shape) == 2 else 1
             return call("torch.cat", f"[{', '.join(inputs)}]", dim=channels)
@@ -221,12 +265,19 @@ def _average_pool(pool: layers.AveragePool, shape: layers.Shape, x: str) -> str:
     return call("average_pool", x, size, stride, pads=(left, right, top, bottom))
 
 
-Padded = layers.Conv | layers.DepthwiseConv | layers.MaxPool
+Padded = layers.Convolution | layers.MaxPool
 
 
 def _even(layer: Padded, shape: layers.Shape) -> bool:
-    """Whether both ends of each axis are padded alike, as PyTorch's layers do it."""
-    return all(before == after for before, after in layer.pads(shape))
+    """Whether PyTorch's layer pads so: both ends of each axis alike, and before a pool
+    by half a window at the most.
+    """
+    pads = layer.pads(shape)
+    if isinstance(layer, layers.MaxPool) and any(
+        2 * before > size for (before, _), size in zip(pads, layer.window, strict=True)
+    ):
+        return False
+    return all(before == after for before, after in pads)
 
 
 def _padding(layer: Padded, shape: layers.Shape) -> int | tuple[int, int] | None:

@@ -30,6 +30,37 @@ def orthogonal(units: int, gates: int, dtype: tf.DType) -> tf.Variable:
     return tf.Variable(tf.concat(tf.unstack(matrices), axis=1))
 
 
+def grouped_conv(
+    x: tf.Tensor,
+    kernel: tf.Variable,
+    groups: int,
+    padding: str,
+    strides: int | tuple[int, int] = 1,
+    dilations: int | tuple[int, int] = 1,
+) -> tf.Tensor:
+    """Each group of channels convolved for itself.
+
+    On a CPU TensorFlow's own has no gradients in float64.
+    """
+    parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
+    options = {"strides": strides, "padding": padding, "dilations": dilations}
+    return tf.concat([tf.nn.convolution(*part, **options) for part in parts], -1)
+
+
+def average_pool(
+    x: tf.Tensor,
+    ksize: int | tuple[int, int],
+    strides: int | tuple[int, int],
+    pads: tuple[tuple[int, int], ...],
+) -> tf.Tensor:
+    """Mean of each window in which padding, of so many pixels, does not count."""
+    total, inside = (
+        tf.nn.avg_pool2d(tf.pad(y, pads), ksize, strides, "VALID")
+        for y in (x, tf.ones_like(x[:1, :, :, :1]))
+    )
+    return total / inside
+
+
 def batch_norm(
     x: tf.Tensor,
     scale: tf.Variable,
@@ -80,9 +111,59 @@ def layer_norm(
     return tf.cast(normal, x.dtype)
 
 
+def group_norm(
+    x: tf.Tensor, scale: tf.Variable, offset: tf.Variable, groups: int, epsilon: float
+) -> tf.Tensor:
+    """Normalize each group of an image's channels, over all its pixels."""
+    values = tf.cast(x, scale.dtype)
+    _, height, width, channels = x.shape
+    parted = tf.reshape(values, (-1, height * width, groups, channels // groups))
+    mean, variance = tf.nn.moments(parted, [1, 3], keepdims=True)
+    normal = tf.reshape((parted - mean) / tf.sqrt(variance + epsilon), tf.shape(x))
+    return tf.cast(normal * scale + offset, x.dtype)
+
+
+def leaky_relu(x: tf.Tensor, slope: float) -> tf.Tensor:
+    """x above 0, slope x elsewhere; that of `tf.nn` rounds the slope to float32."""
+    return tf.where(x > 0, x, slope * x)
+
+
+def hard_sigmoid(x: tf.Tensor) -> tf.Tensor:
+    """min(max(x / 6 + 1/2, 0), 1); a sum x + 3 is rounded, onto the edge maybe."""
+    return tf.where(tf.abs(x) < 3, x / 6 + 0.5, tf.cast(x > 0, x.dtype))
+
+
 def gelu(x: tf.Tensor) -> tf.Tensor:
     """x Phi(x); `tf.nn.gelu` rounds the root of 2 to float32, even in float64."""
     return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))
+
+
+def class_token(x: tf.Tensor, token: tf.Variable) -> tf.Tensor:
+    """One more token, the same for every image and trained, before all others."""
+    first = tf.repeat(tf.cast(token, x.dtype), tf.shape(x)[0], axis=0)
+    return tf.concat([first, x], axis=1)
+
+
+def attention(
+    x: tf.Tensor,
+    kernel: tf.Variable,
+    bias: tf.Variable,
+    output_kernel: tf.Variable,
+    output_bias: tf.Variable,
+    heads: int,
+    rate: float = 0.0,
+    masks: dict[str, tf.Tensor] | None = None,
+    name: str = "",
+) -> tf.Tensor:
+    """Self-attention of several heads (Vaswani et al., 2017)."""
+    _, tokens, channels = x.shape
+    split = (-1, tokens, 3, heads, channels // heads)
+    parts = tf.transpose(tf.reshape(x @ kernel + bias, split), (2, 0, 3, 1, 4))
+    q, k, v = tf.unstack(parts)
+    weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) / split[-1] ** 0.5)
+    weights = dropout(weights, rate, masks, name)
+    mixed = tf.reshape(tf.transpose(weights @ v, (0, 2, 1, 3)), (-1, tokens, channels))
+    return mixed @ output_kernel + output_bias
 
 
 def lstm(
@@ -139,6 +220,13 @@ def dropout(
 ) -> tf.Tensor:
     """Inverted dropout: `masks` say which units to keep; without any, all are kept."""
     return x if masks is None else x * tf.cast(masks[name], x.dtype) / (1 - rate)
+
+
+def stochastic_depth(
+    x: tf.Tensor, rate: float, masks: dict[str, tf.Tensor] | None, name: str
+) -> tf.Tensor:
+    """Dropout of whole images, for each of which the mask has one number."""
+    return dropout(x, rate, masks, name)
 
 
 def cross_entropy(
@@ -290,7 +378,7 @@ def train_step(
     gradients = tape.gradient(loss, network.trainable_variables)
     if weight_decay:  # decoupled from the gradient, on kernels only
         for variable in network.trainable_variables:
-            if variable.shape.rank > 1:
+            if variable.shape.rank in (2, 4):
                 variable.assign(variable * (1 - learning_rate * weight_decay))
     optimizer.apply(gradients, network.trainable_variables, learning_rate)
     return loss, tf.reduce_sum(tf.cast(tf.argmax(logits, axis=1) == labels, tf.int32))

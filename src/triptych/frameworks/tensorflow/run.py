@@ -36,7 +36,6 @@ from triptych.frameworks.tensorflow.ops import (
     train_step,
 )
 from triptych.frameworks.tensorflow.write import TAKEN, layouts, write_network
-from triptych.network import layers
 from triptych.network.architecture import Architecture
 from triptych.network.conventions import PRECISIONS, SLOTS, OptimizerName, Precision
 from triptych.network.layouts import Array, Layouts
@@ -285,7 +284,9 @@ def _averages_kept(state: State) -> Iterator[None]:
 
 
 def _prepare(state: State, images: Images | tf.Tensor) -> tf.Tensor:
-    """Images as the network sees them."""
+    """Images as the network sees them; features are so already."""
+    if state.architecture.section == "head":
+        return tf.cast(images, state.dtype)
     mean, std = state.architecture.mean, state.architecture.std
     return prepare(images, mean, std, state.dtype)
 
@@ -298,8 +299,8 @@ def _masks(masks: Masks) -> dict[str, tf.Tensor]:
 def _signature(state: State) -> tuple[tf.TensorSpec, dict[str, tf.TensorSpec]]:
     """Prepared images and masks for batches of any size."""
     masks = {
-        node.name: tf.TensorSpec((None, *state.architecture.shapes[node.name]), tf.bool)
-        for node in state.architecture.nodes_of(layers.Dropout)
+        name: tf.TensorSpec((None, *shape), tf.bool)
+        for name, (_, shape) in state.architecture.dropouts.items()
     }
     shape = (None, *state.architecture.input_shape)
     return tf.TensorSpec(shape, state.dtype), masks

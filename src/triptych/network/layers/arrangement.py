@@ -61,6 +61,28 @@ class Add(Layer):
 
 
 @dataclass(frozen=True)
+class Multiply(Layer):
+    """The product of two inputs: of one shape, or of an image and as many features as
+    it has channels, each of which then counts for all its pixels.
+    """
+
+    kind = "multiply"
+    merges = True
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        one, *others = inputs
+        if len(others) != 1 or others[0] not in (one, one[-1:]) or len(one) == 2:
+            raise ArchitectureError(
+                "multiplies two inputs of one shape, or an image by one number a "
+                f"channel, but gets {', '.join(map(str, inputs))}"
+            )
+        return one
+
+    def flops(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0])
+
+
+@dataclass(frozen=True)
 class Concat(Layer):
     """Two or more inputs side by side along the channels (or features)."""
 

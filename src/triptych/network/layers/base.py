@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import ClassVar, Literal, get_origin, get_type_hints
 
 import msgspec
 
-from triptych.errors import ArchitectureError, did_you_mean, quote
+from triptych.errors import ArchitectureError, quote
+from triptych.files import check_word, words_of
 
 Shape = tuple[int, ...]
 Pair = int | tuple[int, int]
@@ -60,16 +62,21 @@ class Layer(ABC):
     kind: ClassVar[str]
     merges: ClassVar[bool] = False
     """Whether it takes two inputs or more."""
+    least: ClassVar[Mapping[str, int]] = {}
+    """The least value of a field of whole numbers, where that is not 1."""
 
     def __post_init__(self) -> None:
         for name, hint in _fields(type(self)).items():
             value = _typed(name, getattr(self, name), hint)
             object.__setattr__(self, name, value)
             numbers = value if isinstance(value, tuple) else (value,)
-            if any(type(one) is int and not 1 <= one <= MOST_UNITS for one in numbers):
+            least = self.least.get(name, 1)
+            if any(
+                type(one) is int and not least <= one <= MOST_UNITS for one in numbers
+            ):
                 raise ArchitectureError(
                     f"{name} is {quote(value)}, "
-                    f"but must be 1 or more, and at most {MOST_UNITS:,}"
+                    f"but must be {least} or more, and at most {MOST_UNITS:,}"
                 )
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -83,6 +90,12 @@ class Layer(ABC):
     def statistics(self, *inputs: Shape) -> dict[str, Shape]:
         """Its running values: kept with the weights, never trained."""
         return {}
+
+    def mask(self, *inputs: Shape) -> tuple[float, Shape] | None:
+        """In training: the share of what is dropped at random, and the shape in which
+        that is drawn for an image; None if nothing is.
+        """
+        return None
 
     @abstractmethod
     def flops(self, *inputs: Shape) -> int:
@@ -102,15 +115,20 @@ def _typed(name: str, value: object, hint: object) -> object:
     """A value as a field's type has it, a list as a tuple; raises ArchitectureError if
     it is of another, as Python lets one be given.
     """
-    if get_origin(hint) is Literal and value not in get_args(hint):
-        known = did_you_mean(value, get_args(hint))
-        raise ArchitectureError(f"unknown {name} {quote(value)}: {known}")
+    check_word(name, value, hint, ArchitectureError)
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError:
         raise ArchitectureError(
-            f"{name} is {quote(value)}, but must be {WORDS[hint]}"
+            f"{name} is {quote(value)}, but must be {_must_be(hint)}"
         ) from None
+
+
+def _must_be(hint: object) -> str:
+    if words := words_of(hint):
+        numbers = ", an integer, or two" if get_origin(hint) is not Literal else ""
+        return ", ".join(map(quote, words)) + numbers
+    return WORDS[hint]
 
 
 def image_of(shape: Shape) -> Shape:
@@ -133,17 +151,13 @@ def sequence_of(shape: Shape) -> Shape:
     return shape
 
 
-def features_of(shape: Shape) -> int:
-    """How many features a flat input has; raises ArchitectureError if it is none."""
-    if len(shape) == 2:
-        raise ArchitectureError(
-            f"needs a flat input, but gets a sequence of {shape}: "
-            "put a flatten before it, "
-            "or have the recurrent layer before it output its last state only"
-        )
-    if len(shape) != 1:
+def flat_of(shape: Shape) -> Shape:
+    """The shape of features or of a sequence; raises ArchitectureError if it is an
+    image's.
+    """
+    if len(shape) > 2:
         raise ArchitectureError(
             f"needs a flat input, but gets {shape}: "
             "put a flatten or a global pool before it"
         )
-    return shape[0]
+    return shape

@@ -1,16 +1,19 @@
-"""Layers that multiply or add by number: dense and bias."""
+"""Layers that multiply or add by number: dense, bias and scale."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from triptych.network.layers.base import BiasInitial, Initial, Layer, Shape, features_of
+from triptych.errors import ArchitectureError
+from triptych.network.layers.base import BiasInitial, Initial, Layer, Shape, flat_of
 
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """A fully connected layer. Kernel: (in, out)."""
+    """A fully connected layer, on features or on each step of a sequence. Kernel: (in,
+    out).
+    """
 
     kind = "dense"
     units: int
@@ -19,15 +22,16 @@ class Dense(Layer):
     bias_initial: BiasInitial = "zeros"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        features_of(inputs[0])
-        return (self.units,)
+        *steps, _ = flat_of(inputs[0])
+        return (*steps, self.units)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        kernel = {"kernel": (features_of(inputs[0]), self.units)}
+        kernel = {"kernel": (flat_of(inputs[0])[-1], self.units)}
         return kernel | ({"bias": (self.units,)} if self.bias else {})
 
     def flops(self, *inputs: Shape) -> int:
-        return self.units * (2 * inputs[0][0] + self.bias)
+        *steps, features = inputs[0]
+        return math.prod(steps) * self.units * (2 * features + self.bias)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,27 @@ class Bias(Layer):
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"bias": inputs[0][-1:]}
+
+    def flops(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0])
+
+
+@dataclass(frozen=True)
+class Scale(Layer):
+    """One trained number a channel (or feature), multiplied with it; each begins at
+    `start` (LayerScale: Touvron et al., 2021).
+    """
+
+    kind = "scale"
+    start: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not math.isfinite(self.start):
+            raise ArchitectureError(f"start is {self.start}, but must be finite")
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"scale": inputs[0][-1:]}
 
     def flops(self, *inputs: Shape) -> int:
         return math.prod(inputs[0])

@@ -7,6 +7,7 @@ from abc import ABC
 from dataclasses import dataclass
 
 from triptych.errors import ArchitectureError
+from triptych.network import conventions
 from triptych.network.layers.base import Layer, Shape
 
 
@@ -33,6 +34,21 @@ class ReLU6(Activation):
 
 
 @dataclass(frozen=True)
+class LeakyReLU(Activation):
+    """x above 0, `slope` times x elsewhere (Maas et al., 2013)."""
+
+    kind = "leaky_relu"
+    slope: float = conventions.LEAKY_RELU_SLOPE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.slope < 1:
+            raise ArchitectureError(
+                f"slope is {self.slope}, but must be above 0 and below 1"
+            )
+
+
+@dataclass(frozen=True)
 class Tanh(Activation):
     """The hyperbolic tangent."""
 
@@ -44,6 +60,27 @@ class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
 
     kind = "sigmoid"
+
+
+@dataclass(frozen=True)
+class HardSigmoid(Activation):
+    """min(max(x / 6 + 1/2, 0), 1) (Howard et al., 2019)."""
+
+    kind = "hard_sigmoid"
+
+
+@dataclass(frozen=True)
+class SiLU(Activation):
+    """x sigmoid(x), also called swish (Elfwing et al., 2018)."""
+
+    kind = "silu"
+
+
+@dataclass(frozen=True)
+class HardSwish(Activation):
+    """x times the hard sigmoid of x (Howard et al., 2019)."""
+
+    kind = "hard_swish"
 
 
 @dataclass(frozen=True)
@@ -67,5 +104,21 @@ class Dropout(Layer):
         if not 0 <= self.rate < 1:
             raise ArchitectureError(f"rate is {self.rate}, but must be in [0, 1)")
 
+    def mask(self, *inputs: Shape) -> tuple[float, Shape]:
+        return self.rate, inputs[0]
+
     def flops(self, *inputs: Shape) -> int:
         return 0  # in evaluation it does nothing
+
+
+@dataclass(frozen=True)
+class StochasticDepth(Dropout):
+    """Dropout of everything that an image has here at once: at the end of a branch that
+    is added to another, it leaves the whole branch out (Huang et al., 2016).
+    """
+
+    kind = "stochastic_depth"
+    rate: float = 0.1
+
+    def mask(self, *inputs: Shape) -> tuple[float, Shape]:
+        return self.rate, (1,) * len(inputs[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from triptych.errors import ArchitectureError
 from triptych.network import conventions
-from triptych.network.layers.base import Layer, Shape
+from triptych.network.layers.base import Layer, Shape, image_of
 
 
 @dataclass(frozen=True)
@@ -76,3 +76,37 @@ class LayerNorm(Layer):
     def flops(self, *inputs: Shape) -> int:
         # two for the mean and its subtraction, two for the variance, three to apply
         return 7 * math.prod(inputs[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupNorm(Layer):
+    """Normalization over all pixels of each image and over the channels of each of so
+    many `groups`, in training and evaluation alike (Wu and He, 2018).
+    """
+
+    kind = "group_norm"
+    groups: int
+    epsilon: float = conventions.GROUP_NORM_EPSILON
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.epsilon > 0:
+            raise ArchitectureError(f"epsilon is {self.epsilon}, but must be above 0")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = image_of(inputs[0])
+        if shape[2] % self.groups:
+            raise ArchitectureError(
+                f"gets {shape[2]} channels, which {self.groups} groups cannot share"
+            )
+        if math.prod(shape) == self.groups:
+            raise ArchitectureError(
+                f"normalizes over a group's numbers, but of {shape} each group gets one"
+            )
+        return shape
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"scale": inputs[0][-1:], "offset": inputs[0][-1:]}
+
+    def flops(self, *inputs: Shape) -> int:
+        return 7 * math.prod(inputs[0])  # as layer norm
