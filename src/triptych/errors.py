@@ -9,6 +9,7 @@
     │   └── UnsafeArchive      an archive with a member that must not be unpacked
     ├── ArchitectureError      a network that does not fit together; names the layer
     ├── RecipeError            a recipe that cannot be carried out
+    ├── WeightsError           weights to begin with that do not fit the network
     ├── RunFolderError         a run folder missing, damaged or of another version
     ├── FrameworkMissing       a framework that is not installed; says how to install it
     ├── FrameworkUnsupported   a version of one that cannot be held to the conventions
@@ -68,6 +69,10 @@ class ArchitectureError(TriptychError):
 
 class RecipeError(TriptychError):
     """A recipe that cannot be carried out."""
+
+
+class WeightsError(TriptychError):
+    """Weights to begin with that are missing, damaged, or of another network."""
 
 
 class RunFolderError(TriptychError):

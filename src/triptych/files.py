@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+import platformdirs
 import tomli_w
 
 from triptych.errors import (
@@ -27,6 +28,14 @@ T = TypeVar("T")
 
 LEVELS = 20
 """How deep tables may be nested: what walks them calls itself at each level."""
+
+
+def cache_folder(cache: Path | None = None) -> Path:
+    """`cache`, else the folder named by TRIPTYCH_CACHE, else the user's cache folder of
+    the system.
+    """
+    named = os.environ.get("TRIPTYCH_CACHE")
+    return cache or (Path(named) if named else platformdirs.user_cache_path("triptych"))
 
 
 def read_file(path: Path) -> bytes:

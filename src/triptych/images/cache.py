@@ -9,7 +9,6 @@ killed process left is removed by the next.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import filelock
-import platformdirs
 
 from triptych.errors import ImagesError
+from triptych.files import cache_folder as cache_folder
 from triptych.images.store import Store
 
 IMAGES, FEATURES = "images", "features"
@@ -42,14 +41,6 @@ class StoreFacts:
     fit: str
     bytes: int
     made: str
-
-
-def cache_folder(cache: Path | None = None) -> Path:
-    """`cache`, else the folder named by TRIPTYCH_CACHE, else the user's cache folder of
-    the system.
-    """
-    named = os.environ.get("TRIPTYCH_CACHE")
-    return cache or (Path(named) if named else platformdirs.user_cache_path("triptych"))
 
 
 def keep(cache: Path, key: str, needed: int, fill: Callable[[Path], None]) -> Store:

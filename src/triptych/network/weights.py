@@ -247,12 +247,19 @@ def load_tensors(path: Path) -> Weights:
     return dict(StoredTensors(path))
 
 
+class _Slice(Protocol):
+    """A tensor of such a file that is not read yet."""
+
+    def get_shape(self) -> list[int]: ...
+
+
 class _Mapped(Protocol):
     """An open file of safetensors, which has no types of its own."""
 
     def keys(self) -> list[str]: ...
     def metadata(self) -> dict[str, str] | None: ...
     def get_tensor(self, name: str) -> Array: ...
+    def get_slice(self, name: str) -> _Slice: ...
 
 
 class StoredTensors(Mapping[str, Array]):
@@ -285,6 +292,10 @@ class StoredTensors(Mapping[str, Array]):
             raise RunFolderError(
                 f"{self._path}: {name!r} is of a type that NumPy does not have"
             ) from None
+
+    def shape(self, name: str) -> Shape:
+        """The shape of a tensor, which is not read for that."""
+        return tuple(self._file.get_slice(name).get_shape())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -4,7 +4,7 @@
 
     runs/<name>/
       recipe.toml  network.toml           what was asked
-      carried.safetensors  carried.json   weights from elsewhere, and where that is
+      carried.safetensors  origin.json    weights from elsewhere, and where that is
       images.json                         of which images
       images.safetensors                  what they are known by, part by part
       result.json  report.html            all figures; the page
@@ -46,6 +46,7 @@ from triptych.images.found import ImagesFound, describe
 from triptych.images.split import PART_NAMES, split
 from triptych.network.architecture import Architecture, from_toml
 from triptych.network.layers import pair
+from triptych.network.pretrained import Loaded, Origin
 from triptych.network.weights import (
     StoredTensors,
     Weights,
@@ -56,7 +57,7 @@ from triptych.network.weights import (
 from triptych.network.zoo import ZOO
 from triptych.running.epoch import Epoch
 from triptych.running.recipe import Recipe, make_recipe
-from triptych.running.records import decode_json, read_record, write_json
+from triptych.running.records import decode_json, read_json, read_record, write_json
 
 if TYPE_CHECKING:  # loads Pillow
     from triptych.images.store import Store
@@ -73,6 +74,8 @@ RECIPE = "recipe.toml"
 
 CARRIED = "carried.safetensors"
 """The weights that a run has from elsewhere."""
+ORIGIN = "origin.json"
+"""Where that is."""
 
 FIRST_STEP = "first_step"
 """The name of what a run answers in passing, as a case of an exam."""
@@ -177,10 +180,16 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: Path | None, recipe: Recipe, architecture: Architecture, store: Store
+        cls,
+        path: Path | None,
+        recipe: Recipe,
+        architecture: Architecture,
+        store: Store,
+        carried: Loaded | None = None,
     ) -> RunFolder:
-        """A new run folder, under `runs/` if no path is given; raises RunFolderError if
-        it cannot be.
+        """A new run folder, under `runs/` if no path is given, with the weights that
+        training begins with if they come from somewhere; raises RunFolderError if it
+        cannot be.
         """
         made = split(store.labels, store.parts, recipe.seed)
         if path is None:
@@ -202,6 +211,9 @@ class RunFolder:
                     for name, rows in vars(made).items()
                 }
                 save_tensors(place / "images.safetensors", digests)
+                if carried is not None:
+                    save_tensors(place / CARRIED, carried.weights)
+                    write_json(place / ORIGIN, carried.origin.to_table())
                 # Last: it makes it a run folder.
                 write_atomic(place / RECIPE, recipe.to_toml())
         return folder
@@ -273,6 +285,11 @@ class RunFolder:
         drawn = initial_weights(self.architecture(), self.recipe().seed)
         carried = self.path / CARRIED
         return drawn | (load_tensors(carried) if carried.exists() else {})
+
+    def origin(self) -> Origin | None:
+        """Where the weights are from that it began with; None if they were drawn."""
+        path = self.path / ORIGIN
+        return Origin.from_table(read_json(path)) if path.exists() else None
 
     def images(self) -> ImagesFound:
         """What was found in the images."""

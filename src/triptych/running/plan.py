@@ -12,9 +12,10 @@ import numpy as np
 
 from triptych.errors import RecipeError, did_you_mean
 from triptych.files import read_toml
+from triptych.network import pretrained
 from triptych.network.architecture import Architecture
 from triptych.network.zoo import NOTEBOOKS, ZOO, find_network
-from triptych.running.recipe import Recipe, make_recipe
+from triptych.running.recipe import DEFAULTS, RANDOM, Recipe, make_recipe
 
 
 class Options(TypedDict, total=False):
@@ -26,6 +27,8 @@ class Options(TypedDict, total=False):
     """A name of the zoo, an architecture file, or an architecture."""
     weights: str | Path | None
     """What training begins with: "imagenet", a file, a run folder, or "random"."""
+    ignore: tuple[str, ...] | None
+    """Tensors of those that may be missing, misshapen or not expected: "head.*"."""
     train: str | None
     """What is trained: "all", "head" or "last:N"."""
     epochs: int | None
@@ -48,14 +51,53 @@ SHIPPED = Path(__file__).parent / "recipes"
 """Where Triptych's recipes lie: each of NOTEBOOKS has one beside its network."""
 
 
+PHOTOS = "efficientnet-lite0"
+"""The network for a folder of photos, if its weights are installed."""
+DRAWN = "compact-cnn"
+"""The one otherwise, from random weights."""
+LEAST = 128
+"""The side of an image in pixels from which on weights of photographs are of use."""
+
+
+def choose_network(
+    tables: Mapping[str, object], given: Mapping[str, object]
+) -> tuple[dict[str, object], str | None]:
+    """What was `given`, with a network and weights if the images are a folder of the
+    user's and nobody has named any; and a line that says which, and why.
+    """
+
+    def said(key: str) -> object:
+        return tables.get(key) if given.get(key) is None else given[key]
+
+    images = said("images")
+    named = any(said(key) is not None for key in ("network", "weights"))
+    if named or not isinstance(images, str | Path) or str(images) in DEFAULTS:
+        return dict(given), None
+    size = said("image_size")
+    if isinstance(size, int) and size < LEAST:
+        why = f"for images of {size} pixels; --network names another"
+        return {**given, "network": DRAWN}, f"{DRAWN} from random weights, {why}"
+    if missing := pretrained.missing(PHOTOS):
+        why = f"since no network was named; {missing}"
+        return {**given, "network": DRAWN}, f"{DRAWN} from random weights, {why}"
+    what = f"{PHOTOS} with {pretrained.IMAGENET} weights, of which the head is trained"
+    if said("train") is not None:
+        what = f"{PHOTOS} with {pretrained.IMAGENET} weights"
+    why = "since no network was named and they are installed; --network names another"
+    return (
+        {**given, "network": PHOTOS, "weights": pretrained.IMAGENET},
+        f"{what}, {why}",
+    )
+
+
 def make_plan(
     tables: Mapping[str, object], given: Mapping[str, object]
 ) -> tuple[Recipe, Architecture]:
     """The recipe of `tables`, with what was `given` by name on top, and its network,
     not adapted yet.
 
-    The network may be given as an architecture. One of one's own knows its size: the
-    recipe takes it if nobody says another.
+    The network may be given as an architecture. One of one's own knows its size, and so
+    does one with weights of others: the recipe takes it if nobody says another.
     """
     network = given.get("network")
     if isinstance(network, Architecture):
@@ -68,7 +110,7 @@ def make_plan(
         recipe = make_recipe(tables, given)
         architecture, shipped = find_network(recipe.network), recipe.network in ZOO
     if (
-        not shipped
+        (not shipped or recipe.weights != RANDOM)
         and tables.get("image_size") is None
         and given.get("image_size") is None
     ):

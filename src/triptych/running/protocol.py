@@ -240,6 +240,12 @@ class ImagesPrepared(_Event, frozen=True, tag="images"):
     total: int
 
 
+class NetworkChosen(_Event, frozen=True, tag="network chosen"):
+    """Nobody named a network: which one it is, and why, in words."""
+
+    message: str
+
+
 class RunOpened(_Event, frozen=True, tag="run"):
     """A run folder is locked and about to be filled; what the run uses, in words."""
 
@@ -305,6 +311,7 @@ Event = (
     | Failed
     | Missing
     | ImagesPrepared
+    | NetworkChosen
     | RunOpened
     | TrainingsPlanned
     | ProofPlanned

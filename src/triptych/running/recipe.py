@@ -65,6 +65,10 @@ class Recipe:
     """A name of the zoo or an architecture file."""
     weights: str = RANDOM
     """What training begins with: drawn from the seed, "imagenet", a file or a run."""
+    ignore: tuple[str, ...] = ()
+    """Tensors of those weights that may be missing, misshapen or not expected: names,
+    or patterns such as "head.*".
+    """
     train: str = "all"
     """What is trained: "all", the "head", or "last:N" layers with kernels; the rest
     stays as it is.
@@ -131,8 +135,10 @@ class Recipe:
             if moved
             else "no augmentation"
         )
+        begun = "" if self.weights == RANDOM else f" from {self.weights} weights"
+        trained = "" if self.train == "all" else f" ({self.train} trained)"
         return (
-            f"{self.network} on {self.images}{', full' * self.full}, "
+            f"{self.network}{begun}{trained} on {self.images}{', full' * self.full}, "
             f"{width} x {height} pixels ({self.fit}), {self.epochs} epoch(s) "
             f"in batches of {self.batch_size}, {optimizer.name} with {schedule.name} "
             f"{schedule.learning_rate:g}, {changed}, {self.precision}, seed {self.seed}"
@@ -168,6 +174,19 @@ compile again for it.
 """
 
 
+PRETRAINED: dict[str, object] = {"train": "head", "fit": "crop", "resize": "bicubic"}
+"""What training begins from where weights of others do: their last layer, on images as
+such networks have been shown them.
+"""
+TRAINED_ON: dict[str, object] = {
+    "fit": "crop",
+    "resize": "bicubic",
+    "epochs": 5,
+    "schedule": {"learning_rate": 3e-4},
+}
+"""The same where all layers are trained: in small steps, not to lose what they know."""
+
+
 def make_recipe(*tables: Mapping[str, object]) -> Recipe:
     """A recipe from tables, later ones on top of earlier ones and of the defaults.
 
@@ -201,15 +220,22 @@ def _merged(tables: Iterable[Mapping[str, object]]) -> dict[str, object]:
         _check_tables(table)
         merge(given, table)
     merged: dict[str, object] = {}
-    defaults = dict(DEFAULTS.get(str(given.get("images", Recipe.images)), {}))
+    defaults = _defaults(given)
     optimizer = given.get("optimizer")
     if isinstance(optimizer, Mapping) and "name" in optimizer:
         defaults.pop("schedule", None)  # its learning rate is AdamW's
-    if _shows_images_once(given):
-        defaults.pop("augmentation", None)
     merge(merged, defaults)
+    if _shows_images_once(merged | given) and "augmentation" not in given:
+        merged.pop("augmentation", None)
     merge(merged, given)
     return merged
+
+
+def _defaults(given: Mapping[str, object]) -> dict[str, object]:
+    """What a built-in set starts from, or whatever begins with weights of others."""
+    if given.get("weights", RANDOM) == RANDOM:
+        return dict(DEFAULTS.get(str(given.get("images", Recipe.images)), {}))
+    return dict(PRETRAINED if given.get("train", "head") != "all" else TRAINED_ON)
 
 
 def _shows_images_once(tables: Mapping[str, object]) -> bool:

@@ -24,6 +24,7 @@ from triptych.running.protocol import (
     ImagesPrepared,
     Measuring,
     Missing,
+    NetworkChosen,
     ProofPlanned,
     ReplayPlanned,
     RunOpened,
@@ -84,6 +85,7 @@ class BenchProgress(Progress):
                 | CaseAsked()
                 | Finished()
                 | RunOpened()
+                | NetworkChosen()
             ):
                 pass
             case TrainingsPlanned() | ProofPlanned() | ReplayPlanned():

@@ -28,11 +28,19 @@ from triptych.report import CERTIFICATE
 from triptych.running.folder import RunFolder, locked
 from triptych.running.images import images_of
 from triptych.running.launch import Task, run_task
-from triptych.running.plan import Options, make_plan, read_recipe, tables_of
+from triptych.running.plan import (
+    Options,
+    choose_network,
+    make_plan,
+    read_recipe,
+    tables_of,
+)
+from triptych.running.pretrained import weights_of
 from triptych.running.protocol import (
     Callback,
     Failed,
     Finished,
+    NetworkChosen,
     RunOpened,
     Train,
     TrainingsPlanned,
@@ -138,13 +146,22 @@ def _start(
     for table in (tables, given):
         if isinstance(images := table.get("images"), str | Path | tuple | list):
             table["images"] = located(images)
+    given, said = choose_network(tables, given)
     plan, architecture = make_plan(tables, given)
+    architecture = architecture.adapted(pair(plan.image_size))
+    weights_of(plan, architecture)  # raises now, not after the decoding
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
+    if said is not None:
+        callback("plan", NetworkChosen(said))
     store = images_of(plan, callback)
-    architecture = architecture.adapted(pair(plan.image_size), len(store.classes))
+    architecture = architecture.adapted(classes=len(store.classes))
+    if (carried := weights_of(plan, architecture)) is not None:
+        architecture = carried.architecture
     if plan.trained_layers is not None:
         cut(architecture, plan.trained_layers)  # raises where it cannot
-    run = RunFolder.create(Path(out) if out else None, plan, architecture, store)
+    run = RunFolder.create(
+        Path(out) if out else None, plan, architecture, store, carried
+    )
     with continued_by("resume", run.path):
         return _carry_out(run, store, timeout, callback)
 

@@ -29,6 +29,7 @@ from triptych.running.protocol import (
     ImagesPrepared,
     Measuring,
     Missing,
+    NetworkChosen,
     ProofPlanned,
     ReplayPlanned,
     RunOpened,
@@ -157,6 +158,8 @@ class TrainingProgress(Progress):
                 self.expect(frameworks, epochs)
             case RunOpened(folder, summary):
                 self.console.print(Text(f"{folder}: {summary}"), soft_wrap=True)
+            case NetworkChosen(message):
+                self.console.print(Text(message), soft_wrap=True)
             case ImagesPrepared(done, total):
                 self.prepared(done, total)
             case Started():

@@ -25,6 +25,7 @@ from triptych.running.protocol import (
     ImagesPrepared,
     Measuring,
     Missing,
+    NetworkChosen,
     ProofPlanned,
     ReplayPlanned,
     RunOpened,
@@ -73,6 +74,7 @@ class ReplayProgress(Progress):
                 | CaseAsked()
                 | Measuring()
                 | RunOpened()
+                | NetworkChosen()
                 | TurnEnds()
             ):
                 pass

@@ -28,6 +28,7 @@ from triptych.running.protocol import (
     ImagesPrepared,
     Measuring,
     Missing,
+    NetworkChosen,
     ProofPlanned,
     ReplayPlanned,
     RunOpened,
@@ -73,6 +74,7 @@ class ProofProgress(Progress):
                 | Measuring()
                 | Missing()
                 | RunOpened()
+                | NetworkChosen()
                 | TurnEnds()
             ):
                 pass

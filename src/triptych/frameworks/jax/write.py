@@ -33,6 +33,7 @@ TAKEN = {
     "jax",
     "jnp",
     "conv",
+    "depthwise_conv",
     "dense",
     "batch_norm",
     "layer_norm",
@@ -164,13 +165,16 @@ def _convolution(
     conv: layers.Convolution, shape: layers.Shape, x: str, name: str
 ) -> str:
     groups = conv.groups if isinstance(conv, layers.Conv) else shape[2]
+    dilated = conv.dilations != (1, 1)
+    depthwise = isinstance(conv, layers.DepthwiseConv) and not dilated
     options = {
         "strides": conv.strides,
         "padding": _padding(conv),
-        "dilation": conv.dilations if conv.dilations != (1, 1) else None,
-        "groups": groups if groups > 1 else None,
+        "dilation": conv.dilations if dilated else None,
+        "groups": groups if groups > 1 and not depthwise else None,
     }
-    convolved = call("conv", x, _weight(name, "kernel"), **options)
+    function = "depthwise_conv" if depthwise else "conv"
+    convolved = call(function, x, _weight(name, "kernel"), **options)
     return convolved + _bias(name, conv.bias)
 
 
