@@ -54,6 +54,7 @@ FRAMEWORK = (
     "tests/report/",
     "tests/running/test_features.py",
     "tests/running/test_interruption.py",
+    "tests/running/test_plan.py",
     "tests/running/test_schedule.py",
     "tests/test_benchmarks.py",
     "tests/test_compare.py",

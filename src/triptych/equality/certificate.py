@@ -19,6 +19,7 @@ from triptych.errors import NotEqual, UsageError
 from triptych.frameworks.contract import Facts, Optimizer
 from triptych.frameworks.registry import REGISTRY
 from triptych.network.conventions import Precision
+from triptych.network.pretrained import Origin
 from triptych.running.exam import REFERENCE
 from triptych.running.machine import Machine
 from triptych.running.recipe import Fit, Resize
@@ -189,7 +190,8 @@ class ProofSettings(Struct, kw_only=True):
     resize: Resize = "bilinear"
     full: bool = False
     weights: Annotated[
-        str | None, Meta(description="A safetensors file; null for seeded values.")
+        str | None,
+        Meta(description='A file, a run or "imagenet"; null for seeded values.'),
     ] = None
 
 
@@ -210,6 +212,10 @@ class Certificate(Struct, kw_only=True):
     first_difference: Difference | None
     frameworks: dict[str, Subject]
     asked: ProofSettings | None = None
+    origin: Annotated[
+        Origin | None,
+        Meta(description="Where the weights come from; null if they were drawn."),
+    ] = None
     bounds: list[RuleOfBound]
     drift: list[Drift] = field(default_factory=list)
     quantities: Annotated[

@@ -23,7 +23,9 @@ from triptych.equality.certificate import (
 from triptych.equality.judgement import Answered, Discrepancy, gap, judge
 from triptych.equality.shift_invariant import shift_invariant
 from triptych.equality.ties import flips
+from triptych.network.architecture import Architecture
 from triptych.network.conventions import ULP, Precision
+from triptych.network.pretrained import Origin
 from triptych.network.weights import Weights, weights_hash
 from triptych.running.exam import Answers, Case, Training, under
 from triptych.running.machine import machine
@@ -34,6 +36,7 @@ def certify(
     subjects: Mapping[str, Subject],
     versions: dict[str, dict[str, str]],
     asked: ProofSettings | None = None,
+    origin: Origin | None = None,
 ) -> Certificate:
     """Judge every case and draw up the certificate; the first case is the network's.
 
@@ -49,7 +52,7 @@ def certify(
     return Certificate(
         verdict=verdict_of(quantities, dict(subjects)),
         precision=network.precision,
-        network=network.architecture.name,
+        network=_called(network.architecture),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         weights_sha256=weights_hash(network.weights),
         batches_sha256=batches_hash([one.case for one in answered]),
@@ -58,6 +61,7 @@ def certify(
         first_difference=first_of(quantities),
         frameworks=dict(subjects),
         asked=asked,
+        origin=origin,
         bounds=rules(network.precision, ChainMap(*(dict(o.devices) for o in answered))),
         drift=[
             _drift(answered[0], name, training)
@@ -66,6 +70,14 @@ def certify(
             if training.watched
         ],
         quantities=quantities,
+    )
+
+
+def _called(architecture: Architecture) -> str:
+    """What was proved, in words: of a network that was cut in two, a part."""
+    whole = architecture.section == "whole"
+    return (
+        architecture.name if whole else f"{architecture.section} of {architecture.name}"
     )
 
 

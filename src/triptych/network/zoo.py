@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from triptych.errors import ArchitectureError, did_you_mean, quote
 from triptych.network.architecture import Architecture, from_toml, sequence
@@ -28,6 +29,7 @@ from triptych.network.layers import (
     Shape,
     Tanh,
 )
+from triptych.network.pretrained import known_packages, missing
 
 
 def mlp(size: int = 32, classes: int = 10) -> Architecture:
@@ -231,6 +233,10 @@ class ZooEntry:
     """On ImageNet, with published weights."""
     source: str = ""
     """Who has published it."""
+    weights: Literal["at hand", "not installed"] | None = None
+    """Whether weights from ImageNet are there for `--weights imagenet`; None if no
+    package has any.
+    """
 
 
 def list_zoo() -> list[ZooEntry]:
@@ -240,10 +246,15 @@ def list_zoo() -> list[ZooEntry]:
         made = make()
         size = made.input_shape, made.parameter_count, made.flops
         if isinstance(make, Published):
-            entries.append(
-                ZooEntry(name, make.summary, *size, make.accuracy, make.source)
-            )
+            about = make.accuracy, make.source, _weights(name)
+            entries.append(ZooEntry(name, make.summary, *size, *about))
         else:
             summary = " ".join((make.__doc__ or "").split())
             entries.append(ZooEntry(name, summary, *size))
     return entries
+
+
+def _weights(name: str) -> Literal["at hand", "not installed"] | None:
+    if name not in known_packages():
+        return None
+    return "at hand" if missing(name) is None else "not installed"

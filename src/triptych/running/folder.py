@@ -15,6 +15,7 @@
       <framework>/first_step.safetensors  everything before and after the first step
       <framework>/first_batch.safetensors if only a head is trained, what that was shown
       certificate.json                    whether all compute the same, by that step
+      <framework>/head/                   the same of the head, if it was trained first
       <framework>/events.jsonl            the figures of each epoch
       <framework>/worker.log              what its process said
 
@@ -139,6 +140,11 @@ class Panel:
     def first_batch(self) -> Path:
         """The features that the head of a network took its first step on."""
         return self.path / "first_batch.safetensors"
+
+    @property
+    def head(self) -> Panel:
+        """What came of the head where it was trained first, and then everything."""
+        return Panel(self.path / "head")
 
     @property
     def log(self) -> Path:

@@ -49,6 +49,8 @@ class Options(TypedDict, total=False):
 
 SHIPPED = Path(__file__).parent / "recipes"
 """Where Triptych's recipes lie: each of NOTEBOOKS has one beside its network."""
+RECIPES = (*NOTEBOOKS, "fine-tune")
+"""Their names."""
 
 
 PHOTOS = "efficientnet-lite0"
@@ -141,17 +143,17 @@ def _plain(value: object) -> object:
 
 
 def read_recipe(recipe: Path | str | Mapping[str, object] | None) -> dict[str, object]:
-    """A recipe's tables for `make_recipe`: of a file, of one of NOTEBOOKS, or as given.
+    """A recipe's tables for `make_recipe`: of a file, of one of RECIPES, or as given.
 
     A relative network file is looked for beside it.
     """
     if not isinstance(recipe, str | Path):
         return dict(recipe or {})
     path = Path(recipe)
-    if str(path) in NOTEBOOKS:
+    if str(path) in RECIPES:
         path = SHIPPED / f"{path}.toml"
     elif not path.suffix and not os.path.exists(path):
-        hint = did_you_mean(str(path), NOTEBOOKS)
+        hint = did_you_mean(str(path), RECIPES)
         raise RecipeError(
             f"there is no recipe {str(path)!r}: {hint}; "
             "a recipe of your own is a .toml file"

@@ -73,6 +73,8 @@ class Recipe:
     """What is trained: "all", the "head", or "last:N" layers with kernels; the rest
     stays as it is.
     """
+    head_epochs: int = 0
+    """Where all is trained: for how many epochs the head is, before that."""
     views: int = 1
     """How many views of each training image the part that stays as it is is shown: the
     image itself, then such as the augmentation makes.
@@ -126,6 +128,19 @@ class Recipe:
             return None
         return 1 if self.train == "head" else int(self.train.removeprefix("last:"))
 
+    def of_the_head(self) -> Recipe:
+        """The recipe of the first stage, if the head is trained first."""
+        rate = LEARNING_RATES[self.optimizer.name]
+        return dataclasses.replace(
+            self,
+            train="head",
+            epochs=self.head_epochs,
+            head_epochs=0,
+            augmentation=None,
+            keep="best",
+            schedule=Schedule(learning_rate=rate),
+        )
+
     def summary(self) -> str:
         """What decides the run, in a line."""
         height, width = pair(self.image_size)
@@ -174,13 +189,12 @@ compile again for it.
 """
 
 
-PRETRAINED: dict[str, object] = {"train": "head", "fit": "crop", "resize": "bicubic"}
+PRETRAINED: dict[str, object] = {"train": "head", "fit": "crop"}
 """What training begins from where weights of others do: their last layer, on images as
 such networks have been shown them.
 """
 TRAINED_ON: dict[str, object] = {
     "fit": "crop",
-    "resize": "bicubic",
     "epochs": 5,
     "schedule": {"learning_rate": 3e-4},
 }
@@ -285,6 +299,12 @@ def _check_trained(recipe: Recipe) -> None:
             "with N the number of the last layers to train"
         )
     check_least("views", recipe.views, 1, RecipeError, most=1000)
+    check_least("head_epochs", recipe.head_epochs, 0, RecipeError)
+    if recipe.train != "all" and recipe.head_epochs:
+        raise RecipeError(
+            'head_epochs are for train = "all", before which the head is trained; '
+            "leave them out"
+        )
     if recipe.train == "all" and recipe.views > 1:
         raise RecipeError(
             "views are of what stays as it is, but all is trained; "

@@ -6,9 +6,7 @@ another meaning without a new `schema`.
 
 from __future__ import annotations
 
-import math
 from itertools import combinations
-from statistics import NormalDist
 from typing import Annotated, Literal
 
 import msgspec
@@ -20,9 +18,11 @@ from triptych.frameworks import registry
 from triptych.images.found import ImagesFound
 from triptych.network.architecture import Architecture
 from triptych.network.layouts import Array
+from triptych.network.pretrained import Origin
 from triptych.network.weights import load_tensors
 from triptych.running.epoch import Epoch
 from triptych.running.folder import RunFolder, TrainingFacts
+from triptych.running.interval import interval
 from triptych.running.machine import Machine, machine
 from triptych.running.recipe import Recipe
 from triptych.running.records import read_record, write_json
@@ -214,6 +214,10 @@ class Result(Struct, kw_only=True):
     ]
     images: ImagesFound
     network: NetworkFacts
+    origin: Annotated[
+        Origin | None,
+        Meta(description="Where the weights come from; null if they were drawn."),
+    ] = None
     machine: Machine
     frameworks: dict[str, FrameworkResult]
     agreement: Agreement
@@ -273,6 +277,7 @@ def collect(
         recipe=recipe,
         images=run.images(),
         network=NetworkFacts.of(architecture),
+        origin=run.origin(),
         machine=machine(),
         frameworks=frameworks,
         agreement=_agreement(frameworks, logits, reference_loss),
@@ -357,14 +362,6 @@ def confusion_matrix(
     counts = np.bincount(labels * classes + predicted, minlength=classes**2)
     found: list[list[int]] = counts.reshape(classes, classes).tolist()
     return found
-
-
-def interval(right: int, of: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share (Wilson, 1927)."""
-    z = NormalDist().inv_cdf(0.975)
-    middle, scale = (right + z**2 / 2) / (of + z**2), z / (of + z**2)
-    half = scale * math.sqrt(right * (of - right) / of + z**2 / 4)
-    return (middle - half if right else 0.0), (middle + half if right < of else 1.0)
 
 
 def _agreement(

@@ -98,7 +98,8 @@ RECIPE_OPTIONS = options(
         "--recipe",
         type=click.Path(path_type=Path),
         metavar="NAME|FILE",
-        help="All of this from a file, or 2017-keras, 2017-tensorflow, 2017-pytorch.",
+        help="All of this from a file, or fine-tune, 2017-keras, 2017-tensorflow, "
+        "2017-pytorch.",
     ),
     click.option(
         "--full",

@@ -151,9 +151,9 @@ def _start(
     architecture = architecture.adapted(pair(plan.image_size))
     weights_of(plan, architecture)  # raises now, not after the decoding
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
+    store = images_of(plan, callback)
     if said is not None:
         callback("plan", NetworkChosen(said))
-    store = images_of(plan, callback)
     architecture = architecture.adapted(classes=len(store.classes))
     if (carried := weights_of(plan, architecture)) is not None:
         architecture = carried.architecture

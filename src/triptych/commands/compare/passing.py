@@ -19,9 +19,9 @@ from triptych.images.batches import Batch
 from triptych.images.store import Store
 from triptych.network.architecture import Architecture
 from triptych.network.cut import cut
-from triptych.network.weights import load_tensors
+from triptych.network.weights import Weights, load_tensors
 from triptych.running.exam import REFERENCE, Case, batch_of
-from triptych.running.folder import RunFolder, TrainingFacts
+from triptych.running.folder import Panel, RunFolder, TrainingFacts
 from triptych.running.result import Equivalence
 from triptych.running.training import parts_of
 
@@ -38,8 +38,8 @@ class FirstSteps:
 
     Where everything is trained, all frameworks take the same step, and the reference
     answers before any of them: beside it, a framework would be slower. Where only the
-    head is, each takes its step on features of its own; the reference is asked about
-    each when they are known, which takes no time.
+    head is, or the head first, each takes a step of its own, on its own features or
+    from its own head; the reference is asked about each when it has been taken.
     """
 
     run: RunFolder
@@ -55,6 +55,8 @@ class FirstSteps:
     """Why the reference could not answer."""
     steps: int = 0
     """Of the whole training."""
+    batch: Batch | None = None
+    """The first that is trained on, of images."""
 
     def __enter__(self) -> FirstSteps:
         return self
@@ -72,8 +74,10 @@ class FirstSteps:
         recipe, architecture = self.run.recipe(), self.run.architecture()
         batches = parts_of(recipe, architecture, store).train
         self.steps = recipe.epochs * len(batches)
-        if recipe.trained_layers is None:
-            self.case = self._case(architecture, batches.batch(0, 0))
+        self.batch = batches.batch(0, 0)
+        if recipe.trained_layers is None and not recipe.head_epochs:
+            weights = self.run.starting_weights()
+            self.case = self._case(architecture, weights, self.batch)
             self._ask(self.case, self.exam)
 
     def judge(self) -> tuple[float | str, Equivalence | None]:
@@ -97,7 +101,7 @@ class FirstSteps:
         if not subjects:
             return loss, None
         versions = {name: known.versions for name, known in facts.items()}
-        certificate = certify(answered, subjects, versions)
+        certificate = certify(answered, subjects, versions, origin=self.run.origin())
         write_page(self.run.path, certificate)
         reason = certificate.reason()
         return loss, Equivalence(verdict=certificate.verdict, reason=reason)
@@ -133,14 +137,10 @@ class FirstSteps:
         devices = {name: device_of(known) for name, known in facts.items()}
         if self.case is not None:
             return [gathered(self.exam, self.case, folders, devices)]
-        trained = self.run.recipe().trained_layers
-        assert trained is not None
-        _, head = cut(self.run.architecture(), trained)
         answered = []
         for name, folder in folders.items():
             exam = self.exam / registry.find(name).folder
-            panel = self.run.panel(registry.find(name))
-            case = self._case(head, batch_of(load_tensors(panel.first_batch)))
+            case = self._own_case(self.run.panel(registry.find(name)))
             self._ask(case, exam)
             if self.unanswered is not None:
                 return []
@@ -148,11 +148,27 @@ class FirstSteps:
             answered.append(gathered(exam, case, *own))
         return answered
 
-    def _case(self, architecture: Architecture, batch: Batch) -> Case:
-        """The first step of these layers on that batch."""
+    def _own_case(self, panel: Panel) -> Case:
+        """The first step of one framework: of the head on its features, or of all from
+        the head that it has trained before.
+        """
+        architecture, trained = (
+            self.run.architecture(),
+            self.run.recipe().trained_layers,
+        )
+        if trained is None:
+            assert self.batch is not None
+            return self._case(
+                architecture, load_tensors(panel.head.weights), self.batch
+            )
+        _, head = cut(architecture, trained)
+        batch = batch_of(load_tensors(panel.first_batch))
+        return self._case(head, self.run.starting_weights(), batch)
+
+    def _case(self, architecture: Architecture, weights: Weights, batch: Batch) -> Case:
+        """The first step of these layers from these weights on that batch."""
         recipe = self.run.recipe()
         own = architecture.parameters | architecture.statistics
-        weights = self.run.starting_weights()
         return first_step_case(
             architecture,
             {name: weights[name] for name in own},

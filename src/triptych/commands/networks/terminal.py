@@ -20,6 +20,7 @@ def networks_table(zoo: Sequence[ZooEntry]) -> Table:
     shown.add_column("network", style="bold")
     for heading in ("images", "parameters", "MFLOP/image", "ImageNet"):
         shown.add_column(heading, justify="right")
+    shown.add_column("weights")
     shown.add_column("what it is")
     for one in zoo:
         height, width, _ = one.input_shape
@@ -29,6 +30,7 @@ def networks_table(zoo: Sequence[ZooEntry]) -> Table:
             f"{one.parameters:,}",
             f"{one.flops / 1e6:,.1f}",
             "" if one.accuracy is None else f"{100 * one.accuracy:.1f} %",
+            one.weights or "",
             f"{one.summary} ImageNet: {one.source}." if one.source else one.summary,
         )
     return shown

@@ -60,6 +60,11 @@ from triptych.command_line import (
     help="Height and width of the network's input.",
 )
 @click.option(
+    "--weights",
+    metavar="imagenet|FILE|RUN",
+    help="Weights to prove it with.  [default: seeded values]",
+)
+@click.option(
     "--batch-size",
     type=int,
     default=8,

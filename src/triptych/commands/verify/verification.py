@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-
+from triptych.commands.verify.cases import cases_of
 from triptych.equality import questions
 from triptych.equality.asking import ask_reference, gathered
 from triptych.equality.certificate import (
@@ -39,25 +38,21 @@ from triptych.errors import (
 )
 from triptych.frameworks import registry
 from triptych.frameworks.contract import Facts
-from triptych.images.batches import Batch, Batches
-from triptych.images.source import ImageSource, located, open_images
-from triptych.images.split import split
+from triptych.images.source import ImageSource, located
 from triptych.network.architecture import MOST_PIXELS, Architecture, from_toml
 from triptych.network.conventions import PRECISIONS, OptimizerName, Precision
-from triptych.network.weights import check_weights, load_tensors, weights_hash
+from triptych.network.pretrained import IMAGENET
+from triptych.network.weights import weights_hash
 from triptych.network.zoo import find_network
 from triptych.running.exam import REFERENCE, Case
 from triptych.running.folder import RunFolder, make_folder, new_folder
-from triptych.running.images import of_images
 from triptych.running.launch import ask_all
+from triptych.running.pretrained import load_weights
 from triptych.running.protocol import Answer, Callback, ExamDone, ProofPlanned, silence
 from triptych.running.recipe import LEARNING_RATES, make_optimizer
 from triptych.running.result import Verdict
 from triptych.running.schedule import Schedule
 from triptych.running.transport import TIMEOUT
-
-BATCHES = 4
-"""How many batches a training goes through in turn."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +83,7 @@ def verify(
     optimizers: Sequence[str] | str | None = None,
     images: ImageSource | None = None,
     image_size: int | None = None,
+    weights: str | Path | None = None,
     batch_size: int = 8,
     seed: int = 0,
     probes: bool = True,
@@ -102,7 +98,8 @@ def verify(
     `network` is a name from the zoo (sports-cnn), an architecture or its file, or a
     run, whose trained weights, images, seed and optimizer are then used. It is checked
     layer by layer and trained for `steps` steps with each of `optimizers` (AdamW by
-    default), in batches of `batch_size`, on `images` or, without any, on seeded noise.
+    default), in batches of `batch_size`, on `images` or, without any, on seeded noise,
+    from `weights` of others ("imagenet", a file or a run) or, without any, seeded ones.
     Small probe networks check what the given one may not show: all layers at uneven
     sizes, all optimizers; with `probes` false they are left out.
 
@@ -116,7 +113,7 @@ def verify(
     """
     timeout = check_timeout(timeout)
     if certificate is not None:
-        others = (network, frameworks, optimizers, images, image_size)
+        others = (network, frameworks, optimizers, images, image_size, weights)
         if any(given is not None for given in others):
             raise UsageError(
                 "a certificate already says what to check; leave out the rest"
@@ -134,6 +131,7 @@ def verify(
         optimizers,
         images,
         image_size,
+        weights,
         batch_size,
         seed,
     )
@@ -170,6 +168,7 @@ def _plan(
     optimizers: Sequence[str] | str | None,
     images: ImageSource | None,
     image_size: int | None,
+    weights: str | Path | None,
     batch_size: int,
     seed: int,
 ) -> tuple[ProofSettings, Path | None]:
@@ -193,6 +192,13 @@ def _plan(
     if image_size is not None:
         side = check_least("--image-size", image_size, 1, most=MOST_PIXELS)
         architecture = architecture.adapted((side, side))
+    if weights is not None and run:
+        raise UsageError("--weights: a run's network has the weights that it learned")
+    if run:
+        weights = _trained(run).resolve()
+    elif weights is not None:
+        architecture = load_weights(weights, architecture, seed=seed).architecture
+        weights = weights if str(weights) == IMAGENET else Path(weights).resolve()
     chosen = [make_optimizer({"name": name}) for name in solvers]
     schedules = [Schedule(learning_rate=LEARNING_RATES[one.name]) for one in chosen]
     if run and optimizers is None:
@@ -210,7 +216,7 @@ def _plan(
         resize=run.recipe().resize if run else "bilinear",
         full=run.recipe().full if run else False,
         images=None if images is None else located(images),
-        weights=str(_trained(run).resolve()) if run else None,
+        weights=None if weights is None else str(weights),
     )
     return asked, run.path if run else None
 
@@ -246,60 +252,6 @@ def _trained(run: RunFolder) -> Path:
     )
 
 
-def _cases(asked: ProofSettings, callback: Callback) -> list[Case]:
-    """The questions, the network's own first."""
-    architecture = from_toml(asked.network)
-    if asked.images is None:
-        batches = questions.noise(
-            architecture, [asked.batch_size] * BATCHES, asked.seed
-        )
-    else:
-        architecture, batches = _real(asked, architecture, callback)
-    if asked.weights is None:
-        weights = questions.moved_weights(architecture, asked.seed)
-    else:
-        weights = load_tensors(Path(asked.weights))
-        check_weights(architecture, weights)
-    ways = zip(asked.optimizers, asked.schedules, strict=True)
-    case = questions.network_case(
-        architecture, weights, batches, asked.precision, ways, asked.steps
-    )
-    return [
-        case,
-        *(questions.probe_cases(asked.precision, asked.seed) if asked.probes else []),
-    ]
-
-
-def _real(
-    asked: ProofSettings, architecture: Architecture, callback: Callback
-) -> tuple[Architecture, tuple[Batch, ...]]:
-    """First training batches of real images, and the network for as many classes."""
-    assert asked.images is not None
-    height, width, _ = architecture.input_shape
-    store = open_images(
-        asked.images,
-        size=(height, width),
-        fit=asked.fit,
-        resize=asked.resize,
-        full=asked.full,
-        progress=of_images(callback),
-    )
-    architecture = architecture.adapted(classes=len(store.classes))
-    rows = split(store.labels, store.parts, asked.seed).train
-    labels = np.asarray(store.labels)[rows].astype(np.int64)
-    batches = Batches(
-        store.images,
-        labels,
-        rows,
-        asked.batch_size,
-        asked.seed,
-        dropouts=architecture.dropouts,
-    )
-    return architecture, tuple(
-        batches.batch(0, k) for k in range(min(BATCHES, len(batches)))
-    )
-
-
 def _carry_out(
     asked: ProofSettings,
     out: Path | None,
@@ -315,7 +267,7 @@ def _carry_out(
     """
     from triptych.report.certificate import write_page  # only now: it loads Matplotlib
 
-    cases = _cases(asked, callback)
+    cases, origin = cases_of(asked, callback)
     if stored is not None:
         _check_same(cases, stored)
     entries = [registry.find(name) for name in asked.frameworks]
@@ -345,7 +297,7 @@ def _carry_out(
         }
         answered = [_answered(exam, case, facts) for case in cases]
         versions = {name: one.versions for name, one in facts.items()}
-        certificate = certify(answered, subjects, versions, asked)
+        certificate = certify(answered, subjects, versions, asked, origin)
     if out is not None:
         write_page(out, certificate)
     return Verification(certificate, out)
