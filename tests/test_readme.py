@@ -121,10 +121,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(home: Path) -> Path:
-    """What it calls RUN: made by its own line for one framework."""
+    """What it calls RUN: made by its own line for a network from random weights."""
     before = set((home / "runs").glob("*"))
     shell(
-        next(line for line in commands() if line.startswith("triptych train photos")),
+        next(
+            line
+            for line in commands()
+            if line.startswith("triptych train photos --network")
+        ),
         home,
     )
     (made,) = set((home / "runs").glob("*")) - before

