@@ -148,7 +148,7 @@ def test_help_names_the_defaults_that_depend_on_the_images(
             "there is no network 'resnet18': did you mean 'resnet-18'",
         ),
         (["--dtype", "float16"], "unknown precision 'float16'"),
-        (["--patience", "0"], "--timeout is 0"),
+        (["--early_stopping", "-1"], "patience is -1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

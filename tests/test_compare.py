@@ -16,8 +16,8 @@ from PIL import Image
 
 from triptych.commands.compare import comparison, passing
 from triptych.network.weights import load_tensors
-from triptych.running.interval import interval
 from triptych.running.result import json_schema
+from triptych.running.scores import interval
 
 FOUR = ("keras", "tensorflow", "pytorch", "jax")
 

@@ -172,6 +172,8 @@ USUAL = {
     "bs": "batch-size",
     "config": "recipe",
     "dtype": "precision",
+    "early-stopping": "patience",
+    "early-stopping-patience": "patience",
     "epoch": "epochs",
     "img-size": "image-size",
     "imgsz": "image-size",
@@ -186,7 +188,6 @@ USUAL = {
     "random-seed": "seed",
     "random-state": "seed",
     "scheduler": "schedule",
-    "patience": "timeout",
     "pictures": "images",
     "size": "image-size",
 }

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest, t
 
 from triptych.commands.replay.result import student_t
-from triptych.running.interval import interval
+from triptych.running.scores import interval
 
 
 @pytest.mark.parametrize("of", [1, 2, 10, 372, 450, 60_000])

@@ -275,6 +275,8 @@ RECIPES = st.builds(
         unique=True,
     ).map(tuple),
     epochs=st.integers(1, 10**6),
+    patience=st.integers(0, 10**6),
+    minutes=st.floats(0, 1e6),
     batch_size=st.integers(1, 10**6),
     image_size=st.integers(4, 1024)
     | st.tuples(st.integers(4, 1024), st.integers(4, 1024)),

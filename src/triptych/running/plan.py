@@ -32,6 +32,10 @@ class Options(TypedDict, total=False):
     train: str | None
     """What is trained: "all", "head" or "last:N"."""
     epochs: int | None
+    patience: int | None
+    """After how many epochs without a better validation accuracy training stops."""
+    minutes: float | None
+    """How long the epochs may take."""
     image_size: int | tuple[int, int] | None
     """Side of the images in pixels, or (height, width)."""
     batch_size: int | None

@@ -17,6 +17,7 @@ from triptych.frameworks.contract import Facts
 from triptych.network.conventions import Precision
 from triptych.running.epoch import Epoch
 from triptych.running.measurements import PeakRound, Round, Startup
+from triptych.running.stopping import Stopped
 
 # ---- replies -------------------------------------------------------------------------
 
@@ -200,6 +201,12 @@ class EpochDone(_Event, frozen=True, tag="epoch"):
     best_epoch: int
 
 
+class StoppedEarly(_Event, frozen=True, tag="stopped early"):
+    """A training has ended before its last epoch."""
+
+    early: Stopped
+
+
 class Alive(_Event, frozen=True, tag="alive"):
     """A sign of life from long work."""
 
@@ -304,6 +311,7 @@ Event = (
     | FeaturesComputed
     | StepDone
     | EpochDone
+    | StoppedEarly
     | Alive
     | CaseAsked
     | Measuring
@@ -340,6 +348,7 @@ Told = (
     | FeaturesComputed
     | StepDone
     | EpochDone
+    | StoppedEarly
     | Alive
     | CaseAsked
     | Measuring

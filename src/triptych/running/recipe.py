@@ -81,6 +81,12 @@ class Recipe:
     """
     frameworks: tuple[str, ...] = registry.DEFAULT
     epochs: int = 15
+    patience: int = 0
+    """After how many epochs without a better validation accuracy training stops; 0 for
+    never.
+    """
+    minutes: float = 0.0
+    """How long the epochs may take, training and validation; 0 for any time."""
     batch_size: int = 32
     image_size: int | tuple[int, int] = 64
     """Side of the images in pixels, or [height, width]."""
@@ -103,10 +109,19 @@ class Recipe:
     """
 
     def __post_init__(self) -> None:
-        for name, least in {"epochs": 1, "batch_size": 1, "seed": 0}.items():
+        for name, least in {
+            "epochs": 1,
+            "batch_size": 1,
+            "seed": 0,
+            "patience": 0,
+        }.items():
             check_least(name, getattr(self, name), least, RecipeError)
         for side in pair(self.image_size):
             check_least("a side of image_size", side, 4, RecipeError, most=1024)
+        if not 0 <= self.minutes < math.inf:
+            raise RecipeError(
+                f"minutes is {self.minutes}, but must be 0 or more and finite"
+            )
         _check_trained(self)
         if self.full and self.images != "sports":
             raise RecipeError("full is for the sports only; leave it out")
@@ -136,6 +151,8 @@ class Recipe:
             train="head",
             epochs=self.head_epochs,
             head_epochs=0,
+            patience=0,
+            minutes=0.0,
             augmentation=None,
             keep="best",
             schedule=Schedule(learning_rate=rate),
@@ -150,11 +167,16 @@ class Recipe:
             if moved
             else "no augmentation"
         )
+        ends = f"{self.epochs} epoch(s)"
+        if self.patience:
+            ends += f" (patience {self.patience})"
+        if self.minutes:
+            ends += f" (at most {self.minutes:g} minutes)"
         begun = "" if self.weights == RANDOM else f" from {self.weights} weights"
         trained = "" if self.train == "all" else f" ({self.train} trained)"
         return (
             f"{self.network}{begun}{trained} on {self.images}{', full' * self.full}, "
-            f"{width} x {height} pixels ({self.fit}), {self.epochs} epoch(s) "
+            f"{width} x {height} pixels ({self.fit}), {ends} "
             f"in batches of {self.batch_size}, {optimizer.name} with {schedule.name} "
             f"{schedule.learning_rate:g}, {changed}, {self.precision}, seed {self.seed}"
         )

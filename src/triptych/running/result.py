@@ -22,10 +22,11 @@ from triptych.network.pretrained import Origin
 from triptych.network.weights import load_tensors
 from triptych.running.epoch import Epoch
 from triptych.running.folder import RunFolder, TrainingFacts
-from triptych.running.interval import interval
 from triptych.running.machine import Machine, machine
 from triptych.running.recipe import Recipe
 from triptych.running.records import read_record, write_json
+from triptych.running.scores import confusion_matrix, interval
+from triptych.running.stopping import Stopped, stopped
 
 Verdict = Literal["equal", "different", "inconclusive"]
 
@@ -66,6 +67,13 @@ class FrameworkResult(Attempt, kw_only=True):
         Meta(
             description="Whose weights were kept, from 1: the first "
             "of the highest validation accuracy, or the last if the recipe keeps that."
+        ),
+    ] = None
+    stopped: Annotated[
+        Stopped | None,
+        Meta(
+            description="After which epoch it stopped before the last one, and why; "
+            "null if it did not."
         ),
     ] = None
     first_step_loss: Annotated[
@@ -271,6 +279,7 @@ def collect(
             tested = load_tensors(panel.logits)
             logits[name] = tested["logits"]
             _finish(one, facts, tested["logits"], tested["labels"].astype(np.int64))
+            one.stopped = stopped(recipe, one.epochs)
     result = Result(
         folder=str(run.path),
         started=run.started,
@@ -353,15 +362,6 @@ def _ranking(
         )
         for figure, end in BEST.items()
     }
-
-
-def confusion_matrix(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
-) -> list[list[int]]:
-    """Counts of images: rows the true class, columns the predicted."""
-    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
-    found: list[list[int]] = counts.reshape(classes, classes).tolist()
-    return found
 
 
 def _agreement(

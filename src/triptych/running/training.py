@@ -27,8 +27,9 @@ from triptych.running.exam import recorded
 from triptych.running.features import Features, Views
 from triptych.running.folder import Panel
 from triptych.running.machine import release_memory
-from triptych.running.protocol import Alive, Emit, EpochDone, StepDone
+from triptych.running.protocol import Alive, Emit, EpochDone, StepDone, StoppedEarly
 from triptych.running.recipe import Recipe
+from triptych.running.stopping import stopped
 
 TELL_EVERY = 0.25
 """Seconds between two signs of progress: enough for an eye, too few to slow a step."""
@@ -132,7 +133,8 @@ def train(
     if they are the best on the validation part so far or the recipe keeps the last,
     then everything to checkpoint.safetensors. Whenever it is killed, what follows the
     last checkpoint is done again and comes out the same to the bit. The test part is
-    looked at once, at the end, with the weights that were kept.
+    looked at once, at the end, with the weights that were kept. The end is the last
+    epoch, or where `stopped` says so.
     """
     own = architecture.parameters | architecture.statistics
     frozen = {name: tensor for name, tensor in weights.items() if name not in own}
@@ -150,6 +152,8 @@ def train(
     epochs = [one for one in panel.epochs() if one.epoch <= progress.epochs]
 
     for epoch in range(progress.epochs, recipe.epochs):
+        if stopped(recipe, epochs):
+            break
         state, figures = _train_epoch(
             step, state, recipe, parts.train, epoch, emit, aside
         )
@@ -166,6 +170,8 @@ def train(
         save_tensors(panel.checkpoint, held | progress.as_weights())
         emit(EpochDone(figures, progress.best_epoch))
 
+    if early := stopped(recipe, epochs):
+        emit(StoppedEarly(early))
     kept = load_tensors(panel.weights)
     framework.load_weights(state, {name: kept[name] for name in own})
     tested: Weights = {"labels": parts.test.labels, "rows": parts.test.rows}

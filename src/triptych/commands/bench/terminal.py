@@ -30,6 +30,7 @@ from triptych.running.protocol import (
     RunOpened,
     Started,
     StepDone,
+    StoppedEarly,
     TrainingsPlanned,
     TurnBegins,
     TurnEnds,
@@ -80,6 +81,7 @@ class BenchProgress(Progress):
             case (
                 StepDone()
                 | EpochDone()
+                | StoppedEarly()
                 | Alive()
                 | FeaturesComputed()
                 | CaseAsked()

@@ -56,6 +56,18 @@ RECIPE_OPTIONS = options(
         type=int,
         metavar="N",
     ),
+    click.option(
+        "--patience",
+        type=int,
+        metavar="N",
+        help="Stop after N epochs without a better validation accuracy.",
+    ),
+    click.option(
+        "--minutes",
+        type=float,
+        metavar="X",
+        help="Time for the epochs of each framework.",
+    ),
     _defaulting(
         "--image-size",
         "64; sports: 48, digits: 32; a network file's own",

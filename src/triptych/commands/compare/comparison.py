@@ -42,11 +42,13 @@ from triptych.running.protocol import (
     Finished,
     NetworkChosen,
     RunOpened,
+    StoppedEarly,
     Train,
     TrainingsPlanned,
     silence,
 )
 from triptych.running.result import Result, Verdict, collect, read_result
+from triptych.running.stopping import stopped
 from triptych.running.transport import TIMEOUT
 
 MADE_LAST = (REPORT, CERTIFICATE, "certificate.json")
@@ -253,6 +255,8 @@ def _train_or_say(
                 Task(entry, job, panel.log, lambda event: callback(entry.name, event)),
                 timeout,
             )
+        elif early := stopped(run.recipe(), panel.epochs()):
+            callback(entry.name, StoppedEarly(early))
         callback(entry.name, Finished())
     except (FrameworkMissing, WorkerFailed) as error:
         errors[entry.name] = str(error)

@@ -35,11 +35,13 @@ from triptych.running.protocol import (
     RunOpened,
     Started,
     StepDone,
+    StoppedEarly,
     TrainingsPlanned,
     TurnBegins,
     TurnEnds,
 )
 from triptych.running.result import Result
+from triptych.running.stopping import Stopped
 from triptych.terminal import Progress, clock, problem_lines, table, with_reach
 
 
@@ -59,6 +61,7 @@ class Line:
     began: float = 0.0
     first: float = 0.0
     """The share of the whole that was done when this began: not 0 in a resumed run."""
+    stopped: bool = False
     looked: float = 0.0
     """The share of the images that its frozen part has looked at."""
 
@@ -83,9 +86,15 @@ class Line:
         self.go_on(figures.epoch, 1.0, figures.loss, figures.images_per_second)
         self.accuracy = figures.validation_accuracy
 
+    def stop(self, epoch: int) -> None:
+        """It has ended before its last epoch."""
+        self.epoch, self.share, self.stopped = epoch, 1.0, True
+
     def finish(self) -> None:
         """Its training is done."""
-        self.state, self.epoch, self.share = "done", self.epochs, 1.0
+        self.state, self.share = "done", 1.0
+        if not self.stopped:
+            self.epoch = self.epochs
 
     def plain(self) -> str:
         """How far it is, as a line of text."""
@@ -125,6 +134,8 @@ class Line:
     @property
     def done(self) -> float:
         """Share of the whole training that is done."""
+        if self.stopped:
+            return 1.0
         return (max(self.epoch, 1) - 1 + self.share) / self.epochs
 
     @property
@@ -174,6 +185,9 @@ class TrainingProgress(Progress):
             case EpochDone(figures):
                 self.lines[who].end_epoch(figures)
                 self.say(self.lines[who].plain())
+            case StoppedEarly(early):
+                self.lines[who].stop(early.epoch)
+                self.say(f"{self.lines[who].title:<16} {_stopped(early)}")
             case Finished():
                 self.lines[who].finish()
             case Failed(message):
@@ -207,6 +221,10 @@ class TrainingProgress(Progress):
         return [grid] if self.lines else []
 
 
+def _stopped(early: Stopped) -> str:
+    return f"stopped after epoch {early.epoch}: {early.reason}"
+
+
 def _number(loss: float | None) -> str:
     return "not finite" if loss is None else f"{loss:.4f}"
 
@@ -216,6 +234,7 @@ def comparison_parts(result: Result) -> list[RenderableType]:
     return [
         *problem_lines(result.images),
         result_table(result),
+        *stopping_lines(result),
         *agreement_lines(result),
         f"Report: {Path(result.folder) / 'report.html'}",
     ]
@@ -257,6 +276,15 @@ def _figures(name: str, result: Result) -> list[str | Text]:
         with_reach(speed, one.images_per_second_range, words.rate),
         best("peak_memory_mib", f"{one.peak_memory_mib:,.0f}"),
         str(one.network_lines),
+    ]
+
+
+def stopping_lines(result: Result) -> list[str]:
+    """Who stopped before the last epoch, and why."""
+    return [
+        f"{one.title} {_stopped(one.stopped)}."
+        for one in result.frameworks.values()
+        if one.stopped is not None
     ]
 
 

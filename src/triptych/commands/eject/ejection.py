@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from triptych.commands.eject.program import Source, Trained
 from triptych.errors import RunFolderError, UsageError, check_least, did_you_mean, quote
-from triptych.files import write_atomic, writing
+from triptych.files import to_toml, write_atomic, writing
 from triptych.frameworks import registry
 from triptych.images.built_in import BUILT_IN
 from triptych.network.layers import pair
@@ -25,6 +25,7 @@ from triptych.network.weights import check_weights, load_tensors
 from triptych.network.zoo import NOTEBOOKS, ZOO, find_network
 from triptych.running.folder import RunFolder
 from triptych.running.plan import make_plan, read_recipe
+from triptych.running.recipe import Recipe
 
 Form = Literal["script", "notebook", "package"]
 Style = Literal["native", "exact"]
@@ -42,6 +43,17 @@ BESIDE: dict[Form, tuple[str, str]] = {
     "package": ("{name}/weights.safetensors", "{name}/split.csv"),
 }
 """Where each form looks for its weights and for its images."""
+
+KNOWN: dict[str, object] = {
+    "weights": "random",
+    "train": "all",
+    "views": 1,
+    "patience": 0,
+    "minutes": 0.0,
+}
+"""Entries of a recipe of which ejected programs know one value each; a dot leads into a
+table.
+"""
 
 OWN_IMAGES = "photos"
 """Where a notebook looks for images that nobody has named."""
@@ -239,9 +251,28 @@ def _source(
     }
     plan, architecture = make_plan(tables, given)
     architecture = architecture.adapted(pair(plan.image_size), classes)
+    _check_ejectable(plan)
     writer = entry.writer()
     text, layouts = writer.write_network(architecture), writer.layouts(architecture)
     return Source(plan, architecture, entry, text, layouts)
+
+
+def _check_ejectable(recipe: Recipe) -> None:
+    """Raise UsageError, naming the entry, if programs do not know all of a recipe."""
+    for key, known in KNOWN.items():
+        value: object = recipe
+        for name in key.split("."):
+            value = getattr(value, name, known)
+        if value != known:
+            raise UsageError(
+                f"the recipe has {key} = {_written(value)}, but ejected programs know "
+                f"only {key} = {_written(known)}; eject a recipe with that"
+            )
+
+
+def _written(value: object) -> str:
+    """A value as in a recipe file."""
+    return to_toml({"": value}).partition(" = ")[2].strip()
 
 
 def _built_in(network: str, classes: int | None) -> str:
@@ -275,6 +306,7 @@ def _from_run(run: RunFolder, entry: registry.Entry) -> Source:
     text in it.
     """
     recipe, architecture = run.recipe(), run.architecture()
+    _check_ejectable(recipe)
     panels = [
         run.panel(registry.find(name))
         for name in dict.fromkeys((entry.name, *recipe.frameworks))

@@ -17,8 +17,7 @@ from triptych.images.split import PART_NAMES, TEST, TRAIN, UNDECIDED
 from triptych.images.store import Store
 from triptych.network.layers import pair
 from triptych.running.folder import RunFolder
-from triptych.running.interval import interval
-from triptych.running.result import confusion_matrix
+from triptych.running.scores import confusion_matrix, interval
 
 Part = Literal["test", "validation", "train", "all"]
 PARTS: tuple[Part, ...] = get_args(Part)

@@ -28,10 +28,12 @@ from triptych.commands.replay.settings import ReplaySettings
 from triptych.commands.replay.trainings import Trainings
 from triptych.errors import (
     FrameworkMissing,
+    RecipeError,
     RunFolderError,
     UsageError,
     check_timeout,
     listed,
+    quote,
 )
 from triptych.files import from_table, read_toml, to_toml, write_atomic
 from triptych.frameworks import registry
@@ -43,7 +45,7 @@ from triptych.running.folder import locked, make_folder, new_folder
 from triptych.running.machine import machine
 from triptych.running.plan import read_recipe
 from triptych.running.protocol import Callback, silence
-from triptych.running.recipe import make_recipe
+from triptych.running.recipe import RANDOM, make_recipe
 from triptych.running.records import write_json
 from triptych.running.transport import TIMEOUT
 
@@ -135,6 +137,11 @@ def _subject(name: str, asked: ReplaySettings) -> Setup:
         "full": asked.full,
     }
     recipe = make_recipe(read_recipe(name), given)
+    if recipe.weights != RANDOM:
+        raise RecipeError(
+            f"{name}: weights is {quote(recipe.weights)}, but replay trains "
+            "from random weights; leave it out"
+        )
     return Setup.of(
         name, recipe, find_network(recipe.network).adapted(pair(recipe.image_size))
     )

@@ -31,6 +31,7 @@ from triptych.running.protocol import (
     RunOpened,
     Started,
     StepDone,
+    StoppedEarly,
     TrainingsPlanned,
     TurnBegins,
     TurnEnds,
@@ -71,6 +72,7 @@ class ReplayProgress(Progress):
                 | Missing()
                 | Alive()
                 | FeaturesComputed()
+                | StoppedEarly()
                 | CaseAsked()
                 | Measuring()
                 | RunOpened()

@@ -33,6 +33,7 @@ from triptych.running.protocol import (
     Failed,
     Finished,
     ReplayPlanned,
+    StoppedEarly,
     Train,
     TrainingDone,
 )
@@ -150,7 +151,8 @@ class Trainings:
             if isinstance(event, Failed):
                 raise WorkerFailed(f"{self.expected[name]}: {event.message}")
             self.callback(name, event)
-            if isinstance(event, EpochDone) and event.figures.epoch == recipe.epochs:
+            last = isinstance(event, EpochDone) and event.figures.epoch == recipe.epochs
+            if last or isinstance(event, StoppedEarly):
                 self.callback(name, Finished())
 
         return Task(self.entry, Train(str(run.path), str(store.path)), panel.log, hear)

@@ -34,6 +34,7 @@ from triptych.running.protocol import (
     RunOpened,
     Started,
     StepDone,
+    StoppedEarly,
     TrainingsPlanned,
     TurnBegins,
     TurnEnds,
@@ -69,6 +70,7 @@ class ProofProgress(Progress):
             case (
                 StepDone()
                 | EpochDone()
+                | StoppedEarly()
                 | Alive()
                 | FeaturesComputed()
                 | Measuring()
