@@ -188,6 +188,8 @@ USUAL = {
     "random-seed": "seed",
     "random-state": "seed",
     "scheduler": "schedule",
+    "warmup": "warm-up",
+    "warmup-ratio": "warm-up",
     "pictures": "images",
     "size": "image-size",
 }

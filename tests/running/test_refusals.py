@@ -15,6 +15,10 @@ from triptych.errors import RecipeError, UsageError
     [
         ({"patience": 2}, "patience = 2, but ejected programs know only patience = 0"),
         ({"minutes": 1.5}, "minutes = 1.5, but ejected programs know only minutes = 0"),
+        (
+            {"schedule": {"name": "cosine", "warm_up": 0.1}},
+            "schedule.warm_up = 0.1, but ejected programs know only schedule.warm_up",
+        ),
         ({"train": "head"}, 'train = "head", but ejected programs know only train'),
         ({"weights": "mine.safetensors"}, 'weights = "mine.safetensors", but'),
         ({"train": "head", "views": 2, "augmentation": {}}, 'train = "head"'),

@@ -14,12 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triptych.errors import RecipeError
+from triptych.files import from_table
 from triptych.running import schedule
 from triptych.running.schedule import Schedule
 
 TORCH = """
 import json, sys, torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR
+)
 
 def rates(make, steps, top):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=top)
@@ -32,11 +35,18 @@ def rates(make, steps, top):
             scheduler.step()
     return found
 
+def warmed(o, rise, steps):
+    up = LinearLR(o, 1 / rise, 1, max(rise - 1, 1))
+    return SequentialLR(o, [up, CosineAnnealingLR(o, steps - rise)], [rise])
+
 makers = {
     "one-cycle": lambda o, steps, top: OneCycleLR(
         o, top, total_steps=steps, cycle_momentum=False
     ),
     "cosine": lambda o, steps, top: CosineAnnealingLR(o, steps),
+    "cosine after a warm-up": lambda o, steps, top: warmed(
+        o, int(0.2 * steps + 0.5), steps
+    ),
 }
 cases = json.load(sys.stdin)
 print(json.dumps([
@@ -45,7 +55,7 @@ print(json.dumps([
 """
 CASES = [
     (name, steps, top)
-    for name in ("one-cycle", "cosine")
+    for name in ("one-cycle", "cosine", "cosine after a warm-up")
     for steps in (7, 10, 57, 456, 1000)
     for top in (3e-3, 0.7)
 ]
@@ -70,9 +80,14 @@ def torchs() -> dict[tuple[str, int, float], list[float]]:
     }
 
 
-def gap(name: schedule.ScheduleName, steps: int, top: float) -> float:
+def gap(name: str, steps: int, top: float) -> float:
     """Largest difference from PyTorch, relative to the top."""
-    ours = [Schedule(name, top).at(step, steps) for step in range(steps)]
+    plain = name.removesuffix(" after a warm-up")
+    made = from_table(
+        Schedule,
+        {"name": plain, "learning_rate": top, "warm_up": 0.2 * (plain != name)},
+    )
+    ours = [made.at(step, steps) for step in range(steps)]
     theirs = torchs()[name, steps, top]
     return max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) / top
 
@@ -84,7 +99,7 @@ needs_torch = pytest.mark.skipif(
 
 @needs_torch
 @pytest.mark.parametrize(("name", "steps", "top"), CASES)
-def test_equal_to_pytorch(name: schedule.ScheduleName, steps: int, top: float) -> None:
+def test_equal_to_pytorch(name: str, steps: int, top: float) -> None:
     assert gap(name, steps, top) < BOUND
 
 
@@ -106,6 +121,41 @@ STEPS = st.integers(1, 400)
 @given(top=TOPS, steps=STEPS)
 def test_constant(top: float, steps: int) -> None:
     assert {Schedule("constant", top).at(step, steps) for step in range(steps)} == {top}
+
+
+@given(top=st.floats(1e-6, 10), steps=STEPS, share=st.floats(0, 1, exclude_max=True))
+def test_a_warm_up_rises_linearly_and_the_rest_is_as_without(
+    top: float, steps: int, share: float
+) -> None:
+    rise = min(int(share * steps + 0.5), steps - 1)
+    for name in schedule.WARMED_UP:
+        made = Schedule(name, top, warm_up=share)
+        rates = [made.at(step, steps) for step in range(steps)]
+        assert rates[:rise] == pytest.approx(
+            [top * (step + 1) / rise for step in range(rise)]
+        )
+        assert rates[rise] == top
+        rest = Schedule(name, top)
+        assert rates[rise:] == [
+            rest.at(step, steps - rise) for step in range(steps - rise)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "said"),
+    [
+        ("one-cycle", 0.1, "schedule: one-cycle has its own warm_up; leave it out, or"),
+        ("inverse-time", 0.1, "has no warm_up; .*choose constant or cosine"),
+        ("cosine", 1.0, r"schedule: warm_up is 1.0, but must be in \[0, 1\)"),
+        ("cosine", -0.1, "schedule: warm_up is -0.1"),
+        ("cosine", math.nan, "schedule: warm_up is nan"),
+    ],
+)
+def test_warm_ups_that_are_none(
+    name: schedule.ScheduleName, share: float, said: str
+) -> None:
+    with pytest.raises(RecipeError, match=said):
+        Schedule(name, warm_up=share)
 
 
 @given(top=TOPS, steps=STEPS)

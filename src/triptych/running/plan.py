@@ -45,6 +45,8 @@ class Options(TypedDict, total=False):
     learning_rate: float | None
     """The top of the schedule."""
     schedule: str | None
+    warm_up: float | None
+    """Share of the steps over which the learning rate rises."""
     fit: str | None
     resize: str | None
     full: bool | None
@@ -147,7 +149,11 @@ def tables_of(options: Options) -> dict[str, object]:
             given[key] = str(given[key])
     given["optimizer"] = {"name": given.pop("optimizer", None)}
     rate = given.pop("learning_rate", None)
-    given["schedule"] = {"name": given.pop("schedule", None), "learning_rate": rate}
+    given["schedule"] = {
+        "name": given.pop("schedule", None),
+        "learning_rate": rate,
+        "warm_up": given.pop("warm_up", None),
+    }
     return given
 
 

@@ -172,13 +172,15 @@ class Recipe:
             ends += f" (patience {self.patience})"
         if self.minutes:
             ends += f" (at most {self.minutes:g} minutes)"
+        warmed = f" after a warm-up of {schedule.warm_up:.3g}" * bool(schedule.warm_up)
         begun = "" if self.weights == RANDOM else f" from {self.weights} weights"
         trained = "" if self.train == "all" else f" ({self.train} trained)"
         return (
             f"{self.network}{begun}{trained} on {self.images}{', full' * self.full}, "
             f"{width} x {height} pixels ({self.fit}), {ends} "
             f"in batches of {self.batch_size}, {optimizer.name} with {schedule.name} "
-            f"{schedule.learning_rate:g}, {changed}, {self.precision}, seed {self.seed}"
+            f"{schedule.learning_rate:g}{warmed}, {changed}, {self.precision}, "
+            f"seed {self.seed}"
         )
 
     def to_toml(self) -> str:

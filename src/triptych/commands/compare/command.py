@@ -94,6 +94,12 @@ RECIPE_OPTIONS = options(
         "one-cycle, cosine, constant or inverse-time.",
         metavar="NAME",
     ),
+    click.option(
+        "--warm-up",
+        type=float,
+        metavar="SHARE",
+        help="Share of the steps over which the rate rises; of cosine and constant.",
+    ),
     _defaulting(
         "--fit",
         "squash",

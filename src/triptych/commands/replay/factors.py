@@ -296,6 +296,7 @@ def _resize(subject: Setup) -> str:
 def _optimizer(subject: Setup) -> str:
     schedule = subject.recipe.schedule
     over_time = "" if schedule.name == "constant" else f", {schedule.name}"
+    over_time += f", warm-up {schedule.warm_up:g}" * bool(schedule.warm_up)
     over_time += f" {schedule.decay:g}" * bool(schedule.decay)
     return f"{subject.recipe.optimizer.name} {schedule.learning_rate:g}{over_time}"
 
