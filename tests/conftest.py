@@ -76,6 +76,8 @@ LONG = (
     "tests/images/test_sports.py::test_the_bound_would_notice_places_tied_to_sports",
     "tests/images/test_sports.py::test_the_place_does_not_give_the_sport_away",
     "tests/images/test_store.py::test_memory_stays_flat",
+    "tests/running/test_balance.py::test_uneven_classes",
+    "tests/running/test_few_images.py",
     "tests/running/test_stopping.py::test_a_killed_run",
     "tests/running/test_stopping.py::test_a_budget_counts",
     "tests/test_files.py::test_a_kill_at_any",

@@ -21,7 +21,14 @@ from triptych.images.augment import Augmentation
 from triptych.network.conventions import OptimizerName, Precision
 from triptych.running import recipe
 from triptych.running.plan import read_recipe
-from triptych.running.recipe import DEFAULTS, Fit, Recipe, make_optimizer, make_recipe
+from triptych.running.recipe import (
+    DEFAULTS,
+    Balance,
+    Fit,
+    Recipe,
+    make_optimizer,
+    make_recipe,
+)
 from triptych.running.schedule import Schedule, ScheduleName
 
 NAN, INF = math.nan, math.inf
@@ -276,6 +283,7 @@ RECIPES = st.builds(
     ).map(tuple),
     epochs=st.integers(1, 10**6),
     patience=st.integers(0, 10**6),
+    balance=st.sampled_from(get_args(Balance)),
     minutes=st.floats(0, 1e6),
     batch_size=st.integers(1, 10**6),
     image_size=st.integers(4, 1024)

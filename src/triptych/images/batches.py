@@ -42,6 +42,10 @@ class Batches:
     where it is not given the batches are for looking at: in order, as they are, no
     masks. `views` are places where the same images stand in other views: epoch e shows
     that number e modulo their number, `rows` being the first.
+
+    An epoch of training shows each image once, in a drawn order. If `balanced`, it
+    draws as many images, each of a class that is as likely as any other, and within the
+    class with replacement (random oversampling; Buda et al., 2018).
     """
 
     def __init__(
@@ -54,10 +58,11 @@ class Batches:
         augmentation: Augmentation | None = None,
         dropouts: Mapping[str, tuple[float, tuple[int, ...]]] | None = None,
         views: Sequence[NDArray[np.int64]] = (),
+        balanced: bool = False,
     ) -> None:
         self.images, self.labels, self.rows, self.size = images, labels, rows, size
         self.seed, self.augmentation, self.dropouts = seed, augmentation, dropouts
-        self.views = (rows, *views)
+        self.views, self.balanced = (rows, *views), balanced
         self._epoch = lru_cache(maxsize=2)(self._draw_epoch)
 
     def __len__(self) -> int:
@@ -89,7 +94,9 @@ class Batches:
         rows = self.views[epoch % len(self.views)][chosen]
         images = self.images[rows]
         if draws:
-            moves = Draws(draws.flips[chosen], draws.shifts[chosen])
+            # The same image, drawn twice, does not move in the same way.
+            one = np.arange(start, stop) if self.balanced else chosen
+            moves = Draws(draws.flips[one], draws.shifts[one])
             images = gather(np.asarray(self.images, np.uint8), rows, moves)
         masks = {
             name: stream(self.seed, "mask", name, epoch, k).random(
@@ -106,11 +113,30 @@ class Batches:
 
     def _draw_epoch(self, epoch: int) -> tuple[NDArray[np.int64], Draws | None]:
         count = len(self.rows)
-        order = stream(self.seed, "order", epoch).permutation(count)
+        if self.balanced:
+            order = _balanced(self.labels, stream(self.seed, "balanced", epoch))
+        else:
+            order = stream(self.seed, "order", epoch).permutation(count)
         if self.augmentation is None:
             return order, None
         height, width = self.images.shape[1:3]
         return order, draw(self.augmentation, count, (height, width), self.seed, epoch)
+
+
+def _balanced(
+    labels: NDArray[np.int64], generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """As many places as there are labels, drawn so that each class is equally likely,
+    and within it each place.
+    """
+    by_class = np.argsort(labels, kind="stable")
+    _, starts, counts = np.unique(
+        labels[by_class], return_index=True, return_counts=True
+    )
+    drawn = generator.integers(len(counts), size=len(labels))
+    within = (generator.random(len(labels)) * counts[drawn]).astype(np.int64)
+    order: NDArray[np.int64] = by_class[starts[drawn] + within]
+    return order
 
 
 def ahead(make: Callable[[int], Batch], count: int, depth: int = 2) -> Iterator[Batch]:

@@ -6,16 +6,20 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from triptych.errors import RecipeError, did_you_mean
 from triptych.files import read_toml
+from triptych.images.split import split
 from triptych.network import pretrained
 from triptych.network.architecture import Architecture
 from triptych.network.zoo import NOTEBOOKS, ZOO, find_network
 from triptych.running.recipe import DEFAULTS, RANDOM, Recipe, make_recipe
+
+if TYPE_CHECKING:  # loads Pillow
+    from triptych.images.store import Store
 
 
 class Options(TypedDict, total=False):
@@ -51,6 +55,8 @@ class Options(TypedDict, total=False):
     resize: str | None
     full: bool | None
     strict: bool | None
+    balance: str | None
+    """"none" or "sampling"; None decides by the images."""
 
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -108,6 +114,33 @@ def _network_of(weights: str) -> str | None:
         if (folder / "network.toml").is_file():  # a run's, or a framework's in a run
             return str(folder / "network.toml")
     return None
+
+
+UNEVEN = 3
+"""From how many times the images of the smallest class on the largest is too large."""
+
+
+def choose_balance(
+    recipe: Recipe,
+    tables: Mapping[str, object],
+    given: Mapping[str, object],
+    store: Store,
+) -> tuple[Recipe, str | None]:
+    """The recipe with classes balanced if nobody has said how they are to be drawn and
+    the largest has more than UNEVEN times the training images of the smallest; and a
+    line that says so.
+    """
+    if tables.get("balance") is not None or given.get("balance") is not None:
+        return recipe, None
+    train = split(store.labels, store.parts, recipe.seed).train
+    counts = np.bincount(store.labels[train])
+    least, most = int(counts[counts > 0].min()), int(counts.max())
+    if most <= UNEVEN * least:
+        return recipe, None
+    return dataclasses.replace(recipe, balance="sampling"), (
+        f"every class is drawn equally often, since the largest has {most:,} training "
+        f"images and the smallest {least:,}; --balance none shows each image once"
+    )
 
 
 def make_plan(

@@ -253,6 +253,12 @@ class NetworkChosen(_Event, frozen=True, tag="network chosen"):
     message: str
 
 
+class Noted(_Event, frozen=True, tag="noted"):
+    """What is to be known of a run before it starts, in words."""
+
+    message: str
+
+
 class RunOpened(_Event, frozen=True, tag="run"):
     """A run folder is locked and about to be filled; what the run uses, in words."""
 
@@ -320,6 +326,7 @@ Event = (
     | Missing
     | ImagesPrepared
     | NetworkChosen
+    | Noted
     | RunOpened
     | TrainingsPlanned
     | ProofPlanned

@@ -39,6 +39,7 @@ from triptych.running.schedule import Schedule
 Fit = Literal["squash", "crop", "pad"]
 Resize = Literal["bilinear", "bicubic", "nearest"]
 Keep = Literal["best", "last"]
+Balance = Literal["none", "sampling"]
 T = TypeVar("T")
 
 RANDOM = "random"
@@ -103,6 +104,10 @@ class Recipe:
     optimizer: Optimizer = field(default_factory=lambda: make_optimizer({}))
     schedule: Schedule = field(default_factory=Schedule)
     augmentation: Augmentation | None = field(default_factory=Augmentation)
+    balance: Balance = "none"
+    """Whether an epoch shows each training image once, or draws as many so that every
+    class is equally likely.
+    """
     keep: Keep = "best"
     """Whose weights are kept and tested: the epoch's that is best on the validation
     part, or the last's.
@@ -173,11 +178,12 @@ class Recipe:
         if self.minutes:
             ends += f" (at most {self.minutes:g} minutes)"
         warmed = f" after a warm-up of {schedule.warm_up:.3g}" * bool(schedule.warm_up)
+        balanced = ", classes balanced" * (self.balance == "sampling")
         begun = "" if self.weights == RANDOM else f" from {self.weights} weights"
         trained = "" if self.train == "all" else f" ({self.train} trained)"
         return (
             f"{self.network}{begun}{trained} on {self.images}{', full' * self.full}, "
-            f"{width} x {height} pixels ({self.fit}), {ends} "
+            f"{width} x {height} pixels ({self.fit}){balanced}, {ends} "
             f"in batches of {self.batch_size}, {optimizer.name} with {schedule.name} "
             f"{schedule.learning_rate:g}{warmed}, {changed}, {self.precision}, "
             f"seed {self.seed}"

@@ -65,13 +65,20 @@ def parts_of(
         augmentation: Augmentation | None = None,
         dropouts: Mapping[str, tuple[float, Shape]] | None = None,
         views: Sequence[NDArray[np.int64]] = (),
+        balanced: bool = False,
     ) -> Batches:
         labels = np.asarray(store.labels)[rows].astype(np.int64)
-        drawn = recipe.seed, augmentation, dropouts, views
+        drawn = recipe.seed, augmentation, dropouts, views, balanced
         return Batches(pixels, labels, rows, recipe.batch_size, *drawn)
 
     return Parts(
-        part(parts.train, augmentation, architecture.dropouts, views),
+        part(
+            parts.train,
+            augmentation,
+            architecture.dropouts,
+            views,
+            recipe.balance == "sampling",
+        ),
         part(parts.validation),
         part(parts.test),
     )

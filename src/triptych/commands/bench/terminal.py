@@ -25,6 +25,7 @@ from triptych.running.protocol import (
     Measuring,
     Missing,
     NetworkChosen,
+    Noted,
     ProofPlanned,
     ReplayPlanned,
     RunOpened,
@@ -88,6 +89,7 @@ class BenchProgress(Progress):
                 | Finished()
                 | RunOpened()
                 | NetworkChosen()
+                | Noted()
             ):
                 pass
             case TrainingsPlanned() | ProofPlanned() | ReplayPlanned():

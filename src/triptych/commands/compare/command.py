@@ -112,6 +112,12 @@ RECIPE_OPTIONS = options(
         "Interpolation: bilinear, bicubic or nearest.",
         metavar="NAME",
     ),
+    _defaulting(
+        "--balance",
+        "sampling if the largest class is over 3 times the smallest",
+        "Draw every class equally often: sampling or none.",
+        metavar="NAME",
+    ),
     click.option(
         "--recipe",
         type=click.Path(path_type=Path),

@@ -19,6 +19,7 @@ from triptych.errors import (
 from triptych.files import writing
 from triptych.frameworks import registry
 from triptych.images.source import ImageSource, located
+from triptych.images.split import split
 from triptych.images.store import Store
 from triptych.interruption import continued_by
 from triptych.network.cut import cut
@@ -30,6 +31,7 @@ from triptych.running.images import images_of
 from triptych.running.launch import Task, run_task
 from triptych.running.plan import (
     Options,
+    choose_balance,
     choose_network,
     make_plan,
     read_recipe,
@@ -41,16 +43,22 @@ from triptych.running.protocol import (
     Failed,
     Finished,
     NetworkChosen,
+    Noted,
     RunOpened,
     StoppedEarly,
     Train,
     TrainingsPlanned,
     silence,
 )
+from triptych.running.recipe import Recipe
 from triptych.running.result import Result, Verdict, collect, read_result
 from triptych.running.stopping import stopped
 from triptych.running.transport import TIMEOUT
 
+NO_VALIDATION = (
+    "patience has nothing to go by, since the images are too few for a validation "
+    "split; all epochs are trained"
+)
 MADE_LAST = (REPORT, CERTIFICATE, "certificate.json")
 """What a run going on removes and its end makes anew: until then it would contradict
 the newer figures.
@@ -156,6 +164,7 @@ def _start(
     store = images_of(plan, callback)
     if said is not None:
         callback("plan", NetworkChosen(said))
+    plan = _noted(*choose_balance(plan, tables, given, store), store, callback)
     architecture = architecture.adapted(classes=len(store.classes))
     if (carried := weights_of(plan, architecture)) is not None:
         architecture = carried.architecture
@@ -166,6 +175,19 @@ def _start(
     )
     with continued_by("resume", run.path):
         return _carry_out(run, store, timeout, callback)
+
+
+def _noted(
+    recipe: Recipe, said: str | None, store: Store, callback: Callback
+) -> Recipe:
+    """The recipe, after what the images mean for it was told."""
+    if said is not None:
+        callback("plan", Noted(said))
+    if recipe.patience:
+        parts = split(store.labels, store.parts, recipe.seed)
+        if not len(parts.validation):
+            callback("plan", Noted(NO_VALIDATION))
+    return recipe
 
 
 def resume(

@@ -30,6 +30,7 @@ from triptych.running.protocol import (
     Measuring,
     Missing,
     NetworkChosen,
+    Noted,
     ProofPlanned,
     ReplayPlanned,
     RunOpened,
@@ -169,7 +170,7 @@ class TrainingProgress(Progress):
                 self.expect(frameworks, epochs)
             case RunOpened(folder, summary):
                 self.console.print(Text(f"{folder}: {summary}"), soft_wrap=True)
-            case NetworkChosen(message):
+            case NetworkChosen(message) | Noted(message):
                 self.console.print(Text(message), soft_wrap=True)
             case ImagesPrepared(done, total):
                 self.prepared(done, total)

@@ -50,6 +50,7 @@ KNOWN: dict[str, object] = {
     "views": 1,
     "patience": 0,
     "minutes": 0.0,
+    "balance": "none",
     "schedule.warm_up": 0.0,
 }
 """Entries of a recipe of which ejected programs know one value each; a dot leads into a

@@ -26,6 +26,7 @@ from triptych.running.protocol import (
     Measuring,
     Missing,
     NetworkChosen,
+    Noted,
     ProofPlanned,
     ReplayPlanned,
     RunOpened,
@@ -77,6 +78,7 @@ class ReplayProgress(Progress):
                 | Measuring()
                 | RunOpened()
                 | NetworkChosen()
+                | Noted()
                 | TurnEnds()
             ):
                 pass

@@ -29,6 +29,7 @@ from triptych.running.protocol import (
     Measuring,
     Missing,
     NetworkChosen,
+    Noted,
     ProofPlanned,
     ReplayPlanned,
     RunOpened,
@@ -77,6 +78,7 @@ class ProofProgress(Progress):
                 | Missing()
                 | RunOpened()
                 | NetworkChosen()
+                | Noted()
                 | TurnEnds()
             ):
                 pass
