@@ -18,7 +18,7 @@ from triptych.network.weights import load_tensors
 from triptych.network.zoo import find_network
 from triptych.running.folder import RunFolder
 from triptych.running.plan import choose_network, make_plan, read_recipe
-from triptych.running.protocol import Event, NetworkChosen
+from triptych.running.protocol import Event, Noted
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def run(
     said = []
 
     def hear(who: str, event: Event) -> None:
-        if isinstance(event, NetworkChosen):
+        if isinstance(event, Noted):
             said.append(event.message)
 
     out = tmp_path_factory.mktemp("plan") / "run"

@@ -247,14 +247,10 @@ class ImagesPrepared(_Event, frozen=True, tag="images"):
     total: int
 
 
-class NetworkChosen(_Event, frozen=True, tag="network chosen"):
-    """Nobody named a network: which one it is, and why, in words."""
-
-    message: str
-
-
 class Noted(_Event, frozen=True, tag="noted"):
-    """What is to be known of a run before it starts, in words."""
+    """What was decided because nobody said otherwise, or is to be known of a run before
+    it starts, in words.
+    """
 
     message: str
 
@@ -325,7 +321,6 @@ Event = (
     | Failed
     | Missing
     | ImagesPrepared
-    | NetworkChosen
     | Noted
     | RunOpened
     | TrainingsPlanned

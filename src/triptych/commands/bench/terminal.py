@@ -24,7 +24,6 @@ from triptych.running.protocol import (
     ImagesPrepared,
     Measuring,
     Missing,
-    NetworkChosen,
     Noted,
     ProofPlanned,
     ReplayPlanned,
@@ -88,7 +87,6 @@ class BenchProgress(Progress):
                 | CaseAsked()
                 | Finished()
                 | RunOpened()
-                | NetworkChosen()
                 | Noted()
             ):
                 pass

@@ -42,7 +42,6 @@ from triptych.running.protocol import (
     Callback,
     Failed,
     Finished,
-    NetworkChosen,
     Noted,
     RunOpened,
     StoppedEarly,
@@ -163,7 +162,7 @@ def _start(
     callback("plan", TrainingsPlanned(plan.frameworks, plan.epochs))
     store = images_of(plan, callback)
     if said is not None:
-        callback("plan", NetworkChosen(said))
+        callback("plan", Noted(said))
     plan = _noted(*choose_balance(plan, tables, given, store), store, callback)
     architecture = architecture.adapted(classes=len(store.classes))
     if (carried := weights_of(plan, architecture)) is not None:

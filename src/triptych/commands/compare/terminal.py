@@ -29,7 +29,6 @@ from triptych.running.protocol import (
     ImagesPrepared,
     Measuring,
     Missing,
-    NetworkChosen,
     Noted,
     ProofPlanned,
     ReplayPlanned,
@@ -170,7 +169,7 @@ class TrainingProgress(Progress):
                 self.expect(frameworks, epochs)
             case RunOpened(folder, summary):
                 self.console.print(Text(f"{folder}: {summary}"), soft_wrap=True)
-            case NetworkChosen(message) | Noted(message):
+            case Noted(message):
                 self.console.print(Text(message), soft_wrap=True)
             case ImagesPrepared(done, total):
                 self.prepared(done, total)

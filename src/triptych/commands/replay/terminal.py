@@ -25,7 +25,6 @@ from triptych.running.protocol import (
     ImagesPrepared,
     Measuring,
     Missing,
-    NetworkChosen,
     Noted,
     ProofPlanned,
     ReplayPlanned,
@@ -77,7 +76,6 @@ class ReplayProgress(Progress):
                 | CaseAsked()
                 | Measuring()
                 | RunOpened()
-                | NetworkChosen()
                 | Noted()
                 | TurnEnds()
             ):

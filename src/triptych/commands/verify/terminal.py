@@ -28,7 +28,6 @@ from triptych.running.protocol import (
     ImagesPrepared,
     Measuring,
     Missing,
-    NetworkChosen,
     Noted,
     ProofPlanned,
     ReplayPlanned,
@@ -77,7 +76,6 @@ class ProofProgress(Progress):
                 | Measuring()
                 | Missing()
                 | RunOpened()
-                | NetworkChosen()
                 | Noted()
                 | TurnEnds()
             ):
