@@ -52,6 +52,7 @@ FRAMEWORK = (
     "tests/notebooks/test_lessons.py",
     "tests/commands/predict/",
     "tests/report/",
+    "tests/running/test_augmented.py",
     "tests/running/test_features.py",
     "tests/running/test_interruption.py",
     "tests/running/test_plan.py",

@@ -1,8 +1,10 @@
-"""Flips and shifts: drawn from counters, applied to a whole batch at once."""
+"""Flips and shifts, drawn from counters and applied to a whole batch at once; and what
+else may be done to a training image, which `change` does.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +18,83 @@ PIXEL = np.dtype("V3")
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may be done to a training image: a mirror image, a shift of up to that
-    share of its side.
+    """What may be done to a training image, in this order: a mirror image, a shift of
+    up to that share of its side; and, off by default, what follows.
     """
 
     flip: bool = True
     shift: float = 1 / 8
+    crop: bool = False
+    """Random resized crops (Szegedy et al., 2015)."""
+    crop_area: tuple[float, float] = (0.08, 1.0)
+    """The least and the largest share of the area."""
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    """The least and the largest ratio of width to height."""
+    trivial: bool = False
+    """TrivialAugment (Mueller and Hutter, 2021), in the wide space."""
+    brightness: float = 0.0
+    """How far, up and down, from 1 the factor may be; so for the next two."""
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    """How far, both ways, it may turn: a share of the circle, up to 0.5."""
+    erase: float = 0.0
+    """The probability of random erasing (Zhong et al., 2017)."""
+    erase_area: tuple[float, float] = (0.02, 0.4)
+    erase_ratio: tuple[float, float] = (0.3, 1 / 0.3)
 
     def __post_init__(self) -> None:
         if not 0 <= self.shift < 1:
             raise RecipeError(
                 f"augmentation: shift is {self.shift}, but must be in [0, 1)"
             )
+        most = {"brightness": 10.0, "contrast": 10.0, "saturation": 10.0}
+        for name, end in {**most, "hue": 0.5, "erase": 1.0}.items():
+            if not 0 <= (value := getattr(self, name)) <= end:
+                raise RecipeError(
+                    f"augmentation: {name} is {value}, but must be in [0, {end:g}]"
+                )
+        for name, end in {"area": 1.0, "ratio": 100.0}.items():
+            self._check_span(f"crop_{name}", end)
+            self._check_span(f"erase_{name}", end)
+
+    def _check_span(self, name: str, end: float) -> None:
+        least, most = getattr(self, name)
+        if not 1e-3 <= least <= most <= end:
+            raise RecipeError(
+                f"augmentation: {name} is [{least:g}, {most:g}], but must be two "
+                f"numbers from 0.001 to {end:g}, the smaller one first"
+            )
+
+    @property
+    def jitters(self) -> bool:
+        """Whether it changes colors."""
+        return any((self.brightness, self.contrast, self.saturation, self.hue))
+
+    @property
+    def changes(self) -> bool:
+        """Whether it does more than to move images."""
+        return bool(self.crop or self.trivial or self.jitters or self.erase)
+
+    @property
+    def words(self) -> str:
+        """What it does, for people."""
+        further = {
+            "crops": self.crop, "TrivialAugment": self.trivial,
+            "color jitter": self.jitters, "erasing": bool(self.erase),
+        }  # fmt: skip
+        moves = f"{'flips and ' * self.flip}shifts of {self.shift:.3g}"
+        return ", ".join([moves, *(name for name, on in further.items() if on)])
+
+
+@dataclass(frozen=True)
+class Further:
+    """What else is done to images, each by the streams of its number in the epoch."""
+
+    augmentation: Augmentation
+    seed: int
+    epoch: int
+    numbers: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -39,6 +106,14 @@ class Draws:
     flips: NDArray[np.bool_]
     shifts: NDArray[np.int64]
     """(images, 2): down and right."""
+    further: Further | None = None
+
+    def of(self, chosen: NDArray[np.int64]) -> Draws:
+        """Those of some images, by their numbers in the epoch."""
+        further = self.further
+        if further is not None:
+            further = replace(further, numbers=further.numbers[chosen])
+        return Draws(self.flips[chosen], self.shifts[chosen], further)
 
 
 def draw(
@@ -53,14 +128,17 @@ def draw(
     flips = generator.random(images) < 0.5
     reach = (np.array(size) * augmentation.shift).astype(np.int64)
     shifts = generator.integers(-reach, reach, (images, 2), endpoint=True)
-    return Draws(flips & augmentation.flip, shifts)
+    further = None
+    if augmentation.changes:
+        further = Further(augmentation, seed, epoch, np.arange(images))
+    return Draws(flips & augmentation.flip, shifts, further)
 
 
 def gather(
     images: NDArray[np.uint8], rows: NDArray[np.int64], draws: Draws
 ) -> NDArray[np.uint8]:
-    """`images[rows]` moved and mirrored; what a shift uncovers is filled by reflection
-    at the edge.
+    """`images[rows]` moved and mirrored, then changed further; what a shift uncovers is
+    filled by reflection at the edge.
 
     `draws` holds one entry for each of `rows`.
     """
@@ -77,7 +155,19 @@ def gather(
         images[row].take(from_above, axis=0).view(PIXEL)[..., 0].take(
             from_left, axis=1, out=target
         )
-    return moved[..., None].view(np.uint8)
+    made = moved[..., None].view(np.uint8)
+    if draws.further is not None:
+        _change(made, draws.further)
+    return made
+
+
+def _change(images: NDArray[np.uint8], further: Further) -> None:
+    """Change each image, in place."""
+    from triptych.images.change import change  # loads Pillow
+
+    for pixels, number in zip(images, further.numbers, strict=True):
+        key = further.seed, further.epoch, int(number)
+        pixels[:] = change(pixels, further.augmentation, *key)
 
 
 def _reflect(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:

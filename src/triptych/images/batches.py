@@ -96,8 +96,7 @@ class Batches:
         if draws:
             # The same image, drawn twice, does not move in the same way.
             one = np.arange(start, stop) if self.balanced else chosen
-            moves = Draws(draws.flips[one], draws.shifts[one])
-            images = gather(np.asarray(self.images, np.uint8), rows, moves)
+            images = gather(np.asarray(self.images, np.uint8), rows, draws.of(one))
         masks = {
             name: stream(self.seed, "mask", name, epoch, k).random(
                 (len(chosen), *shape), np.float32

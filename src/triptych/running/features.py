@@ -140,9 +140,9 @@ def _batches(store: Store, views: Views) -> Iterator[Batch]:
         draws = draw(views.augmentation, len(views.rows), store.size, views.seed, view)
 
         def moved(k: int, draws: Draws = draws) -> Batch:
-            some = slice(k * AT_ONCE, (k + 1) * AT_ONCE)
-            drawn = Draws(draws.flips[some], draws.shifts[some])
-            return Batch(gather(store.images, views.rows[some], drawn), none)
+            stop = min((k + 1) * AT_ONCE, len(views.rows))
+            some = np.arange(k * AT_ONCE, stop)
+            return Batch(gather(store.images, views.rows[some], draws.of(some)), none)
 
         yield from ahead(moved, -(-len(views.rows) // AT_ONCE))
 

@@ -167,11 +167,7 @@ class Recipe:
         """What decides the run, in a line."""
         height, width = pair(self.image_size)
         optimizer, schedule, moved = self.optimizer, self.schedule, self.augmentation
-        changed = (
-            f"{'flips and ' * moved.flip}shifts of {moved.shift:.3g}"
-            if moved
-            else "no augmentation"
-        )
+        changed = moved.words if moved else "no augmentation"
         ends = f"{self.epochs} epoch(s)"
         if self.patience:
             ends += f" (patience {self.patience})"
@@ -272,7 +268,22 @@ def _merged(tables: Iterable[Mapping[str, object]]) -> dict[str, object]:
     if _shows_images_once(merged | given) and "augmentation" not in given:
         merged.pop("augmentation", None)
     merge(merged, given)
+    _leave_shift_to_crops(merged, given)
     return merged
+
+
+def _leave_shift_to_crops(
+    merged: dict[str, object], given: Mapping[str, object]
+) -> None:
+    """Crops move images by themselves; they are shifted as well if somebody says so."""
+    own, moved = given.get("augmentation"), merged.get("augmentation")
+    if (
+        isinstance(own, Mapping)
+        and isinstance(moved, dict)
+        and own.get("crop")
+        and own.get("shift") is None
+    ):
+        moved["shift"] = 0.0
 
 
 def _defaults(given: Mapping[str, object]) -> dict[str, object]:

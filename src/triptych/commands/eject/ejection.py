@@ -52,6 +52,13 @@ KNOWN: dict[str, object] = {
     "minutes": 0.0,
     "balance": "none",
     "schedule.warm_up": 0.0,
+    "augmentation.crop": False,
+    "augmentation.trivial": False,
+    "augmentation.brightness": 0.0,
+    "augmentation.contrast": 0.0,
+    "augmentation.saturation": 0.0,
+    "augmentation.hue": 0.0,
+    "augmentation.erase": 0.0,
 }
 """Entries of a recipe of which ejected programs know one value each; a dot leads into a
 table.
