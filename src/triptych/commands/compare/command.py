@@ -33,7 +33,7 @@ def _defaulting(name: str, default: str, words: str, **more: Any) -> Callable[[F
 RECIPE_OPTIONS = options(
     _defaulting(
         "--network",
-        "sports-cnn; digits: lenet",
+        "efficientnet-lite0 for photos, sports: sports-cnn, digits: lenet",
         "A network from the zoo, or a .toml file.",
         metavar="NAME|FILE",
     ),
@@ -70,7 +70,7 @@ RECIPE_OPTIONS = options(
     ),
     _defaulting(
         "--image-size",
-        "64; sports: 48, digits: 32; a network file's own",
+        "64; sports: 48, digits: 32; a network file's own, or the weights'",
         "Height and width to which images are resized.",
         type=int,
         metavar="PX",
