@@ -33,7 +33,7 @@ def _defaulting(name: str, default: str, words: str, **more: Any) -> Callable[[F
 RECIPE_OPTIONS = options(
     _defaulting(
         "--network",
-        "efficientnet-lite0 for photos, sports: sports-cnn, digits: lenet",
+        "sports-cnn; digits: lenet, a folder of photos: efficientnet-lite0",
         "A network from the zoo, or a .toml file.",
         metavar="NAME|FILE",
     ),
