@@ -26,7 +26,10 @@ from triptych.errors import RecipeError, UsageError
         ({"augmentation": {"contrast": 0.5}}, "augmentation.contrast = 0.5, but"),
         ({"augmentation": {"erase": 0.5}}, "augmentation.erase = 0.5, but"),
         ({"train": "head"}, 'train = "head", but ejected programs know only train'),
-        ({"weights": "mine.safetensors"}, 'weights = "mine.safetensors", but'),
+        (
+            {"weights": "mine.safetensors"},
+            'weights = "mine.safetensors", train = "head", but',
+        ),
         ({"train": "head", "views": 2, "augmentation": {}}, 'train = "head"'),
     ],
 )

@@ -161,10 +161,17 @@ defaults but for one.
 
 
 def schedules(learning_rate: float) -> list[Schedule]:
-    """One of each name, all of them going somewhere."""
+    """One of each name, all of them going somewhere; the constant one after a warm-up,
+    which takes the first of three steps and leaves it at the full rate.
+    """
     names: tuple[ScheduleName, ...] = get_args(ScheduleName)
     return [
-        Schedule(name, learning_rate, 0.5 if name == "inverse-time" else 0.0)
+        Schedule(
+            name,
+            learning_rate,
+            0.5 if name == "inverse-time" else 0.0,
+            0.4 if name == "constant" else 0.0,
+        )
         for name in names
     ]
 

@@ -47,6 +47,7 @@ BESIDE: dict[Form, tuple[str, str]] = {
 KNOWN: dict[str, object] = {
     "weights": "random",
     "train": "all",
+    "head_epochs": 0,
     "views": 1,
     "patience": 0,
     "minutes": 0.0,
@@ -267,16 +268,21 @@ def _source(
 
 
 def _check_ejectable(recipe: Recipe) -> None:
-    """Raise UsageError, naming the entry, if programs do not know all of a recipe."""
+    """Raise UsageError, naming the entries, if programs do not know all of a recipe."""
+    has: list[str] = []
+    needs: list[str] = []
     for key, known in KNOWN.items():
         value: object = recipe
         for name in key.split("."):
             value = getattr(value, name, known)
         if value != known:
-            raise UsageError(
-                f"the recipe has {key} = {_written(value)}, but ejected programs know "
-                f"only {key} = {_written(known)}; eject a recipe with that"
-            )
+            has.append(f"{key} = {_written(value)}")
+            needs.append(f"{key} = {_written(known)}")
+    if has:
+        raise UsageError(
+            f"the recipe has {', '.join(has)}, but ejected programs know only "
+            f"{', '.join(needs)}; eject a recipe with that"
+        )
 
 
 def _written(value: object) -> str:
