@@ -14,7 +14,6 @@ from triptych.errors import RecipeError, UsageError
     ("recipe", "said"),
     [
         ({"patience": 2}, "patience = 2, but ejected programs know only patience = 0"),
-        ({"balance": "sampling"}, 'balance = "sampling", but ejected programs know'),
         ({"minutes": 1.5}, "minutes = 1.5, but ejected programs know only minutes = 0"),
         (
             {"schedule": {"name": "cosine", "warm_up": 0.1}},

@@ -34,7 +34,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "lenet": {"optimizer": {"name": "rmsprop"}, "schedule": {"name": "cosine"},
               "augmentation": False},
     "sports-cnn": {"optimizer": {"name": "adamw"}, "fit": "crop"},
-    "row-gru": {"optimizer": {"name": "nesterov"}},
+    "row-gru": {"optimizer": {"name": "nesterov"}, "balance": "sampling"},
     "row-lstm": {"optimizer": {"name": "sgd", "momentum": 0.0}},
     "compact-cnn": {"optimizer": {"name": "adam", "weight_decay": 0.1}, "fit": "pad"},
 }  # fmt: skip

@@ -74,7 +74,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "sports-cnn": {"fit": "crop"},
     "lenet": {"fit": "pad", "resize": "nearest"},
     "row-lstm": {},
-    "row-gru": {},
+    "row-gru": {"balance": "sampling"},
 }
 """Batch norm and dropout, a flatten between channels first and last, and gates in other
 orders.
@@ -129,7 +129,7 @@ RECIPES: tuple[dict[str, Any], ...] = (
      "keep": "last",
      "schedule": {"name": "inverse-time", "learning_rate": 0.05, "decay": 0.01},
      "augmentation": False},
-    {"network": "sports-cnn", "optimizer": {"name": "adamw"}},
+    {"network": "sports-cnn", "optimizer": {"name": "adamw"}, "balance": "sampling"},
     {"network": "mlp", "optimizer": {"name": "adam", "weight_decay": 0.1, "beta1": 0.8},
      "schedule": {"name": "constant", "learning_rate": 0.003}, "precision": "bfloat16"},
     {"network": "row-gru", "optimizer": {"name": "nesterov"},

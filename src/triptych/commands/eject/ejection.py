@@ -51,7 +51,6 @@ KNOWN: dict[str, object] = {
     "views": 1,
     "patience": 0,
     "minutes": 0.0,
-    "balance": "none",
     "schedule.warm_up": 0.0,
     "augmentation.crop": False,
     "augmentation.trivial": False,
