@@ -18,6 +18,7 @@ from triptych.frameworks import registry
 from triptych.network.architecture import Architecture
 from triptych.network.conventions import Precision
 from triptych.network.cut import cut
+from triptych.network.weights import own_weights
 from triptych.running.exam import Case, answer_case
 
 
@@ -58,8 +59,7 @@ def sections(framework: Any, case: Case, precision: Precision) -> None:
     images = case.batches[0].images
 
     def outputs(section: Architecture, shown: Any) -> Any:
-        own = section.parameters | section.statistics
-        held = {name: case.weights[name] for name in own}
+        held = own_weights(section, case.weights)
         state = framework.build(section, held, precision)
         said = framework.predict(state, shown)
         # As many as it is asked of, in small numbers, too.

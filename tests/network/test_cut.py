@@ -11,7 +11,7 @@ from triptych.frameworks.contract import Images
 from triptych.network.architecture import Architecture, from_toml, sequence
 from triptych.network.cut import cut, kernels
 from triptych.network.layers import Conv, Dense, Dropout, Flatten, ReLU
-from triptych.network.weights import initial_weights
+from triptych.network.weights import initial_weights, own_weights
 from triptych.network.zoo import ZOO, find_network
 
 
@@ -87,8 +87,7 @@ def test_the_head_of_the_body_is_the_whole(trained: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
 
     def outputs(section: Architecture, shown: Images) -> np.ndarray:
-        own = section.parameters | section.statistics
-        held = {name: weights[name] for name in own}
+        held = own_weights(section, weights)
         return reference.predict(reference.build(section, held, "float64"), shown)
 
     body, head = cut(whole, trained)

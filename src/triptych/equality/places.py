@@ -53,7 +53,7 @@ def places(case: Case, answers: Answers) -> list[tuple[Place, str]]:
 
 def _ranks(case: Case) -> dict[str, int]:
     """The order of layers, each before its tensors."""
-    tensors = case.architecture.parameters | case.architecture.statistics
+    tensors = case.architecture.tensors
     order = []
     for layer in case.architecture.shapes:
         order.append(layer)

@@ -46,7 +46,7 @@ def shift_invariant(architecture: Architecture) -> set[str]:
         own = moving & architecture.parameters.keys()
         if own and (behind := norms_behind(architecture, node.name)):
             wandering |= own | {f"{name}.mean" for name in behind}
-    return wandering & (architecture.parameters | architecture.statistics).keys()
+    return wandering & architecture.tensors.keys()
 
 
 def norms_behind(architecture: Architecture, name: str) -> set[str]:

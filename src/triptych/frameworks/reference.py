@@ -157,9 +157,7 @@ def _window(conv: layers.Convolution, shape: layers.Shape) -> list[str]:
 
 def layouts(architecture: Architecture) -> Layouts:
     """The canonical names and layouts: what these mean, they mean here."""
-    return {
-        name: Layout(name) for name in architecture.parameters | architecture.statistics
-    }
+    return {name: Layout(name) for name in architecture.tensors}
 
 
 # ---- the contract --------------------------------------------------------------------
@@ -180,7 +178,7 @@ def build(architecture: Architecture, weights: Weights, precision: Precision) ->
 
 def load_weights(state: State, weights: Weights) -> None:
     """Everything becomes float64."""
-    for name in state.architecture.parameters | state.architecture.statistics:
+    for name in state.architecture.tensors:
         if name in weights:
             state.weights[name] = weights[name].astype(np.float64)
     if state.optimizer is not None and "optimizer.step" in weights:

@@ -196,6 +196,16 @@ class Architecture:
         }
 
     @property
+    def tensors(self) -> dict[str, Shape]:
+        """Shapes of the parameters and of the running values by canonical name."""
+        return self.parameters | self.statistics
+
+    def tensors_of(self, node: Node) -> dict[str, Shape]:
+        """Those of one layer, by their names in it, such as "kernel"."""
+        inputs = self.input_shapes(node)
+        return node.layer.parameters(*inputs) | node.layer.statistics(*inputs)
+
+    @property
     def parameter_count(self) -> int:
         """The number of trainable parameters."""
         return sum(math.prod(shape) for shape in self.parameters.values())

@@ -110,13 +110,8 @@ def initial_distributions(architecture: Architecture) -> dict[str, Distribution]
     return {
         f"{node.name}.{tensor}": _distribution(architecture, node, tensor, shape)
         for node in architecture.nodes
-        for tensor, shape in _tensors(architecture, node).items()
+        for tensor, shape in architecture.tensors_of(node).items()
     }
-
-
-def _tensors(architecture: Architecture, node: Node) -> dict[str, Shape]:
-    shapes = architecture.input_shapes(node)
-    return node.layer.parameters(*shapes) | node.layer.statistics(*shapes)
 
 
 def _distribution(
@@ -304,11 +299,18 @@ class StoredTensors(Mapping[str, Array]):
         return len(self._names)
 
 
+def own_weights(architecture: Architecture, weights: Mapping[str, Array]) -> Weights:
+    """Those that a network has, or what is cut off one; raises KeyError if some are
+    missing.
+    """
+    return {name: weights[name] for name in architecture.tensors}
+
+
 def check_weights(architecture: Architecture, weights: Mapping[str, Array]) -> None:
     """Raise RunFolderError, naming the tensor, unless `weights` fit the network and are
     numbers.
     """
-    for name, shape in (architecture.parameters | architecture.statistics).items():
+    for name, shape in architecture.tensors.items():
         if name not in weights:
             raise RunFolderError(
                 f"the weights lack {name!r}, which {architecture.name} needs"

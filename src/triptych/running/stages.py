@@ -10,7 +10,7 @@ from triptych.frameworks.contract import Framework
 from triptych.frameworks.registry import Entry
 from triptych.images.store import Store
 from triptych.network.cut import cut
-from triptych.network.weights import Weights, load_tensors, save_tensors
+from triptych.network.weights import Weights, load_tensors, own_weights, save_tensors
 from triptych.running.exam import batch_tensors
 from triptych.running.features import Body, features_of
 from triptych.running.folder import Panel, RunFolder, make_folder
@@ -50,8 +50,7 @@ class Trainer:
         """Train the last layers on what those before them make of the images."""
         assert recipe.trained_layers is not None
         frozen, head = cut(self.run.architecture(), recipe.trained_layers)
-        own = frozen.parameters | frozen.statistics
-        held = {name: tensor for name, tensor in weights.items() if name in own}
+        held = own_weights(frozen, weights)
         body = Body(self.framework, self.entry, frozen, held, recipe.precision)
         features = features_of(body, self.store, views_of(recipe, self.store), emit)
         parts = parts_of(recipe, head, self.store, features)

@@ -20,6 +20,7 @@ from triptych.network.layouts import Array
 from triptych.network.weights import (
     Weights,
     load_tensors,
+    own_weights,
     save_tensors,
 )
 from triptych.running.epoch import Epoch
@@ -143,9 +144,8 @@ def train(
     looked at once, at the end, with the weights that were kept. The end is the last
     epoch, or where `stopped` says so.
     """
-    own = architecture.parameters | architecture.statistics
-    frozen = {name: tensor for name, tensor in weights.items() if name not in own}
-    begun = {name: tensor for name, tensor in weights.items() if name in own}
+    begun = own_weights(architecture, weights)
+    frozen = {name: tensor for name, tensor in weights.items() if name not in begun}
     state = framework.build(architecture, begun, recipe.precision)
     step = framework.make_step(state, recipe.optimizer)
     progress = TrainingState()
@@ -179,8 +179,8 @@ def train(
 
     if early := stopped(recipe, epochs):
         emit(StoppedEarly(early))
-    kept = load_tensors(panel.weights)
-    framework.load_weights(state, {name: kept[name] for name in own})
+    kept = own_weights(architecture, load_tensors(panel.weights))
+    framework.load_weights(state, kept)
     tested: Weights = {"labels": parts.test.labels, "rows": parts.test.rows}
     save_tensors(
         panel.logits,

@@ -19,7 +19,7 @@ from triptych.images.batches import Batch
 from triptych.images.store import Store
 from triptych.network.architecture import Architecture
 from triptych.network.cut import cut
-from triptych.network.weights import Weights, load_tensors
+from triptych.network.weights import Weights, load_tensors, own_weights
 from triptych.running.exam import REFERENCE, Case, batch_of
 from triptych.running.folder import Panel, RunFolder, TrainingFacts
 from triptych.running.result import Equivalence
@@ -168,10 +168,9 @@ class FirstSteps:
     def _case(self, architecture: Architecture, weights: Weights, batch: Batch) -> Case:
         """The first step of these layers from these weights on that batch."""
         recipe = self.run.recipe()
-        own = architecture.parameters | architecture.statistics
         return first_step_case(
             architecture,
-            {name: weights[name] for name in own},
+            own_weights(architecture, weights),
             batch,
             recipe.precision,
             recipe.optimizer,

@@ -89,7 +89,7 @@ def layouts(architecture: Architecture) -> Layouts:
     """The canonical names; a depthwise kernel is HW1C, as in a grouped convolution."""
     depthwise = architecture.nodes_of(layers.DepthwiseConv)
     axes = {f"{node.name}.kernel": (0, 1, 3, 2) for node in depthwise}
-    names = architecture.parameters | architecture.statistics
+    names = architecture.tensors
     return {name: Layout(name, axes.get(name)) for name in names}
 
 

@@ -96,11 +96,9 @@ def layouts(architecture: Architecture) -> Layouts:
     """
     found, names = {}, layer_names(architecture)
     for node in architecture.nodes:
-        inputs = architecture.input_shapes(node)
-        for tensor in node.layer.parameters(*inputs) | node.layer.statistics(*inputs):
+        for tensor in architecture.tensors_of(node):
             found[f"{node.name}.{tensor}"] = _layout(node, names[node.name], tensor)
-    ordered = architecture.parameters | architecture.statistics
-    return {name: found[name] for name in ordered}
+    return {name: found[name] for name in architecture.tensors}
 
 
 def _layout(node: Node, own: str, tensor: str) -> Layout:

@@ -112,9 +112,7 @@ def layouts(architecture: Architecture) -> Layouts:
     """Names of the state dict; kernels OIHW and (out, in), features channels first."""
     found, names = {}, _names(architecture)
     for node in architecture.nodes:
-        inputs = architecture.input_shapes(node)
-        shapes = node.layer.parameters(*inputs) | node.layer.statistics(*inputs)
-        for tensor, shape in shapes.items():
+        for tensor, shape in architecture.tensors_of(node).items():
             layout = _layout(architecture, node, tensor, len(shape), names[node.name])
             found[f"{node.name}.{tensor}"] = layout
     return found

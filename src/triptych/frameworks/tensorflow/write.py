@@ -62,7 +62,7 @@ def write_network(architecture: Architecture) -> str:
     init, forward = "", ""
     for node in architecture.nodes:
         own = f"self.{names[node.name]}"
-        for tensor, shape in _shapes(architecture, node).items():
+        for tensor, shape in architecture.tensors_of(node).items():
             init += assign(f"{own}_{tensor}", _variable(node, tensor, shape), 8)
         inputs = [held[name] for name in node.inputs]
         expression = _layer(architecture, node, own, inputs)
@@ -87,19 +87,13 @@ def write_network(architecture: Architecture) -> str:
 def layouts(architecture: Architecture) -> Layouts:
     """Attributes of the module, each in the canonical layout."""
     found, names = {}, _names(architecture)
-    for name in architecture.parameters | architecture.statistics:
+    for name in architecture.tensors:
         layer, _, tensor = name.rpartition(".")
         found[name] = Layout(f"{names[layer]}_{tensor}")
     return found
 
 
 # ---- names ---------------------------------------------------------------------------
-
-
-def _shapes(architecture: Architecture, node: Node) -> dict[str, layers.Shape]:
-    """The shapes of a layer's tensors, the running ones included."""
-    inputs = architecture.input_shapes(node)
-    return node.layer.parameters(*inputs) | node.layer.statistics(*inputs)
 
 
 def _names(architecture: Architecture) -> dict[str, str]:
@@ -110,7 +104,7 @@ def _names(architecture: Architecture) -> dict[str, str]:
     found: dict[str, str] = {}
     taken: set[str] = set()
     for node in architecture.nodes:
-        tensors, prefix = _shapes(architecture, node), in_one_word(node.name)
+        tensors, prefix = architecture.tensors_of(node), in_one_word(node.name)
         while not taken.isdisjoint(own := {f"{prefix}_{tensor}" for tensor in tensors}):
             prefix += "_"
         found[node.name] = prefix
@@ -181,7 +175,7 @@ def _layer(architecture: Architecture, node: Node, own: str, inputs: list[str]) 
         case layers.Convolution() as conv:
             return _convolution(conv, shape, x, own)
         case layers.BatchNorm(epsilon=epsilon, momentum=momentum):
-            tensors = [f"{own}_{tensor}" for tensor in _shapes(architecture, node)]
+            tensors = [f"{own}_{tensor}" for tensor in architecture.tensors_of(node)]
             return call("batch_norm", x, *tensors, epsilon, momentum, "training")
         case layers.LayerNorm(epsilon=epsilon):
             return call("layer_norm", x, f"{own}_scale", f"{own}_offset", epsilon)

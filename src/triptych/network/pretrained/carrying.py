@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from triptych.errors import WeightsError, quote
 from triptych.network.architecture import Architecture, Node
-from triptych.network.layers import Dense, Layer, Shape
+from triptych.network.layers import Dense, Shape
 from triptych.network.layouts import Array
 from triptych.network.pretrained.beside import check_config, read_preprocessing
 from triptych.network.pretrained.family import Family, families, same_but_for_ones
@@ -211,7 +211,11 @@ class _Fit:
         self, stored: Stored, family: Family, network: Architecture, wanted: Wanted
     ) -> None:
         self.stored, self.family, self.wanted = stored, family, wanted
-        self.tensors = _tensors(network)
+        self.tensors = {
+            f"{node.name}.{tensor}": (node.layer, shape)
+            for node in network.nodes
+            for tensor, shape in network.tensors_of(node).items()
+        }
         self.taken: set[str] = set()
         self.missing: list[str] = []
         self.misshapen: list[str] = []
@@ -280,17 +284,6 @@ class _Fit:
         found = [self.stored.shapes[part] for part in self.wanted[name]]
         whole = self.family.shape(layer, found) or " + ".join(map(str, found))
         return f"{name!r} ({whole} instead of {shape})"
-
-
-def _tensors(network: Architecture) -> dict[str, tuple[Layer, Shape]]:
-    """The layer and the shape of every canonical tensor."""
-    found = {}
-    for node in network.nodes:
-        inputs = network.input_shapes(node)
-        both = node.layer.parameters(*inputs) | node.layer.statistics(*inputs)
-        for tensor, shape in both.items():
-            found[f"{node.name}.{tensor}"] = (node.layer, shape)
-    return found
 
 
 def _ignored(names: Iterable[str], ignore: Collection[str]) -> tuple[str, ...]:

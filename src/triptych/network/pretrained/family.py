@@ -99,18 +99,14 @@ class Family:
     def parts(self, architecture: Architecture) -> dict[str, tuple[str, ...]] | None:
         """By canonical tensor: the names of what makes it up; None if one has none."""
         if self.own:
-            both = architecture.parameters | architecture.statistics
-            return {name: (name,) for name in both}
+            return {name: (name,) for name in architecture.tensors}
         counted = _counted(self.places, architecture)
         layout = layouts()[self.layout]
         found = {}
         for node in architecture.nodes:
-            inputs = architecture.input_shapes(node)
             numbers = counted.get(node.name, {})
             layer = _theirs(self.layers, node.name, numbers)
-            for tensor in node.layer.parameters(*inputs) | node.layer.statistics(
-                *inputs
-            ):
+            for tensor in architecture.tensors_of(node):
                 own = f"{node.name}.{tensor}"
                 parts = _theirs(self.tensors, own, numbers)
                 if parts is None and layer is not None and tensor in layout.tensors:
