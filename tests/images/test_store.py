@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from triptych.errors import ImagesError
-from triptych.images.cache import cache_folder, clear, list_stores
+from triptych.files import cache_folder
+from triptych.images.cache import clear, list_stores
 from triptych.images.folder import scan
 from triptych.images.reader import FolderReader
 from triptych.images.source import _THREADS, _decoded, _Read, open_images

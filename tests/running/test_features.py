@@ -13,7 +13,8 @@ import pytest
 import triptych
 from triptych.commands.compare.comparison import Comparison
 from triptych.errors import RecipeError
-from triptych.images.cache import FEATURES, cache_folder, clear
+from triptych.files import cache_folder
+from triptych.images.cache import FEATURES, clear
 from triptych.network.cut import cut
 from triptych.network.weights import load_tensors
 from triptych.running.folder import RunFolder

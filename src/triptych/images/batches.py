@@ -92,8 +92,9 @@ class Batches:
         order, draws = self._epoch(epoch)
         chosen = order[start:stop]
         rows = self.views[epoch % len(self.views)][chosen]
-        images = self.images[rows]
-        if draws:
+        if draws is None:
+            images = self.images[rows]
+        else:
             # The same image, drawn twice, does not move in the same way.
             one = np.arange(start, stop) if self.balanced else chosen
             images = gather(np.asarray(self.images, np.uint8), rows, draws.of(one))

@@ -19,7 +19,7 @@ from typing import TypeVar
 import filelock
 
 from triptych.errors import ImagesError
-from triptych.files import cache_folder as cache_folder
+from triptych.files import cache_folder
 from triptych.images.store import Store
 
 IMAGES, FEATURES = "images", "features"

@@ -21,10 +21,11 @@ from triptych.errors import (
     did_you_mean,
     quote,
 )
+from triptych.files import cache_folder
 from triptych.images import digits, drawn
 from triptych.images.arrays import SUFFIX, Arrays, LabeledImages, keep_arrays
 from triptych.images.built_in import BUILT_IN
-from triptych.images.cache import cache_folder, keep
+from triptych.images.cache import keep
 from triptych.images.decode import check_fit, prepare, read_image, way
 from triptych.images.folder import Listing, scan
 from triptych.images.store import (

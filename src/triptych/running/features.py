@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.files import write_atomic
+from triptych.files import cache_folder
 from triptych.frameworks.contract import Framework
 from triptych.frameworks.registry import Entry
 from triptych.images.augment import Augmentation, Draws, draw, gather
 from triptych.images.batches import Batch, ahead
-from triptych.images.cache import FEATURES, cache_folder, keep_folder
+from triptych.images.cache import FEATURES, keep_folder
 from triptych.images.store import Store
 from triptych.network.architecture import Architecture
 from triptych.network.conventions import Precision
@@ -123,7 +123,6 @@ def _fill(
             file.write(np.ascontiguousarray(features, body.dtype).tobytes())
             done += len(batch.images)
             emit(FeaturesComputed(done, rows))
-    write_atomic(folder / "features.json", json.dumps({"rows": rows}))
 
 
 def _batches(store: Store, views: Views) -> Iterator[Batch]:
@@ -152,8 +151,7 @@ def _open(
 ) -> Features | None:
     """What is kept there; None if it is not, or not whole."""
     file = at / "features.bin"
-    if not (at / "features.json").is_file() or not file.is_file():
-        return None
-    if file.stat().st_size != math.prod(shape) * np.dtype(dtype).itemsize:
+    needed = math.prod(shape) * np.dtype(dtype).itemsize
+    if not file.is_file() or file.stat().st_size != needed:
         return None
     return np.memmap(file, dtype, "r", shape=shape)

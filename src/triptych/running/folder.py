@@ -285,12 +285,13 @@ class RunFolder:
         return from_toml(self.path / "network.toml")
 
     def starting_weights(self) -> Weights:
-        """What every framework begins with: drawn from the seed and, where weights came
-        from elsewhere, those.
+        """What every framework begins with: the weights that came from elsewhere, all
+        of the network's, or else such as are drawn from the seed.
         """
-        drawn = initial_weights(self.architecture(), self.recipe().seed)
         carried = self.path / CARRIED
-        return drawn | (load_tensors(carried) if carried.exists() else {})
+        if carried.exists():
+            return load_tensors(carried)
+        return initial_weights(self.architecture(), self.recipe().seed)
 
     def origin(self) -> Origin | None:
         """Where the weights are from that it began with; None if they were drawn."""

@@ -84,10 +84,12 @@ def choose_network(
         return tables.get(key) if given.get(key) is None else given[key]
 
     images, weights = said("images"), said("weights")
-    if said("network") is None and weights not in (None, RANDOM):
+    if said("network") is not None:
+        return dict(given), None
+    if weights not in (None, RANDOM):
         return {**given, "network": _network_of(str(weights))}, None
-    named = any(said(key) is not None for key in ("network", "weights"))
-    if named or not isinstance(images, str | Path) or str(images) in DEFAULTS:
+    of_the_user = isinstance(images, str | Path) and str(images) not in DEFAULTS
+    if weights == RANDOM or not of_the_user:
         return dict(given), None
     size = said("image_size")
     if isinstance(size, int) and size < LEAST:

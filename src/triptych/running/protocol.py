@@ -308,7 +308,7 @@ class FirstStepDone(_Event, frozen=True, tag="first step"):
     """From the creation of its process to the end of its first training step."""
 
 
-Event = (
+Told = (
     Started
     | FeaturesComputed
     | StepDone
@@ -318,6 +318,11 @@ Event = (
     | CaseAsked
     | Measuring
     | Finished
+)
+"""Those events that a worker tells."""
+
+Event = (
+    Told
     | Failed
     | Missing
     | ImagesPrepared
@@ -344,19 +349,6 @@ class Raised(_Event, frozen=True, tag="raised"):
 
     message: str
 
-
-Told = (
-    Started
-    | FeaturesComputed
-    | StepDone
-    | EpochDone
-    | StoppedEarly
-    | Alive
-    | CaseAsked
-    | Measuring
-    | Finished
-)
-"""Those events that a worker tells."""
 
 Said = Told | Replied | Raised
 """Everything that comes out of a worker."""

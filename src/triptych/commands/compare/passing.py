@@ -74,8 +74,10 @@ class FirstSteps:
         recipe, architecture = self.run.recipe(), self.run.architecture()
         batches = parts_of(recipe, architecture, store).train
         self.steps = recipe.epochs * len(batches)
+        if recipe.trained_layers is not None:
+            return
         self.batch = batches.batch(0, 0)
-        if recipe.trained_layers is None and not recipe.head_epochs:
+        if not recipe.head_epochs:
             weights = self.run.starting_weights()
             self.case = self._case(architecture, weights, self.batch)
             self._ask(self.case, self.exam)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from triptych.errors import ImagesError
+from triptych.files import cache_folder
 from triptych.frameworks.registry import Entry
-from triptych.images.cache import cache_folder
+from triptych.images.cache import IMAGES
 from triptych.images.store import Store
 from triptych.network.weights import load_tensors
 from triptych.running.folder import RunFolder
@@ -92,7 +93,7 @@ class Answers:
 def find_store(key: str) -> Store | None:
     """The run's images, if they are still in the cache."""
     try:
-        return Store.open(cache_folder() / "images" / key)
+        return Store.open(cache_folder() / IMAGES / key)
     except ImagesError:
         return None
 

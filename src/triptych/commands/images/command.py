@@ -100,6 +100,7 @@ def images(
 def cache(clear: bool, as_json: bool) -> None:
     """Show the cache of decoded images, or clear it."""
     from triptych.commands.images.terminal import cache_parts
+    from triptych.files import cache_folder
     from triptych.images import cache
     from triptych.terminal import show
 
@@ -111,4 +112,4 @@ def cache(clear: bool, as_json: bool) -> None:
     elif as_json:
         print_json(cache.list_stores())
     else:
-        show(*cache_parts(cache.list_stores(), cache.cache_folder()))
+        show(*cache_parts(cache.list_stores(), cache_folder()))

@@ -19,7 +19,6 @@ from triptych.errors import RunFolderError, WeightsError, quote
 from triptych.files import cache_folder, from_table, read_file, read_toml
 from triptych.network.pretrained.origin import Preprocessing
 from triptych.network.pretrained.stored import Stored
-from triptych.network.pretrained.torch_file import tensors_of
 from triptych.network.weights import (
     Weights,
     load_tensors,
@@ -98,6 +97,9 @@ def _from_cache(package: Package) -> Weights | None:
 
 
 def _from_package(package: Package) -> Weights:
+    # Only where a package is read for the first time.
+    from triptych.network.pretrained.torch_file import tensors_of
+
     path = installed(package)
     try:
         content = read_file(path)
